@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs inside the container before each command: setup.sh CHECKOUT CACHE BASE COMMAND…
+# Writes .bazelrc.container, and what it points to: a local registry and the Rust toolchain's folder.
+set -euo pipefail
+checkout=$1 cache=$2 base=$3
+shift 3
+here=$checkout/ci/container
+[ -f "$checkout/MODULE.bazel" ] || exec "$@"
+
+# A folder of links stands for rules_rust's downloads (REPO.bazel marks a repository's root).
+rust=$base/rust
+if [ ! -e "$rust/BUILD.bazel" ]; then
+  mkdir -p "$rust/bin"
+  for tool in cargo rustc rustdoc rustfmt clippy-driver cargo-clippy; do ln -sf "/usr/bin/$tool" "$rust/bin/$tool"; done
+  ln -sfn /usr/lib/rustlib "$rust/rustlib"
+  : >"$rust/REPO.bazel"
+  cp "$here/toolchain.BUILD.bazel" "$rust/BUILD.bazel"
+fi
+
+# The registry answers for the versions that MODULE.bazel asks for, so it follows that file.
+registry=$base/registry-$(sha256sum <"$checkout/MODULE.bazel" | cut -c1-16)
+if [ ! -d "$registry" ]; then
+  rm -rf "$registry.$$"
+  bash "$here/registry.sh" "$registry.$$" "$registry" "$checkout/MODULE.bazel"
+  mv -T "$registry.$$" "$registry" 2>/dev/null || rm -rf "$registry.$$"
+fi
+
+mkdir -p "$cache/cargo"
+rc=$checkout/.bazelrc.container
+text="# Written by ci/container/container-run.sh; not part of the source.
+startup --output_user_root=$cache/bazel
+common --repository_cache=$cache/repositories
+build --disk_cache=$cache/disk
+build --experimental_disk_cache_gc_max_size=20G
+# The only registry is a local folder: a missing module is an error at once, never a time-out.
+common --registry=file://$registry
+# The lock file would record local paths.
+common --lockfile_mode=off
+# Debian's Rust in place of rules_rust's downloads.
+common --override_repository=rules_rust~~rust~rust_toolchains=$rust
+common --override_repository=rules_rust~~rust_host_tools~rust_host_tools=$rust"
+if [ "$text" != "$(cat "$rc" 2>/dev/null)" ]; then
+  printf '%s\n' "$text" >"$rc.$$" && mv "$rc.$$" "$rc"
+fi
+exec "$@"
