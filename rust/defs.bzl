@@ -1,0 +1,122 @@
+"""Macros for the three kinds of Rust package here, so that every crate gets the same tests and checks."""
+
+load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library", "rust_test", "rustfmt_test")
+
+_VISIBILITY = ["//visibility:public"]
+
+def _checks(name, targets, tests):
+    rustfmt_test(
+        name = name + "_rustfmt_test",
+        size = "small",
+        targets = targets,
+    )
+    rust_clippy(
+        name = name + "_clippy",
+        testonly = True,
+        deps = targets + tests,
+    )
+
+def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
+    """One rust_test per tests/*.rs; returns their names."""
+    names = []
+    for src in native.glob(["tests/*.rs"], allow_empty = True):
+        test = "{}_{}_test".format(name, src.removeprefix("tests/").removesuffix(".rs").removesuffix("_test"))
+        rust_test(
+            name = test,
+            size = size,
+            srcs = [src] + native.glob(["tests/*/**/*.rs"], allow_empty = True),
+            crate_root = src,
+            data = test_data + native.glob(["tests/data/**"], allow_empty = True),
+            proc_macro_deps = proc_macro_deps,
+            rustc_env = rustc_env,
+            deps = crate + deps,
+        )
+        names.append(test)
+    return names
+
+def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
+    """A library crate with its unit tests, its tests/*.rs, clippy and rustfmt.
+
+    Args:
+      name: crate name; sources are src/**/*.rs.
+      deps: crates it uses.
+      proc_macro_deps: procedural-macro crates it uses.
+      test_deps: crates only its tests use.
+      test_data: files its tests read.
+      test_size: size of the tests.
+    """
+    rust_library(
+        name = name,
+        srcs = native.glob(["src/**/*.rs"]),
+        proc_macro_deps = proc_macro_deps,
+        visibility = _VISIBILITY,
+        deps = deps,
+    )
+    unit = name + "_test"
+    rust_test(
+        name = unit,
+        size = test_size,
+        crate = ":" + name,
+        data = test_data + native.glob(["tests/data/**", "src/**/testdata/**"], allow_empty = True),
+        deps = test_deps,
+    )
+    tests = [unit] + _test_files(name, [":" + name], deps + test_deps, proc_macro_deps, test_data, {}, test_size)
+    _checks(name, [":" + name], tests)
+
+def rust_tool(name, deps = [], proc_macro_deps = []):
+    """A build action's program from src/bin/NAME.rs.
+
+    Args:
+      name: name of the program.
+      deps: crates it uses.
+      proc_macro_deps: procedural-macro crates it uses.
+    """
+    rust_binary(
+        name = name,
+        srcs = ["src/bin/{}.rs".format(name)],
+        proc_macro_deps = proc_macro_deps,
+        visibility = _VISIBILITY,
+        deps = deps,
+    )
+    _checks(name, [":" + name], [])
+
+def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
+    """A program that runs inside an image: static, so that it needs no library of the image's release.
+
+    Args:
+      name: name of the program; sources are src/**/*.rs.
+      deps: crates it uses.
+      proc_macro_deps: procedural-macro crates it uses.
+      test_deps: crates only its tests use.
+      test_data: files its tests read.
+      test_size: size of the tests.
+    """
+    rust_binary(
+        name = name,
+        srcs = native.glob(["src/**/*.rs"]),
+        proc_macro_deps = proc_macro_deps,
+        rustc_flags = [
+            "-Ctarget-feature=+crt-static",
+            "-Cstrip=symbols",
+        ],
+        visibility = _VISIBILITY,
+        deps = deps,
+    )
+    unit = name + "_test"
+    rust_test(
+        name = unit,
+        size = test_size,
+        crate = ":" + name,
+        data = test_data + native.glob(["tests/data/**"], allow_empty = True),
+        deps = test_deps,
+    )
+    tests = [unit] + _test_files(
+        name,
+        [],
+        deps + test_deps,
+        proc_macro_deps,
+        test_data + [":" + name],
+        {"CARGO_BIN_EXE_" + name: "$(rootpath :{})".format(name)},
+        test_size,
+    )
+    _checks(name, [":" + name], tests)
