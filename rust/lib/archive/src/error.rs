@@ -1,0 +1,136 @@
+//! What can be wrong with an archive or with the files it is made of.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an archive could not be read, written, packed or unpacked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The member whose header is at `offset` is refused.
+    #[error("member at byte {offset} (`{path}`): {reason}")]
+    Refused {
+        /// Offset of the member's header.
+        offset: u64,
+        /// The member's path as far as known, escaped.
+        path: String,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// The archive ends too early.
+    #[error("archive ends at byte {at}, inside {what}")]
+    Truncated {
+        /// Where the archive ends, or where the read that failed began.
+        at: u64,
+        /// What was being read.
+        what: &'static str,
+    },
+    /// Reading the archive failed.
+    #[error("cannot read the archive at byte {offset}")]
+    Read {
+        /// Offset of the failed read.
+        offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing the archive failed.
+    #[error("cannot write the archive at byte {offset}")]
+    Write {
+        /// Offset of the failed write.
+        offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The member cannot be written as asked.
+    #[error("cannot archive `{path}`: {reason}")]
+    Unwritable {
+        /// The member's path, escaped.
+        path: String,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// A file to pack, or its data, could not be read.
+    #[error("cannot read {path}")]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A member could not be created in the target folder.
+    #[error("cannot unpack `{path}`: {action}")]
+    Unpack {
+        /// The member's path, escaped.
+        path: String,
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What is wrong with one member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The header's sum is not that of its bytes.
+    #[error("header checksum is {got}, want {want}: not a tar archive or damaged")]
+    Checksum {
+        /// The sum of the bytes.
+        want: u64,
+        /// The sum written in the header.
+        got: u64,
+    },
+    /// A numeric field is neither octal nor base-256, or is out of range.
+    #[error("field {field} is not a number in range")]
+    Number {
+        /// The header field or pax keyword.
+        field: &'static str,
+    },
+    /// A type flag we don't know, sparse files among them.
+    #[error("type `{0}` is not supported")]
+    Type(String),
+    /// A malformed extended header.
+    #[error("extended header is malformed: {0}")]
+    Extended(&'static str),
+    /// The path is absolute.
+    #[error("path is absolute")]
+    Absolute,
+    /// The path has a `..` in it.
+    #[error("path climbs with `..`")]
+    Climbs,
+    /// The path is empty or holds a NUL byte, or one of its names is over 255 or all of it over 4095 bytes long.
+    #[error("path is empty, too long, or has a NUL byte")]
+    BadPath,
+    /// The same path occurs twice.
+    #[error("path occurs twice")]
+    Duplicate,
+    /// The path leads through a member that is not a directory.
+    #[error("path leads through `{0}`, which is not a directory")]
+    ThroughNonDir(String),
+    /// The path is a file or link but earlier members lie below it.
+    #[error("earlier members lie below this path, so it must be a directory")]
+    CoversDir,
+    /// A hard link's target is not an earlier file.
+    #[error("hard link to `{0}`, which is not an earlier file of the archive")]
+    HardLink(String),
+    /// Something other than a file has data.
+    #[error("has {0} bytes of data although it is not a file")]
+    UnexpectedData(u64),
+    /// The data given to the writer is not as long as the entry says.
+    #[error("has {got} bytes of data, want {want}")]
+    Length {
+        /// What the entry says.
+        want: u64,
+        /// What there was (at least).
+        got: u64,
+    },
+    /// Not a kind of file an archive can hold (a socket).
+    #[error("is a socket or of another kind that no archive holds")]
+    Kind,
+}
+
+/// Raw bytes as text for messages.
+pub(crate) fn show(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}

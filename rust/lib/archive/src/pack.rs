@@ -1,0 +1,200 @@
+//! A directory as an archive.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{lgetxattr, llistxattr, major, minor};
+use rustix::io::Errno;
+
+use crate::entry::{Entry, Kind};
+use crate::error::{show, Error, Reason};
+use crate::write::Writer;
+
+/// How [`pack`] normalises.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PackOptions {
+    /// Later modification times become this one, in seconds since 1970. Fractions of seconds are always dropped.
+    pub max_mtime: i64,
+    /// Paths relative to the directory, left out with everything below them.
+    pub exclude: Vec<Vec<u8>>,
+    /// Leave sockets out (they mean nothing without their process) instead of failing.
+    pub skip_sockets: bool,
+}
+
+impl PackOptions {
+    /// Everything, with times no later than `max_mtime`.
+    pub fn new(max_mtime: i64) -> Self {
+        Self {
+            max_mtime,
+            exclude: Vec::new(),
+            skip_sockets: true,
+        }
+    }
+
+    /// Leaves out `path` and everything below it.
+    pub fn exclude(mut self, path: impl Into<Vec<u8>>) -> Self {
+        self.exclude.push(path.into());
+        self
+    }
+
+    fn excludes(&self, path: &[u8]) -> bool {
+        self.exclude.iter().any(|prefix| {
+            path.strip_prefix(prefix.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    }
+}
+
+/// What [`pack`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Packed {
+    /// Members written.
+    pub entries: u64,
+    /// Sockets left out, escaped paths.
+    pub sockets: Vec<String>,
+}
+
+/// Writes `dir` and all below it: sorted by the raw bytes of the paths, owners as numbers, times clamped, extended
+/// attributes kept. Of several names of one file the first in that order is the file, the others are hard links.
+pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed, Error> {
+    let mut writer = Writer::new(out);
+    let mut packed = Packed::default();
+    // (device, inode) of files with several names -> the first name.
+    let mut names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
+    for path in sorted_paths(dir, options)? {
+        let full = dir.join(OsStr::from_bytes(&path));
+        let source = |source| Error::Source {
+            path: full.clone(),
+            source,
+        };
+        let meta = fs::symlink_metadata(&full).map_err(source)?;
+        let Some(mut kind) = kind(&full, &meta).map_err(source)? else {
+            if options.skip_sockets {
+                packed.sockets.push(show(&path));
+                continue;
+            }
+            return Err(Error::Unwritable {
+                path: show(&path),
+                reason: Reason::Kind,
+            });
+        };
+        if meta.nlink() > 1 && matches!(kind, Kind::File { .. }) {
+            let first = names
+                .entry((meta.dev(), meta.ino()))
+                .or_insert(path.clone());
+            if *first != path {
+                kind = Kind::HardLink {
+                    target: first.clone(),
+                };
+            }
+        }
+        let is_file = matches!(kind, Kind::File { .. });
+        let entry = Entry {
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mtime: meta.mtime().min(options.max_mtime),
+            mtime_nanos: 0,
+            xattrs: if matches!(kind, Kind::HardLink { .. }) {
+                BTreeMap::new()
+            } else {
+                xattrs(&full).map_err(|e| source(e.into()))?
+            },
+            path,
+            kind,
+        };
+        if is_file {
+            writer.append(&entry, File::open(&full).map_err(source)?)?;
+        } else {
+            writer.append(&entry, io::empty())?;
+        }
+        packed.entries = packed.entries.saturating_add(1);
+    }
+    writer.finish()?;
+    Ok(packed)
+}
+
+/// All paths below `dir`, and the empty one of `dir` itself, in order.
+fn sorted_paths(dir: &Path, options: &PackOptions) -> Result<Vec<Vec<u8>>, Error> {
+    let mut paths = Vec::new();
+    let mut walk = walkdir::WalkDir::new(dir)
+        .follow_root_links(true)
+        .into_iter();
+    while let Some(found) = walk.next() {
+        let found = found.map_err(|e| Error::Source {
+            path: e.path().unwrap_or(dir).to_path_buf(),
+            source: e.into(),
+        })?;
+        let relative = found.path().strip_prefix(dir).unwrap_or(found.path());
+        let path = relative.as_os_str().as_bytes().to_vec();
+        if !path.is_empty() && options.excludes(&path) {
+            if found.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        paths.push(path);
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// What the file is, or none for a socket.
+fn kind(full: &Path, meta: &Metadata) -> io::Result<Option<Kind>> {
+    let file_type = meta.file_type();
+    Ok(Some(if file_type.is_dir() {
+        Kind::Dir
+    } else if file_type.is_file() {
+        Kind::File {
+            offset: 0,
+            len: meta.len(),
+        }
+    } else if file_type.is_symlink() {
+        Kind::Symlink {
+            target: fs::read_link(full)?.as_os_str().as_bytes().to_vec(),
+        }
+    } else if file_type.is_fifo() {
+        Kind::Fifo
+    } else if file_type.is_char_device() {
+        Kind::Char {
+            major: major(meta.rdev()),
+            minor: minor(meta.rdev()),
+        }
+    } else if file_type.is_block_device() {
+        Kind::Block {
+            major: major(meta.rdev()),
+            minor: minor(meta.rdev()),
+        }
+    } else {
+        return Ok(None);
+    }))
+}
+
+/// Linux's limits of a list of names and of a value.
+const XATTR_MAX: usize = 1 << 16;
+
+fn xattrs(full: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Errno> {
+    let mut list = Vec::with_capacity(XATTR_MAX);
+    match llistxattr(full, rustix::buffer::spare_capacity(&mut list)) {
+        Ok(_) => {}
+        Err(Errno::OPNOTSUPP) => return Ok(BTreeMap::new()),
+        Err(e) => return Err(e),
+    }
+    let mut found = BTreeMap::new();
+    for name in list.split_inclusive(|b| *b == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
+        let mut value = Vec::with_capacity(XATTR_MAX);
+        lgetxattr(full, name, rustix::buffer::spare_capacity(&mut value))?;
+        found.insert(name.to_bytes().to_vec(), value);
+    }
+    Ok(found)
+}

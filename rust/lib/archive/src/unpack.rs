@@ -1,0 +1,343 @@
+//! An archive as files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    chmodat, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev, mkdirat,
+    mknodat, openat, openat2, symlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags,
+    ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, CWD,
+};
+use rustix::io::Errno;
+
+use crate::entry::{Entry, Kind};
+use crate::error::{show, Error};
+use crate::members::{Members, Skip};
+
+/// How [`unpack_with`] treats what needs privilege.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UnpackOptions {
+    /// Give files their owners. Off, they belong to the caller.
+    pub owners: bool,
+    /// Count devices that may not be made instead of failing.
+    pub skip_devices: bool,
+}
+
+impl Default for UnpackOptions {
+    fn default() -> Self {
+        Self {
+            owners: true,
+            skip_devices: true,
+        }
+    }
+}
+
+impl UnpackOptions {
+    /// Whether files get their owners.
+    pub fn owners(mut self, owners: bool) -> Self {
+        self.owners = owners;
+        self
+    }
+}
+
+/// What [`unpack`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unpacked {
+    /// Members made.
+    pub entries: u64,
+    /// Devices not made because that is not permitted.
+    pub skipped_devices: u64,
+}
+
+/// Unpacks into `dir`, which must exist, as root: owners, modes, extended attributes, devices, times.
+///
+/// Nothing is ever made outside `dir`: no symbolic link is followed, neither one of the archive nor one that was there.
+/// Folders that exist are kept and take the member's attributes; any other file in the way is an error.
+pub fn unpack(reader: impl Read, dir: &Path) -> Result<Unpacked, Error> {
+    unpack_with(reader, dir, &UnpackOptions::default())
+}
+
+/// [`unpack`] with options.
+pub fn unpack_with(
+    reader: impl Read,
+    dir: &Path,
+    options: &UnpackOptions,
+) -> Result<Unpacked, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(CWD, dir, flags, Mode::empty()).map_err(|e| Error::Source {
+        path: dir.to_path_buf(),
+        source: e.into(),
+    })?;
+    let mut members = Members::new(Streaming(reader));
+    let mut unpacker = Unpacker {
+        root,
+        options,
+        dirs: BTreeMap::new(),
+        report: Unpacked::default(),
+    };
+    while let Some(entry) = members.next()? {
+        unpacker.member(entry, &mut members)?;
+    }
+    unpacker.finish()
+}
+
+/// A stream that cannot seek.
+#[derive(Debug)]
+struct Streaming<R>(R);
+
+impl<R: Read> Read for Streaming<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read> Skip for Streaming<R> {
+    fn skip(&mut self, len: u64) -> io::Result<bool> {
+        Ok(io::copy(&mut (&mut self.0).take(len), &mut io::sink())? == len)
+    }
+}
+
+struct Unpacker<'a> {
+    root: OwnedFd,
+    options: &'a UnpackOptions,
+    /// Folders, whose attributes are set when nothing more is made in them.
+    dirs: BTreeMap<Vec<u8>, Entry>,
+    report: Unpacked,
+}
+
+/// Fails as `Error::Unpack` for this entry.
+fn failed<'a, E: Into<io::Error>>(
+    path: &'a [u8],
+    action: &'static str,
+) -> impl Fn(E) -> Error + 'a {
+    move |e| Error::Unpack {
+        path: show(path),
+        action,
+        source: e.into(),
+    }
+}
+
+fn name(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
+
+fn mode(entry: &Entry) -> Mode {
+    Mode::from_raw_mode(entry.mode & 0o7777)
+}
+
+fn times(entry: &Entry) -> Timestamps {
+    let time = Timespec {
+        tv_sec: entry.mtime,
+        tv_nsec: i64::from(entry.mtime_nanos),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(slash) => (
+            path.get(..slash).unwrap_or_default(),
+            path.get(slash.saturating_add(1)..).unwrap_or_default(),
+        ),
+        None => (b"", path),
+    }
+}
+
+impl Unpacker<'_> {
+    fn member<R: Skip>(&mut self, entry: Entry, members: &mut Members<R>) -> Result<(), Error> {
+        let (parent, base) = split(&entry.path);
+        if matches!(entry.kind, Kind::Dir) {
+            self.dir_fd(&entry.path)?;
+            self.report.entries = self.report.entries.saturating_add(1);
+            self.dirs.insert(entry.path.clone(), entry);
+            return Ok(());
+        }
+        let parent = self.dir_fd(parent)?;
+        match &entry.kind {
+            Kind::File { len, .. } => self.file(&entry, &parent, base, members.data(*len), *len)?,
+            Kind::HardLink { target } => self.hard_link(&entry.path, target, &parent, base)?,
+            Kind::Symlink { target } => {
+                symlinkat(name(target), &parent, name(base))
+                    .map_err(failed(&entry.path, "making the link"))?;
+                self.attributes(&entry, &parent, base)?;
+            }
+            _ => {
+                if !self.special(&entry, &parent, base)? {
+                    return Ok(());
+                }
+            }
+        }
+        self.report.entries = self.report.entries.saturating_add(1);
+        Ok(())
+    }
+
+    /// Opens a folder of the target, made with mode 0755 where it is missing; never through a symbolic link.
+    fn dir_fd(&self, path: &[u8]) -> Result<OwnedFd, Error> {
+        let at = if path.is_empty() { b"." } else { path };
+        let open = || {
+            openat2(
+                &self.root,
+                name(at),
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            )
+        };
+        match open() {
+            Ok(fd) => Ok(fd),
+            Err(Errno::NOENT) => {
+                let (parent, base) = split(path);
+                let parent = self.dir_fd(parent)?;
+                mkdirat(&parent, name(base), Mode::from_raw_mode(0o755))
+                    .map_err(failed(path, "making the folder"))?;
+                open().map_err(failed(path, "opening the folder"))
+            }
+            Err(e) => Err(failed(path, "opening the folder")(e)),
+        }
+    }
+
+    fn file(
+        &self,
+        entry: &Entry,
+        parent: &OwnedFd,
+        base: &[u8],
+        mut data: impl Read,
+        len: u64,
+    ) -> Result<(), Error> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(parent, name(base), flags, Mode::from_raw_mode(0o600))
+            .map_err(failed(&entry.path, "making the file"))?;
+        let mut file = File::from(fd);
+        let copied =
+            io::copy(&mut data, &mut file).map_err(failed(&entry.path, "copying its data"))?;
+        if copied != len {
+            return Err(Error::Truncated {
+                at: match entry.kind {
+                    Kind::File { offset, .. } => offset.saturating_add(copied),
+                    _ => copied,
+                },
+                what: "a member's data",
+            });
+        }
+        self.open_attributes(entry, &file)
+    }
+
+    /// Attributes of an open file or folder. The owner first: changing it clears set-uid bits and capabilities.
+    fn open_attributes(&self, entry: &Entry, fd: impl AsFd) -> Result<(), Error> {
+        let fd = fd.as_fd();
+        if self.options.owners {
+            let (uid, gid) = owner(entry);
+            fchown(fd, uid, gid).map_err(failed(&entry.path, "setting its owner"))?;
+        }
+        fchmod(fd, mode(entry)).map_err(failed(&entry.path, "setting its mode"))?;
+        for (key, value) in &entry.xattrs {
+            fsetxattr(fd, name(key), value, XattrFlags::empty())
+                .map_err(failed(&entry.path, "setting an extended attribute"))?;
+        }
+        futimens(fd, &times(entry)).map_err(failed(&entry.path, "setting its times"))
+    }
+
+    fn hard_link(
+        &self,
+        path: &[u8],
+        target: &[u8],
+        parent: &OwnedFd,
+        base: &[u8],
+    ) -> Result<(), Error> {
+        let (target_parent, target_base) = split(target);
+        let target_parent = self.dir_fd(target_parent)?;
+        linkat(
+            &target_parent,
+            name(target_base),
+            parent,
+            name(base),
+            AtFlags::empty(),
+        )
+        .map_err(failed(path, "making the hard link"))
+    }
+
+    /// Makes a device or pipe; false if that is not permitted.
+    fn special(&mut self, entry: &Entry, parent: &OwnedFd, base: &[u8]) -> Result<bool, Error> {
+        let (file_type, device) = match entry.kind {
+            Kind::Char { major, minor } => (FileType::CharacterDevice, makedev(major, minor)),
+            Kind::Block { major, minor } => (FileType::BlockDevice, makedev(major, minor)),
+            _ => (FileType::Fifo, 0),
+        };
+        let made = mknodat(parent, name(base), file_type, mode(entry), device);
+        match made {
+            Ok(()) => {}
+            Err(Errno::PERM) if self.options.skip_devices && file_type != FileType::Fifo => {
+                self.report.skipped_devices = self.report.skipped_devices.saturating_add(1);
+                return Ok(false);
+            }
+            Err(e) => return Err(failed(&entry.path, "making the device or pipe")(e)),
+        }
+        self.attributes(entry, parent, base)?;
+        Ok(true)
+    }
+
+    /// Attributes of what cannot be opened: links, devices, pipes.
+    fn attributes(&self, entry: &Entry, parent: &OwnedFd, base: &[u8]) -> Result<(), Error> {
+        let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+        if self.options.owners {
+            let (uid, gid) = owner(entry);
+            chownat(parent, name(base), uid, gid, nofollow)
+                .map_err(failed(&entry.path, "setting its owner"))?;
+        }
+        // A link has no mode. The others were made just now by us, so no link is followed.
+        if !matches!(entry.kind, Kind::Symlink { .. }) {
+            chmodat(parent, name(base), mode(entry), AtFlags::empty())
+                .map_err(failed(&entry.path, "setting its mode"))?;
+        }
+        if !entry.xattrs.is_empty() {
+            // There is no call relative to a folder before Linux 6.13; this path leads to the same place.
+            let path = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));
+            let path = path.join(name(base));
+            for (key, value) in &entry.xattrs {
+                lsetxattr(&path, name(key), value, XattrFlags::empty())
+                    .map_err(failed(&entry.path, "setting an extended attribute"))?;
+            }
+        }
+        utimensat(parent, name(base), &times(entry), nofollow)
+            .map_err(failed(&entry.path, "setting its times"))
+    }
+
+    /// Folders get their attributes, the deepest first.
+    fn finish(self) -> Result<Unpacked, Error> {
+        for (path, entry) in self.dirs.iter().rev() {
+            let at = if path.is_empty() {
+                b"."
+            } else {
+                path.as_slice()
+            };
+            let fd = openat2(
+                &self.root,
+                name(at),
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            )
+            .map_err(failed(path, "opening the folder"))?;
+            self.open_attributes(entry, &fd)?;
+        }
+        Ok(self.report)
+    }
+}
+
+fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
+    (
+        Some(Uid::from_raw(entry.uid)),
+        Some(Gid::from_raw(entry.gid)),
+    )
+}

@@ -1,0 +1,236 @@
+//! Writing archives.
+
+use std::io::{self, Read, Write};
+
+use crate::entry::{Entry, Kind};
+use crate::error::{show, Error, Reason};
+use crate::header::{self, Fields, BLOCK_LEN, MAX_LONG, MAX_OWNER};
+use crate::members::padding;
+use crate::names::normal;
+use crate::pax;
+
+/// Writes members in the order given. The same entries and data give the same bytes.
+///
+/// Order, and that no path occurs twice, are the caller's business; each path is checked by itself.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    at: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins an archive.
+    pub fn new(out: W) -> Self {
+        Self { out, at: 0 }
+    }
+
+    /// Bytes written so far.
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Writes a member. `data` must yield exactly the `len` bytes of a [`Kind::File`], and is not read for other kinds
+    /// ([`std::io::empty`] will do). The entry's own `offset` is not used. Returns the offset of the data.
+    pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<u64, Error> {
+        let unwritable = |reason| Error::Unwritable {
+            path: show(&entry.path),
+            reason,
+        };
+        check(entry).map_err(unwritable)?;
+        self.headers(entry)?;
+        let offset = self.at;
+        if let Kind::File { len, .. } = entry.kind {
+            self.copy(data, len, &entry.path)?;
+            self.pad(len)?;
+        }
+        Ok(offset)
+    }
+
+    /// Ends the archive and gives back what it was written to, flushed.
+    pub fn finish(mut self) -> Result<W, Error> {
+        self.put(&[0; BLOCK_LEN])?;
+        self.put(&[0; BLOCK_LEN])?;
+        self.out.flush().map_err(|source| Error::Write {
+            offset: self.at,
+            source,
+        })?;
+        Ok(self.out)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.out.write_all(bytes).map_err(|source| Error::Write {
+            offset: self.at,
+            source,
+        })?;
+        self.at = self
+            .at
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+        Ok(())
+    }
+
+    fn pad(&mut self, len: u64) -> Result<(), Error> {
+        let zeros = [0; BLOCK_LEN];
+        let pad = usize::try_from(padding(len)).unwrap_or(0);
+        self.put(zeros.get(..pad).unwrap_or_default())
+    }
+
+    /// The extended header if one is needed, then the header.
+    fn headers(&mut self, entry: &Entry) -> Result<(), Error> {
+        let stored = stored_path(entry);
+        let (mut fields, records) = fields(entry, &stored);
+        if !records.is_empty() {
+            let len = u64::try_from(records.len()).unwrap_or(u64::MAX);
+            self.put(&header::encode(&Fields {
+                name: b"././@PaxHeader",
+                typeflag: b'x',
+                mode: 0o644,
+                size: len,
+                ..Fields::default()
+            }))?;
+            self.put(&records)?;
+            self.pad(len)?;
+        }
+        if let Some((prefix, name)) = header::split(&stored) {
+            fields.prefix = prefix;
+            fields.name = name;
+        } else {
+            // Readers without pax see a shortened name.
+            fields.name = stored.get(..100).unwrap_or(&stored);
+        }
+        self.put(&header::encode(&fields))
+    }
+
+    fn copy(&mut self, mut data: impl Read, len: u64, path: &[u8]) -> Result<(), Error> {
+        let mut buffer = vec![0; 1 << 16];
+        let mut left = len;
+        loop {
+            // One byte more than is left shows data that is too long.
+            let most = usize::try_from(left.saturating_add(1)).unwrap_or(usize::MAX);
+            let want = buffer.len().min(most);
+            let got = match data.read(buffer.get_mut(..want).unwrap_or_default()) {
+                Ok(got) => got,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    return Err(Error::Source {
+                        path: std::path::PathBuf::from(show(path)),
+                        source,
+                    })
+                }
+            };
+            let got64 = u64::try_from(got).unwrap_or(u64::MAX);
+            if got == 0 && left == 0 {
+                return Ok(());
+            }
+            if got == 0 || got64 > left {
+                return Err(Error::Unwritable {
+                    path: show(path),
+                    reason: Reason::Length {
+                        want: len,
+                        got: len.saturating_sub(left).saturating_add(got64),
+                    },
+                });
+            }
+            left = left.saturating_sub(got64);
+            self.put(buffer.get(..got).unwrap_or_default())?;
+        }
+    }
+}
+
+/// As other programs expect it: the root as `./`, directories with a slash.
+fn stored_path(entry: &Entry) -> Vec<u8> {
+    match (&entry.kind, entry.path.is_empty()) {
+        (_, true) => b"./".to_vec(),
+        (Kind::Dir, false) => [&entry.path[..], b"/"].concat(),
+        (_, false) => entry.path.clone(),
+    }
+}
+
+/// Refuses what no reader of ours would take back.
+fn check(entry: &Entry) -> Result<(), Reason> {
+    if entry.path.is_empty() {
+        if !entry.kind.is_dir() {
+            return Err(Reason::BadPath);
+        }
+    } else if normal(&entry.path)? != entry.path {
+        return Err(Reason::BadPath);
+    }
+    match &entry.kind {
+        Kind::HardLink { target } if normal(target) != Ok(target.clone()) => {
+            return Err(Reason::HardLink(show(target)))
+        }
+        Kind::Symlink { target } if target.is_empty() || target.contains(&0) => {
+            return Err(Reason::BadPath)
+        }
+        _ => {}
+    }
+    if entry.mode > 0o7777 {
+        return Err(Reason::Number { field: "mode" });
+    }
+    if entry.mtime_nanos >= 1_000_000_000 {
+        return Err(Reason::Number { field: "mtime" });
+    }
+    if entry.xattrs.keys().any(|k| k.is_empty() || k.contains(&0)) {
+        return Err(Reason::Extended("bad name of an extended attribute"));
+    }
+    Ok(())
+}
+
+/// The header's values, and pax records for those that don't fit, in a fixed order.
+fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
+    let mut fields = Fields {
+        mode: entry.mode,
+        ..Fields::default()
+    };
+    let mut records = Vec::new();
+    let target = match &entry.kind {
+        Kind::Symlink { target } | Kind::HardLink { target } => target.as_slice(),
+        _ => b"",
+    };
+    if header::split(stored).is_none() {
+        pax::push_record(&mut records, b"path", stored);
+    }
+    if header::link_fits(target) {
+        fields.link = target;
+    } else {
+        pax::push_record(&mut records, b"linkpath", target);
+        fields.link = target.get(..100).unwrap_or_default();
+    }
+    let mut number = |key: &[u8], value: u64, max: u64| {
+        if value <= max {
+            return value;
+        }
+        pax::push_record(&mut records, key, value.to_string().as_bytes());
+        0
+    };
+    fields.uid = number(b"uid", u64::from(entry.uid), MAX_OWNER);
+    fields.gid = number(b"gid", u64::from(entry.gid), MAX_OWNER);
+    fields.typeflag = match &entry.kind {
+        Kind::File { len, .. } => {
+            fields.size = number(b"size", *len, MAX_LONG);
+            b'0'
+        }
+        Kind::HardLink { .. } => b'1',
+        Kind::Symlink { .. } => b'2',
+        Kind::Char { major, minor } => {
+            fields.device = Some((*major, *minor));
+            b'3'
+        }
+        Kind::Block { major, minor } => {
+            fields.device = Some((*major, *minor));
+            b'4'
+        }
+        Kind::Dir => b'5',
+        Kind::Fifo => b'6',
+    };
+    match u64::try_from(entry.mtime) {
+        Ok(mtime) if mtime <= MAX_LONG && entry.mtime_nanos == 0 => fields.mtime = mtime,
+        _ => {
+            let text = pax::format_time(entry.mtime, entry.mtime_nanos);
+            pax::push_record(&mut records, b"mtime", text.as_bytes());
+        }
+    }
+    for (name, value) in &entry.xattrs {
+        pax::push_xattr(&mut records, name, value);
+    }
+    (fields, records)
+}
