@@ -1,0 +1,50 @@
+//! Why a command could not be run.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A failure of the sandbox itself; what a command does is in [`crate::Finished`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system does not let us make namespaces.
+    #[error(
+        "making {what} is not permitted here: run as root, or allow unprivileged user namespaces \
+         (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces) and install the package uidmap"
+    )]
+    NotPermitted {
+        /// The namespaces.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Mapping users into a user namespace failed.
+    #[error("cannot map users: {0}")]
+    Idmap(String),
+    /// A set-up step failed.
+    #[error("cannot {step}")]
+    Setup {
+        /// The step.
+        step: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Process 1 of the sandbox could not set it up.
+    #[error("sandbox: {0}")]
+    Child(String),
+    /// The sandbox ended without a report.
+    #[error("sandbox ended early ({0}); was it killed, or out of memory?")]
+    Lost(String),
+    /// The root of the sandbox is not a folder.
+    #[error("{0} is not a folder to use as root")]
+    Root(PathBuf),
+}
+
+impl Error {
+    pub(crate) fn setup(step: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Setup {
+            step: step.into(),
+            source: source.into(),
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The caller's side.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use crate::error::Error;
+use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_UNSHARE};
+
+/// How much of a command's output [`Finished::tail`] keeps.
+const TAIL: usize = 64 << 10;
+
+/// Where commands run.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    root: Option<PathBuf>,
+    hostname: String,
+    binds: Vec<(PathBuf, PathBuf, bool)>,
+    tmpfs: Vec<(PathBuf, String)>,
+}
+
+/// What to run. The environment holds only what is set here.
+#[derive(Clone, Debug)]
+pub struct Command {
+    argv: Vec<OsString>,
+    env: BTreeMap<OsString, OsString>,
+    cwd: PathBuf,
+    uid: u32,
+    gid: u32,
+    umask: u32,
+    stdin: Option<Vec<u8>>,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finished {
+    /// Its exit status, or 128 and the signal that killed it.
+    pub code: i32,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+    /// The last 64 KiB it wrote to standard output and error, in order.
+    pub tail: Vec<u8>,
+}
+
+impl Finished {
+    /// Whether it exited with status 0.
+    pub fn success(&self) -> bool {
+        self.code == 0 && self.signal.is_none()
+    }
+
+    /// The last `count` lines of the output, as text.
+    pub fn last_lines(&self, count: usize) -> String {
+        let text = String::from_utf8_lossy(&self.tail);
+        let lines: Vec<&str> = text.lines().collect();
+        let skip = lines.len().saturating_sub(count);
+        lines.get(skip..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Command {
+    /// `program` is looked up in the `PATH` set with [`Command::env`], inside the sandbox. Root, `/`, umask 022.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            argv: vec![program.into()],
+            env: BTreeMap::new(),
+            cwd: PathBuf::from("/"),
+            uid: 0,
+            gid: 0,
+            umask: 0o022,
+            stdin: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I: IntoIterator<Item = S>, S: Into<OsString>>(mut self, args: I) -> Self {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets variables.
+    pub fn envs<I, K, V>(mut self, vars: I) -> Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        self.env
+            .extend(vars.into_iter().map(|(k, v)| (k.into(), v.into())));
+        self
+    }
+
+    /// Sets the working folder, inside the sandbox.
+    pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
+        self.cwd = cwd.into();
+        self
+    }
+
+    /// Sets user and group. Supplementary groups are none.
+    pub fn user(mut self, uid: u32, gid: u32) -> Self {
+        self.uid = uid;
+        self.gid = gid;
+        self
+    }
+
+    /// Sets the umask.
+    pub fn umask(mut self, umask: u32) -> Self {
+        self.umask = umask;
+        self
+    }
+
+    /// Gives standard input; without it, it is `/dev/null`.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+}
+
+impl Sandbox {
+    /// Commands see `root` as `/`, with `/proc`, `/dev`, an empty read-only `/sys`, and empty `/run` and `/tmp`.
+    ///
+    /// Missing mount points are made for the run and removed after it. Writes elsewhere go to `root` itself.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: Some(root.into()),
+            hostname: "localhost".to_owned(),
+            binds: Vec::new(),
+            tmpfs: vec![
+                (PathBuf::from("/run"), "mode=755".to_owned()),
+                (PathBuf::from("/tmp"), "mode=1777".to_owned()),
+            ],
+        }
+    }
+
+    /// Commands see the caller's files, but are in namespaces of their own and without network.
+    pub fn same_root() -> Self {
+        Self {
+            root: None,
+            hostname: "localhost".to_owned(),
+            binds: Vec::new(),
+            tmpfs: Vec::new(),
+        }
+    }
+
+    /// Sets the host name (`localhost` if not set).
+    pub fn hostname(mut self, name: impl Into<String>) -> Self {
+        self.hostname = name.into();
+        self
+    }
+
+    /// Shows the caller's `source` as `target` in the sandbox.
+    pub fn bind(
+        mut self,
+        source: impl Into<PathBuf>,
+        target: impl Into<PathBuf>,
+        read_only: bool,
+    ) -> Self {
+        self.binds.push((source.into(), target.into(), read_only));
+        self
+    }
+
+    /// Mounts an empty memory file system, with options such as `mode=755`.
+    pub fn tmpfs(mut self, target: impl Into<PathBuf>, options: impl Into<String>) -> Self {
+        let target = target.into();
+        self.tmpfs.retain(|(t, _)| *t != target);
+        self.tmpfs.push((target, options.into()));
+        self
+    }
+
+    /// Does not mount a memory file system there, so what commands write stays in the root.
+    pub fn keep(mut self, target: impl AsRef<Path>) -> Self {
+        self.tmpfs.retain(|(t, _)| t != target.as_ref());
+        self
+    }
+
+    /// Runs a command to its end. `output` gets what it writes to standard output and error, as it comes.
+    ///
+    /// An error of `output` kills the command.
+    pub fn run(
+        &self,
+        command: &Command,
+        mut output: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Finished, Error> {
+        if let Some(root) = &self.root {
+            if !root.is_dir() {
+                return Err(Error::Root(root.clone()));
+            }
+        }
+        let _points = MountPoints::make(self)?;
+        let (socket, child_socket) =
+            UnixStream::pair().map_err(|e| Error::setup("make a socket pair", e))?;
+        let (reader, writer) =
+            pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::setup("make a pipe", e))?;
+        let mut child = KillOnDrop(spawn(child_socket, writer)?);
+        // Process 1 may already have failed; then its report says why.
+        let sent = send(&socket, &self.spec(command));
+        let mut tail = Vec::new();
+        let copied = copy_output(File::from(reader), &mut tail, &mut output);
+        if copied.is_err() {
+            // Process 1 takes this as the caller's end.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let report = receive::<Report>(&socket);
+        let status = child
+            .0
+            .wait()
+            .map_err(|e| Error::setup("wait for the sandbox", e))?;
+        copied.map_err(|e| Error::setup("pass on the command's output", e))?;
+        match report {
+            Ok(Some(report)) => finished(report, tail),
+            _ => {
+                let mut text = status.to_string();
+                if let Err(e) = sent {
+                    text = format!("{text}; {e}");
+                }
+                let said = String::from_utf8_lossy(&tail);
+                if let Some(line) = said.lines().last() {
+                    text = format!("{text}; last line: {line}");
+                }
+                Err(Error::Lost(text))
+            }
+        }
+    }
+
+    fn spec(&self, command: &Command) -> Spec {
+        Spec {
+            root: self.root.as_ref().map(|r| r.clone().into_os_string()),
+            hostname: self.hostname.clone(),
+            binds: self
+                .binds
+                .iter()
+                .map(|(s, t, ro)| (absolute(s), t.clone().into_os_string(), *ro))
+                .collect(),
+            tmpfs: self
+                .tmpfs
+                .iter()
+                .map(|(t, o)| (t.clone().into_os_string(), o.clone()))
+                .collect(),
+            argv: command.argv.clone(),
+            env: command
+                .env
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            cwd: command.cwd.clone().into_os_string(),
+            uid: command.uid,
+            gid: command.gid,
+            umask: command.umask,
+            stdin: command.stdin.clone(),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> OsString {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_path_buf())
+        .into_os_string()
+}
+
+fn finished(report: Report, tail: Vec<u8>) -> Result<Finished, Error> {
+    match report {
+        Report::Exited(code) => Ok(Finished {
+            code,
+            signal: None,
+            tail,
+        }),
+        Report::Signaled(signal) => Ok(Finished {
+            code: signal.saturating_add(128),
+            signal: Some(signal),
+            tail,
+        }),
+        Report::Failed(text) => Err(Error::Child(text)),
+        Report::NotPermitted(errno) => Err(Error::NotPermitted {
+            what: "namespaces",
+            source: io::Error::from_raw_os_error(errno),
+        }),
+    }
+}
+
+fn spawn(socket: UnixStream, output: OwnedFd) -> Result<Child, Error> {
+    let failed = |e| Error::setup("start the sandbox's process", e);
+    let stderr = output.try_clone().map_err(failed)?;
+    std::process::Command::new("/proc/self/exe")
+        .args([CHILD_FLAG, ROLE_UNSHARE])
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(stderr))
+        .spawn()
+        .map_err(failed)
+}
+
+/// Copies until the last process that could write is gone.
+fn copy_output(
+    mut from: File,
+    tail: &mut Vec<u8>,
+    output: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        let got = buffer.get(..n).unwrap_or_default();
+        tail.extend_from_slice(got);
+        let surplus = tail.len().saturating_sub(TAIL);
+        tail.drain(..surplus);
+        output(got)?;
+    }
+}
+
+/// A child that does not outlive an early return.
+#[derive(Debug)]
+struct KillOnDrop(Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // Already gone in the ordinary case; nothing can be done otherwise.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Folders made as mount points in the root for the time of one run.
+#[derive(Debug)]
+struct MountPoints {
+    made: Vec<PathBuf>,
+}
+
+impl MountPoints {
+    fn make(sandbox: &Sandbox) -> Result<Self, Error> {
+        let mut points = Self { made: Vec::new() };
+        let Some(root) = &sandbox.root else {
+            return Ok(points);
+        };
+        let fixed = ["/proc", "/dev", "/sys"].map(Path::new);
+        let tmpfs = sandbox.tmpfs.iter().map(|(t, _)| t.as_path());
+        for target in fixed.into_iter().chain(tmpfs) {
+            points.folder(root, target)?;
+        }
+        for (source, target, _) in &sandbox.binds {
+            if source.is_dir() {
+                points.folder(root, target)?;
+            } else {
+                let parent = target.parent().unwrap_or(Path::new("/"));
+                points.folder(root, parent)?;
+                points.file(root, target)?;
+            }
+        }
+        Ok(points)
+    }
+
+    /// Makes what is missing of a folder. What leads through a symbolic link is left alone: mounting will name it.
+    fn folder(&mut self, root: &Path, target: &Path) -> Result<(), Error> {
+        let mut path = root.to_path_buf();
+        for name in names(target) {
+            path.push(name);
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => return Ok(()),
+                Err(_) => {
+                    fs::create_dir(&path)
+                        .map_err(|e| Error::setup(format!("make {}", path.display()), e))?;
+                    self.made.push(path.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, root: &Path, target: &Path) -> Result<(), Error> {
+        let mut path = root.to_path_buf();
+        path.extend(names(target));
+        let parent = path.parent().unwrap_or(root);
+        let direct = fs::symlink_metadata(parent).is_ok_and(|m| m.is_dir());
+        if direct && fs::symlink_metadata(&path).is_err() {
+            File::create_new(&path)
+                .map_err(|e| Error::setup(format!("make {}", path.display()), e))?;
+            self.made.push(path);
+        }
+        Ok(())
+    }
+}
+
+/// The names of a path in the sandbox; `..` cannot be meant.
+fn names(target: &Path) -> impl Iterator<Item = &OsStr> {
+    target.components().filter_map(|c| match c {
+        std::path::Component::Normal(name) => Some(name),
+        _ => None,
+    })
+}
+
+impl Drop for MountPoints {
+    fn drop(&mut self) {
+        for path in self.made.iter().rev() {
+            // A folder the command has put something in stays, as it would with any builder.
+            let _ = fs::remove_dir(path).or_else(|_| {
+                if fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == 0) {
+                    fs::remove_file(path)
+                } else {
+                    Ok(())
+                }
+            });
+        }
+    }
+}

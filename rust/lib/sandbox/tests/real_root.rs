@@ -1,0 +1,149 @@
+//! Runs real sandboxes through the example program: `sudo -E cargo test -p sandbox -- --ignored`.
+
+#![allow(
+    missing_docs,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// The example that cargo built beside this test.
+fn program() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let program = exe
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/sandbox_run");
+    assert!(
+        program.exists(),
+        "build it first: cargo build -p sandbox --examples"
+    );
+    program
+}
+
+/// A root with the host's programs in it.
+fn run(args: &[&str]) -> Output {
+    Command::new(program()).args(args).output().unwrap()
+}
+
+fn root(dir: &Path) -> String {
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        let _ = symlink(format!("usr/{name}"), dir.join(name));
+    }
+    let usr = dir.join("usr");
+    for name in ["bin", "lib", "lib64"] {
+        fs::create_dir_all(usr.join(name)).unwrap();
+    }
+    let sh = "/usr/bin/sh";
+    let libraries = Command::new("ldd").arg(sh).output().unwrap().stdout;
+    let libraries = String::from_utf8(libraries).unwrap();
+    let paths = libraries.split_whitespace().filter(|w| w.starts_with('/'));
+    for path in paths.chain([sh, "/usr/bin/cat", "/usr/bin/sleep"]) {
+        let to = dir.join(path.trim_start_matches('/'));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    }
+    dir.to_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn status_output_and_mount_points() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root(dir.path());
+    let out = run(&[
+        &root,
+        "sh",
+        "-c",
+        "cat; echo $$; echo out; echo err >&2; exit 7",
+    ]);
+    assert_eq!(out.status.code(), Some(7));
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(text.starts_with("given\n"), "{text}");
+    assert!(text.ends_with("\nout\nerr\n"), "{text}");
+    for name in ["proc", "dev", "sys", "run", "tmp"] {
+        assert!(!dir.path().join(name).exists(), "{name} is left behind");
+    }
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn ends_by_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root(dir.path());
+    let out = run(&[&root, "sh", "-c", "kill -9 $$"]);
+    assert_eq!(out.status.code(), Some(137));
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn dies_with_the_caller() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root(dir.path());
+    let beat = dir.path().join("beat");
+    let mut child = Command::new(program())
+        .args([
+            &root,
+            "sh",
+            "-c",
+            "trap '' TERM INT HUP; while :; do echo x >>/beat; sleep 0.1; done",
+        ])
+        .spawn()
+        .unwrap();
+    while !beat.exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let before = fs::metadata(&beat).unwrap().len();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(fs::metadata(&beat).unwrap().len(), before);
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn links_in_the_root_do_not_lead_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root(dir.path());
+    // /run of the tree points at a folder that exists only outside.
+    let outside = tempfile::tempdir().unwrap();
+    symlink(outside.path(), dir.path().join("run")).unwrap();
+    let out = run(&[&root, "sh", "-c", "echo no"]);
+    assert_eq!(out.status.code(), Some(125));
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(text.contains("mount point /run"), "{text}");
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn other_users() {
+    let dir = tempfile::tempdir().unwrap();
+    // A temporary folder is its owner's only.
+    let shared = dir.path().join("root");
+    fs::create_dir(&shared).unwrap();
+    let root = root(&shared);
+    let out = run(&[
+        "--user",
+        "1234",
+        &root,
+        "sh",
+        "-c",
+        "cat /proc/self/status; echo x > /x",
+    ]);
+    assert_ne!(out.status.code(), Some(0));
+    assert!(String::from_utf8(out.stderr)
+        .unwrap()
+        .contains("Uid:\t1234"));
+    assert!(!shared.join("x").exists());
+}
