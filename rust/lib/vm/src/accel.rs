@@ -1,0 +1,173 @@
+//! KVM or emulation, found out by trying.
+//!
+//! A `/dev/kvm` that opens proves little: nested or restricted hypervisors offer one on which real firmware stops with
+//! `KVM internal error`. So a guest without disks is started on it and must print its firmware's greeting.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::{process, Deadline, Result, Vm, VmConfig, VmError, QEMU};
+
+/// What runs the guest's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor, through the kernel's KVM.
+    Kvm,
+    /// QEMU's translator: works everywhere, some ten times slower.
+    Tcg,
+}
+
+impl Accel {
+    pub(crate) fn args(self) -> [&'static str; 4] {
+        match self {
+            Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
+            Self::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max"],
+        }
+    }
+}
+
+impl fmt::Display for Accel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccelChoice {
+    /// KVM where it works, else emulation.
+    #[default]
+    Auto,
+    /// KVM or nothing.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+impl FromStr for AccelChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "kvm" => Ok(Self::Kvm),
+            "tcg" => Ok(Self::Tcg),
+            _ => Err(format!("accelerator `{text}` is none of auto, kvm, tcg")),
+        }
+    }
+}
+
+impl fmt::Display for AccelChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+/// The accelerator to use, and why it is not KVM although that would have been taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What to start the guest with.
+    pub accel: Accel,
+    /// One sentence for the user when [`AccelChoice::Auto`] fell back to emulation.
+    pub note: Option<String>,
+}
+
+impl AccelChoice {
+    /// Decides; tries KVM with `firmware` unless emulation is asked for. Takes up to a few seconds; nothing is remembered.
+    pub fn resolve(self, firmware: &Path) -> Result<Choice> {
+        process::require(QEMU, "qemu-system-x86")?;
+        let plain = |accel| Choice { accel, note: None };
+        if self == Self::Tcg {
+            return Ok(plain(Accel::Tcg));
+        }
+        match (probe_kvm(firmware), self) {
+            (Ok(()), _) => Ok(plain(Accel::Kvm)),
+            (Err(reason), Self::Kvm) => Err(VmError::KvmUnusable { reason }),
+            (Err(reason), _) => Ok(Choice {
+                accel: Accel::Tcg,
+                note: Some(format!(
+                    "no working KVM on this machine ({reason}); the processor is emulated, which is some ten times slower"
+                )),
+            }),
+        }
+    }
+}
+
+/// Starts a small guest on KVM and waits for its firmware to print something; an error is the reason why KVM is no use.
+fn probe_kvm(firmware: &Path) -> Result<(), String> {
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .map_err(|error| format!("/dev/kvm: {error}"))?;
+    let config = VmConfig::new(firmware, Accel::Kvm)
+        .memory_mib(128)
+        .cpus(1)
+        .without_network()
+        .vsock_cid(None);
+    let guest = Vm::start(config).map_err(|error| first_line(&error.to_string()))?;
+    probe_guest(&guest, Deadline::after(Duration::from_secs(15)))
+}
+
+/// The evidence: text on the console. `guest` has no disk, so its firmware soon says that there is nothing to boot; any text will do.
+fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), String> {
+    loop {
+        if guest.console().unread_len() > 0 {
+            return Ok(());
+        }
+        match guest.qmp().and_then(crate::Qmp::status) {
+            Ok(status) if status == "running" || status == "prelaunch" => {}
+            Ok(status) => {
+                let errors = first_line(&guest.errors());
+                return Err(if errors.is_empty() {
+                    format!("a test guest went into state {status}")
+                } else {
+                    errors
+                });
+            }
+            Err(error) => return Err(first_line(&error.to_string())),
+        }
+        if deadline.expired() {
+            return Err(format!(
+                "a test guest printed nothing within {} s",
+                deadline.seconds()
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_spelt_as_printed() {
+        for text in ["auto", "kvm", "tcg"] {
+            assert_eq!(text.parse::<AccelChoice>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "xen".parse::<AccelChoice>().unwrap_err(),
+            "accelerator `xen` is none of auto, kvm, tcg"
+        );
+        assert_eq!(Accel::Kvm.to_string(), "kvm");
+        assert_eq!(
+            first_line("KVM internal error. Suberror: 1\nextra"),
+            "KVM internal error. Suberror: 1"
+        );
+    }
+}

@@ -1,0 +1,343 @@
+//! What a guest is made of, and the QEMU command line for it.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::{ports, Accel, Result, VmError};
+
+/// The emulator's name.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// A disk or medium of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    /// The image file.
+    pub path: PathBuf,
+    /// Its format: `raw` or `qcow2`.
+    pub format: String,
+    /// Whether writes go to a nameless overlay that vanishes with QEMU.
+    pub throw_away: bool,
+}
+
+impl Drive {
+    /// A raw image that is never written to: what the guest writes is thrown away.
+    pub fn raw(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: "raw".to_owned(),
+            throw_away: true,
+        }
+    }
+
+    /// A qcow2 image that keeps what the guest writes.
+    pub fn qcow2(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: "qcow2".to_owned(),
+            throw_away: false,
+        }
+    }
+}
+
+/// A TCP port of this host (127.0.0.1) that leads to one of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// Port here; 0 picks a free one when the guest starts.
+    pub host: u16,
+    /// Port there.
+    pub guest: u16,
+}
+
+impl FromStr for Forward {
+    type Err = VmError;
+
+    /// Reads `HOST_PORT:GUEST_PORT`.
+    fn from_str(text: &str) -> Result<Self> {
+        let parse = || {
+            let (host, guest) = text.split_once(':')?;
+            let (host, guest) = (host.parse().ok()?, guest.parse().ok()?);
+            (guest != 0).then_some(Self { host, guest })
+        };
+        parse().ok_or_else(|| VmError::BadForward {
+            text: text.to_owned(),
+        })
+    }
+}
+
+/// Where QEMU's console goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terminal {
+    /// Socket on descriptor 0, QMP on descriptor 1.
+    Sockets,
+    /// The terminal QEMU is started on, shared with its monitor.
+    Stdio,
+}
+
+/// A guest to be. Two processors, 2048 MiB, a network card behind QEMU's own NAT, no disk.
+#[derive(Debug, Clone)]
+pub struct VmConfig {
+    pub(crate) firmware: PathBuf,
+    pub(crate) accel: Accel,
+    pub(crate) memory_mib: u32,
+    pub(crate) cpus: u32,
+    pub(crate) drives: Vec<Drive>,
+    pub(crate) forwards: Vec<Forward>,
+    pub(crate) network: bool,
+    pub(crate) no_reboot: bool,
+    pub(crate) uuid: Option<String>,
+    pub(crate) vsock_cid: Option<u32>,
+    pub(crate) extra: Vec<String>,
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl VmConfig {
+    /// A guest with this firmware (see [`crate::firmware`]) on this accelerator (see [`crate::AccelChoice`]).
+    pub fn new(firmware: impl Into<PathBuf>, accel: Accel) -> Self {
+        Self {
+            firmware: firmware.into(),
+            accel,
+            memory_mib: 2048,
+            cpus: 2,
+            drives: Vec::new(),
+            forwards: Vec::new(),
+            network: true,
+            no_reboot: false,
+            uuid: None,
+            vsock_cid: Path::new("/dev/vhost-vsock").exists().then_some(3),
+            extra: Vec::new(),
+            log: None,
+        }
+    }
+
+    /// Adds a raw disk whose writes are thrown away. The first disk is the one that is booted.
+    #[must_use]
+    pub fn disk(self, path: impl Into<PathBuf>) -> Self {
+        self.drive(Drive::raw(path))
+    }
+
+    /// Adds a drive.
+    #[must_use]
+    pub fn drive(mut self, drive: Drive) -> Self {
+        self.drives.push(drive);
+        self
+    }
+
+    /// Makes port `guest` of the guest reachable at port `host` of 127.0.0.1; 0 picks a free one.
+    #[must_use]
+    pub fn forward(mut self, host: u16, guest: u16) -> Self {
+        self.forwards.push(Forward { host, guest });
+        self
+    }
+
+    /// Memory in MiB.
+    #[must_use]
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Number of processors.
+    #[must_use]
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// Leaves out the network card.
+    #[must_use]
+    pub fn without_network(mut self) -> Self {
+        self.network = false;
+        self
+    }
+
+    /// Whether a reboot ends QEMU instead of starting the guest again.
+    #[must_use]
+    pub fn no_reboot(mut self, yes: bool) -> Self {
+        self.no_reboot = yes;
+        self
+    }
+
+    /// The machine's UUID, which guests may take their machine id from.
+    #[must_use]
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.uuid = Some(uuid.into());
+        self
+    }
+
+    /// Context id of the vsock device; by default 3 where this host has vhost-vsock, else there is no such device.
+    #[must_use]
+    pub fn vsock_cid(mut self, cid: Option<u32>) -> Self {
+        self.vsock_cid = cid;
+        self
+    }
+
+    /// Adds an argument to QEMU's command line as it is.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.extra.push(arg.into());
+        self
+    }
+
+    /// Where everything the guest prints is written; by default a temporary file.
+    #[must_use]
+    pub fn console_log(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log = Some(path.into());
+        self
+    }
+
+    /// The command that starts this guest on a terminal, program name first: console and QEMU's own monitor share standard input and
+    /// output, Ctrl-A X ends it.
+    pub fn terminal_command(&self) -> Vec<String> {
+        let mut words = vec![QEMU.to_owned()];
+        words.extend(self.args(Terminal::Stdio));
+        words
+    }
+
+    /// Gives every forwarding without one a free port, and checks that all images are there.
+    pub(crate) fn resolve(&mut self) -> Result<()> {
+        for forward in &mut self.forwards {
+            if forward.host == 0 {
+                forward.host = ports::free()?;
+            }
+        }
+        for drive in &self.drives {
+            std::fs::File::open(&drive.path).map_err(|source| VmError::Image {
+                path: drive.path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// QEMU's arguments.
+    pub(crate) fn args(&self, terminal: Terminal) -> Vec<String> {
+        let mut args = Args::default();
+        args.add(["-nodefaults", "-display", "none", "-machine", "q35"]);
+        args.add(self.accel.args());
+        args.add(["-smp", &self.cpus.to_string()]);
+        args.add(["-m", &self.memory_mib.to_string()]);
+        args.add(["-bios", &escape(&self.firmware)]);
+        args.add(["-device", "virtio-rng-pci"]);
+        if let Some(uuid) = &self.uuid {
+            args.add(["-uuid", uuid]);
+        }
+        for (index, drive) in self.drives.iter().enumerate() {
+            let snapshot = if drive.throw_away { "on" } else { "off" };
+            args.add(["-drive"]);
+            args.push(format!(
+                "if=none,id=disk{index},format={},cache=unsafe,snapshot={snapshot},file={}",
+                drive.format,
+                escape(&drive.path)
+            ));
+            args.add(["-device"]);
+            args.push(format!(
+                "virtio-blk-pci,drive=disk{index},bootindex={}",
+                index.saturating_add(1)
+            ));
+        }
+        if self.network {
+            let mut netdev = "user,id=net0".to_owned();
+            for Forward { host, guest } in &self.forwards {
+                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+            }
+            // No boot ROM: nothing boots from the network.
+            args.add(["-netdev", &netdev]);
+            args.add(["-device", "virtio-net-pci,netdev=net0,romfile="]);
+        }
+        if let Some(cid) = self.vsock_cid {
+            args.add(["-device", &format!("vhost-vsock-pci,guest-cid={cid}")]);
+        }
+        match terminal {
+            Terminal::Sockets => {
+                args.add(["-chardev", "socket,id=console,fd=0"]);
+                args.add(["-serial", "chardev:console"]);
+                args.add(["-chardev", "socket,id=qmp,fd=1"]);
+                args.add(["-mon", "chardev=qmp,mode=control"]);
+            }
+            Terminal::Stdio => args.add(["-serial", "mon:stdio"]),
+        }
+        if self.no_reboot {
+            args.add(["-no-reboot"]);
+        }
+        args.add(self.extra.iter().map(String::as_str));
+        args.words
+    }
+}
+
+/// A list of words that is easy to add to.
+#[derive(Debug, Default)]
+struct Args {
+    words: Vec<String>,
+}
+
+impl Args {
+    fn add<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) {
+        self.words.extend(words.into_iter().map(str::to_owned));
+    }
+
+    fn push(&mut self, word: String) {
+        self.words.push(word);
+    }
+}
+
+/// A path inside one of QEMU's comma-separated options.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_as_documented() {
+        let config = VmConfig::new("/fw/OVMF.fd", Accel::Tcg)
+            .disk("/tmp/a,b.img")
+            .drive(Drive::qcow2("config.qcow2"))
+            .forward(2222, 22)
+            .forward(8080, 8080)
+            .no_reboot(true)
+            .vsock_cid(Some(7));
+        let line = crate::quote(config.args(Terminal::Sockets));
+        assert_eq!(
+            line,
+            "-nodefaults -display none -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -bios /fw/OVMF.fd \
+             -device virtio-rng-pci \
+             -drive if=none,id=disk0,format=raw,cache=unsafe,snapshot=on,file=/tmp/a,,b.img \
+             -device virtio-blk-pci,drive=disk0,bootindex=1 \
+             -drive if=none,id=disk1,format=qcow2,cache=unsafe,snapshot=off,file=config.qcow2 \
+             -device virtio-blk-pci,drive=disk1,bootindex=2 \
+             -netdev user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:8080 \
+             -device virtio-net-pci,netdev=net0,romfile= -device vhost-vsock-pci,guest-cid=7 \
+             -chardev socket,id=console,fd=0 -serial chardev:console \
+             -chardev socket,id=qmp,fd=1 -mon chardev=qmp,mode=control -no-reboot"
+        );
+        let terminal = config.without_network().terminal_command();
+        assert_eq!(terminal.first().unwrap(), QEMU);
+        assert!(terminal.join(" ").ends_with("-serial mon:stdio -no-reboot"));
+        assert!(!terminal.join(" ").contains("netdev"));
+    }
+
+    #[test]
+    fn forwards_are_parsed() {
+        let forward: Forward = "8080:80".parse().unwrap();
+        assert_eq!((forward.host, forward.guest), (8080, 80));
+        for text in ["", "80", ":", "80:", "80:0", "80:99999", "a:1", "1:2:3"] {
+            let error = text.parse::<Forward>().unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("forwarding `{text}` is not HOST_PORT:GUEST_PORT")
+            );
+        }
+    }
+
+    #[test]
+    fn missing_images_are_named_and_ports_picked() {
+        let mut config = VmConfig::new("/fw", Accel::Tcg).forward(0, 22);
+        config.resolve().unwrap();
+        assert_ne!(config.forwards[0].host, 0);
+        let mut config = config.disk("/nonexistent/disk.img");
+        let error = config.resolve().unwrap_err();
+        assert_eq!(error.to_string(), "cannot open image /nonexistent/disk.img");
+    }
+}

@@ -1,0 +1,354 @@
+//! The guest's serial console: a full log in a file, and waiting for text.
+//!
+//! A thread reads what the guest prints, writes the bytes to the log as they are, and keeps the text (see [`crate::Stripper`]) for
+//! [`Console::expect`]. Each text is found once: a search starts behind the end of what the one before found.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::{Deadline, Result, Stripper, VmError};
+
+/// Texts after which no guest comes back; waiting for something else ends at once when one of them appears.
+pub const FATAL_TEXTS: [&str; 7] = [
+    "Kernel panic - not syncing",
+    "You are in emergency mode",
+    "Entering emergency mode",
+    "grub rescue>",
+    "BdsDxe: No bootable option",
+    // The firmware found nothing on the disks and turns to the network.
+    ">>Start PXE over",
+    "VFS: Unable to mount root",
+];
+
+/// Text that nobody waited for is dropped beyond this size, the oldest half first.
+const KEEP: usize = 4 << 20;
+/// Consumed text kept for error messages.
+const CONTEXT: usize = 16 << 10;
+/// Lines of the console in an error message.
+const TAIL_LINES: usize = 40;
+
+/// What the reader thread and the waiting side share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Printed text; all before `cursor` has been found by somebody.
+    text: Vec<u8>,
+    cursor: usize,
+    /// Set when nothing more can come, with the reason.
+    stopped: Option<String>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more will come: wakes everybody who waits. The first reason given stays.
+    pub(crate) fn stop(&self, reason: &str) {
+        self.lock().stopped.get_or_insert_with(|| reason.to_owned());
+        self.changed.notify_all();
+    }
+
+    fn append(&self, stripper: &mut Stripper, bytes: &[u8]) {
+        let mut state = self.lock();
+        stripper.push(bytes, &mut state.text);
+        state.trim();
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn unread(&self) -> &[u8] {
+        self.text.get(self.cursor..).unwrap_or_default()
+    }
+
+    fn trim(&mut self) {
+        let mut drop = 0;
+        if self.cursor > 2 * CONTEXT {
+            drop = self.cursor.saturating_sub(CONTEXT);
+        }
+        if self.text.len() > KEEP {
+            drop = drop.max(KEEP / 2);
+        }
+        if drop > 0 {
+            self.text.drain(..drop.min(self.text.len()));
+            self.cursor = self.cursor.saturating_sub(drop);
+        }
+    }
+
+    /// The earliest of `texts` in what is unread: its index, start and end within the unread part.
+    fn find(&self, texts: &[&str]) -> Option<(usize, usize, usize)> {
+        let unread = self.unread();
+        texts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, text)| {
+                let at = position(unread, text.as_bytes())?;
+                Some((at, index, at.saturating_add(text.len())))
+            })
+            .min()
+            .map(|(at, index, end)| (index, at, end))
+    }
+
+    fn tail(&self) -> String {
+        let text = String::from_utf8_lossy(&self.text);
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(TAIL_LINES);
+        let mut tail = String::new();
+        for line in lines.get(from..).unwrap_or_default() {
+            tail.push_str("  | ");
+            tail.push_str(line);
+            tail.push('\n');
+        }
+        tail
+    }
+}
+
+/// Where `needle` first stands in `text`.
+fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return Some(0);
+    }
+    text.windows(needle.len()).position(|part| part == needle)
+}
+
+/// The serial console of a guest.
+#[derive(Debug)]
+pub struct Console {
+    shared: Arc<Shared>,
+    writer: UnixStream,
+    log: PathBuf,
+}
+
+impl Console {
+    /// Starts reading `stream`; everything read goes to the file `log` as well.
+    pub fn attach(stream: UnixStream, log: &Path) -> Result<Self> {
+        let mut file =
+            File::create(log).map_err(VmError::io(format!("create {}", log.display())))?;
+        let mut reader = stream
+            .try_clone()
+            .map_err(VmError::io("open the console twice"))?;
+        // A guest that takes no input for this long is not going to.
+        stream
+            .set_write_timeout(Some(Duration::from_secs(60)))
+            .map_err(VmError::io("set up the console"))?;
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("console".to_owned())
+            .spawn(move || {
+                let mut stripper = Stripper::default();
+                let mut buffer = [0; 4096];
+                let reason = loop {
+                    match reader.read(&mut buffer) {
+                        Ok(0) => break "QEMU closed the console".to_owned(),
+                        Ok(len) => {
+                            let bytes = buffer.get(..len).unwrap_or_default();
+                            // The log is for people; a full disk must not end the guest.
+                            let _ = file.write_all(bytes);
+                            theirs.append(&mut stripper, bytes);
+                        }
+                        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                        Err(error) => break format!("the console broke: {error}"),
+                    }
+                };
+                theirs.stop(&reason);
+            })
+            .map_err(VmError::io("start the console's thread"))?;
+        Ok(Self {
+            shared,
+            writer: stream,
+            log: log.to_path_buf(),
+        })
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// The file with everything the guest printed.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Waits for `text`; gives back what stood before it.
+    pub fn expect(&self, text: &str, deadline: Deadline) -> Result<String> {
+        self.expect_any(&[text], deadline).map(|(_, before)| before)
+    }
+
+    /// Waits for the first of `texts` to appear; gives back its index and what stood before it. One of [`FATAL_TEXTS`], or the end
+    /// of the guest, ends the wait with an error.
+    pub fn expect_any(&self, texts: &[&str], deadline: Deadline) -> Result<(usize, String)> {
+        let mut state = self.shared.lock();
+        let mut seen = usize::MAX;
+        loop {
+            if state.text.len() != seen {
+                if let Some((index, start, end)) = state.find(texts) {
+                    let before = state.unread().get(..start).unwrap_or_default();
+                    let before = String::from_utf8_lossy(before).into_owned();
+                    state.cursor = state.cursor.saturating_add(end);
+                    return Ok((index, before));
+                }
+                if let Some((index, ..)) = state.find(&FATAL_TEXTS) {
+                    return Err(VmError::Fatal {
+                        found: FATAL_TEXTS.get(index).copied().unwrap_or("").to_owned(),
+                        wanted: list(texts),
+                        tail: state.tail(),
+                    });
+                }
+                seen = state.text.len();
+            }
+            if let Some(reason) = state.stopped.clone() {
+                return Err(VmError::Stopped {
+                    wanted: list(texts),
+                    reason,
+                    tail: state.tail(),
+                });
+            }
+            let left = deadline.remaining();
+            if left.is_zero() {
+                return Err(VmError::Timeout {
+                    wanted: list(texts),
+                    seconds: deadline.seconds(),
+                    tail: state.tail(),
+                });
+            }
+            state = self
+                .shared
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Everything printed that nothing has been found in yet; it counts as read afterwards.
+    pub fn take_unread(&self) -> String {
+        let mut state = self.shared.lock();
+        let text = String::from_utf8_lossy(state.unread()).into_owned();
+        state.cursor = state.text.len();
+        text
+    }
+
+    /// How many bytes of text came that nobody has read.
+    pub fn unread_len(&self) -> usize {
+        self.shared.lock().unread().len()
+    }
+
+    /// Last lines printed, for messages.
+    pub fn tail(&self) -> String {
+        self.shared.lock().tail()
+    }
+
+    /// Types `text` and Enter.
+    pub fn send_line(&self, text: &str) -> Result<()> {
+        let mut line = text.replace('\n', "\r");
+        line.push('\r');
+        self.send(line.as_bytes())
+    }
+
+    /// Types `bytes` as they are.
+    pub fn send(&self, bytes: &[u8]) -> Result<()> {
+        (&self.writer)
+            .write_all(bytes)
+            .map_err(VmError::io("type on the guest's console"))
+    }
+
+    /// Types `bytes` one at a time with pauses: firmware and boot loaders lose what comes in a burst.
+    pub fn send_slowly(&self, bytes: &[u8]) -> Result<()> {
+        for byte in bytes {
+            self.send(&[*byte])?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+fn list(texts: &[&str]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+    quoted.join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn console() -> (Console, UnixStream, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, guest) = UnixStream::pair().unwrap();
+        let console = Console::attach(ours, &dir.path().join("console.log")).unwrap();
+        (console, guest, dir)
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(20))
+    }
+
+    #[test]
+    fn texts_are_found_in_order_and_once() {
+        let (console, mut guest, _dir) = console();
+        guest.write_all(b"one \x1b[1mtwo\x1b[0m\r\nthree").unwrap();
+        assert_eq!(console.expect("two", soon()).unwrap(), "one ");
+        guest.write_all(b" four two").unwrap();
+        let (index, before) = console.expect_any(&["two", "four"], soon()).unwrap();
+        assert_eq!((index, before.as_str()), (1, "\nthree "));
+        assert_eq!(console.expect("two", soon()).unwrap(), " ");
+        let error = console
+            .expect("two", Deadline::after(Duration::from_millis(50)))
+            .unwrap_err();
+        assert!(matches!(error, VmError::Timeout { .. }));
+        assert!(error.to_string().contains("  | three four two"), "{error}");
+        let raw = std::fs::read(console.log()).unwrap();
+        assert_eq!(raw, b"one \x1b[1mtwo\x1b[0m\r\nthree four two");
+    }
+
+    #[test]
+    fn a_panic_or_the_end_stops_the_wait() {
+        let (console, mut guest, _dir) = console();
+        guest
+            .write_all(b"[ 1.0] Kernel panic - not syncing: no init\r\n")
+            .unwrap();
+        let error = console.expect("login:", soon()).unwrap_err();
+        assert!(matches!(error, VmError::Fatal { .. }), "{error}");
+        console.take_unread();
+        drop(guest);
+        let error = console.expect("login:", soon()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("stopped while `login:` was awaited (QEMU closed the console)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_flood_keeps_memory_bounded() {
+        let (console, mut guest, _dir) = console();
+        let line = [b'x'; 4096];
+        for _ in 0..2100 {
+            guest.write_all(&line).unwrap();
+        }
+        guest.write_all(b"end").unwrap();
+        console.expect("end", soon()).unwrap();
+        assert!(console.shared.lock().text.len() <= KEEP + 4096);
+    }
+
+    #[test]
+    fn typing_ends_with_enter() {
+        let (console, mut guest, _dir) = console();
+        console.send_line("a\nb").unwrap();
+        let mut got = [0; 4];
+        guest.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"a\rb\r");
+    }
+}

@@ -1,0 +1,53 @@
+//! Where the UEFI firmware lies.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Result, VmError};
+
+/// Combined code-and-variables builds of OVMF for `-bios`, Debian's place first.
+const PLACES: [&str; 4] = [
+    "/usr/share/ovmf/OVMF.fd",
+    "/usr/share/qemu/OVMF.fd",
+    "/usr/share/edk2/ovmf/OVMF.fd",
+    "/usr/share/edk2/x64/OVMF.4m.fd",
+];
+
+/// The installed OVMF.
+pub fn find() -> Result<PathBuf> {
+    find_in(&PLACES)
+}
+
+/// `given` when it is there, else the installed OVMF.
+pub fn given_or_find(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        None => find(),
+        Some(path) if path.is_file() => Ok(path.to_path_buf()),
+        Some(path) => Err(VmError::MissingFirmware {
+            wanted: path.to_path_buf(),
+        }),
+    }
+}
+
+fn find_in(places: &[&str]) -> Result<PathBuf> {
+    places
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+        .ok_or_else(|| VmError::MissingFirmware {
+            wanted: PathBuf::from(places.first().copied().unwrap_or("(nowhere)")),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_firmware_says_what_to_install() {
+        let error = find_in(&["/nonexistent/OVMF.fd"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no OVMF firmware at /nonexistent/OVMF.fd: it comes with the package ovmf (apt-get install ovmf), or name one with --firmware"
+        );
+    }
+}

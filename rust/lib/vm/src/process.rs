@@ -1,0 +1,231 @@
+//! QEMU as a child process that never outlives its parent.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::{Deadline, Result, VmError};
+
+/// How often a child is looked at while its end is awaited.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running program with its standard error in an unnamed file; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Mutex<Child>,
+    stderr: File,
+    program: String,
+}
+
+impl Process {
+    /// Starts `program` with `args` and descriptors 0 and 1 as given.
+    pub(crate) fn spawn(
+        program: &str,
+        args: &[String],
+        directory: Option<&Path>,
+        stdin: OwnedFd,
+        stdout: OwnedFd,
+    ) -> Result<Self> {
+        let stderr = tempfile::tempfile().map_err(VmError::io("create a temporary file"))?;
+        let log = stderr
+            .try_clone()
+            .map_err(VmError::io("open a temporary file twice"))?;
+        let mut command = bound_command(program, "KILL")?;
+        command.args(args);
+        if let Some(directory) = directory {
+            command.current_dir(directory);
+        }
+        let child = command
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::from(stdout))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .map_err(VmError::io(format!("start {program}")))?;
+        Ok(Self {
+            child: Mutex::new(child),
+            stderr,
+            program: program.to_owned(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it ended, or None while it runs.
+    pub(crate) fn ended(&self) -> Result<Option<ExitStatus>> {
+        self.lock()
+            .try_wait()
+            .map_err(VmError::io(format!("wait for {}", self.program)))
+    }
+
+    /// Waits for its end; None when the time is over.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Result<Option<ExitStatus>> {
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(Some(status));
+            }
+            if deadline.expired() {
+                return Ok(None);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Last lines of its standard error.
+    pub(crate) fn errors(&self) -> String {
+        let mut text = Vec::new();
+        let read = self.stderr.try_clone().and_then(|mut file| {
+            file.seek(SeekFrom::Start(0))?;
+            file.take(64 << 10).read_to_end(&mut text)
+        });
+        match read {
+            Ok(_) => String::from_utf8_lossy(&text).trim().to_owned(),
+            Err(error) => format!("(its messages are lost: {error})"),
+        }
+    }
+
+    /// The error that an untimely end with `status` is.
+    pub(crate) fn failure(&self, status: ExitStatus) -> VmError {
+        VmError::Failed {
+            program: self.program.clone(),
+            status: status.to_string(),
+            detail: self.errors(),
+        }
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        let mut child = self.lock();
+        // It may have ended by itself; there is nothing to do about any other failure.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A command for `program` that gets `signal` when the thread that starts it ends, and whose temporary files (such as QEMU's
+/// throw-away overlays, for which it would take /var/tmp) go where ours do.
+pub(crate) fn bound_command(program: &str, signal: &str) -> Result<Command> {
+    let mut command = if installed("setpriv") {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", signal, "--", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.env("TMPDIR", std::env::temp_dir());
+    Ok(command)
+}
+
+/// Whether `program` can be started at all.
+pub(crate) fn installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// Refuses to go on without `program`, which is in the Debian package `package`.
+pub(crate) fn require(program: &str, package: &'static str) -> Result<()> {
+    if installed(program) {
+        Ok(())
+    } else {
+        Err(VmError::MissingProgram {
+            program: program.to_owned(),
+            package,
+        })
+    }
+}
+
+/// `words` as one line that a shell splits into them again.
+pub fn quote<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
+    let quoted: Vec<String> = words
+        .into_iter()
+        .map(|word| quote_word(word.as_ref()))
+        .collect();
+    quoted.join(" ")
+}
+
+fn quote_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting_survives_a_shell() {
+        let words = ["qemu", "a b", "", "it's", "file=/x,,y.img", "$HOME"];
+        let line = quote(words);
+        assert_eq!(line, "qemu 'a b' '' 'it'\\''s' file=/x,,y.img '$HOME'");
+        let output = Command::new("sh")
+            .args(["-c", &format!("printf '%s\\n' {line}")])
+            .output()
+            .unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(lines.lines().collect::<Vec<_>>(), words);
+    }
+
+    fn sleep() -> Process {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let stdin = OwnedFd::from(ours.try_clone().unwrap());
+        Process::spawn("sleep", &["1000".into()], None, stdin, ours.into()).unwrap()
+    }
+
+    #[test]
+    fn dropping_ends_the_child() {
+        let process = sleep();
+        let pid = process.lock().id();
+        assert!(Path::new(&format!("/proc/{pid}")).exists());
+        drop(process);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn the_end_of_the_starting_thread_ends_the_child() {
+        // The signal is asked for by setpriv, so the thread waits until that has become the program itself.
+        let start = || {
+            let process = sleep();
+            let comm = format!("/proc/{}/comm", process.lock().id());
+            while std::fs::read_to_string(&comm).unwrap() != "sleep\n" {
+                std::thread::sleep(POLL);
+            }
+            process
+        };
+        let process = std::thread::spawn(start).join().unwrap();
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let status = process.wait(deadline).unwrap().expect("still running");
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        let error = require("qemu-system-nonesuch", "qemu-system-x86").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "qemu-system-nonesuch is not installed: it comes with the package qemu-system-x86 (apt-get install qemu-system-x86)"
+        );
+    }
+}

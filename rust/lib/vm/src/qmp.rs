@@ -1,0 +1,266 @@
+//! QMP, QEMU's machine protocol: one JSON object a line.
+//!
+//! Spec: QEMU `docs/interop/qmp-spec.rst`. The server greets with `{"QMP": …}`; after `qmp_capabilities` it answers each
+//! `{"execute": NAME, "id": N}` with `{"return": …, "id": N}` or `{"error": {"class", "desc"}, "id": N}`, and sends
+//! `{"event": NAME, "data": …}` whenever something happens. All that arrives is read by a thread of its own.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{json, Value};
+
+use crate::{Deadline, Result, VmError};
+
+/// QEMU answers at once; on a starved machine that can still take a while.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Events kept; older ones are dropped.
+const EVENTS: usize = 1024;
+
+/// Something QEMU reported of its own accord.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its name, such as `SHUTDOWN`.
+    pub name: String,
+    /// What goes with it, such as `{"guest": true, "reason": "guest-shutdown"}`.
+    pub data: Value,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    greeted: bool,
+    closed: bool,
+    events: Vec<Event>,
+    answers: BTreeMap<u64, Value>,
+    next_id: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `pick` finds something, the connection closes (None) or the time is over (None).
+    fn wait<T>(
+        &self,
+        deadline: Deadline,
+        mut pick: impl FnMut(&mut State) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = pick(&mut state) {
+                return Some(found);
+            }
+            let left = deadline.remaining();
+            if state.closed || left.is_zero() {
+                return None;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
+
+/// A connection to QEMU's monitor.
+#[derive(Debug)]
+pub struct Qmp {
+    shared: Arc<Shared>,
+    writer: UnixStream,
+}
+
+impl Qmp {
+    /// Shakes hands over `stream`. `on_event` is called for each event, from the reading thread.
+    pub fn connect(stream: UnixStream, on_event: impl Fn(&Event) + Send + 'static) -> Result<Self> {
+        let reader = stream.try_clone().map_err(VmError::io("open QMP twice"))?;
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("qmp".to_owned())
+            .spawn(move || read_all(BufReader::new(reader), &theirs, &on_event))
+            .map_err(VmError::io("start QMP's thread"))?;
+        let qmp = Self {
+            shared,
+            writer: stream,
+        };
+        let greeted = qmp.shared.wait(Deadline::after(ANSWER_TIME), |state| {
+            state.greeted.then_some(())
+        });
+        greeted.ok_or_else(|| VmError::Qmp {
+            command: "greeting".to_owned(),
+            detail: "QEMU did not greet".to_owned(),
+        })?;
+        qmp.execute("qmp_capabilities", Value::Null)?;
+        Ok(qmp)
+    }
+
+    /// Executes `command` and gives back what it returns; `arguments` may be null.
+    pub fn execute(&self, command: &str, arguments: Value) -> Result<Value> {
+        let failed = |detail: String| VmError::Qmp {
+            command: command.to_owned(),
+            detail,
+        };
+        let id = {
+            let mut state = self.shared.lock();
+            state.next_id = state.next_id.wrapping_add(1);
+            state.next_id
+        };
+        let mut request = json!({ "execute": command, "id": id });
+        if let (false, Some(object)) = (arguments.is_null(), request.as_object_mut()) {
+            object.insert("arguments".to_owned(), arguments);
+        }
+        (&self.writer)
+            .write_all(format!("{request}\n").as_bytes())
+            .map_err(VmError::io(format!("send {command} to QEMU")))?;
+        let answer = self
+            .shared
+            .wait(Deadline::after(ANSWER_TIME), |state| {
+                state.answers.remove(&id)
+            })
+            .ok_or_else(|| failed("QEMU gave no answer".to_owned()))?;
+        match (answer.get("return"), answer.get("error")) {
+            (Some(value), None) => Ok(value.clone()),
+            (_, Some(error)) => Err(failed(error.to_string())),
+            (None, None) => Err(failed(format!("neither result nor error in {answer}"))),
+        }
+    }
+
+    /// The guest's state, such as `running`, `shutdown` or `internal-error`.
+    pub fn status(&self) -> Result<String> {
+        let answer = self.execute("query-status", Value::Null)?;
+        answer
+            .get("status")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| VmError::Qmp {
+                command: "query-status".to_owned(),
+                detail: format!("no status in {answer}"),
+            })
+    }
+
+    /// Presses the power button.
+    pub fn powerdown(&self) -> Result<()> {
+        self.execute("system_powerdown", Value::Null).map(drop)
+    }
+
+    /// Ends QEMU at once, as if the plug were pulled.
+    pub fn quit(&self) -> Result<()> {
+        self.execute("quit", Value::Null).map(drop)
+    }
+
+    /// Waits for an event called `name`, one that came earlier included; each is given out once.
+    pub fn wait_event(&self, name: &str, deadline: Deadline) -> Result<Event> {
+        self.shared
+            .wait(deadline, |state| {
+                let at = state.events.iter().position(|event| event.name == name)?;
+                Some(state.events.remove(at))
+            })
+            .ok_or_else(|| VmError::NoEvent {
+                event: name.to_owned(),
+                seconds: deadline.seconds(),
+            })
+    }
+}
+
+/// Sorts every line that arrives into events and answers, until the connection closes.
+fn read_all(reader: impl BufRead, shared: &Shared, on_event: &dyn Fn(&Event)) {
+    for line in reader.lines() {
+        let Ok(line) = line else { break };
+        // A line that is not JSON answers nothing; whoever waits runs into its deadline.
+        let Ok(value) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        let event = event_of(&value);
+        if let Some(event) = &event {
+            on_event(event);
+        }
+        let mut state = shared.lock();
+        if let Some(event) = event {
+            if state.events.len() >= EVENTS {
+                state.events.remove(0);
+            }
+            state.events.push(event);
+        } else if value.get("QMP").is_some() {
+            state.greeted = true;
+        } else if let Some(id) = value.get("id").and_then(Value::as_u64) {
+            state.answers.insert(id, value);
+        }
+        drop(state);
+        shared.changed.notify_all();
+    }
+    shared.lock().closed = true;
+    shared.changed.notify_all();
+}
+
+fn event_of(value: &Value) -> Option<Event> {
+    Some(Event {
+        name: value.get("event")?.as_str()?.to_owned(),
+        data: value.get("data").cloned().unwrap_or(Value::Null),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays QEMU: greets, then answers the commands in order with `answers` (`$ID` is replaced).
+    fn qemu(answers: &'static [&'static str]) -> Qmp {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        std::thread::spawn(move || {
+            let mut writer = theirs.try_clone().unwrap();
+            writer
+                .write_all(b"{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n")
+                .unwrap();
+            let mut lines = BufReader::new(theirs).lines();
+            for answer in ["{\"return\": {}, \"id\": $ID}"].iter().chain(answers) {
+                let request: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+                let text = answer.replace("$ID", &request["id"].to_string());
+                writer.write_all(text.as_bytes()).unwrap();
+                writer.write_all(b"\r\n").unwrap();
+            }
+        });
+        Qmp::connect(ours, |_| {}).unwrap()
+    }
+
+    #[test]
+    fn answers_and_events_are_told_apart() {
+        let qmp = qemu(&[
+            "{\"event\": \"RESUME\"}\r\n{\"return\": {\"status\": \"running\"}, \"id\": $ID}",
+            "{\"event\": \"SHUTDOWN\", \"data\": {\"reason\": \"guest-shutdown\"}}\r\n{\"return\": {}, \"id\": $ID}",
+        ]);
+        assert_eq!(qmp.status().unwrap(), "running");
+        qmp.powerdown().unwrap();
+        let soon = Deadline::after(Duration::from_secs(5));
+        let event = qmp.wait_event("SHUTDOWN", soon).unwrap();
+        assert_eq!(event.data["reason"], "guest-shutdown");
+        assert!(matches!(
+            qmp.wait_event("SHUTDOWN", soon),
+            Err(VmError::NoEvent { .. })
+        ));
+    }
+
+    #[test]
+    fn errors_and_rubbish_are_reported() {
+        let qmp = qemu(&[
+            "rubbish\r\n[1,2]\r\n{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}, \"id\": $ID}",
+            "{\"id\": $ID}",
+        ]);
+        let error = qmp.execute("fly", Value::Null).unwrap_err().to_string();
+        assert!(error.starts_with("QMP command fly: {\"class\""), "{error}");
+        let error = qmp.execute("fly", json!({"to": 1})).unwrap_err();
+        assert!(
+            error.to_string().contains("neither result nor error"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! A running guest.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::config::Terminal;
+use crate::process::{self, Process};
+use crate::{Accel, Console, Deadline, Forward, Qmp, Result, Shell, VmConfig, VmError, QEMU};
+
+/// A QEMU process with its console; killed when dropped.
+#[derive(Debug)]
+pub struct Vm {
+    // Dropped first: the guest ends before its console's log does.
+    process: Process,
+    console: Console,
+    qmp: Option<Qmp>,
+    accel: Accel,
+    forwards: Vec<Forward>,
+    _scratch: tempfile::TempDir,
+}
+
+impl VmConfig {
+    /// Starts the guest.
+    pub fn start(self) -> Result<Vm> {
+        Vm::start(self)
+    }
+}
+
+impl Vm {
+    /// Starts the guest that `config` describes.
+    pub fn start(mut config: VmConfig) -> Result<Self> {
+        process::require(QEMU, "qemu-system-x86")?;
+        config.resolve()?;
+        let (monitor, their_monitor) = pair()?;
+        let mut vm = Self::spawn(
+            QEMU,
+            &config.args(Terminal::Sockets),
+            None,
+            their_monitor.into(),
+            config.log.as_deref(),
+            config.accel,
+        )?;
+        vm.forwards = config.forwards;
+        let shared = vm.console.shared();
+        let connected = Qmp::connect(monitor, move |event| {
+            // QEMU stops a guest by itself only when its state is beyond repair, such as on a KVM internal error.
+            if event.name == "STOP" || event.name == "GUEST_PANICKED" {
+                shared.stop(&format!("QEMU reported {}", event.name));
+            }
+        });
+        match connected {
+            Ok(qmp) => vm.qmp = Some(qmp),
+            Err(error) => return Err(vm.explain(error)),
+        }
+        Ok(vm)
+    }
+
+    /// Starts a QEMU command given word by word in `directory`, program first, whose console is its standard input and output. There is no QMP.
+    pub fn start_command(
+        words: &[String],
+        directory: &Path,
+        log: Option<&Path>,
+        accel: Accel,
+    ) -> Result<Self> {
+        let (program, args) = words.split_first().ok_or_else(|| VmError::Failed {
+            program: "(none)".to_owned(),
+            status: "not started".to_owned(),
+            detail: "the command is empty".to_owned(),
+        })?;
+        process::require(program, "qemu-system-x86")?;
+        // Replaced by a copy of the console's socket, as a terminal would be.
+        Self::spawn_on_terminal(program, args, directory, log, accel)
+    }
+
+    fn spawn_on_terminal(
+        program: &str,
+        args: &[String],
+        directory: &Path,
+        log: Option<&Path>,
+        accel: Accel,
+    ) -> Result<Self> {
+        let (console, theirs) = pair()?;
+        let output = theirs
+            .try_clone()
+            .map_err(VmError::io("open the console twice"))?;
+        let parts = Scratch::new(log)?;
+        let process = Process::spawn(program, args, Some(directory), theirs.into(), output.into())?;
+        parts.vm(process, console, accel)
+    }
+
+    fn spawn(
+        program: &str,
+        args: &[String],
+        directory: Option<&Path>,
+        stdout: OwnedFd,
+        log: Option<&Path>,
+        accel: Accel,
+    ) -> Result<Self> {
+        let (console, theirs) = pair()?;
+        let parts = Scratch::new(log)?;
+        let process = Process::spawn(program, args, directory, theirs.into(), stdout)?;
+        parts.vm(process, console, accel)
+    }
+
+    /// The serial console.
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// The QMP connection; an error for guests started by [`Vm::start_command`].
+    pub fn qmp(&self) -> Result<&Qmp> {
+        self.qmp.as_ref().ok_or_else(|| VmError::Qmp {
+            command: "connection".to_owned(),
+            detail: "this guest was started without QMP".to_owned(),
+        })
+    }
+
+    /// What the guest runs on.
+    pub fn accel(&self) -> Accel {
+        self.accel
+    }
+
+    /// The port of 127.0.0.1 that leads to port `guest` of the guest.
+    pub fn host_port(&self, guest: u16) -> Option<u16> {
+        let forward = self.forwards.iter().find(|f| f.guest == guest)?;
+        Some(forward.host)
+    }
+
+    /// Logs in on the console; the guest shows a login prompt or is about to.
+    pub fn login(&self, user: &str, password: &str, deadline: Deadline) -> Result<Shell<'_>> {
+        Shell::login(&self.console, user, password, deadline)
+    }
+
+    /// What QEMU printed on its standard error so far.
+    pub fn errors(&self) -> String {
+        self.process.errors()
+    }
+
+    /// Waits for QEMU to end by itself, as it does when the guest powers off.
+    pub fn wait_exit(&self, deadline: Deadline) -> Result<ExitStatus> {
+        self.process
+            .wait(deadline)?
+            .ok_or_else(|| VmError::StillRunning {
+                seconds: deadline.seconds(),
+                tail: self.console.tail(),
+            })
+    }
+
+    /// Ends the guest at once.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// QEMU's own last words say more than `error` does when it has just ended.
+    fn explain(&self, error: VmError) -> VmError {
+        match self.process.wait(Deadline::after(Duration::from_secs(1))) {
+            Ok(Some(status)) => self.process.failure(status),
+            _ => error,
+        }
+    }
+}
+
+/// Files that live as long as the guest.
+struct Scratch {
+    directory: tempfile::TempDir,
+    log: PathBuf,
+}
+
+impl Scratch {
+    fn new(log: Option<&Path>) -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("vm-")
+            .tempdir()
+            .map_err(VmError::io("create a temporary folder"))?;
+        let log = match log {
+            Some(path) => path.to_path_buf(),
+            None => directory.path().join("console.log"),
+        };
+        Ok(Self { directory, log })
+    }
+
+    fn vm(self, process: Process, console: UnixStream, accel: Accel) -> Result<Vm> {
+        Ok(Vm {
+            process,
+            console: Console::attach(console, &self.log)?,
+            qmp: None,
+            accel,
+            forwards: Vec::new(),
+            _scratch: self.directory,
+        })
+    }
+}
+
+fn pair() -> Result<(UnixStream, UnixStream)> {
+    UnixStream::pair().map_err(VmError::io("create a socket pair"))
+}
