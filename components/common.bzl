@@ -1,0 +1,55 @@
+"""Files that every OS image takes: label to install path.
+
+A value is "path", "path:mode" or "path:mode:uid:gid". Without a mode a file is 0644, and 0755 if it is a *.sh or goes to
+a bin directory; without an owner it is root's.
+"""
+
+COMMON_COMPONENTS = {
+    "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
+    "//components:common/etc/hosts": "/etc/hosts",
+    "//components:common/journald/50-image.conf": "/usr/lib/systemd/journald.conf.d/50-image.conf",
+    "//components:common/network/80-dhcp.network": "/usr/lib/systemd/network/80-dhcp.network",
+    "//components:common/resolved/50-image.conf": "/usr/lib/systemd/resolved.conf.d/50-image.conf",
+    "//components:common/resolved/after-tmpfiles.conf": "/usr/lib/systemd/system/systemd-resolved.service.d/50-image.conf",
+    "//components:common/ssh/10-image.conf": "/etc/ssh/sshd_config.d/10-image.conf",
+    "//components:common/ssh/ssh-host-keys.service": "/usr/lib/systemd/system/ssh-host-keys.service",
+    "//components:common/sudo/admin": "/etc/sudoers.d/admin:0440",
+    "//components:common/sysctl/50-image.conf": "/usr/lib/sysctl.d/60-image.conf",
+    "//components:common/systemd/logind.conf": "/usr/lib/systemd/logind.conf.d/50-image.conf",
+    "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
+}
+
+# Read by RUN steps of the Dockerfiles: label to path in the build context.
+COMMON_EARLY_COMPONENTS = {
+    "//components:common/initrd/50-image.conf": "early/50-initrd.conf",
+    "//components:common/systemd/emergency-reboot.conf": "early/emergency-reboot.conf",
+}
+
+# Development images: root logs in with a password.
+COMMON_DEV_COMPONENTS = {
+    "//components:common/ssh/05-root-password.conf": "/etc/ssh/sshd_config.d/05-root-password.conf",
+}
+
+# Production images: no shell when the boot fails.
+COMMON_PROD_COMPONENTS = {
+    "//components:common/systemd/emergency-reboot.conf": "/usr/lib/systemd/system/emergency.service.d/50-reboot.conf",
+}
+
+# Install path to target.
+COMMON_SYMLINKS = {
+    "/etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf",
+    "/usr/lib/systemd/system/default.target": "multi-user.target",
+}
+
+# Production images have no console login: whatever the kernel command line asks for, there is nothing to start.
+COMMON_PROD_SYMLINKS = {
+    "/etc/systemd/system-generators/systemd-debug-generator": "/dev/null",
+    "/etc/systemd/system-generators/systemd-getty-generator": "/dev/null",
+    "/etc/systemd/system-generators/systemd-run-generator": "/dev/null",
+    "/etc/systemd/system/autovt@.service": "/dev/null",
+    "/etc/systemd/system/console-getty.service": "/dev/null",
+    "/etc/systemd/system/container-getty@.service": "/dev/null",
+    "/etc/systemd/system/debug-shell.service": "/dev/null",
+    "/etc/systemd/system/getty@.service": "/dev/null",
+    "/etc/systemd/system/serial-getty@.service": "/dev/null",
+}
