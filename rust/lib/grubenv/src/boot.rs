@@ -154,11 +154,13 @@ impl BootState {
 
 /// The slot that the boot loader boots next, and the block that it leaves.
 pub fn next_boot(block: &Block) -> Result<(Slot, Block), Error> {
-    let before = BootState::of(block);
-    let after = before.after_boot();
+    let after = BootState::of(block).after_boot();
     let mut left = block.clone();
-    // The boot loader writes only what changes: unknown values stay.
-    if after != before {
+    // The boot loader writes only when the cycle changes, as to `stable` from a value that it does not know.
+    let found = block
+        .get(CYCLE)
+        .unwrap_or(BootState::default().cycle.as_str().as_bytes());
+    if found != after.cycle.as_str().as_bytes() {
         after.store(&mut left)?;
     }
     Ok((after.alternative, left))
@@ -188,10 +190,11 @@ mod tests {
             ("B", "first_boot", "B", "B", "failsafe_check"),
             ("B", "failsafe_check", "A", "A", "stable"),
             ("B", "stable", "B", "B", "stable"),
-            // What the boot loader does not know, it leaves.
-            ("B", "odd", "B", "B", "odd"),
+            // Values that the boot loader does not know are A and stable to it.
+            ("B", "odd", "B", "B", "stable"),
             ("C", "stable", "A", "C", "stable"),
-            ("", "", "A", "", ""),
+            ("C", "failsafe_check", "B", "B", "stable"),
+            ("", "", "A", "A", "stable"),
         ];
         for (alternative, cycle, slot, alternative_after, cycle_after) in rows {
             let found = block(&[(ALTERNATIVE, alternative), ("x", "1"), (CYCLE, cycle)]);

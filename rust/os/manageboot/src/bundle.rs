@@ -1,0 +1,140 @@
+//! `update.tar`: boot.img, root.img and VERSION.TXT, each once, in any order.
+//!
+//! The bundle is checked whole before anything is written: nothing in it decides where bytes go.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{bail, ensure, Context};
+use archive::Kind;
+use sha2::{Digest, Sha256};
+
+use crate::upgrade::hex;
+
+/// The members.
+const BOOT: &str = "boot.img";
+const ROOT: &str = "root.img";
+const VERSION: &str = "VERSION.TXT";
+/// A version is a line, not a book.
+const VERSION_MAX: u64 = 4096;
+
+/// Where a member's data lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// First byte in the bundle.
+    pub(crate) offset: u64,
+    /// How many.
+    pub(crate) len: u64,
+}
+
+/// An open bundle of the right form.
+#[derive(Debug)]
+pub(crate) struct Bundle<R = File> {
+    reader: R,
+    /// boot.img.
+    pub(crate) boot: Span,
+    /// root.img.
+    pub(crate) root: Span,
+    /// First line of VERSION.TXT.
+    pub(crate) version: String,
+}
+
+impl Bundle<File> {
+    /// Opens and checks the bundle at `path`, and its digest if one is given.
+    pub(crate) fn open(path: &Path, sha256: Option<&str>) -> anyhow::Result<Self> {
+        let shown = || path.display().to_string();
+        let mut file = File::open(path).with_context(shown)?;
+        if let Some(want) = sha256 {
+            let mut hasher = Sha256::new();
+            // `Sha256` is a writer that can't fail.
+            io::copy(&mut file, &mut hasher).with_context(shown)?;
+            let got = hex(&hasher.finalize());
+            ensure!(
+                got.eq_ignore_ascii_case(want),
+                "{} has SHA-256 {got}, want {want}",
+                path.display()
+            );
+        }
+        Self::check(file).with_context(shown)
+    }
+}
+
+impl<R: Read + Seek> Bundle<R> {
+    /// Checks the bundle in `reader`.
+    pub(crate) fn check(mut reader: R) -> anyhow::Result<Self> {
+        refuse_compressed(&mut reader)?;
+        let entries = archive::index(&mut reader)?;
+        let mut found = [(BOOT, None), (ROOT, None), (VERSION, None)];
+        for entry in &entries {
+            let name = String::from_utf8_lossy(&entry.path);
+            // archive::index has refused a name that comes twice.
+            let Some((_, span)) = found.iter_mut().find(|(known, _)| *known == name) else {
+                bail!("member {name:?}: an update has {BOOT}, {ROOT} and {VERSION} only");
+            };
+            let Kind::File { offset, len } = entry.kind else {
+                bail!("member {name} is not a regular file");
+            };
+            ensure!(len > 0, "member {name} is empty");
+            *span = Some(Span { offset, len });
+        }
+        let span = |at: usize| {
+            let (name, span) = found.get(at).copied().unwrap_or((VERSION, None));
+            span.with_context(|| format!("no member {name}"))
+        };
+        let (boot, root, text) = (span(0)?, span(1)?, span(2)?);
+        let version = read_version(&mut reader, text)?;
+        Ok(Self {
+            reader,
+            boot,
+            root,
+            version,
+        })
+    }
+
+    /// The bytes of a member.
+    pub(crate) fn read(&mut self, span: Span) -> io::Result<impl Read + '_> {
+        self.reader.seek(SeekFrom::Start(span.offset))?;
+        Ok(self.reader.by_ref().take(span.len))
+    }
+}
+
+/// Says so, rather than that a header is bad.
+fn refuse_compressed<R: Read + Seek>(reader: &mut R) -> anyhow::Result<()> {
+    reader.rewind()?;
+    let mut magic = Vec::new();
+    reader.by_ref().take(6).read_to_end(&mut magic)?;
+    for (start, name) in [
+        (&[0x28, 0xb5, 0x2f, 0xfd][..], "zstd"),
+        (&[0x1f, 0x8b], "gzip"),
+        (b"\xfd7zXZ\0", "xz"),
+    ] {
+        ensure!(
+            !magic.starts_with(start),
+            "compressed by {name}, want a plain tar: decompress it first"
+        );
+    }
+    reader.rewind()?;
+    Ok(())
+}
+
+fn read_version<R: Read + Seek>(reader: &mut R, span: Span) -> anyhow::Result<String> {
+    ensure!(
+        span.len <= VERSION_MAX,
+        "{VERSION} has {} bytes, want at most {VERSION_MAX}",
+        span.len
+    );
+    reader.seek(SeekFrom::Start(span.offset))?;
+    let mut text = String::new();
+    reader
+        .by_ref()
+        .take(span.len)
+        .read_to_string(&mut text)
+        .with_context(|| format!("cannot read {VERSION}"))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    ensure!(
+        !line.is_empty() && !line.contains(char::is_control),
+        "the first line of {VERSION} is no version"
+    );
+    Ok(line.to_owned())
+}
