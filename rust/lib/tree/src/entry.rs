@@ -1,0 +1,117 @@
+//! One entry of a tree.
+
+use std::collections::BTreeMap;
+
+/// An input file that sources point into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// A range of bytes of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// Index into the tree's inputs.
+    pub input: usize,
+    /// Where the range starts.
+    pub offset: u64,
+    /// How long it is.
+    pub len: u64,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File(Source),
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Symlink {
+        /// The text of the link.
+        target: Vec<u8>,
+    },
+    /// Another name of an earlier entry.
+    HardLink {
+        /// Path of that entry: the first name of the file in byte order.
+        target: Vec<u8>,
+    },
+    /// A character device.
+    Char {
+        /// Driver number.
+        major: u32,
+        /// Device number.
+        minor: u32,
+    },
+    /// A block device.
+    Block {
+        /// Driver number.
+        major: u32,
+        /// Device number.
+        minor: u32,
+    },
+    /// A named pipe.
+    Fifo,
+}
+
+impl Kind {
+    /// The word that the manifest uses.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Dir => "dir",
+            Self::Symlink { .. } => "symlink",
+            Self::HardLink { .. } => "hardlink",
+            Self::Char { .. } => "char",
+            Self::Block { .. } => "block",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
+/// Who owns an entry, who may do what, and since when: all but what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Permission bits with set-user-ID, set-group-ID and sticky: at most `0o7777`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time in seconds since 1970.
+    pub mtime: i64,
+}
+
+/// A file, directory or link. A hard link's own attributes are those of its file and carry no meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Mode, owner and time.
+    pub stamp: Stamp,
+    /// Extended attributes by full name (`security.capability`).
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// 0 for the base, 1 for what was injected: writers place layer 1 behind layer 0.
+    pub layer: u8,
+}
+
+impl Entry {
+    /// An injected entry without extended attributes.
+    pub fn injected(kind: Kind, stamp: Stamp) -> Self {
+        Self {
+            kind,
+            stamp,
+            xattrs: BTreeMap::new(),
+            layer: 1,
+        }
+    }
+
+    /// The source, if this is a regular file.
+    pub fn source(&self) -> Option<Source> {
+        match self.kind {
+            Kind::File(source) => Some(source),
+            _ => None,
+        }
+    }
+}

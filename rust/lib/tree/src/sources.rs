@@ -1,0 +1,129 @@
+//! Reading the bytes that a tree's entries name.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::entry::{Input, Source};
+use crate::error::Error;
+use crate::tree::Tree;
+
+/// The open inputs of a tree, in its order.
+#[derive(Debug)]
+pub struct Sources {
+    files: Vec<(PathBuf, File)>,
+}
+
+impl Sources {
+    /// Opens the inputs of `tree`: as many files as it has, each of the length it says.
+    pub fn open<P: AsRef<Path>>(tree: &Tree, paths: &[P]) -> Result<Self, Error> {
+        if paths.len() != tree.inputs.len() {
+            let reason = format!(
+                "the manifest was made from {} inputs, but {} are given",
+                tree.inputs.len(),
+                paths.len()
+            );
+            return Err(Error::Inputs { reason });
+        }
+        let mut files = Vec::with_capacity(paths.len());
+        for (input, path) in tree.inputs.iter().zip(paths) {
+            files.push(open_input(*input, path.as_ref())?);
+        }
+        Ok(Self { files })
+    }
+
+    /// A reader of the bytes of `source`.
+    pub fn content(&self, source: Source) -> Result<Content<'_>, Error> {
+        match self.files.get(source.input) {
+            Some((path, file)) => Ok(Content {
+                path,
+                file,
+                at: source.offset,
+                left: source.len,
+            }),
+            None => Err(Error::Inputs {
+                reason: format!("there is no input {}", source.input),
+            }),
+        }
+    }
+
+    /// All bytes of `source`.
+    pub fn read(&self, source: Source) -> Result<Vec<u8>, Error> {
+        let mut content = self.content(source)?;
+        let mut bytes = Vec::new();
+        let action = || format!("read {}", content.path.display());
+        let action = action();
+        content.read_to_end(&mut bytes).map_err(Error::io(action))?;
+        Ok(bytes)
+    }
+
+    /// Writes the bytes of `source` to `out`.
+    pub fn copy(&self, source: Source, mut out: impl Write) -> Result<(), Error> {
+        let mut content = self.content(source)?;
+        let action = format!("copy from {}", content.path.display());
+        io::copy(&mut content, &mut out).map_err(Error::io(action))?;
+        Ok(())
+    }
+}
+
+/// Reads the manifest at `manifest` and opens its inputs.
+pub fn open<P: AsRef<Path>>(manifest: &Path, inputs: &[P]) -> Result<(Tree, Sources), Error> {
+    let file = File::open(manifest).map_err(Error::io(format!("open {}", manifest.display())))?;
+    let tree = Tree::read(BufReader::with_capacity(1 << 16, file))?;
+    let sources = Sources::open(&tree, inputs)?;
+    Ok((tree, sources))
+}
+
+fn open_input(input: Input, path: &Path) -> Result<(PathBuf, File), Error> {
+    let io = || Error::io(format!("open {}", path.display()));
+    let file = File::open(path).map_err(io())?;
+    let len = file.metadata().map_err(io())?.len();
+    if len != input.len {
+        let reason = format!(
+            "{} has {len} bytes, but the manifest was made from {}",
+            path.display(),
+            input.len
+        );
+        return Err(Error::Inputs { reason });
+    }
+    Ok((path.to_path_buf(), file))
+}
+
+/// Reads one file's bytes; several may be read side by side.
+#[derive(Debug)]
+pub struct Content<'a> {
+    path: &'a Path,
+    file: &'a File,
+    at: u64,
+    left: u64,
+}
+
+impl Content<'_> {
+    /// Bytes not read yet.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let want = buffer.len().min(most);
+        let Some(buffer) = buffer.get_mut(..want).filter(|b| !b.is_empty()) else {
+            return Ok(0);
+        };
+        let got = self.file.read_at(buffer, self.at)?;
+        if got == 0 {
+            // The length was checked on opening: somebody cut the file since.
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{} became shorter", self.path.display()),
+            ));
+        }
+        let step = u64::try_from(got).unwrap_or(self.left);
+        self.at = self.at.saturating_add(step);
+        self.left = self.left.saturating_sub(step);
+        Ok(got)
+    }
+}

@@ -1,0 +1,75 @@
+//! A tree as a tar archive, for programs that read nothing else.
+
+use std::io::{self, Write};
+
+use crate::entry::{Entry, Kind};
+use crate::error::Error;
+use crate::name;
+use crate::sources::Sources;
+use crate::tree::Tree;
+
+impl Tree {
+    /// All paths in the order in which writers place them: layer 0 before layer 1, each in byte order of the paths.
+    /// A directory comes before what lies in it, a file before its hard links.
+    pub fn placement(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+        let layer = |wanted| {
+            let entries = self.entries.iter();
+            let entries = entries.filter(move |(_, entry)| (entry.layer == 0) == wanted);
+            entries.map(|(path, entry)| (path.as_slice(), entry))
+        };
+        layer(true).chain(layer(false))
+    }
+
+    /// Writes the tree as an archive, entries in the order of [`Tree::placement`].
+    pub fn write_tar<W: Write>(&self, sources: &Sources, out: W) -> Result<W, Error> {
+        let mut writer = archive::Writer::new(out);
+        for (path, entry) in self.placement() {
+            let member = member(path, entry);
+            let written = match entry.source() {
+                Some(source) => writer.append(&member, sources.content(source)?),
+                None => writer.append(&member, io::empty()),
+            };
+            written.map_err(|source| Error::Tar {
+                path: name::display(path),
+                source,
+            })?;
+        }
+        writer.finish().map_err(|source| Error::Tar {
+            path: String::new(),
+            source,
+        })
+    }
+}
+
+fn member(path: &[u8], entry: &Entry) -> archive::Entry {
+    let kind = match &entry.kind {
+        Kind::File(source) => archive::Kind::File {
+            offset: 0,
+            len: source.len,
+        },
+        Kind::Dir => archive::Kind::Dir,
+        Kind::Symlink { target } => archive::Kind::Symlink {
+            target: target.clone(),
+        },
+        Kind::HardLink { target } => archive::Kind::HardLink {
+            target: target.clone(),
+        },
+        Kind::Char { major, minor } => archive::Kind::Char {
+            major: *major,
+            minor: *minor,
+        },
+        Kind::Block { major, minor } => archive::Kind::Block {
+            major: *major,
+            minor: *minor,
+        },
+        Kind::Fifo => archive::Kind::Fifo,
+    };
+    let mut member = archive::Entry::new(path, kind, entry.stamp.mode);
+    member.uid = entry.stamp.uid;
+    member.gid = entry.stamp.gid;
+    member.mtime = entry.stamp.mtime;
+    if !matches!(entry.kind, Kind::HardLink { .. }) {
+        member.xattrs.clone_from(&entry.xattrs);
+    }
+    member
+}
