@@ -1,0 +1,147 @@
+//! `inject`: a tree manifest from a base tar and a list of files to put into it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{bail, Context, Error, Result};
+use serde::Deserialize;
+use tree::{Entry, Input, Kind, Source, Sources, Stamp, Tree};
+
+/// Puts files, directories and symbolic links into the tree of a base tar and writes the tree's manifest.
+///
+/// Input 0 of the manifest is the base; inputs 1, 2, … are the `src` files in the order of the list.
+#[derive(clap::Parser)]
+#[command(name = "inject")]
+struct Args {
+    /// Tar archive of the root file system.
+    #[arg(long)]
+    base: PathBuf,
+    /// What to put into it: JSON lines of `{"dest":"/etc/x","src":"path","mode":"0644","uid":0,"gid":0}`,
+    /// `{"dest":"/a","dir":true,"mode":"0755"}` or `{"dest":"/l","symlink":"target"}`.
+    #[arg(long)]
+    files: Option<PathBuf>,
+    /// Enable and disable systemd units as `systemctl preset-all` would in the finished tree.
+    #[arg(long)]
+    preset_all: bool,
+    /// Modification time of everything injected, in seconds since 1970.
+    #[arg(long)]
+    mtime: i64,
+    /// Where the manifest goes.
+    #[arg(long)]
+    output: PathBuf,
+    /// Where the sorted list of enabled units goes, one a line.
+    #[arg(long, requires = "preset_all")]
+    units_output: Option<PathBuf>,
+}
+
+/// One line of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    dest: String,
+    src: Option<PathBuf>,
+    #[serde(default)]
+    dir: bool,
+    symlink: Option<String>,
+    mode: Option<String>,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
+}
+
+fn main() -> ExitCode {
+    cli::run("inject", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    let mut tree = read_base(&args.base)?;
+    let mut paths = vec![args.base.clone()];
+    if let Some(files) = &args.files {
+        let list = File::open(files).with_context(|| format!("cannot open {}", files.display()))?;
+        for (index, line) in BufReader::new(list).lines().enumerate() {
+            let at = format!("{} line {}", files.display(), index.saturating_add(1));
+            let line = line.with_context(|| format!("cannot read {at}"))?;
+            let item: Item = serde_json::from_str(&line).with_context(|| at.clone())?;
+            insert(&mut tree, &mut paths, &item, args.mtime, &at)?;
+        }
+    }
+    let mut enabled = BTreeSet::new();
+    if args.preset_all {
+        let sources = Sources::open(&tree, &paths)?;
+        enabled = preset_all(&mut tree, &sources, args.mtime)?;
+    }
+    cli::write_output(&args.output, |out| tree.write(out)).map_err(Error::from_boxed)?;
+    if let Some(path) = &args.units_output {
+        let text: String = enabled.iter().map(|unit| format!("{unit}\n")).collect();
+        cli::write_output(path, |out| std::io::Write::write_all(out, text.as_bytes()))
+            .map_err(Error::from_boxed)?;
+    }
+    Ok(())
+}
+
+fn read_base(path: &Path) -> Result<Tree> {
+    let what = || format!("base {}", path.display());
+    let mut file = File::open(path).with_context(what)?;
+    let len = file.metadata().with_context(what)?.len();
+    let index = archive::index(&mut file).with_context(what)?;
+    Tree::from_tar(index, len).with_context(what)
+}
+
+fn insert(
+    tree: &mut Tree,
+    paths: &mut Vec<PathBuf>,
+    item: &Item,
+    mtime: i64,
+    at: &str,
+) -> Result<()> {
+    let (kind, origin, mode) = match (&item.src, item.dir, &item.symlink) {
+        (Some(src), false, None) => {
+            let meta = std::fs::metadata(src)
+                .with_context(|| format!("{at}: cannot read {}", src.display()))?;
+            if !meta.is_file() {
+                bail!("{at}: {} is not a regular file", src.display());
+            }
+            let len = meta.len();
+            let input = tree.add_input(Input { len });
+            paths.push(src.clone());
+            let offset = 0;
+            let source = Source { input, offset, len };
+            (Kind::File(source), src.display().to_string(), 0o644)
+        }
+        (None, true, None) => (Kind::Dir, "a directory line".to_owned(), 0o755),
+        (None, false, Some(target)) => {
+            let target = target.as_bytes().to_vec();
+            (Kind::Symlink { target }, "a symlink line".to_owned(), 0o777)
+        }
+        _ => bail!("{at}: wants exactly one of 'src', 'dir' and 'symlink'"),
+    };
+    let mode = match &item.mode {
+        Some(_) if item.symlink.is_some() => bail!("{at}: a symlink has no mode"),
+        Some(text) => parse_mode(text)
+            .with_context(|| format!("{at}: mode '{text}' is not octal, at most 7777"))?,
+        None => mode,
+    };
+    let stamp = Stamp {
+        mode,
+        uid: item.uid,
+        gid: item.gid,
+        mtime,
+    };
+    let entry = Entry::injected(kind, stamp);
+    tree.insert(item.dest.as_bytes(), entry, &format!("{origin} ({at})"))?;
+    Ok(())
+}
+
+fn parse_mode(text: &str) -> Option<u32> {
+    let octal = !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let mode = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten()?;
+    (mode <= 0o7777).then_some(mode)
+}
+
+fn preset_all(_tree: &mut Tree, _sources: &Sources, _mtime: i64) -> Result<BTreeSet<String>> {
+    Ok(BTreeSet::new())
+}
