@@ -125,12 +125,13 @@ fn read_version<R: Read + Seek>(reader: &mut R, span: Span) -> anyhow::Result<St
         span.len
     );
     reader.seek(SeekFrom::Start(span.offset))?;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     reader
         .by_ref()
         .take(span.len)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {VERSION}"))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{VERSION} is no text"))?;
     let line = text.lines().next().unwrap_or_default().trim();
     ensure!(
         !line.is_empty() && !line.contains(char::is_control),

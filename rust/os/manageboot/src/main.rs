@@ -11,9 +11,9 @@
 //! 2. **Before the first byte goes to the target, grubenv says "running slot, stable"** and is on the disk. This also takes
 //!    back an upgrade that was committed but not booted. While the running slot itself is a try that nobody confirmed,
 //!    the other slot is what GRUB falls back to: then `upgrade-install` and `upgrade-commit` refuse.
-//! 3. **A slot that is not complete shows it.** The first 4096 bytes of its boot partition, with the file system's superblock,
-//!    are zeroed before anything else is written and come back last, after both images are on the disk and were read back
-//!    and compared. `upgrade-commit` refuses a slot without them.
+//! 3. **A slot that is not complete shows it.** The sector of its boot partition with the magic number of the file system
+//!    is zeroed before anything else is written and comes back last, after both images are on the disk and were read back and
+//!    compared. `upgrade-commit` refuses a slot without it, and so does GRUB.
 //! 4. **grubenv changes in one step.** Its 1024 bytes are written in place by one write and flushed. Only the first of its
 //!    two sectors changes, and a disk writes a sector whole or not at all. The file is never truncated, renamed or moved: GRUB
 //!    rewrites it by block list. A block that can't be read means slot A, stable, to GRUB; one is only ever written

@@ -1,1 +1,430 @@
-//! (tests)
+//! What boots after the power went, at any write of any verb.
+//!
+//! A [`Disk`] records writes and flushes. After a cut, what was flushed is there; of what was not, any set of sectors may be:
+//! none, all, or some drawn from a fixed sequence. Then GRUB's table decides for four boots, and each slot that it picks must be
+//! complete.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers of the tests' own"
+)]
+
+use std::cell::RefCell;
+use std::io::{self, Cursor};
+use std::path::Path;
+use std::rc::Rc;
+
+use archive::{Entry, Kind, Writer};
+use grubenv::{next_boot, Block, BootState, Cycle, Slot, SIZE};
+
+use crate::bundle::Bundle;
+use crate::envfile::EnvFile;
+use crate::medium::Medium;
+use crate::upgrade::{commit, confirm, install, SlotMedia, MARK};
+
+const SECTOR: usize = 512;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Env,
+    Boot,
+    Root,
+}
+
+#[derive(Debug)]
+enum Op {
+    Write(Place, usize, Vec<u8>),
+    Flush(Place),
+}
+
+type Log = Rc<RefCell<Vec<Op>>>;
+
+struct Disk {
+    place: Place,
+    now: Vec<u8>,
+    log: Log,
+}
+
+impl Medium for Disk {
+    fn size(&mut self) -> io::Result<u64> {
+        Ok(self.now.len().try_into().unwrap())
+    }
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        buffer.copy_from_slice(&self.now[offset..offset + buffer.len()]);
+        Ok(())
+    }
+    fn write_all_at(&mut self, data: &[u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        self.now[offset..offset + data.len()].copy_from_slice(data);
+        let op = Op::Write(self.place, offset, data.to_vec());
+        self.log.borrow_mut().push(op);
+        Ok(())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.log.borrow_mut().push(Op::Flush(self.place));
+        Ok(())
+    }
+}
+
+/// grubenv and the target's partitions. The running slot is never written: rule 1.
+#[derive(Clone, PartialEq)]
+struct State {
+    env: Vec<u8>,
+    boot: Vec<u8>,
+    root: Vec<u8>,
+}
+
+impl State {
+    fn at(&mut self, place: Place) -> &mut Vec<u8> {
+        match place {
+            Place::Env => &mut self.env,
+            Place::Boot => &mut self.boot,
+            Place::Root => &mut self.root,
+        }
+    }
+
+    fn disk(&self, place: Place, log: &Log) -> Disk {
+        Disk {
+            place,
+            now: self.clone().at(place).clone(),
+            log: Rc::clone(log),
+        }
+    }
+
+    /// Runs `verb` and returns the state after it and what it wrote.
+    fn run(&self, verb: &dyn Fn(&mut EnvFile<Disk>, &mut SlotMedia<Disk>)) -> (State, Vec<Op>) {
+        let log = Log::default();
+        let mut env = EnvFile::load(self.disk(Place::Env, &log), Path::new("grubenv")).unwrap();
+        let mut slot = SlotMedia {
+            boot: self.disk(Place::Boot, &log),
+            root: self.disk(Place::Root, &log),
+        };
+        verb(&mut env, &mut slot);
+        drop((env, slot));
+        let ops = Rc::try_unwrap(log).unwrap().into_inner();
+        let mut after = self.clone();
+        for op in &ops {
+            if let Op::Write(place, offset, data) = op {
+                after.at(*place)[*offset..offset + data.len()].copy_from_slice(data);
+            }
+        }
+        (after, ops)
+    }
+
+    /// The states that a cut after `ops` can leave.
+    fn cut(&self, ops: &[Op]) -> Vec<State> {
+        let mut random: u64 = 88_172_645_463_325_252;
+        let mut next = move || {
+            // xorshift64, Marsaglia 2003.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        let keep_none = |_: u64| false;
+        let keep_all = |_: u64| true;
+        let keep_half = |r: u64| r % 2 == 0;
+        let keep_few = |r: u64| r % 16 == 0;
+        let mut states = Vec::new();
+        let choices: [&dyn Fn(u64) -> bool; 4] = [&keep_none, &keep_all, &keep_half, &keep_few];
+        for keep in choices {
+            let mut state = self.clone();
+            for (index, op) in ops.iter().enumerate() {
+                let Op::Write(place, offset, data) = op else {
+                    continue;
+                };
+                let flushed = ops[index..]
+                    .iter()
+                    .any(|later| matches!(later, Op::Flush(p) if p == place));
+                for (sector, bytes) in data.chunks(SECTOR).enumerate() {
+                    if flushed || keep(next()) {
+                        let at = offset + sector * SECTOR;
+                        state.at(*place)[at..at + bytes.len()].copy_from_slice(bytes);
+                    }
+                }
+            }
+            states.push(state);
+        }
+        states
+    }
+
+    /// The slots of the next four boots, none confirmed.
+    fn boots(&self) -> Vec<Slot> {
+        let mut env = Block::parse(&self.env);
+        (0..4)
+            .map(|_| match &env {
+                Ok(block) => {
+                    let (slot, left) = next_boot(block).unwrap();
+                    env = Ok(left);
+                    slot
+                }
+                // GRUB starts from its defaults and can't write.
+                Err(_) => BootState::default().alternative,
+            })
+            .collect()
+    }
+}
+
+fn env(slot: Slot, cycle: Cycle) -> Vec<u8> {
+    let mut block = Block::new();
+    let alternative = slot;
+    BootState { alternative, cycle }.store(&mut block).unwrap();
+    block.to_bytes().unwrap().to_vec()
+}
+
+fn image(len: usize, fill: u8) -> Vec<u8> {
+    (0..len)
+        .map(|at| fill ^ u8::try_from(at / SECTOR % 251).unwrap())
+        .collect()
+}
+
+/// An image that begins like ext4.
+fn boot_image(len: usize, fill: u8) -> Vec<u8> {
+    let mut image = image(len, fill);
+    image[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    image
+}
+
+fn is_marked(boot: &[u8]) -> bool {
+    boot[MARK].iter().any(|byte| *byte != 0)
+}
+
+const BOOT_SIZE: usize = 40 << 10;
+const ROOT_SIZE: usize = (1 << 20) + (64 << 10);
+
+fn new_boot() -> Vec<u8> {
+    boot_image(30_000, 7)
+}
+
+fn new_root() -> Vec<u8> {
+    image((1 << 20) + 5000, 9)
+}
+
+fn bundle_of(members: &[(&str, &[u8])]) -> Bundle<Cursor<Vec<u8>>> {
+    Bundle::check(Cursor::new(tar_of(members))).unwrap()
+}
+
+pub(crate) fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for (name, data) in members {
+        let len = data.len().try_into().unwrap();
+        let entry = Entry::new(*name, Kind::File { offset: 0, len }, 0o644);
+        writer.append(&entry, *data).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn bundle() -> Bundle<Cursor<Vec<u8>>> {
+    bundle_of(&[
+        ("boot.img", &new_boot()),
+        ("root.img", &new_root()),
+        ("VERSION.TXT", b"2.0\n"),
+    ])
+}
+
+fn has_new(state: &State) -> bool {
+    state.boot.starts_with(&new_boot()) && state.root.starts_with(&new_root())
+}
+
+/// A machine that runs `current`, with something in the other slot.
+fn machines(current: Slot) -> Vec<State> {
+    let old = (boot_image(BOOT_SIZE, 1), image(ROOT_SIZE, 2));
+    let empty = (vec![0; BOOT_SIZE], vec![0; ROOT_SIZE]);
+    let half = (empty.0.clone(), image(ROOT_SIZE, 3));
+    let mut states = Vec::new();
+    for (boot, root) in [old, empty, half] {
+        for (alternative, cycle) in [
+            (current, Cycle::Stable),
+            (current, Cycle::Install),
+            // Committed before, and not booted.
+            (current.other(), Cycle::FirstBoot),
+        ] {
+            if alternative == current || is_marked(&boot) {
+                states.push(State {
+                    env: env(alternative, cycle),
+                    boot: boot.clone(),
+                    root: root.clone(),
+                });
+            }
+        }
+    }
+    states
+}
+
+#[test]
+fn cut_while_installing() {
+    for current in [Slot::A, Slot::B] {
+        for start in machines(current) {
+            let old = start.clone();
+            let (end, ops) = start.run(&|env, slot| {
+                install(env, slot, current, &mut bundle()).unwrap();
+            });
+            assert!(has_new(&end));
+            assert_eq!(end.env, env(current, Cycle::Stable));
+            for at in 0..=ops.len() {
+                for state in start.cut(&ops[..at]) {
+                    let untouched = state.boot == old.boot && state.root == old.root;
+                    for slot in state.boots() {
+                        assert!(slot == current || untouched, "op {at} of {}", ops.len());
+                    }
+                    // What looks complete is.
+                    if is_marked(&state.boot) && !untouched {
+                        assert!(has_new(&state), "op {at} of {}", ops.len());
+                    }
+                    // And the next try succeeds.
+                    if at % 3 == 0 {
+                        let (end, _) = state.run(&|env, slot| {
+                            install(env, slot, current, &mut bundle()).unwrap();
+                        });
+                        assert!(has_new(&end));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cut_while_committing() {
+    for current in [Slot::A, Slot::B] {
+        for start in machines(current) {
+            let (installed, _) = start.run(&|env, slot| {
+                install(env, slot, current, &mut bundle()).unwrap();
+            });
+            let (end, ops) = installed.run(&|env, slot| commit(env, slot, current).unwrap());
+            let target = current.other();
+            assert_eq!(end.boots(), [target, current, current, current]);
+            let mut outcomes = [0, 0];
+            for at in 0..=ops.len() {
+                for state in installed.cut(&ops[..at]) {
+                    assert!(has_new(&state));
+                    let boots = state.boots();
+                    assert_eq!(boots[1..], [current; 3]);
+                    outcomes[usize::from(boots[0] == target)] += 1;
+                }
+            }
+            assert!(outcomes[0] > 0 && outcomes[1] > 0);
+        }
+    }
+}
+
+#[test]
+fn cut_while_confirming() {
+    for current in [Slot::A, Slot::B] {
+        // The new slot runs on trial; both are complete.
+        let start = State {
+            env: env(current, Cycle::FailsafeCheck),
+            boot: boot_image(BOOT_SIZE, 1),
+            root: image(ROOT_SIZE, 2),
+        };
+        let (end, ops) = start.run(&|env, _| assert!(confirm(env, current).unwrap()));
+        assert_eq!(end.boots(), [current; 4]);
+        for at in 0..=ops.len() {
+            for state in start.cut(&ops[..at]) {
+                let boots = state.boots();
+                assert!(boots.iter().all(|slot| *slot == boots[0]), "{boots:?}");
+            }
+        }
+        // Again: nothing is written.
+        let (_, ops) = end.run(&|env, _| assert!(!confirm(env, current).unwrap()));
+        assert!(ops.is_empty());
+    }
+}
+
+#[test]
+fn a_trial_keeps_its_way_back() {
+    for cycle in [Cycle::FirstBoot, Cycle::FailsafeCheck] {
+        let start = State {
+            env: env(Slot::B, cycle),
+            boot: boot_image(BOOT_SIZE, 1),
+            root: image(ROOT_SIZE, 2),
+        };
+        let (end, ops) = start.run(&|env, slot| {
+            let error = install(env, slot, Slot::B, &mut bundle()).unwrap_err();
+            assert!(error.to_string().contains("confirm first"), "{error}");
+            assert!(commit(env, slot, Slot::B).is_err());
+        });
+        assert!(ops.is_empty() && end == start);
+    }
+}
+
+#[test]
+fn an_incomplete_slot_is_not_committed() {
+    let start = State {
+        env: env(Slot::A, Cycle::Stable),
+        boot: vec![0; BOOT_SIZE],
+        root: image(ROOT_SIZE, 2),
+    };
+    let (_, ops) = start.run(&|env, slot| {
+        let error = commit(env, slot, Slot::A).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "slot B holds no complete system: run upgrade-install first"
+        );
+    });
+    assert!(ops.is_empty());
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing() {
+    let start = State {
+        env: env(Slot::A, Cycle::Install),
+        boot: boot_image(BOOT_SIZE, 1),
+        root: image(ROOT_SIZE, 2),
+    };
+    for (boot, root, want) in [
+        (
+            BOOT_SIZE + 3,
+            5,
+            "image of 40963 bytes is 3 bytes larger than partition B_boot of 40960 bytes",
+        ),
+        (
+            9000,
+            ROOT_SIZE + 1,
+            "image of 1114113 bytes is 1 bytes larger than partition B_root of 1114112 bytes",
+        ),
+        (1535, 5, "boot.img is no ext4 file system"),
+    ] {
+        let bundle_data = (boot_image(boot, 4), image(root, 5));
+        let (_, ops) = start.run(&|env, slot| {
+            let mut bundle = bundle_of(&[
+                ("VERSION.TXT", b"1"),
+                ("root.img", &bundle_data.1),
+                ("boot.img", &bundle_data.0),
+            ]);
+            let error = install(env, slot, Slot::A, &mut bundle).unwrap_err();
+            assert_eq!(error.to_string(), want);
+        });
+        assert!(ops.is_empty());
+    }
+}
+
+#[test]
+fn damaged_grubenv_is_mended() {
+    for (current, damage) in [(Slot::A, 0), (Slot::B, b'x')] {
+        let start = State {
+            env: vec![damage; SIZE],
+            boot: boot_image(BOOT_SIZE, 1),
+            root: image(ROOT_SIZE, 2),
+        };
+        let (end, _) = start.run(&|env, _| assert!(confirm(env, current).unwrap()));
+        assert_eq!(end.env, env(current, Cycle::Stable));
+    }
+}
+
+#[test]
+fn grubenv_changes_in_one_sector_or_not_at_all() {
+    let mut block = Block::new();
+    block.set("long", &[b'v'; 600]).unwrap();
+    let start = State {
+        env: block.to_bytes().unwrap().to_vec(),
+        boot: vec![],
+        root: vec![],
+    };
+    let (_, ops) = start.run(&|env, _| {
+        let error = confirm(env, Slot::A).unwrap_err().to_string();
+        assert!(error.contains("beyond its first 512 bytes"), "{error}");
+    });
+    assert!(ops.is_empty());
+}

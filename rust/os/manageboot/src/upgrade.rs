@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 
 use anyhow::{bail, ensure, Context};
 use grubenv::{BootState, Cycle, Slot};
@@ -11,8 +12,13 @@ use crate::bundle::{Bundle, Span};
 use crate::envfile::{Content, EnvFile};
 use crate::medium::Medium;
 
-/// What a complete boot partition begins with, and an incomplete one lacks; holds the ext4 superblock at 1024.
-pub(crate) const HEAD: usize = 4096;
+/// The bytes of the boot partition that an incomplete slot lacks: the first sector of the ext4 superblock, with the magic
+/// number by which GRUB knows the file system. One sector, because that is written whole or not at all.
+pub(crate) const MARK: Range<usize> = 1024..1536;
+const MARK_OFFSET: u64 = 1024;
+const MARK_LEN: usize = 512;
+/// `s_magic` of the superblock, little-endian, and where it lies in [`MARK`].
+const MAGIC: (usize, [u8; 2]) = (56, [0x53, 0xef]);
 /// Read and written at a time.
 const BUFFER: usize = 1 << 20;
 
@@ -61,13 +67,13 @@ pub(crate) fn commit<M: Medium, E: Medium>(
 ) -> anyhow::Result<()> {
     let slot = current.other();
     refuse_unconfirmed(env, current)?;
-    let mut head = vec![0; HEAD];
+    let mut mark = [0; MARK_LEN];
     target
         .boot
-        .read_exact_at(&mut head, 0)
+        .read_exact_at(&mut mark, MARK_OFFSET)
         .with_context(|| format!("cannot read {slot}_boot"))?;
     ensure!(
-        head.iter().any(|byte| *byte != 0),
+        has_magic(&mark),
         "slot {slot} holds no complete system: run upgrade-install first"
     );
     env.store(BootState {
@@ -85,34 +91,33 @@ pub(crate) fn install<M: Medium, E: Medium, R: Read + Seek>(
     bundle: &mut Bundle<R>,
 ) -> anyhow::Result<Installed> {
     let slot = current.other();
+    let (boot, root) = (format!("{slot}_boot"), format!("{slot}_root"));
     refuse_unconfirmed(env, current)?;
-    check_fits(&mut target.boot, bundle.boot, &format!("{slot}_boot"))?;
-    check_fits(&mut target.root, bundle.root, &format!("{slot}_root"))?;
+    check_fits(&mut target.boot, bundle.boot, &boot)?;
+    check_fits(&mut target.root, bundle.root, &root)?;
+    let mark = read_mark(bundle)?;
     env.store(stable(current))?;
 
-    let boot = format!("{slot}_boot");
-    let root = format!("{slot}_root");
     let failed = |name: &str| format!("cannot write {name}");
-    (|| {
-        target.boot.write_all_at(&[0; HEAD], 0)?;
-        target.boot.flush()
-    })()
-    .with_context(|| failed(&boot))?;
-
+    write_mark(&mut target.boot, &[0; MARK_LEN]).with_context(|| failed(&boot))?;
     let root_digest =
-        copy(bundle, bundle.root, &mut target.root, None).with_context(|| failed(&root))?;
-    let mut head = Vec::new();
-    let boot_digest = copy(bundle, bundle.boot, &mut target.boot, Some(&mut head))
-        .with_context(|| failed(&boot))?;
-
-    verify(&mut target.root, bundle.root, &[], &root_digest, &root)?;
-    verify(&mut target.boot, bundle.boot, &head, &boot_digest, &boot)?;
-    (|| {
-        target.boot.write_all_at(&head, 0)?;
-        target.boot.flush()
-    })()
-    .with_context(|| failed(&boot))?;
-    verify(&mut target.boot, bundle.boot, &[], &boot_digest, &boot)?;
+        copy(bundle, bundle.root, None, &mut target.root).with_context(|| failed(&root))?;
+    let boot_digest =
+        copy(bundle, bundle.boot, Some(&MARK), &mut target.boot).with_context(|| failed(&boot))?;
+    verify(&mut target.root, bundle.root, None, &root_digest, &root)?;
+    verify(
+        &mut target.boot,
+        bundle.boot,
+        Some(&mark),
+        &boot_digest,
+        &boot,
+    )?;
+    write_mark(&mut target.boot, &mark).with_context(|| failed(&boot))?;
+    if let Err(error) = verify(&mut target.boot, bundle.boot, None, &boot_digest, &boot) {
+        // Not complete after all. Should this fail as well, the slot is still only booted by a commit.
+        let _ = write_mark(&mut target.boot, &[0; MARK_LEN]);
+        return Err(error);
+    }
     Ok(Installed {
         boot: Written {
             sha256: boot_digest,
@@ -157,35 +162,55 @@ fn check_fits<M: Medium>(medium: &mut M, image: Span, name: &str) -> anyhow::Res
     Ok(())
 }
 
-/// Copies a member to the start of `medium` and flushes. With `head`, its first [`HEAD`] bytes go there instead. Returns the
-/// digest of all of it.
+/// The bytes of boot.img at [`MARK`].
+fn read_mark<R: Read + Seek>(bundle: &mut Bundle<R>) -> anyhow::Result<[u8; MARK_LEN]> {
+    let mut start = Vec::with_capacity(MARK.end);
+    let limit = u64::try_from(MARK.end).unwrap_or(u64::MAX);
+    bundle
+        .read(bundle.boot)
+        .and_then(|reader| reader.take(limit).read_to_end(&mut start))
+        .context("cannot read the bundle")?;
+    start
+        .get(MARK)
+        .and_then(|mark| mark.try_into().ok())
+        .filter(has_magic)
+        .context("boot.img is no ext4 file system")
+}
+
+fn write_mark<M: Medium>(boot: &mut M, mark: &[u8; MARK_LEN]) -> io::Result<()> {
+    boot.write_all_at(mark, MARK_OFFSET)?;
+    boot.flush()
+}
+
+fn has_magic(mark: &[u8; MARK_LEN]) -> bool {
+    let (at, magic) = MAGIC;
+    mark.get(at..)
+        .is_some_and(|bytes| bytes.starts_with(&magic))
+}
+
+/// Copies a member to `medium`, zeros in place of the bytes `without`, and flushes. Returns the digest of the member.
 fn copy<M: Medium, R: Read + Seek>(
     bundle: &mut Bundle<R>,
     span: Span,
+    without: Option<&Range<usize>>,
     medium: &mut M,
-    mut head: Option<&mut Vec<u8>>,
 ) -> io::Result<String> {
     let mut reader = bundle.read(span)?;
     let mut hasher = Sha256::new();
     let mut offset: u64 = 0;
     let mut buffer = Vec::with_capacity(BUFFER);
+    let limit = u64::try_from(BUFFER).unwrap_or(u64::MAX);
     loop {
-        let want = if offset == 0 && head.is_some() {
-            HEAD
-        } else {
-            BUFFER
-        };
         buffer.clear();
-        let limit = u64::try_from(want).unwrap_or(u64::MAX);
         reader.by_ref().take(limit).read_to_end(&mut buffer)?;
         if buffer.is_empty() {
             break;
         }
         hasher.update(&buffer);
-        match head.take() {
-            Some(head) => head.clone_from(&buffer),
-            None => medium.write_all_at(&buffer, offset)?,
+        if let Some(range) = without.filter(|_| offset == 0) {
+            buffer.get_mut(range.clone()).unwrap_or_default().fill(0);
         }
+        medium.write_all_at(&buffer, offset)?;
         offset = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
     }
     if offset != span.len {
@@ -198,26 +223,30 @@ fn copy<M: Medium, R: Read + Seek>(
     Ok(hex(&hasher.finalize()))
 }
 
-/// Reads an image back, its start replaced by `head`, and compares its digest.
+/// Reads an image back, its [`MARK`] replaced by `mark` if given, and compares its digest.
 fn verify<M: Medium>(
     medium: &mut M,
     image: Span,
-    head: &[u8],
+    mark: Option<&[u8; MARK_LEN]>,
     want: &str,
     name: &str,
 ) -> anyhow::Result<()> {
     let mut hasher = Sha256::new();
-    hasher.update(head);
-    let mut offset = u64::try_from(head.len()).unwrap_or(u64::MAX);
+    let mut offset: u64 = 0;
     let mut buffer = vec![0; BUFFER];
     while let Some(left @ 1..) = image.len.checked_sub(offset) {
-        let want = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
-        let chunk = buffer.get_mut(..want).unwrap_or_default();
+        let len = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
+        let chunk = buffer.get_mut(..len).unwrap_or_default();
         medium
             .read_exact_at(chunk, offset)
             .with_context(|| format!("cannot read {name} back"))?;
+        if let Some(mark) = mark.filter(|_| offset == 0) {
+            if let Some(place) = chunk.get_mut(MARK) {
+                place.copy_from_slice(mark);
+            }
+        }
         hasher.update(&*chunk);
-        offset = offset.saturating_add(u64::try_from(want).unwrap_or(u64::MAX));
+        offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
     }
     let got = hex(&hasher.finalize());
     ensure!(
