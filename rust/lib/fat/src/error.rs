@@ -1,0 +1,84 @@
+//! Why an image was not written.
+
+use std::io;
+
+/// A refusal or a failure. Paths are printed as the manifest writes them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter out of range.
+    #[error("{name}: got '{value}', want {want}")]
+    Param {
+        /// Which one.
+        name: &'static str,
+        /// What came.
+        value: String,
+        /// What was wanted.
+        want: &'static str,
+    },
+    /// An entry that FAT cannot hold.
+    #[error("FAT cannot hold '/{path}': {reason}")]
+    Unrepresentable {
+        /// The entry.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Two names in one directory that FAT takes for the same.
+    #[error("FAT takes '/{first}' and '/{second}' for the same name: they differ in case only")]
+    CaseClash {
+        /// The first in byte order.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// The tree is larger than the image may be.
+    #[error(
+        "the tree does not fit: it needs {needs_mib} MiB, the partition has {has_mib} MiB \
+         ({} KiB more are wanted)", lacking.div_ceil(1024)
+    )]
+    DoesNotFit {
+        /// Size wanted in MiB.
+        needs_mib: u64,
+        /// Size given in MiB.
+        has_mib: u64,
+        /// Bytes of clusters that are missing.
+        lacking: u64,
+    },
+    /// The root directory of FAT12 and FAT16 has a fixed length.
+    #[error("the root directory wants {wants} records of 32 bytes, FAT12 and FAT16 have {has}: use subdirectories, shorter names or FAT32")]
+    RootFull {
+        /// Records wanted.
+        wants: u64,
+        /// Records there are.
+        has: u64,
+    },
+    /// No such file system in this size.
+    #[error("a FAT{bits} file system cannot have {size_mib} MiB: {reason}")]
+    Geometry {
+        /// Width of the table's entries.
+        bits: u64,
+        /// Size of the image.
+        size_mib: u64,
+        /// Which way it is out of bounds.
+        reason: &'static str,
+    },
+    /// The tree's contents could not be read.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+    /// Reading or writing failed.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Io { action, source }
+    }
+}

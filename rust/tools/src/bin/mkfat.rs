@@ -1,0 +1,77 @@
+//! `mkfat`: a FAT image from a tree manifest.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{bail, Context, Result};
+use fat::{FatType, Params};
+
+/// Writes a tree as a FAT file system, sparse, the same bytes for the same input.
+#[derive(clap::Parser)]
+#[command(name = "mkfat")]
+struct Args {
+    /// Manifest of the tree.
+    #[arg(long)]
+    tree: PathBuf,
+    /// The manifest's inputs, in its order.
+    #[arg(long)]
+    input: Vec<PathBuf>,
+    /// Take only what lies in this folder of the tree.
+    #[arg(long)]
+    subdir: Option<String>,
+    /// Leave out this path (relative to --subdir) and what lies under it; with a slash at its end, only what lies under it.
+    #[arg(long)]
+    exclude: Vec<String>,
+    /// Size of the image in MiB.
+    #[arg(long)]
+    size_mib: u64,
+    /// Serial number of the volume, eight hexadecimal digits.
+    #[arg(long)]
+    volume_id: String,
+    /// Volume label, at most 11 capital letters.
+    #[arg(long, default_value = "")]
+    label: String,
+    /// 12, 16 or 32; default by size.
+    #[arg(long)]
+    fat_type: Option<u8>,
+    /// Time of every entry in seconds since 1970.
+    #[arg(long)]
+    mtime: i64,
+    /// Where the image goes.
+    #[arg(long)]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    cli::run("mkfat", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    let (tree, sources) = tree::open(&args.tree, &args.input)?;
+    let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
+    let params = Params {
+        size_mib: args.size_mib,
+        fat_type: match args.fat_type {
+            None => None,
+            Some(12) => Some(FatType::Fat12),
+            Some(16) => Some(FatType::Fat16),
+            Some(32) => Some(FatType::Fat32),
+            Some(other) => bail!("fat type: got {other}, want 12, 16 or 32"),
+        },
+        volume_id: volume_id(&args.volume_id)?,
+        label: args.label,
+        mtime: args.mtime,
+    };
+    let name = args.output.display();
+    let create = || format!("cannot write {name}");
+    let mut pending = cli::PendingOutput::create(&args.output).with_context(create)?;
+    fat::write(&tree, &sources, &params, pending.file()).with_context(|| name.to_string())?;
+    pending.commit().with_context(create)
+}
+
+fn volume_id(text: &str) -> Result<u32> {
+    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        bail!("volume id: got '{text}', want eight hexadecimal digits");
+    }
+    Ok(u32::from_str_radix(text, 16)?)
+}
