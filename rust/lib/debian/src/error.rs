@@ -1,0 +1,135 @@
+//! What can be wrong with lists, locks and archives.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why packages could not be listed, locked or matched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A line of a list is not a package name.
+    #[error("{file}:{line}: `{text}` is not a package name: one a line, without version or architecture")]
+    BadName {
+        /// The list.
+        file: String,
+        /// The line.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+    /// Lists name packages that the suite does not have.
+    #[error("{}", unknown(.suite, .names))]
+    Unknown {
+        /// The suite.
+        suite: String,
+        /// Each name with its place and names like it.
+        names: Vec<(String, String, Vec<String>)>,
+    },
+    /// A lock file is malformed.
+    #[error("lock: {0}")]
+    Lock(String),
+    /// The lock was made from other lists.
+    #[error("the lock is older than its lists: {}; run: bazel run {target}", stale(.missing, .extra))]
+    Stale {
+        /// Wanted but not locked: name and place.
+        missing: Vec<(String, String)>,
+        /// Locked but not wanted.
+        extra: Vec<String>,
+        /// The target that locks.
+        target: String,
+    },
+    /// Files don't match the lock.
+    #[error("{}", mismatch(.missing, .foreign))]
+    Mismatch {
+        /// Locked packages without a file.
+        missing: Vec<String>,
+        /// Files whose content is in no lock.
+        foreign: Vec<String>,
+    },
+    /// apt's configuration here names no archive.
+    #[error("apt's configuration on this machine names no Debian archive; give one with --mirror")]
+    NoMirror,
+    /// The keys that sign Debian's archive are not installed.
+    #[error("{0} is missing: install the package debian-archive-keyring")]
+    NoKeyring(PathBuf),
+    /// A program of apt failed.
+    #[error("{what} failed ({status}):\n{output}")]
+    Apt {
+        /// What it was to do.
+        what: String,
+        /// Its status.
+        status: String,
+        /// Its last words.
+        output: String,
+    },
+    /// apt answered in a way we don't understand.
+    #[error("apt gave {0}")]
+    Answer(String),
+    /// A package index is malformed.
+    #[error("package index: {0}")]
+    Index(String),
+    /// Reading, writing or starting something failed.
+    #[error("cannot {action}")]
+    Io {
+        /// What was being done.
+        action: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The image's archive could not be read.
+    #[error("cannot read the image's tree")]
+    Tree(#[from] archive::Error),
+}
+
+impl Error {
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Io { action, source }
+    }
+}
+
+fn unknown(suite: &str, names: &[(String, String, Vec<String>)]) -> String {
+    let lines: Vec<String> = names
+        .iter()
+        .map(|(name, place, near)| {
+            let hint = match near.as_slice() {
+                [] => String::new(),
+                near => format!("; near: {}", near.join(", ")),
+            };
+            format!("{place}: {suite} has no package `{name}`{hint}")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn stale(missing: &[(String, String)], extra: &[String]) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<String> = missing
+            .iter()
+            .map(|(n, place)| format!("{n} ({place})"))
+            .collect();
+        parts.push(format!("it lacks {}", names.join(", ")));
+    }
+    if !extra.is_empty() {
+        parts.push(format!(
+            "it has {}, which no list asks for",
+            extra.join(", ")
+        ));
+    }
+    parts.join(" and ")
+}
+
+fn mismatch(missing: &[String], foreign: &[String]) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!(
+            "no file has the content locked for {}",
+            missing.join(", ")
+        ));
+    }
+    if !foreign.is_empty() {
+        parts.push(format!("not in the lock: {}", foreign.join(", ")));
+    }
+    parts.join("; ")
+}

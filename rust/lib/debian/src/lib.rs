@@ -1,0 +1,23 @@
+//! Debian packages of an image: what is wanted, what is locked, and whose files the result holds.
+//!
+//! - [`parse_list`] reads what a person wants: one package a line.
+//! - [`Lock`] is what they get: every package with version, size, SHA-256 and path on any mirror. [`Archive`] makes one,
+//!   with apt's own resolver in a private folder and against signed indexes only.
+//! - [`match_debs`] finds the files of a lock by their content.
+//! - [`ownership`] gives each installed package a digest over its files, so that two images that differ can be explained.
+
+mod apt;
+mod digest;
+mod error;
+mod index;
+mod list;
+mod lock;
+mod machine;
+mod ownership;
+
+pub use apt::{Archive, ArchiveOptions};
+pub use digest::match_debs;
+pub use error::Error;
+pub use list::{near_names, parse_list, List, Listed};
+pub use lock::{Changes, Lock, Package};
+pub use ownership::{ownership, Owned};

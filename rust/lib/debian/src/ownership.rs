@@ -1,0 +1,283 @@
+//! Which package each file of an image belongs to, as dpkg recorded it, and a digest of each package's files.
+//!
+//! A file belongs to a package if that package alone lists it in `/var/lib/dpkg/info/*.list`. Folders that several share,
+//! and what maintainer scripts made, belong to none. The digest covers path, kind, mode, owner, extended attributes and
+//! content, but no times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, SeekFrom};
+
+use archive::{Entry, Kind};
+use sha2::{Digest, Sha256};
+
+use crate::digest::hex;
+use crate::error::Error;
+
+const INFO: &[u8] = b"var/lib/dpkg/info/";
+const STATUS: &[u8] = b"var/lib/dpkg/status";
+/// Symbolic links followed when a listed path is looked up.
+const MAX_LINKS: usize = 40;
+
+/// A package and its files' digest; `-` stands for no package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// SHA-256 over its files, in hexadecimal.
+    pub sha256: String,
+}
+
+impl std::fmt::Display for Owned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.name, self.version, self.sha256)
+    }
+}
+
+/// Digests of all installed packages in the tree `tar`, sorted by name, and of what belongs to none (first).
+pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
+    let entries = archive::index(&mut tar)?;
+    let by_path: BTreeMap<&[u8], &Entry> = entries.iter().map(|e| (e.path.as_slice(), e)).collect();
+    let versions = match by_path.get(STATUS) {
+        Some(entry) => versions(&text(&mut tar, entry)?)?,
+        None => BTreeMap::new(),
+    };
+    let mut owners: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
+    for entry in &entries {
+        let stem = entry
+            .path
+            .strip_prefix(INFO)
+            .and_then(|n| n.strip_suffix(b".list"));
+        let Some(stem) = stem else { continue };
+        // `NAME.list`, or `NAME:ARCH.list` for packages that several architectures may share.
+        let name = String::from_utf8_lossy(stem)
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        for line in text(&mut tar, entry)?.lines() {
+            let path = resolve(line.trim_start_matches('/').as_bytes(), &by_path);
+            owners.entry(path).or_default().insert(name.clone());
+        }
+    }
+    let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
+    hashes.insert("-".to_owned(), Sha256::new());
+    for name in versions.keys() {
+        hashes.insert(name.clone(), Sha256::new());
+    }
+    let mut sorted: Vec<&Entry> = entries.iter().collect();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    for entry in sorted {
+        let owner = owners
+            .get(&entry.path)
+            .filter(|o| o.len() == 1)
+            .and_then(|o| o.first());
+        let owner = owner
+            .filter(|o| versions.contains_key(*o))
+            .map_or("-", String::as_str);
+        if let Some(hash) = hashes.get_mut(owner) {
+            add(hash, entry, &mut tar)?;
+        }
+    }
+    Ok(hashes
+        .into_iter()
+        .map(|(name, hash)| Owned {
+            version: versions
+                .get(&name)
+                .cloned()
+                .unwrap_or_else(|| "-".to_owned()),
+            name,
+            sha256: hex(&hash.finalize()),
+        })
+        .collect())
+}
+
+/// Installed packages and versions of dpkg's status file.
+fn versions(status: &str) -> Result<BTreeMap<String, String>, Error> {
+    let mut found = BTreeMap::new();
+    for paragraph in status.split("\n\n") {
+        let field = |name: &str| {
+            let line = paragraph.lines().find_map(|l| l.strip_prefix(name));
+            line.map(|l| l.trim().to_owned())
+        };
+        if let (Some(name), Some(version)) = (field("Package:"), field("Version:")) {
+            found.insert(name, version);
+        }
+    }
+    if found.is_empty() && !status.trim().is_empty() {
+        return Err(Error::Index("no package in dpkg's status file".to_owned()));
+    }
+    Ok(found)
+}
+
+/// A file's content as text.
+fn text(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    if let Kind::File { offset, len } = entry.kind {
+        let failed = || Error::io("read the image's package lists");
+        tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
+        tar.by_ref()
+            .take(len)
+            .read_to_end(&mut bytes)
+            .map_err(failed())?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The path with links among its folders followed: packages may list `/lib/x` where `/lib` is a link to `usr/lib`.
+fn resolve(path: &[u8], by_path: &BTreeMap<&[u8], &Entry>) -> Vec<u8> {
+    let mut done: Vec<u8> = Vec::new();
+    let mut todo: Vec<Vec<u8>> = path
+        .split(|b| *b == b'/')
+        .rev()
+        .map(<[u8]>::to_vec)
+        .collect();
+    let mut links: usize = 0;
+    while let Some(name) = todo.pop() {
+        match name.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                let end = done.iter().rposition(|b| *b == b'/').unwrap_or(0);
+                done.truncate(end);
+                continue;
+            }
+            _ => {}
+        }
+        let parent_len = done.len();
+        if !done.is_empty() {
+            done.push(b'/');
+        }
+        done.extend_from_slice(&name);
+        if todo.is_empty() || links >= MAX_LINKS {
+            continue;
+        }
+        if let Some(Kind::Symlink { target }) = by_path.get(done.as_slice()).map(|e| &e.kind) {
+            links = links.saturating_add(1);
+            done.truncate(if target.starts_with(b"/") {
+                0
+            } else {
+                parent_len
+            });
+            todo.extend(target.split(|b| *b == b'/').rev().map(<[u8]>::to_vec));
+        }
+    }
+    done
+}
+
+fn add(hash: &mut Sha256, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result<(), Error> {
+    let mut field = |bytes: &[u8]| {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        hash.update(len.to_le_bytes());
+        hash.update(bytes);
+    };
+    field(&entry.path);
+    field(format!("{:o} {} {}", entry.mode, entry.uid, entry.gid).as_bytes());
+    for (key, value) in &entry.xattrs {
+        field(key);
+        field(value);
+    }
+    match &entry.kind {
+        Kind::Dir => field(b"dir"),
+        Kind::Symlink { target } => field(&[b"symlink ", target.as_slice()].concat()),
+        Kind::HardLink { target } => field(&[b"hardlink ", target.as_slice()].concat()),
+        Kind::Char { major, minor } => field(format!("char {major} {minor}").as_bytes()),
+        Kind::Block { major, minor } => field(format!("block {major} {minor}").as_bytes()),
+        Kind::Fifo => field(b"fifo"),
+        Kind::File { offset, len } => {
+            field(format!("file {len}").as_bytes());
+            let failed = || Error::io("read the image's files");
+            tar.seek(SeekFrom::Start(*offset)).map_err(failed())?;
+            let mut content = tar.by_ref().take(*len);
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let n = content.read(&mut buffer).map_err(failed())?;
+                if n == 0 {
+                    break;
+                }
+                hash.update(buffer.get(..n).unwrap_or_default());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const FILES: [(&str, &str); 6] = [
+        ("usr/bin/a", "program a"),
+        ("usr/bin/b", "program b"),
+        ("usr/both", "shared"),
+        (
+            "var/lib/dpkg/info/a.list",
+            "/.\n/usr/bin\n/bin/a\n/usr/both\n",
+        ),
+        (
+            "var/lib/dpkg/info/b:amd64.list",
+            "/usr/bin/b\n/usr/both\n/gone\n",
+        ),
+        (
+            "var/lib/dpkg/status",
+            "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: b\nVersion: 2\n\n",
+        ),
+    ];
+
+    fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut writer = archive::Writer::new(Vec::new());
+        let link = Kind::Symlink {
+            target: b"usr/bin".to_vec(),
+        };
+        writer
+            .append(&Entry::new("bin", link, 0o777), std::io::empty())
+            .unwrap();
+        for (path, content) in files {
+            let len = content.len().try_into().unwrap();
+            let entry = Entry::new(*path, Kind::File { offset: 0, len }, 0o644);
+            writer.append(&entry, content.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn digests(files: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = ownership(Cursor::new(tar(files))).unwrap();
+        owned
+            .into_iter()
+            .map(|o| (format!("{} {}", o.name, o.version), o.sha256))
+            .collect()
+    }
+
+    #[test]
+    fn a_change_shows_in_its_package_alone() {
+        let before = digests(&FILES);
+        let names: Vec<_> = before.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["- -", "a 1", "b 2"]);
+        // (changed file, index of the digest that moves)
+        for (file, moved) in [(0, 1), (1, 2), (2, 0)] {
+            let mut files = FILES;
+            files[file].1 = "PROGRAM X";
+            let after = digests(&files);
+            for i in 0..3 {
+                assert_eq!(after[i].1 != before[i].1, i == moved, "{file} {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn link_loops_end() {
+        let by_path = BTreeMap::new();
+        assert_eq!(resolve(b"a/../../b//./c", &by_path), b"b/c");
+        let entry = Entry::new(
+            "l",
+            Kind::Symlink {
+                target: b"l/l".to_vec(),
+            },
+            0o777,
+        );
+        let by_path = BTreeMap::from([(&b"l"[..], &entry)]);
+        assert!(!resolve(b"l/x", &by_path).is_empty());
+    }
+}
