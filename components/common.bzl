@@ -7,6 +7,7 @@ a bin directory; without an owner it is root's.
 COMMON_COMPONENTS = {
     "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
     "//components:common/etc/hosts": "/etc/hosts",
+    "//components:common/etc/locale.conf": "/etc/locale.conf",
     "//components:common/journald/50-image.conf": "/usr/lib/systemd/journald.conf.d/50-image.conf",
     "//components:common/network/80-dhcp.network": "/usr/lib/systemd/network/80-dhcp.network",
     "//components:common/resolved/50-image.conf": "/usr/lib/systemd/resolved.conf.d/50-image.conf",

@@ -14,11 +14,18 @@ load(
 )
 
 GUESTOS_COMPONENTS = COMMON_COMPONENTS | {
+    "//components:guestos/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
     "//components:guestos/etc/hostname": "/etc/hostname",
     "//components:guestos/etc/issue": "/etc/issue",
     "//components:guestos/etc/motd": "/etc/motd",
+    "//components:guestos/hostname/setup-hostname.service": "/usr/lib/systemd/system/setup-hostname.service",
+    "//components:guestos/network/setup-network.service": "/usr/lib/systemd/system/setup-network.service",
     "//components:guestos/nftables/nftables.conf": "/etc/nftables.conf:0755",
+    "//components:guestos/orchestrator/orchestrator.service": "/usr/lib/systemd/system/orchestrator.service",
+    "//components:guestos/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
+    "//components:guestos/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",
     "//components:guestos/systemd/00-image.preset": "/usr/lib/systemd/system-preset/00-image.preset",
+    "//components:guestos/users/ic.tmpfiles.conf": "/usr/lib/tmpfiles.d/ic.conf",
 }
 
 # Templates: filled in from partitions.csv (tool `substitute`) on their way to the path.
