@@ -1,0 +1,171 @@
+//! The build context: the declared files and nothing else.
+//!
+//! Its list has a line per file: path in the context, TAB, file that holds it, TAB, octal mode.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::ignore::Ignore;
+use crate::paths;
+
+/// No ignore file or first line is longer than this.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// The declared files, by their path in the context.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    files: BTreeMap<String, ContextFile>,
+}
+
+/// One declared file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextFile {
+    /// Where its content is.
+    pub source: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl Context {
+    /// Parses the list `text`; `file` is its name in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let mut context = Self::default();
+        for (number, line) in (1_usize..).zip(text.lines()) {
+            let error = |problem: String| Error::List {
+                file: file.to_owned(),
+                line: number,
+                problem,
+            };
+            if line.is_empty() {
+                continue;
+            }
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [path, source, mode] = fields.as_slice() else {
+                return Err(error(format!(
+                    "wanted PATH<TAB>SOURCE<TAB>MODE, got {line:?}"
+                )));
+            };
+            let mode = crate::parse::mode_bits(mode)
+                .map_err(|_| error(format!("{mode:?} is no octal mode")))?;
+            let normal = paths::inside(path).filter(|path| !path.is_empty());
+            let Some(path) = normal.filter(|normal| normal == path) else {
+                return Err(error(format!(
+                    "{path:?} is no relative path inside the context"
+                )));
+            };
+            if context.holds(&path) {
+                return Err(error(format!(
+                    "{path:?} is declared twice, or below another file"
+                )));
+            }
+            context.files.insert(
+                path,
+                ContextFile {
+                    source: PathBuf::from(source),
+                    mode,
+                },
+            );
+        }
+        Ok(context)
+    }
+
+    /// Whether `path` is a declared file, or a directory that holds one.
+    pub(crate) fn declares(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        self.files.contains_key(path) || self.files.keys().any(|name| name.starts_with(&prefix))
+    }
+
+    /// Whether `path`, one above it, or one below it is declared.
+    fn holds(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        let below = self.files.range(prefix.clone()..).next();
+        self.files.contains_key(path)
+            || below.is_some_and(|(name, _)| name.starts_with(&prefix))
+            || prefix
+                .match_indices('/')
+                .filter_map(|(end, _)| path.get(..end))
+                .any(|above| self.files.contains_key(above))
+    }
+
+    /// The declared files, sorted.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &ContextFile)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), file))
+    }
+
+    /// The first line of the declared file `path`.
+    pub fn first_line(&self, path: &str) -> Result<Option<String>> {
+        let Some(file) = self.files.get(path) else {
+            return Ok(None);
+        };
+        let reader = File::open(&file.source).map_err(|source| io("read", &file.source, source))?;
+        let mut line = Vec::new();
+        BufReader::new(reader.take(MAX_TEXT))
+            .read_until(b'\n', &mut line)
+            .map_err(|source| io("read", &file.source, source))?;
+        Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+    }
+
+    /// All of the declared file `path`, as text.
+    pub fn text(&self, path: &str) -> Result<Option<String>> {
+        let Some(file) = self.files.get(path) else {
+            return Ok(None);
+        };
+        fs::read_to_string(&file.source)
+            .map(Some)
+            .map_err(|source| io("read", &file.source, source))
+    }
+
+    /// The ignore file that counts for the Dockerfile called `dockerfile`: its own, or the context's.
+    pub fn ignore(&self, dockerfile: &str) -> Result<Ignore> {
+        let own = format!("{dockerfile}.dockerignore");
+        for name in [own.as_str(), ".dockerignore"] {
+            if let Some(text) = self.text(name)? {
+                return Ignore::parse(name, &text);
+            }
+        }
+        Ok(Ignore::default())
+    }
+
+    /// Writes the files that `ignore` leaves into the new directory `dir`, for COPY to find.
+    pub(crate) fn write(&self, ignore: &Ignore, dir: &Path) -> Result<()> {
+        for (path, file) in &self.files {
+            if ignore.excludes(path) {
+                continue;
+            }
+            let target = dir.join(path);
+            if let Some(parent) = target.parent() {
+                make_directories(dir, parent)?;
+            }
+            fs::copy(&file.source, &target).map_err(|source| io("read", &file.source, source))?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))
+                .map_err(|source| io("write", &target, source))?;
+        }
+        Ok(())
+    }
+}
+
+/// Directories of a context are 0755, whatever the umask says.
+fn make_directories(top: &Path, dir: &Path) -> Result<()> {
+    let missing: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|dir| *dir != top && !dir.exists())
+        .collect();
+    for dir in missing.into_iter().rev() {
+        fs::create_dir(dir).map_err(|source| io("write", dir, source))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+            .map_err(|source| io("write", dir, source))?;
+    }
+    Ok(())
+}
+
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
+        action,
+        path: path.to_path_buf(),
+        source,
+    }
+}

@@ -1,0 +1,214 @@
+//! COPY, as Docker and buildah do it.
+//!
+//! - A directory's contents are copied, not the directory; also where a wildcard matched it.
+//! - A file goes into the destination if that is a directory or ends in `/`, else it becomes the destination.
+//! - A source that is a link is followed (inside what is copied from); links below it are copied as links.
+//! - Directories that are missing are made: 0755, owned like the copy. Files of the context belong to 0:0, files of a
+//!   stage to whom they belong there, unless `--chown` says other.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::tree::{children, make_directories, resolve, Attributes, Copier, CopyError};
+use crate::error::{At, Error, Result};
+use crate::glob::Glob;
+use crate::plan::{CopyAction, SourceAction};
+
+/// One COPY at work.
+pub(crate) struct CopyStep<'a> {
+    pub(crate) at: &'a At,
+    pub(crate) action: &'a CopyAction,
+    /// Tree copied from.
+    pub(crate) from: &'a Path,
+    /// What it is, for messages: `the context`, `stage build`.
+    pub(crate) from_name: &'a str,
+    /// Tree copied to.
+    pub(crate) to: &'a Path,
+    /// Owner that `--chown` names, or 0:0 for files of the context.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// Says why a missing source is missing.
+    pub(crate) why_missing: &'a dyn Fn(&str) -> Option<String>,
+}
+
+struct Item {
+    /// Name it gets in a directory.
+    name: OsString,
+    /// The file itself, links followed.
+    path: PathBuf,
+    is_dir: bool,
+}
+
+impl CopyStep<'_> {
+    /// Copies; `scratch` is an empty directory for the files of here-documents.
+    pub(crate) fn run(&self, scratch: &Path) -> Result<()> {
+        let items = self.items(scratch)?;
+        let wants_dir = self.action.dest.ends_with('/');
+        let dest =
+            resolve(self.to, Path::new(&self.action.dest)).map_err(|e| self.io(self.to, e))?;
+        let into_dir = wants_dir || dest.is_dir();
+        if items.len() > 1 && !into_dir {
+            return Err(self.error(format!(
+                "{} sources matched, so the destination must be a directory and end with /, got {:?}",
+                items.len(),
+                self.action.dest
+            )));
+        }
+        let mut copier = Copier::new(Attributes {
+            owner: self.owner,
+            mode: self.action.chmod,
+        });
+        for item in &items {
+            if item.is_dir {
+                self.make_directories(&dest)?;
+                copier
+                    .contents(&item.path, &dest)
+                    .map_err(|e| self.copy_error(e))?;
+            } else if into_dir {
+                self.make_directories(&dest)?;
+                copier
+                    .item(&item.path, &dest.join(&item.name))
+                    .map_err(|e| self.copy_error(e))?;
+            } else {
+                self.refuse_link()?;
+                self.make_directories(dest.parent().unwrap_or(self.to))?;
+                copier
+                    .item(&item.path, &dest)
+                    .map_err(|e| self.copy_error(e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_directories(&self, dir: &Path) -> Result<()> {
+        make_directories(self.to, dir, self.owner.unwrap_or((0, 0))).map_err(|e| self.io(dir, e))
+    }
+
+    /// Docker writes through a link at the destination, buildah replaces it.
+    fn refuse_link(&self) -> Result<()> {
+        let dest = Path::new(&self.action.dest);
+        let parent =
+            resolve(self.to, dest.parent().unwrap_or(dest)).map_err(|e| self.io(self.to, e))?;
+        let Some(link) = dest.file_name().map(|name| parent.join(name)) else {
+            return Ok(());
+        };
+        match fs::read_link(&link) {
+            Ok(target) => Err(self.error(format!(
+                "the destination {:?} is a link to {target:?}; builders differ in whether it is followed, so name the \
+                 file itself or remove the link first",
+                self.action.dest
+            ))),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn items(&self, scratch: &Path) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for source in &self.action.sources {
+            match source {
+                SourceAction::Inline { name, content } => {
+                    items.push(self.inline(scratch, name, content)?)
+                }
+                SourceAction::Path(path) => {
+                    let found = self.find(path).map_err(|e| self.io(self.from, e))?;
+                    if found.is_empty() {
+                        return Err(self.missing(path));
+                    }
+                    items.extend(found);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn inline(&self, scratch: &Path, name: &str, content: &str) -> Result<Item> {
+        let name = Path::new(name)
+            .file_name()
+            .filter(|file| *file == OsStr::new(name))
+            .ok_or_else(|| self.error(format!("here-document {name:?} is no file name")))?;
+        let path = scratch.join(name);
+        fs::write(&path, content).map_err(|e| self.io(&path, e))?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(&path, mode).map_err(|e| self.io(&path, e))?;
+        Ok(Item {
+            name: name.to_owned(),
+            path,
+            is_dir: false,
+        })
+    }
+
+    /// What `path`, which may have wildcards, matches; sorted.
+    fn find(&self, path: &str) -> io::Result<Vec<Item>> {
+        let mut found = vec![PathBuf::new()];
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            let glob = match Glob::is_wild(part) {
+                true => Some(Glob::new(part, false).map_err(io::Error::other)?),
+                false => None,
+            };
+            let mut next = Vec::new();
+            for dir in &found {
+                match &glob {
+                    None => next.push(dir.join(part)),
+                    Some(glob) => {
+                        let real = resolve(self.from, dir)?;
+                        if !real.is_dir() {
+                            continue;
+                        }
+                        let names = children(&real)?.into_iter();
+                        next.extend(
+                            names
+                                .filter(|name| glob.matches(&name.to_string_lossy()))
+                                .map(|name| dir.join(name)),
+                        );
+                    }
+                }
+            }
+            found = next;
+        }
+        let mut items = Vec::new();
+        for path in found {
+            let real = match resolve(self.from, &path) {
+                Ok(real) => real,
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
+                Err(error) => return Err(error),
+            };
+            if let Ok(meta) = fs::symlink_metadata(&real) {
+                items.push(Item {
+                    name: path.file_name().unwrap_or_default().to_owned(),
+                    path: real,
+                    is_dir: meta.is_dir(),
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    fn missing(&self, path: &str) -> Error {
+        let why = (self.why_missing)(path)
+            .map(|why| format!(" ({why})"))
+            .unwrap_or_default();
+        let verb = if Glob::is_wild(path) {
+            "matches nothing"
+        } else {
+            "does not exist"
+        };
+        self.error(format!("source {path:?} {verb} in {}{why}", self.from_name))
+    }
+
+    fn error(&self, problem: String) -> Error {
+        Error::Step {
+            at: self.at.clone(),
+            instruction: "COPY",
+            problem,
+        }
+    }
+
+    fn copy_error(&self, error: CopyError) -> Error {
+        self.io(&error.path, error.source)
+    }
+
+    fn io(&self, path: &Path, source: io::Error) -> Error {
+        super::step_io(self.at, "copy to", self.to, path, source)
+    }
+}
