@@ -1,0 +1,165 @@
+//! `mkrootfs`: the tree that a Dockerfile makes of a base image and declared files, as a normalised tar.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail, Context as _, Error, Result};
+use dockerfile::{Base, BaseImage, Context, Inputs, Pin, Plan, Vars};
+use sandbox::{PrivateMounts, Workdir};
+
+/// Executes a Dockerfile: no daemon, no network, nothing but the declared files, the same bytes every time.
+#[derive(clap::Parser)]
+#[command(name = "mkrootfs")]
+struct Args {
+    /// The Dockerfile.
+    #[arg(long)]
+    dockerfile: PathBuf,
+    /// Name of the Dockerfile in messages (default: its path).
+    #[arg(long)]
+    dockerfile_name: Option<String>,
+    /// The build context: a line per file, `path in the context<TAB>file<TAB>octal mode`.
+    #[arg(long)]
+    context: PathBuf,
+    /// Tar archive of the base image, for a FROM that names one.
+    #[arg(long, requires = "base_digest")]
+    base_tar: Option<PathBuf>,
+    /// File with the base image's SHA-256; FROM must name this digest.
+    #[arg(long)]
+    base_digest: Option<PathBuf>,
+    /// The base image's packages, lines of `name version sha256`, to say what differs from a pin.
+    #[arg(long)]
+    base_packages: Option<PathBuf>,
+    /// Value of an ARG, `NAME=VALUE`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    build_arg: Vec<String>,
+    /// ARG whose value is the first line of a file of the context, `NAME=PATH`.
+    #[arg(long, value_name = "NAME=PATH")]
+    build_arg_file: Vec<String>,
+    /// The command that updates the base image's pin, for the error that asks for it.
+    #[arg(long, value_name = "TEXT")]
+    pin_command: Option<String>,
+    /// Seconds since 1970: SOURCE_DATE_EPOCH of the steps, and the latest time of a file.
+    #[arg(long)]
+    timestamp: i64,
+    /// Where the tar goes.
+    #[arg(long)]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = sandbox::child_entry() {
+        return code;
+    }
+    // Has to come while there is one thread; without it `--help` and bad input still work.
+    let mounts = sandbox::private_mounts();
+    cli::run("mkrootfs", |args: Args| run(&args, mounts))
+}
+
+fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()> {
+    let name = args
+        .dockerfile_name
+        .clone()
+        .unwrap_or_else(|| args.dockerfile.display().to_string());
+    let text = fs::read(&args.dockerfile)
+        .with_context(|| format!("cannot read {}", args.dockerfile.display()))?;
+    let file = dockerfile::parse(&name, &text)?;
+    let context = Context::parse(&args.context.display().to_string(), &read(&args.context)?)?;
+    let base_name = Path::new(&name)
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let ignore = context.ignore(&base_name)?;
+    let (vars, files) = build_args(args, &context)?;
+    let plan = dockerfile::plan(&file, &vars)?;
+    check_bases(args, &plan, &context, &files)?;
+    let work = Workdir::new(&mounts?)?;
+    let inputs = Inputs {
+        context: &context,
+        ignore: &ignore,
+        base_tar: args.base_tar.as_deref(),
+        timestamp: args.timestamp,
+    };
+    let tree = dockerfile::execute(&plan, &inputs, work.path(), &mut io::stderr())?;
+    let options = archive::PackOptions::new(args.timestamp);
+    cli::write_output(&args.output, |out| {
+        archive::pack(&tree, &options, out).map(drop)
+    })
+    .map_err(Error::from_boxed)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Values of all build arguments, and for those from files, value -> path in the context.
+fn build_args(args: &Args, context: &Context) -> Result<(Vars, BTreeMap<String, String>)> {
+    let mut vars = Vars::new();
+    let mut files = BTreeMap::new();
+    let split = |flag: &str, text: &str| -> Result<(String, String)> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| anyhow!("{flag} {text}: wanted NAME=…"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    for text in &args.build_arg {
+        let (name, value) = split("--build-arg", text)?;
+        if vars.insert(name.clone(), value).is_some() {
+            bail!("build argument {name} given twice");
+        }
+    }
+    for text in &args.build_arg_file {
+        let (name, path) = split("--build-arg-file", text)?;
+        let value = context
+            .first_line(&path)?
+            .ok_or_else(|| anyhow!("--build-arg-file {text}: the context has no file {path}"))?;
+        if value.is_empty() {
+            bail!("--build-arg-file {text}: the first line of {path} is empty");
+        }
+        files.insert(value.clone(), path);
+        if vars.insert(name.clone(), value).is_some() {
+            bail!("build argument {name} given twice");
+        }
+    }
+    Ok((vars, files))
+}
+
+/// Every FROM that names an image must name the one given.
+fn check_bases(
+    args: &Args,
+    plan: &Plan,
+    context: &Context,
+    files: &BTreeMap<String, String>,
+) -> Result<()> {
+    for stage in &plan.stages {
+        let Base::Image(image) = &stage.base else {
+            continue;
+        };
+        let Some(digest) = &args.base_digest else {
+            bail!(
+                "{}: FROM {image}: no base image was given (--base-tar, --base-digest)",
+                stage.at
+            );
+        };
+        let base = BaseImage {
+            digest: read(digest)?,
+            packages: args
+                .base_packages
+                .as_deref()
+                .map(read)
+                .transpose()?
+                .unwrap_or_default(),
+        };
+        let pin = Pin {
+            text: match files.get(image) {
+                Some(path) => context.text(path)?,
+                None => None,
+            },
+            command: args.pin_command.clone(),
+        };
+        base.check(&stage.at, image, &pin)?;
+    }
+    Ok(())
+}
