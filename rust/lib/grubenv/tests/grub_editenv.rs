@@ -51,7 +51,7 @@ fn reads_what_it_creates_and_sets() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn it_reads_and_writes_the_same_bytes(values in prop::collection::btree_map(
         "[a-zA-Z_][a-z0-9_]{0,8}",
