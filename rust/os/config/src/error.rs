@@ -1,0 +1,94 @@
+//! Why a configuration was refused.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, from 1; 0 when the whole file is meant.
+    pub line: usize,
+    /// What came and what was wanted.
+    pub text: String,
+}
+
+impl Problem {
+    pub(crate) fn new(line: usize, text: impl Into<String>) -> Self {
+        Self {
+            line,
+            text: text.into(),
+        }
+    }
+
+    fn at(&self, path: &Path) -> String {
+        match self.line {
+            0 => format!("{}: {}", path.display(), self.text),
+            line => format!("{}:{line}: {}", path.display(), self.text),
+        }
+    }
+}
+
+/// Why a configuration was refused or could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The content of `path` is not what it should be.
+    #[error("{}", lines(problems.iter().map(|p| p.at(path))))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it, by line.
+        problems: Vec<Problem>,
+    },
+    /// `path` is absent.
+    #[error("{}: no such file", path.display())]
+    Missing {
+        /// The file that was wanted.
+        path: PathBuf,
+    },
+    /// `path` is a link, a folder or a device where a file is wanted.
+    #[error("{}: a link, folder or device, want a plain file", path.display())]
+    NotAFile {
+        /// The place.
+        path: PathBuf,
+    },
+    /// `path` is larger than such a file can sensibly be.
+    #[error("{}: larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes taken.
+        limit: u64,
+    },
+    /// Several files are wrong.
+    #[error("{}", lines(.0.iter().map(ToString::to_string)))]
+    Several(Vec<Error>),
+    /// Reading or writing `path` failed.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+fn lines(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,121 @@
+//! `key=value` lines.
+//!
+//! Blank lines and lines that start with `#` or `;` say nothing. White space around key and value does not count. Line
+//! ends may be CR LF and the file may start with a byte order mark: media are written on desktops. An empty value means
+//! "not set". Sections, quotes and continuation lines do not exist.
+
+use crate::error::Problem;
+
+/// One `key=value` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) line: usize,
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+/// Splits `bytes` into lines and says the number of the first one that is not printable UTF-8.
+pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<(usize, &str)>, Problem> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut out = Vec::new();
+    for (number, raw) in (1..).zip(bytes.split(|b| *b == b'\n')) {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let Ok(text) = std::str::from_utf8(raw) else {
+            return Err(Problem::new(number, "not UTF-8 text"));
+        };
+        if let Some(bad) = text.chars().find(|c| c.is_control() && *c != '\t') {
+            return Err(Problem::new(
+                number,
+                format!("control character {}", bad.escape_unicode()),
+            ));
+        }
+        out.push((number, text.trim()));
+    }
+    Ok(out)
+}
+
+/// Reads all pairs; each duplicate, each line without `=` and each odd key is a problem.
+pub(crate) fn parse(bytes: &[u8]) -> (Vec<Pair>, Vec<Problem>) {
+    let lines = match lines(bytes) {
+        Ok(lines) => lines,
+        Err(problem) => return (Vec::new(), vec![problem]),
+    };
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut problems = Vec::new();
+    for (line, text) in lines {
+        if text.is_empty() || text.starts_with(['#', ';']) {
+            continue;
+        }
+        match pair(line, text) {
+            Ok(new) => match pairs.iter().find(|old| old.key == new.key) {
+                Some(old) => problems.push(Problem::new(
+                    line,
+                    format!("{} is already set in line {}", new.key, old.line),
+                )),
+                None => pairs.push(new),
+            },
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (pairs, problems)
+}
+
+fn pair(line: usize, text: &str) -> Result<Pair, Problem> {
+    if text.starts_with('[') {
+        return Err(Problem::new(
+            line,
+            format!("got {text:?}, want key=value (there are no sections)"),
+        ));
+    }
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(Problem::new(line, format!("got {text:?}, want key=value")));
+    };
+    Ok(Pair {
+        line,
+        key: key.trim_end().to_owned(),
+        value: value.trim_start().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn desktop_files_are_read() {
+        let (pairs, problems) =
+            parse(b"\xef\xbb\xbf# note\r\n; note\r\n\r\n hostname = a \r\ndomain=\r\nname_servers=a=b\r\n");
+        assert_eq!(problems, []);
+        let got: Vec<_> = pairs
+            .iter()
+            .map(|p| (p.line, p.key.as_str(), p.value.as_str()))
+            .collect();
+        assert_eq!(
+            got,
+            [
+                (4, "hostname", "a"),
+                (5, "domain", ""),
+                (6, "name_servers", "a=b")
+            ]
+        );
+    }
+
+    #[test]
+    fn every_problem_has_its_line() {
+        let table: &[(&[u8], usize, &str)] = &[
+            (b"a=1\nhello\n", 2, "got \"hello\", want key=value"),
+            (
+                b"[network]\n",
+                1,
+                "got \"[network]\", want key=value (there are no sections)",
+            ),
+            (b"a=1\n\na=2\n", 3, "a is already set in line 1"),
+            (b"a=\xff\n", 1, "not UTF-8 text"),
+            (b"a=1\nb=\x1b[31m\n", 2, "control character \\u{1b}"),
+        ];
+        for (bytes, line, text) in table {
+            let (_, problems) = parse(bytes);
+            assert_eq!(problems, [Problem::new(*line, *text)]);
+        }
+    }
+}

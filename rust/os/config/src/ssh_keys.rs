@@ -1,0 +1,214 @@
+//! `ssh_authorized_keys/USER`: OpenSSH public keys, one a line: `TYPE BASE64 [COMMENT]`.
+//!
+//! The base64 part is the key blob of RFC 4253 section 6.6; it starts with its own type as a string (u32 length, big
+//! endian, then the bytes), which must be the TYPE before it. Options in front of the type (`command=…`) are refused:
+//! what a key may do is decided by the user it logs in as.
+
+use std::path::Path;
+
+use crate::error::{Error, Problem};
+use crate::ini;
+
+const TYPES: [&str; 7] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+/// The keys of one user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuthorizedKeys {
+    /// Whole lines, as sshd reads them.
+    pub keys: Vec<String>,
+}
+
+impl AuthorizedKeys {
+    /// Reads `bytes`; `path` is only for messages.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let invalid = |problems| Error::Invalid {
+            path: path.to_path_buf(),
+            problems,
+        };
+        let lines = ini::lines(bytes).map_err(|problem| invalid(vec![problem]))?;
+        let mut keys = Vec::new();
+        let mut problems = Vec::new();
+        for (line, text) in lines {
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            match check(text) {
+                Ok(()) => keys.push(text.to_owned()),
+                Err(problem) => problems.push(Problem::new(line, problem)),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { keys })
+        } else {
+            Err(invalid(problems))
+        }
+    }
+
+    /// The file for sshd.
+    pub fn to_text(&self) -> String {
+        self.keys.iter().map(|key| format!("{key}\n")).collect()
+    }
+}
+
+fn check(text: &str) -> Result<(), String> {
+    if text.contains("PRIVATE KEY-----") {
+        return Err("a private key, want the public one (the .pub file)".to_owned());
+    }
+    let mut words = text.split_ascii_whitespace();
+    let kind = words.next().unwrap_or_default();
+    if !TYPES.contains(&kind) {
+        return Err(format!(
+            "got {:?}, want a key type ({}); options before it are not taken",
+            shorten(kind),
+            TYPES.join(", ")
+        ));
+    }
+    let blob = words
+        .next()
+        .and_then(decode)
+        .ok_or_else(|| format!("{kind}: the key is not base64"))?;
+    let inner = string(&blob).ok_or_else(|| format!("{kind}: the key is cut off"))?;
+    if inner != kind.as_bytes() {
+        return Err(format!(
+            "{kind}: the key itself says {:?}",
+            shorten(&String::from_utf8_lossy(inner))
+        ));
+    }
+    // Type and at least one more string: a blob that ends here holds no key.
+    let rest = blob
+        .get(inner.len().saturating_add(4)..)
+        .unwrap_or_default();
+    if string(rest).is_none_or(<[u8]>::is_empty) {
+        return Err(format!("{kind}: the key is cut off"));
+    }
+    Ok(())
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// The string at the start of `bytes`: u32 length, big endian, then the bytes.
+fn string(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    rest.get(..length)
+}
+
+/// Base64 of RFC 4648 section 4, with its padding.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let value = |byte: u8| -> Option<u32> {
+        let (first, offset) = match byte {
+            b'A'..=b'Z' => (b'A', 0_u8),
+            b'a'..=b'z' => (b'a', 26),
+            b'0'..=b'9' => (b'0', 52),
+            b'+' => return Some(62),
+            b'/' => return Some(63),
+            _ => return None,
+        };
+        Some(u32::from(byte.checked_sub(first)?.checked_add(offset)?))
+    };
+    let digits = text.trim_end_matches('=');
+    let padding = text.len().checked_sub(digits.len())?;
+    if text.len() % 4 != 0 || padding > 2 || digits.is_empty() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    for group in digits.as_bytes().chunks(4) {
+        let mut bits = 0_u32;
+        for position in 0..4 {
+            let digit = group.get(position).map_or(Some(0), |b| value(*b))?;
+            bits = (bits << 6) | digit;
+        }
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        // 4 digits are 3 bytes, 3 are 2, 2 are 1.
+        out.extend(bytes.iter().take(group.len().saturating_sub(1)));
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+    fn parse(text: &str) -> Result<AuthorizedKeys, String> {
+        AuthorizedKeys::parse(Path::new("admin"), text.as_bytes()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn keys_comments_and_blank_lines() {
+        let got = parse(&format!("# me\r\n\r\n{ED25519} me@desk\r\n{ED25519}\n")).unwrap();
+        assert_eq!(got.to_text(), format!("{ED25519} me@desk\n{ED25519}\n"));
+        assert_eq!(parse("").unwrap().to_text(), "");
+    }
+
+    #[test]
+    fn refused_with_line_and_reason() {
+        let types = TYPES.join(", ");
+        let rsa_head = ED25519.replace("ssh-ed25519 ", "ssh-rsa ");
+        let table = [
+            (
+                format!("\ncommand=\"sh\" {ED25519}\n"),
+                format!("admin:2: got \"command=\\\"sh\\\"\", want a key type ({types}); options before it are not taken"),
+            ),
+            (
+                "-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(),
+                "admin:1: a private key, want the public one (the .pub file)".to_owned(),
+            ),
+            (rsa_head, "admin:1: ssh-rsa: the key itself says \"ssh-ed25519\"".to_owned()),
+            ("ssh-ed25519\n".to_owned(), "admin:1: ssh-ed25519: the key is not base64".to_owned()),
+            ("ssh-ed25519 AAA\n".to_owned(), "admin:1: ssh-ed25519: the key is not base64".to_owned()),
+            ("ssh-ed25519 AAAA\n".to_owned(), "admin:1: ssh-ed25519: the key is cut off".to_owned()),
+            (
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkV\n".to_owned(),
+                "admin:1: ssh-ed25519: the key is cut off".to_owned(),
+            ),
+            (
+                "ssh-ed25519 /////3NzaC1l\n".to_owned(),
+                "admin:1: ssh-ed25519: the key is cut off".to_owned(),
+            ),
+        ];
+        for (text, want) in table {
+            assert_eq!(parse(&text).unwrap_err(), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn base64_of_the_rfc() {
+        let table = [
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg==", "foob"),
+        ];
+        for (text, want) in table {
+            assert_eq!(decode(text).as_deref(), Some(want.as_bytes()), "{text}");
+        }
+        for bad in ["", "=", "A===", "Zg=", "Zm9v!A==", "Z=g="] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes(bytes: Vec<u8>) {
+            let _ = AuthorizedKeys::parse(Path::new("x"), &bytes);
+        }
+
+        #[test]
+        fn any_blob(kind in "ssh-(rsa|ed25519)", blob in "[A-Za-z0-9+/]{0,40}={0,3}") {
+            let _ = parse(&format!("{kind} {blob}\n"));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! `/boot/config`: the configuration that the machine keeps.
+//!
+//! A medium replaces the whole configuration or nothing. The new files are written to `.incoming.new/`, synced, and
+//! that folder is renamed to `.incoming/`: from this instant the new configuration counts. Then the files are copied
+//! to their names and `.incoming/` is removed. Whoever finds `.incoming/` reads from there; the next
+//! [`Store::ingest`] finishes the copying first. Other files in the folder are left alone.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::atomic;
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::ssh_keys::AuthorizedKeys;
+
+/// Name of the settings file.
+pub const CONFIG_INI: &str = "config.ini";
+/// Name of the folder with one file of keys a user.
+pub const SSH_KEYS_DIR: &str = "ssh_authorized_keys";
+/// The users who may have keys.
+pub const SSH_USERS: [&str; 3] = ["admin", "readonly", "backup"];
+
+const INCOMING: &str = ".incoming";
+const INCOMING_NEW: &str = ".incoming.new";
+const INCOMING_DONE: &str = ".incoming.done";
+
+/// Larger files are refused: nobody types that much.
+const MOST_BYTES: u64 = 256 * 1024;
+/// A link is refused, and a FIFO does not stop us.
+const OPEN_FLAGS: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK);
+
+/// Everything a configuration says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `config.ini`.
+    pub settings: Settings,
+    /// Keys by user, in the order of [`SSH_USERS`]; a user without a file is absent.
+    pub keys: Vec<(&'static str, AuthorizedKeys)>,
+    /// The checked files: path under the folder, content.
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Config {
+    /// Reads and checks a folder laid out as a medium; all problems of all files come in one error.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        let mut config = Self::default();
+        let mut errors = Vec::new();
+        let path = dir.join(CONFIG_INI);
+        match read_file(&path) {
+            Ok(Some(bytes)) => match Settings::parse(&path, &bytes) {
+                Ok(settings) => {
+                    config.settings = settings;
+                    config.files.push((PathBuf::from(CONFIG_INI), bytes));
+                }
+                Err(error) => errors.push(error),
+            },
+            Ok(None) => errors.push(Error::Missing { path }),
+            Err(error) => errors.push(error),
+        }
+        for user in SSH_USERS {
+            let name = Path::new(SSH_KEYS_DIR).join(user);
+            let path = dir.join(&name);
+            let keys = read_file(&path).and_then(|found| match found {
+                Some(bytes) => Ok(Some((AuthorizedKeys::parse(&path, &bytes)?, bytes))),
+                None => Ok(None),
+            });
+            match keys {
+                Ok(Some((keys, bytes))) => {
+                    config.keys.push((user, keys));
+                    config.files.push((name, bytes));
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        match errors.len() {
+            0 => Ok(config),
+            1 => Err(errors.pop().unwrap_or(Error::Several(Vec::new()))),
+            _ => Err(Error::Several(errors)),
+        }
+    }
+
+    /// The keys of `user`; none when there is no such file.
+    pub fn keys_of(&self, user: &str) -> Option<&AuthorizedKeys> {
+        self.keys
+            .iter()
+            .find(|(name, _)| *name == user)
+            .map(|(_, keys)| keys)
+    }
+
+    /// Everything as JSON, for scripts.
+    pub fn to_json(&self) -> serde_json::Value {
+        let settings: serde_json::Map<String, serde_json::Value> = self
+            .settings
+            .pairs
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone().into()))
+            .collect();
+        let keys: serde_json::Map<String, serde_json::Value> = self
+            .keys
+            .iter()
+            .map(|(user, keys)| ((*user).to_owned(), keys.keys.clone().into()))
+            .collect();
+        serde_json::json!({ "settings": settings, "ssh_authorized_keys": keys })
+    }
+}
+
+/// Where a loaded configuration came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the store.
+    Stored,
+    /// The store is empty: defaults.
+    Defaults,
+}
+
+/// The folder that holds the configuration.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// The store in `dir`, which need not exist to be read.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Where the files are read from now.
+    pub fn current(&self) -> PathBuf {
+        let incoming = self.dir.join(INCOMING);
+        if incoming.is_dir() {
+            incoming
+        } else {
+            self.dir.clone()
+        }
+    }
+
+    /// The kept configuration, or the defaults when none was ever kept.
+    pub fn load(&self) -> Result<(Config, Origin), Error> {
+        let dir = self.current();
+        if !dir.join(CONFIG_INI).exists() && !dir.join(SSH_KEYS_DIR).exists() {
+            return Ok((Config::default(), Origin::Defaults));
+        }
+        Ok((Config::read(&dir)?, Origin::Stored))
+    }
+
+    /// Replaces the kept configuration by `config`; says whether anything changed.
+    pub fn ingest(&self, config: &Config) -> Result<bool, Error> {
+        self.finish()?;
+        if self
+            .load()
+            .is_ok_and(|(kept, _)| kept.files == config.files)
+        {
+            return Ok(false);
+        }
+        let staging = self.dir.join(INCOMING_NEW);
+        remove_tree(&staging)?;
+        make_dir(&staging)?;
+        make_dir(&staging.join(SSH_KEYS_DIR))?;
+        for (name, bytes) in &config.files {
+            let path = staging.join(name);
+            atomic::write(&path, bytes, 0o644).map_err(Error::io("write", path))?;
+        }
+        // Names inside first, then the one that counts.
+        atomic::sync_parent(&staging.join(CONFIG_INI)).map_err(Error::io("sync", &staging))?;
+        let incoming = self.dir.join(INCOMING);
+        fs::rename(&staging, &incoming).map_err(Error::io("rename", &staging))?;
+        atomic::sync_parent(&incoming).map_err(Error::io("sync", &self.dir))?;
+        self.finish()?;
+        Ok(true)
+    }
+
+    /// Copies a configuration that counts already to its final names.
+    fn finish(&self) -> Result<(), Error> {
+        let incoming = self.dir.join(INCOMING);
+        let done = self.dir.join(INCOMING_DONE);
+        if incoming.is_dir() {
+            make_dir(&self.dir.join(SSH_KEYS_DIR))?;
+            let users = SSH_USERS.map(|user| Path::new(SSH_KEYS_DIR).join(user));
+            for name in users.into_iter().chain([PathBuf::from(CONFIG_INI)]) {
+                let path = self.dir.join(&name);
+                match read_file(&incoming.join(&name))? {
+                    Some(bytes) => {
+                        atomic::write_if_changed(&path, &bytes, 0o644)
+                            .map_err(Error::io("write", path))?;
+                    }
+                    None => remove_file(&path)?,
+                }
+            }
+            atomic::sync_parent(&self.dir.join(SSH_KEYS_DIR).join("x"))
+                .map_err(Error::io("sync", &self.dir))?;
+            remove_tree(&done)?;
+            // One rename takes it out of force; a half removed `.incoming` would delete what it lacks.
+            fs::rename(&incoming, &done).map_err(Error::io("rename", &incoming))?;
+            atomic::sync_parent(&done).map_err(Error::io("sync", &self.dir))?;
+        }
+        remove_tree(&done)
+    }
+}
+
+fn make_dir(path: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    match builder.mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other.map_err(Error::io("create", path)),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(Error::io("remove", path)),
+    }
+}
+
+fn remove_tree(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(Error::io("remove", path)),
+    }
+}
+
+/// The whole of a plain file of sensible size; `None` when absent.
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OPEN_FLAGS.bits())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP) => {
+            return Err(Error::NotAFile {
+                path: path.to_path_buf(),
+            })
+        }
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    let meta = file.metadata().map_err(Error::io("read", path))?;
+    if !meta.is_file() {
+        return Err(Error::NotAFile {
+            path: path.to_path_buf(),
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MOST_BYTES {
+        return Err(Error::TooLarge {
+            path: path.to_path_buf(),
+            limit: MOST_BYTES,
+        });
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,157 @@
+//! Media and stores in temporary folders, and every instant at which the power may go.
+
+use super::*;
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a\n";
+
+fn medium(ini: &str, keys: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(CONFIG_INI), ini).unwrap();
+    fs::create_dir(dir.path().join(SSH_KEYS_DIR)).unwrap();
+    for (user, text) in keys {
+        fs::write(dir.path().join(SSH_KEYS_DIR).join(user), text).unwrap();
+    }
+    dir
+}
+
+fn read_error(dir: &Path) -> String {
+    Config::read(dir)
+        .unwrap_err()
+        .to_string()
+        .replace(&*dir.to_string_lossy(), "M")
+}
+
+#[test]
+fn ingest_replaces_everything_and_is_idempotent() {
+    let kept = tempfile::tempdir().unwrap();
+    fs::write(kept.path().join("other"), "mine").unwrap();
+    let store = Store::new(kept.path());
+    assert_eq!(store.load().unwrap(), (Config::default(), Origin::Defaults));
+
+    let first = medium("hostname=a\n", &[("admin", KEY), ("backup", KEY)]);
+    let config = Config::read(first.path()).unwrap();
+    assert!(store.ingest(&config).unwrap());
+    assert!(!store.ingest(&config).unwrap());
+    assert_eq!(store.load().unwrap(), (config, Origin::Stored));
+
+    let second = medium("hostname=b\n", &[("readonly", KEY)]);
+    assert!(store.ingest(&Config::read(second.path()).unwrap()).unwrap());
+    let (config, _) = store.load().unwrap();
+    assert_eq!(config.settings.hostname.as_deref(), Some("b"));
+    let users: Vec<_> = config.keys.iter().map(|(user, _)| *user).collect();
+    assert_eq!(users, ["readonly"]);
+    assert_eq!(fs::read(kept.path().join("other")).unwrap(), b"mine");
+    for name in [INCOMING, INCOMING_NEW, INCOMING_DONE] {
+        assert!(!kept.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn all_files_are_reported() {
+    let bad = medium("mtu=1\n", &[("admin", "x\n")]);
+    fs::create_dir(bad.path().join(SSH_KEYS_DIR).join("backup")).unwrap();
+    std::os::unix::fs::symlink(
+        "/etc/shadow",
+        bad.path().join(SSH_KEYS_DIR).join("readonly"),
+    )
+    .unwrap();
+    assert_eq!(
+        read_error(bad.path()),
+        "M/config.ini:1: mtu: got \"1\", want a number from 1280 to 9216\n\
+         M/ssh_authorized_keys/admin:1: got \"x\", want a key type (ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, \
+         ecdsa-sha2-nistp521, ssh-rsa, sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com); options before it \
+         are not taken\n\
+         M/ssh_authorized_keys/readonly: a link, folder or device, want a plain file\n\
+         M/ssh_authorized_keys/backup: a link, folder or device, want a plain file"
+    );
+}
+
+#[test]
+fn missing_and_huge_files() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(read_error(empty.path()), "M/config.ini: no such file");
+    let huge = medium(&"#\n".repeat(200_000), &[]);
+    assert_eq!(
+        read_error(huge.path()),
+        "M/config.ini: larger than 262144 bytes"
+    );
+}
+
+/// The states that a power cut can leave, made by hand, each of which must read as one whole configuration.
+#[test]
+fn power_cuts() {
+    let old = medium("hostname=old\n", &[("admin", KEY), ("backup", KEY)]);
+    let new = medium("hostname=new\n", &[("readonly", KEY)]);
+    let new_config = Config::read(new.path()).unwrap();
+    let hostname = |store: &Store| store.load().unwrap().0.settings.hostname.unwrap();
+    let copy = |from: &Path, to: &Path| {
+        fs::create_dir_all(to.join(SSH_KEYS_DIR)).unwrap();
+        for (name, bytes) in Config::read(from).unwrap().files {
+            fs::write(to.join(name), bytes).unwrap();
+        }
+    };
+    let fresh = || {
+        let kept = tempfile::tempdir().unwrap();
+        copy(old.path(), kept.path());
+        let store = Store::new(kept.path());
+        (kept, store)
+    };
+
+    // While staging: the old one counts, the leftovers are no obstacle.
+    let (kept, store) = fresh();
+    fs::create_dir_all(kept.path().join(INCOMING_NEW).join(SSH_KEYS_DIR)).unwrap();
+    fs::write(kept.path().join(INCOMING_NEW).join(CONFIG_INI), "hostn").unwrap();
+    assert_eq!(hostname(&store), "old");
+    assert!(store.ingest(&new_config).unwrap());
+    assert_eq!(store.load().unwrap().0, new_config);
+
+    // After the rename, with no, some or all files copied: the new one counts.
+    for copied in 0..3 {
+        let (kept, store) = fresh();
+        copy(new.path(), &kept.path().join(INCOMING));
+        if copied > 0 {
+            fs::remove_file(kept.path().join("ssh_authorized_keys/admin")).unwrap();
+        }
+        if copied > 1 {
+            copy(new.path(), kept.path());
+        }
+        assert_eq!(store.load().unwrap().0, new_config, "{copied}");
+        assert!(!store.ingest(&new_config).unwrap());
+        assert!(!kept.path().join(INCOMING).exists());
+        assert_eq!(store.load().unwrap().0, new_config, "{copied}");
+    }
+
+    // While removing what is done with.
+    let (kept, store) = fresh();
+    copy(new.path(), kept.path());
+    fs::remove_file(kept.path().join("ssh_authorized_keys/admin")).unwrap();
+    fs::remove_file(kept.path().join("ssh_authorized_keys/backup")).unwrap();
+    fs::create_dir(kept.path().join(INCOMING_DONE)).unwrap();
+    assert_eq!(store.load().unwrap().0, new_config);
+    assert!(!store.ingest(&new_config).unwrap());
+    assert!(!kept.path().join(INCOMING_DONE).exists());
+}
+
+#[test]
+fn a_stored_file_that_went_bad_is_an_error_and_is_replaced() {
+    let kept = medium("hostname=_\n", &[]);
+    let store = Store::new(kept.path());
+    assert!(store.load().is_err());
+    let good = medium("hostname=a\n", &[]);
+    assert!(store.ingest(&Config::read(good.path()).unwrap()).unwrap());
+    assert!(store.load().is_ok());
+}
+
+#[test]
+fn json() {
+    let dir = medium("hostname=a\nmtu=1500\n", &[("admin", KEY)]);
+    let config = Config::read(dir.path()).unwrap();
+    assert_eq!(
+        config.to_json(),
+        serde_json::json!({
+            "settings": {"hostname": "a", "mtu": "1500"},
+            "ssh_authorized_keys": {"admin": [KEY.trim_end()]},
+        })
+    );
+}
