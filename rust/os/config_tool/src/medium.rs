@@ -1,0 +1,128 @@
+//! Finding a medium by its volume label, and looking into it without trusting it.
+//!
+//! udev names a volume with label L `/dev/disk/by-label/L`. It is mounted read-only, without devices, set-user-id bits
+//! or programs, as the first of a few file systems that takes it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use nix::errno::Errno;
+use nix::mount::{mount, umount2, MntFlags, MsFlags};
+
+const BY_LABEL: &str = "/dev/disk/by-label";
+const FILE_SYSTEMS: [&str; 3] = ["vfat", "iso9660", "ext4"];
+
+/// A mounted medium; let go of when dropped.
+#[derive(Debug)]
+pub(crate) struct Medium {
+    device: PathBuf,
+    file_system: &'static str,
+    dir: PathBuf,
+    mounted: bool,
+}
+
+/// A label as a file name: letters, digits, `-`, `_` and `.` are not escaped by udev.
+pub(crate) fn label(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if !text.is_empty() && !text.starts_with('.') && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("want letters, digits, hyphens and underscores".to_owned())
+    }
+}
+
+impl Medium {
+    /// Mounts the volume labelled `label` at `dir`; `None` when there is none.
+    pub(crate) fn find(label: &str, dir: &Path) -> anyhow::Result<Option<Self>> {
+        let device = Path::new(BY_LABEL).join(label);
+        if !device.exists() {
+            return Ok(None);
+        }
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let flags =
+            MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+        let mut reasons = Vec::new();
+        for file_system in FILE_SYSTEMS {
+            // A dirty journal would be replayed onto a medium that is only to be read.
+            let data = (file_system == "ext4").then_some("noload");
+            match mount(Some(&device), dir, Some(file_system), flags, data) {
+                Ok(()) => {
+                    return Ok(Some(Self {
+                        device,
+                        file_system,
+                        dir: dir.to_path_buf(),
+                        mounted: true,
+                    }))
+                }
+                Err(errno) => reasons.push((file_system, errno)),
+            }
+        }
+        // "Wrong file system" is what two of three always say; anything else is the news.
+        let news = reasons
+            .iter()
+            .find(|(_, errno)| !matches!(errno, Errno::EINVAL | Errno::ENODEV))
+            .or(reasons.first())
+            .map_or(Errno::EINVAL, |(_, errno)| *errno);
+        Err(io::Error::from(news)).with_context(|| {
+            format!(
+                "cannot mount {} as any of {}",
+                device.display(),
+                FILE_SYSTEMS.join(", ")
+            )
+        })
+    }
+
+    /// Where its files are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Device and file system, for messages.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} ({})", self.device.display(), self.file_system)
+    }
+
+    /// Unmounts it, and says so if that fails.
+    pub(crate) fn release(mut self) -> anyhow::Result<()> {
+        self.unmount()
+            .with_context(|| format!("cannot unmount {}", self.dir.display()))
+    }
+
+    fn unmount(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.mounted) {
+            umount2(&self.dir, MntFlags::MNT_DETACH)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        // On the way out of an error; the first error is the one to tell.
+        let _ = self.unmount();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_plain_names() {
+        for good in ["CONFIG", "config-2", "A_b.c"] {
+            assert_eq!(label(good).as_deref(), Ok(good));
+        }
+        for bad in ["", ".", "..", "../x", "a/b", "a b", "\u{e9}"] {
+            assert!(label(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_absent_label_is_no_medium() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = Medium::find("NO-SUCH-LABEL-HERE", &dir.path().join("m")).unwrap();
+        assert!(found.is_none());
+    }
+}

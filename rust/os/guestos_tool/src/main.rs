@@ -1,0 +1,132 @@
+//! Turns the stored configuration into what the system reads: network, host name and SSH keys.
+//!
+//! The root file system is read-only, so everything goes below `/run` and is written anew at each boot. Each command
+//! may run again at any time: it changes only what differs, and removes what the configuration no longer says.
+
+mod hostname;
+mod network;
+mod ssh;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use os_config::{Config, Origin, Store};
+
+/// Sets up network, host name and SSH keys from the stored configuration.
+#[derive(clap::Parser)]
+struct Args {
+    /// Where the configuration is kept.
+    #[arg(long, global = true, default_value = "/boot/config")]
+    config: PathBuf,
+    /// Take every path, that of --config too, below this folder, and leave the running system alone (for tests).
+    #[arg(long, global = true)]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Writes /run/systemd/network/20-guestos.network for systemd-networkd.
+    #[command(name = "setup-network")]
+    Network,
+    /// Sets the host name and writes it to /run/ic/hostname.
+    #[command(name = "setup-hostname")]
+    Hostname,
+    /// Writes /run/ic/ssh_authorized_keys/{admin,readonly,backup} for sshd.
+    #[command(name = "setup-ssh")]
+    Ssh,
+    /// All of these; one that fails does not keep the others from being done.
+    #[command(name = "setup-all")]
+    All,
+}
+
+/// The system to set up: the running one, or a folder in its place.
+#[derive(Debug, Clone)]
+struct System {
+    root: Option<PathBuf>,
+}
+
+impl System {
+    fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        match &self.root {
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_path_buf(),
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// Writes `bytes` for everybody to read; says whether that changed anything.
+    fn write(&self, path: &str, bytes: &[u8]) -> anyhow::Result<bool> {
+        let path = self.path(path);
+        if let Some(dir) = path.parent() {
+            // With the mode below, and no umask's: sshd refuses keys in a folder that others may write.
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        os_config::atomic::write_if_changed(&path, bytes, 0o644)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Removes a file; says whether there was one.
+    fn remove(&self, path: &str) -> anyhow::Result<bool> {
+        let path = self.path(path);
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run("guestos_tool", |args: Args| -> anyhow::Result<()> {
+        // Folders made on the way are 0755, whatever the caller's umask.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        let system = System { root: args.root };
+        let store = Store::new(system.path(&args.config));
+        let (config, origin) = store
+            .load()
+            .context("the stored configuration is refused")?;
+        if origin == Origin::Defaults {
+            say(&format!(
+                "no configuration in {}: defaults",
+                system.path(&args.config).display()
+            ))?;
+        }
+        run(args.command, &config, &system)
+    })
+}
+
+fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()> {
+    match command {
+        Command::Network => say(&network::setup(&config.settings, system)?),
+        Command::Hostname => say(&hostname::setup(&config.settings, system)?),
+        Command::Ssh => say(&ssh::setup(config, system)?),
+        Command::All => {
+            let results = [Command::Hostname, Command::Network, Command::Ssh]
+                .map(|command| run(command, config, system));
+            let mut errors = results.into_iter().filter_map(Result::err);
+            let Some(first) = errors.next() else {
+                return Ok(());
+            };
+            // Only the first can be returned; the others are said here.
+            for error in errors {
+                say(&format!("also failed: {error:#}"))?;
+            }
+            Err(first)
+        }
+    }
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").context("cannot write to stdout")
+}

@@ -1,0 +1,128 @@
+//! The network: one file for systemd-networkd, systemd.network(5).
+//!
+//! Each family stands for itself: IPv6 is static or by router advertisements, IPv4 is static or by DHCP. Name servers
+//! of the configuration replace those that the network offers. The file applies to every wired card; a node has one.
+
+use std::fmt::{Display, Write};
+
+use os_config::Settings;
+
+use crate::System;
+
+const FILE: &str = "/run/systemd/network/20-guestos.network";
+
+/// Writes the file.
+pub(crate) fn setup(settings: &Settings, system: &System) -> anyhow::Result<String> {
+    let changed = system.write(FILE, render(settings).as_bytes())?;
+    let ipv6 = settings
+        .ipv6
+        .map_or("router advertisements".to_owned(), |a| {
+            format!("{}/{}", a.address, a.prefix_length)
+        });
+    let ipv4 = settings.ipv4.map_or("DHCP".to_owned(), |a| {
+        format!("{}/{}", a.address, a.prefix_length)
+    });
+    let note = if changed { "" } else { " (unchanged)" };
+    Ok(format!("network: IPv6 {ipv6}, IPv4 {ipv4}{note}"))
+}
+
+/// The file's text.
+fn render(settings: &Settings) -> String {
+    let mut file = File::default();
+    file.section("Match").set("Type", "ether").set("Kind", "!*");
+    file.section("Link").set("RequiredForOnline", "no");
+    if let Some(mtu) = settings.mtu {
+        file.set("MTUBytes", mtu);
+    }
+    // A static address whose gateway is not given takes the route, and nothing else, from the router.
+    let advertised_route = settings.ipv6.is_some_and(|a| a.gateway.is_none());
+    file.section("Network")
+        .set("LinkLocalAddressing", "ipv6")
+        .set(
+            "DHCP",
+            if settings.ipv4.is_some() {
+                "no"
+            } else {
+                "ipv4"
+            },
+        )
+        .set(
+            "IPv6AcceptRA",
+            yes(settings.ipv6.is_none() || advertised_route),
+        );
+    if let Some(ipv6) = settings.ipv6 {
+        file.address(ipv6.address, ipv6.prefix_length, ipv6.gateway);
+    }
+    if let Some(ipv4) = settings.ipv4 {
+        file.address(ipv4.address, ipv4.prefix_length, ipv4.gateway);
+    }
+    for server in &settings.name_servers {
+        file.set("DNS", server);
+    }
+    if let Some(domain) = &settings.domain {
+        file.set("Domains", domain);
+    }
+    let own_servers = !settings.name_servers.is_empty();
+    if settings.ipv4.is_none() {
+        file.section("DHCPv4");
+        // By the card's address, so that both slots get the same lease.
+        file.set("ClientIdentifier", "mac");
+        file.set("UseDNS", yes(!own_servers));
+        // The name is the configuration's or the image's, never the network's.
+        file.set("UseHostname", "no");
+    }
+    if settings.ipv6.is_none() || advertised_route {
+        file.section("IPv6AcceptRA");
+        file.set("UseDNS", yes(!own_servers));
+        if advertised_route {
+            file.set("UseAutonomousPrefix", "no")
+                .set("DHCPv6Client", "no");
+        } else {
+            // Which the router may ask us to use.
+            file.section("DHCPv6")
+                .set("UseDNS", yes(!own_servers))
+                .set("UseHostname", "no");
+        }
+    }
+    file.text
+}
+
+fn yes(condition: bool) -> &'static str {
+    if condition {
+        "yes"
+    } else {
+        "no"
+    }
+}
+
+struct File {
+    text: String,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            text: "# Written by guestos_tool from config.ini at each boot.\n".to_owned(),
+        }
+    }
+}
+
+impl File {
+    fn section(&mut self, name: &str) -> &mut Self {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "\n[{name}]");
+        self
+    }
+
+    fn set(&mut self, key: &str, value: impl Display) -> &mut Self {
+        let _ = writeln!(self.text, "{key}={value}");
+        self
+    }
+
+    fn address(&mut self, address: impl Display, prefix_length: u8, gateway: Option<impl Display>) {
+        self.set("Address", format!("{address}/{prefix_length}"));
+        if let Some(gateway) = gateway {
+            self.set("Gateway", gateway);
+        }
+    }
+}
