@@ -146,8 +146,10 @@ fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), String> {
     }
 }
 
+/// The first line that is more than a warning.
 fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
+    let line = text.lines().find(|line| !line.contains("warning:"));
+    let line = line.unwrap_or_default();
     line.trim_end_matches('.').to_owned()
 }
 
@@ -166,7 +168,7 @@ mod tests {
         );
         assert_eq!(Accel::Kvm.to_string(), "kvm");
         assert_eq!(
-            first_line("KVM internal error. Suberror: 1\nextra"),
+            first_line("qemu: warning: old\nKVM internal error. Suberror: 1\nextra"),
             "KVM internal error. Suberror: 1"
         );
     }

@@ -252,7 +252,7 @@ impl VmConfig {
                 args.add(["-chardev", "socket,id=console,fd=0"]);
                 args.add(["-serial", "chardev:console"]);
                 args.add(["-chardev", "socket,id=qmp,fd=1"]);
-                args.add(["-mon", "chardev=qmp,mode=control"]);
+                args.add(["-qmp", "chardev:qmp"]);
             }
             Terminal::Stdio => args.add(["-serial", "mon:stdio"]),
         }
@@ -310,7 +310,7 @@ mod tests {
              -netdev user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:8080 \
              -device virtio-net-pci,netdev=net0,romfile= -device vhost-vsock-pci,guest-cid=7 \
              -chardev socket,id=console,fd=0 -serial chardev:console \
-             -chardev socket,id=qmp,fd=1 -mon chardev=qmp,mode=control -no-reboot"
+             -chardev socket,id=qmp,fd=1 -qmp chardev:qmp -no-reboot"
         );
         let terminal = config.without_network().terminal_command();
         assert_eq!(terminal.first().unwrap(), QEMU);

@@ -47,7 +47,7 @@ pub use console::{Console, FATAL_TEXTS};
 pub use deadline::Deadline;
 pub use disk::{copy_sparse, create_overlay};
 pub use error::VmError;
-pub use process::quote;
+pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};
 pub use shell::{Output, Shell};
 pub use vm::Vm;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use fatfs::{Dir, FileSystem, FormatVolumeOptions, FsOptions};
@@ -20,8 +21,42 @@ const MAX_CONTENT: u64 = 1 << 30;
 const SPARE: u64 = 8 << 20;
 const VOLUME_ID: u32 = 0x434f_4e46;
 
+/// A medium without a name in any folder: gone when this is dropped, or this process ends.
+#[derive(Debug)]
+pub struct Medium {
+    file: File,
+}
+
+impl Medium {
+    /// A FAT volume called `label` with all that is in `folder`.
+    pub fn from_folder(folder: &Path, label: &str) -> Result<Self> {
+        let mut file = tempfile::tempfile().map_err(VmError::io("create a temporary file"))?;
+        fill(folder, label, &mut file)?;
+        Ok(Self { file })
+    }
+
+    /// A path by which any process of the same user can open it while this one lives.
+    pub fn path(&self) -> PathBuf {
+        let fd = self.file.as_raw_fd();
+        PathBuf::from(format!("/proc/{}/fd/{fd}", std::process::id()))
+    }
+}
+
 /// Writes the new file `image`: a FAT volume called `label` with all that is in `folder`.
 pub fn from_folder(folder: &Path, label: &str, image: &Path) -> Result<()> {
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(image)
+        .map_err(VmError::io(format!("create {}", image.display())))?;
+    fill(folder, label, &mut file).inspect_err(|_| {
+        // Half a medium is of no use to anybody; the error that is reported is the first one.
+        let _ = std::fs::remove_file(image);
+    })
+}
+
+fn fill(folder: &Path, label: &str, file: &mut File) -> Result<()> {
     let failed = |detail: String| VmError::Medium {
         path: folder.to_path_buf(),
         detail,
@@ -44,13 +79,7 @@ pub fn from_folder(folder: &Path, label: &str, image: &Path) -> Result<()> {
         .saturating_mul(2)
         .saturating_add(SPARE)
         .max(MIN_SIZE);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(image)
-        .map_err(VmError::io(format!("create {}", image.display())))?;
-    write_volume(&mut file, size, label, &entries).map_err(|error| failed(error.to_string()))
+    write_volume(file, size, label, &entries).map_err(|error| failed(error.to_string()))
 }
 
 /// One file or folder to write; parents come before what they hold.

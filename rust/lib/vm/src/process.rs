@@ -127,6 +127,28 @@ pub(crate) fn bound_command(program: &str, signal: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// Runs a command, program first, on the terminal of this process until it ends. It is asked to end when this process does.
+pub fn run_on_terminal(words: &[String]) -> Result<ExitStatus> {
+    let (program, args) = split(words)?;
+    let mut command = bound_command(program, "TERM")?;
+    command
+        .args(args)
+        .status()
+        .map_err(VmError::io(format!("start {program}")))
+}
+
+/// Program and arguments of a command.
+pub(crate) fn split(words: &[String]) -> Result<(&str, &[String])> {
+    match words.split_first() {
+        Some((program, args)) => Ok((program, args)),
+        None => Err(VmError::Failed {
+            program: "(none)".to_owned(),
+            status: "not started".to_owned(),
+            detail: "the command is empty".to_owned(),
+        }),
+    }
+}
+
 /// Whether `program` can be started at all.
 pub(crate) fn installed(program: &str) -> bool {
     Command::new(program)

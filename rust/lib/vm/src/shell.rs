@@ -67,6 +67,16 @@ impl<'a> Shell<'a> {
                 _ => break,
             }
         }
+        Self::set_up(console, deadline)
+    }
+
+    /// Takes over an interactive shell that somebody else started and that is about to show its prompt.
+    pub fn take_over(console: &'a Console, deadline: Deadline) -> Result<Self> {
+        console.expect_any(&["# ", "$ "], deadline)?;
+        Self::set_up(console, deadline)
+    }
+
+    fn set_up(console: &'a Console, deadline: Deadline) -> Result<Self> {
         console.send_line(SETUP)?;
         console.expect("@@READY@@", deadline)?;
         Ok(Self {

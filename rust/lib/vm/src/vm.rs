@@ -1,6 +1,5 @@
 //! A running guest.
 
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -35,14 +34,16 @@ impl Vm {
         process::require(QEMU, "qemu-system-x86")?;
         config.resolve()?;
         let (monitor, their_monitor) = pair()?;
-        let mut vm = Self::spawn(
+        let (console, their_console) = pair()?;
+        let scratch = Scratch::new(config.log.as_deref())?;
+        let process = Process::spawn(
             QEMU,
             &config.args(Terminal::Sockets),
             None,
+            their_console.into(),
             their_monitor.into(),
-            config.log.as_deref(),
-            config.accel,
         )?;
+        let mut vm = scratch.vm(process, console, config.accel)?;
         vm.forwards = config.forwards;
         let shared = vm.console.shared();
         let connected = Qmp::connect(monitor, move |event| {
@@ -65,44 +66,15 @@ impl Vm {
         log: Option<&Path>,
         accel: Accel,
     ) -> Result<Self> {
-        let (program, args) = words.split_first().ok_or_else(|| VmError::Failed {
-            program: "(none)".to_owned(),
-            status: "not started".to_owned(),
-            detail: "the command is empty".to_owned(),
-        })?;
+        let (program, args) = process::split(words)?;
         process::require(program, "qemu-system-x86")?;
-        // Replaced by a copy of the console's socket, as a terminal would be.
-        Self::spawn_on_terminal(program, args, directory, log, accel)
-    }
-
-    fn spawn_on_terminal(
-        program: &str,
-        args: &[String],
-        directory: &Path,
-        log: Option<&Path>,
-        accel: Accel,
-    ) -> Result<Self> {
         let (console, theirs) = pair()?;
         let output = theirs
             .try_clone()
             .map_err(VmError::io("open the console twice"))?;
-        let parts = Scratch::new(log)?;
+        let scratch = Scratch::new(log)?;
         let process = Process::spawn(program, args, Some(directory), theirs.into(), output.into())?;
-        parts.vm(process, console, accel)
-    }
-
-    fn spawn(
-        program: &str,
-        args: &[String],
-        directory: Option<&Path>,
-        stdout: OwnedFd,
-        log: Option<&Path>,
-        accel: Accel,
-    ) -> Result<Self> {
-        let (console, theirs) = pair()?;
-        let parts = Scratch::new(log)?;
-        let process = Process::spawn(program, args, directory, theirs.into(), stdout)?;
-        parts.vm(process, console, accel)
+        scratch.vm(process, console, accel)
     }
 
     /// The serial console.
