@@ -50,7 +50,6 @@ COMMON_PROD_SYMLINKS = {
     "/etc/systemd/system/autovt@.service": "/dev/null",
     "/etc/systemd/system/console-getty.service": "/dev/null",
     "/etc/systemd/system/container-getty@.service": "/dev/null",
-    "/etc/systemd/system/debug-shell.service": "/dev/null",
     "/etc/systemd/system/getty@.service": "/dev/null",
     "/etc/systemd/system/serial-getty@.service": "/dev/null",
 }

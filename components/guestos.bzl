@@ -18,6 +18,7 @@ GUESTOS_COMPONENTS = COMMON_COMPONENTS | {
     "//components:guestos/etc/hostname": "/etc/hostname",
     "//components:guestos/etc/issue": "/etc/issue",
     "//components:guestos/etc/motd": "/etc/motd",
+    "//components:guestos/etc/profile.sh": "/etc/profile.d/ic.sh:0644",
     "//components:guestos/hostname/setup-hostname.service": "/usr/lib/systemd/system/setup-hostname.service",
     "//components:guestos/network/setup-network.service": "/usr/lib/systemd/system/setup-network.service",
     "//components:guestos/nftables/nftables.conf": "/etc/nftables.conf:0755",
