@@ -1,6 +1,7 @@
 //! The build context: the declared files and nothing else.
 //!
-//! Its list has a line per file: path in the context, TAB, file that holds it, TAB, octal mode.
+//! Its list has a line per file: path in the context, TAB, file that holds it, and optionally TAB, octal mode. Without a
+//! mode it is 0755 for an executable file and 0644 for others: what other bits a checkout has depends on its umask.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,8 +27,8 @@ pub struct Context {
 pub struct ContextFile {
     /// Where its content is.
     pub source: PathBuf,
-    /// Permission bits.
-    pub mode: u32,
+    /// Permission bits, if the list says.
+    pub mode: Option<u32>,
 }
 
 impl Context {
@@ -44,13 +45,22 @@ impl Context {
                 continue;
             }
             let fields: Vec<&str> = line.split('\t').collect();
-            let [path, source, mode] = fields.as_slice() else {
-                return Err(error(format!(
-                    "wanted PATH<TAB>SOURCE<TAB>MODE, got {line:?}"
-                )));
+            let (path, source, mode) = match fields.as_slice() {
+                [path, source] => (path, source, None),
+                [path, source, mode] => (
+                    path,
+                    source,
+                    Some(
+                        crate::parse::mode_bits(mode)
+                            .map_err(|_| error(format!("{mode:?} is no octal mode")))?,
+                    ),
+                ),
+                _ => {
+                    return Err(error(format!(
+                        "wanted PATH<TAB>SOURCE or PATH<TAB>SOURCE<TAB>MODE, got {line:?}"
+                    )));
+                }
             };
-            let mode = crate::parse::mode_bits(mode)
-                .map_err(|_| error(format!("{mode:?} is no octal mode")))?;
             let normal = paths::inside(path).filter(|path| !path.is_empty());
             let Some(path) = normal.filter(|normal| normal == path) else {
                 return Err(error(format!(
@@ -140,8 +150,21 @@ impl Context {
             if let Some(parent) = target.parent() {
                 make_directories(dir, parent)?;
             }
-            fs::copy(&file.source, &target).map_err(|source| io("read", &file.source, source))?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))
+            let read = |source| io("read", &file.source, source);
+            fs::copy(&file.source, &target).map_err(read)?;
+            let mode = match file.mode {
+                Some(mode) => mode,
+                None => match fs::metadata(&file.source)
+                    .map_err(read)?
+                    .permissions()
+                    .mode()
+                    & 0o100
+                {
+                    0 => 0o644,
+                    _ => 0o755,
+                },
+            };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode))
                 .map_err(|source| io("write", &target, source))?;
         }
         Ok(())

@@ -20,7 +20,7 @@ struct Args {
     /// Name of the Dockerfile in messages (default: its path).
     #[arg(long)]
     dockerfile_name: Option<String>,
-    /// The build context: a line per file, `path in the context<TAB>file<TAB>octal mode`.
+    /// The build context: a line per file, `path in the context<TAB>file[<TAB>octal mode]`.
     #[arg(long)]
     context: PathBuf,
     /// Tar archive of the base image, for a FROM that names one.
