@@ -15,7 +15,7 @@ mod supervisor;
 
 use std::future::IntoFuture;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +64,9 @@ struct Args {
     /// How long an answer may take.
     #[arg(long, default_value = "2s", value_parser = duration::parse_positive)]
     probe_timeout: Duration,
-    /// Unanswered questions in a row after which the replica is stopped and started again; 0: never.
-    #[arg(long, default_value_t = 30)]
-    unresponsive_after: u32,
+    /// Time without an answer after which the replica is stopped and started again; 0: never.
+    #[arg(long, default_value = "2min", value_parser = duration::parse)]
+    unresponsive_after: Duration,
     /// Wait before the first restart; doubles with each further one.
     #[arg(long, default_value = "1s", value_parser = duration::parse_positive)]
     backoff_initial: Duration,
@@ -129,11 +129,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
     ));
     let supervisor = Supervisor {
         program: Program {
-            binary: args.replica_bin,
+            // The replica has a working folder of its own.
+            binary: absolute(&args.replica_bin)?,
             user,
             listen: args.replica_listen,
-            state_dir: args.state_dir,
-            version_file: args.version_file,
+            state_dir: absolute(&args.state_dir)?,
+            version_file: absolute(&args.version_file)?,
             more: args.replica_arg,
         },
         backoff: Backoff::new(args.backoff_initial, args.backoff_max, args.stable_after),
@@ -178,6 +179,10 @@ fn stop_signals() -> anyhow::Result<watch::Receiver<u32>> {
         }
     });
     Ok(receiver)
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot make {} absolute", path.display()))
 }
 
 /// Where a server that listens on `listen` is reached from the same machine.

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::MissedTickBehavior;
 
 use crate::status::Shared;
 
 const PATH: &str = "/api/v2/status";
+/// Time between two questions to a replica that does not answer.
+const EAGER: Duration = Duration::from_millis(250);
 /// A status line is far shorter.
 const MOST_BYTES: usize = 256;
 
@@ -23,15 +24,19 @@ pub(crate) struct Settings {
     pub(crate) target: SocketAddr,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) unresponsive_after: u32,
+    pub(crate) unresponsive_after: Duration,
 }
 
 /// Asks for ever; says so through `unresponsive` when one run of the replica has not answered for too long.
 pub(crate) async fn run(settings: Settings, status: Shared, unresponsive: Arc<Notify>) {
-    let mut interval = tokio::time::interval(settings.interval);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        interval.tick().await;
+        // A replica that was just started is asked more often, so that /health soon says so.
+        let pause = if status.health().is_ok() {
+            settings.interval
+        } else {
+            settings.interval.min(EAGER)
+        };
+        tokio::time::sleep(pause).await;
         let Some(run) = status.running() else {
             continue;
         };
@@ -40,8 +45,8 @@ pub(crate) async fn run(settings: Settings, status: Shared, unresponsive: Arc<No
             Ok(result) => result,
             Err(_) => Err(format!("no answer within {:?}", settings.timeout)),
         };
-        let failures = status.probed(run, result, begun.elapsed());
-        if settings.unresponsive_after > 0 && failures == settings.unresponsive_after {
+        let silence = status.probed(run, result, begun.elapsed());
+        if !settings.unresponsive_after.is_zero() && silence >= settings.unresponsive_after {
             unresponsive.notify_one();
         }
     }

@@ -64,7 +64,8 @@ enum Phase {
 struct Probes {
     /// The last result of the present run.
     last: Option<Result<(), String>>,
-    failures_in_a_row: u32,
+    /// When the present run last answered, or began.
+    answered_at: Option<Instant>,
     answered: u64,
     failed: u64,
     last_seconds: f64,
@@ -113,7 +114,7 @@ impl Shared {
         let mut status = self.lock();
         status.starts = status.starts.saturating_add(1);
         status.probes.last = None;
-        status.probes.failures_in_a_row = 0;
+        status.probes.answered_at = Some(Instant::now());
         status.phase = Phase::Running {
             pid,
             since: Instant::now(),
@@ -149,18 +150,18 @@ impl Shared {
         matches!(status.phase, Phase::Running { .. }).then_some(Run(status.starts))
     }
 
-    /// Takes down an answer that `run` gave or owes; says how many are owed in a row.
-    pub(crate) fn probed(&self, run: Run, result: Result<(), String>, took: Duration) -> u32 {
+    /// Takes down an answer that `run` gave or owes; says for how long it has owed one.
+    pub(crate) fn probed(&self, run: Run, result: Result<(), String>, took: Duration) -> Duration {
         let mut status = self.lock();
         if !matches!(status.phase, Phase::Running { .. }) || run != Run(status.starts) {
-            return 0;
+            return Duration::ZERO;
         }
         let before = status.probes.last.replace(result.clone());
         let probes = &mut status.probes;
         match &result {
             Ok(()) => {
                 probes.answered = probes.answered.saturating_add(1);
-                probes.failures_in_a_row = 0;
+                probes.answered_at = Some(Instant::now());
                 probes.last_seconds = took.as_secs_f64();
                 probes.total_seconds += probes.last_seconds;
                 if before != Some(Ok(())) {
@@ -169,13 +170,15 @@ impl Shared {
             }
             Err(reason) => {
                 probes.failed = probes.failed.saturating_add(1);
-                probes.failures_in_a_row = probes.failures_in_a_row.saturating_add(1);
                 if before == Some(Ok(())) {
                     tracing::warn!(reason, "the replica does not answer any more");
                 }
             }
         }
-        probes.failures_in_a_row
+        match (result, probes.answered_at) {
+            (Err(_), Some(since)) => since.elapsed(),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether the replica answers, or why not.
@@ -332,10 +335,10 @@ mod tests {
             "the replica is started and was not asked yet"
         );
         let run = status.running().unwrap();
-        assert_eq!(status.probed(run, Err("refused".to_owned()), took), 1);
-        assert_eq!(status.probed(run, Err("refused".to_owned()), took), 2);
+        let first = status.probed(run, Err("refused".to_owned()), took);
+        assert!(status.probed(run, Err("refused".to_owned()), took) > first);
         assert_eq!(reason(&status), "the replica's status endpoint: refused");
-        assert_eq!(status.probed(run, Ok(()), took), 0);
+        assert_eq!(status.probed(run, Ok(()), took), Duration::ZERO);
         assert_eq!(status.health(), Ok(()));
         status.ended(Exit::Code(3), Duration::from_secs(100));
         assert!(reason(&status).starts_with("the replica exited with status 3; next start in "));

@@ -346,7 +346,7 @@ fn health_flips_with_the_endpoint() {
 fn an_unresponsive_replica_is_restarted() {
     let mut setup = Setup::new("exec sleep 1000").args(&[
         "--unresponsive-after",
-        "3",
+        "100ms",
         "--backoff-initial",
         "20ms",
     ]);
