@@ -68,6 +68,29 @@ pub enum Error {
     /// A package index is malformed.
     #[error("package index: {0}")]
     Index(String),
+    /// Installing the packages failed.
+    #[error("{what} failed with status {status}; its last lines:\n{output}\nwhat to do: {hint}")]
+    Install {
+        /// The program.
+        what: &'static str,
+        /// Its status.
+        status: i32,
+        /// Its last words.
+        output: String,
+        /// Advice.
+        hint: &'static str,
+    },
+    /// Files made now are older than the time that stands for now.
+    #[error("--timestamp {timestamp} lies in this machine's future ({now}): set its clock, or choose an earlier time")]
+    Future {
+        /// The time given.
+        timestamp: i64,
+        /// The time of a file just made.
+        now: i64,
+    },
+    /// Isolation failed.
+    #[error("cannot isolate the installation")]
+    Sandbox(#[from] sandbox::Error),
     /// Reading, writing or starting something failed.
     #[error("cannot {action}")]
     Io {

@@ -4,20 +4,25 @@
 //! - [`Lock`] is what they get: every package with version, size, SHA-256 and path on any mirror. [`Archive`] makes one,
 //!   with apt's own resolver in a private folder and against signed indexes only.
 //! - [`match_debs`] finds the files of a lock by their content.
+//! - [`install`] turns them into a tree, offline, and [`normalise`] takes out of it what differs from run to run.
 //! - [`ownership`] gives each installed package a digest over its files, so that two images that differ can be explained.
 
 mod apt;
 mod digest;
 mod error;
 mod index;
+mod install;
 mod list;
 mod lock;
 mod machine;
+mod normalise;
 mod ownership;
 
 pub use apt::{Archive, ArchiveOptions};
 pub use digest::match_debs;
 pub use error::Error;
+pub use install::{install, Install};
 pub use list::{near_names, parse_list, List, Listed};
 pub use lock::{Changes, Lock, Package};
+pub use normalise::normalise;
 pub use ownership::{ownership, Owned};

@@ -1,0 +1,206 @@
+//! Locked packages to a tree of files: mmdebstrap, offline, in namespaces of its own.
+//!
+//! Maintainer scripts run as root of the new tree. They see no network, a fixed host name, and only the environment set
+//! here. apt is given nothing but the files of the lock, listed in a fixed order.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sandbox::{Command, Finished, Sandbox};
+
+use crate::error::Error;
+use crate::lock::Lock;
+
+/// What to install where.
+#[derive(Clone, Copy, Debug)]
+pub struct Install<'a> {
+    /// The lock.
+    pub lock: &'a Lock,
+    /// The file of each of its packages, in its order, as [`crate::match_debs`] finds them.
+    pub debs: &'a [PathBuf],
+    /// An empty folder, best in memory.
+    pub work: &'a Path,
+    /// The time that stands for now (`SOURCE_DATE_EPOCH`).
+    pub timestamp: i64,
+}
+
+/// Installs, and returns the tree's root below the work folder. `progress` gets a line at a time.
+pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
+    let Install {
+        lock,
+        debs,
+        work,
+        timestamp,
+    } = install;
+    let repository = work.join("debs");
+    let tmp = work.join("tmp");
+    for dir in [&repository, &tmp] {
+        fs::create_dir(dir).map_err(Error::io(format!("make {}", dir.display())))?;
+    }
+    let now = fs::metadata(&tmp)
+        .map_err(Error::io("read the time of a new folder"))?
+        .mtime();
+    if timestamp > now {
+        return Err(Error::Future { timestamp, now });
+    }
+    let isolation = isolation(work)?;
+    progress(&format!("copying {} packages", debs.len()));
+    copy_debs(lock, debs, &repository)?;
+    list_debs(&isolation, &repository)?;
+    progress(&format!("installing {} packages", debs.len()));
+    let root = work.join("root");
+    let names: Vec<&str> = lock.packages.iter().map(|p| p.name.as_str()).collect();
+    let command = environment(Command::new("mmdebstrap"))
+        .arg("--mode=root")
+        .arg("--variant=custom")
+        .arg(format!("--architectures={}", lock.architecture))
+        .arg(format!("--include={}", names.join(",")))
+        .arg(lock.suite.as_str())
+        .arg(root.as_os_str())
+        .arg(format!(
+            "deb [trusted=yes] copy://{} ./",
+            repository.display()
+        ))
+        .env("SOURCE_DATE_EPOCH", timestamp.to_string())
+        .env("TMPDIR", tmp.as_os_str())
+        // Kernel packages would make an initrd that nobody uses.
+        .env("INITRD", "No")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("DEBCONF_NONINTERACTIVE_SEEN", "true");
+    let mut lines = Lines::default();
+    let finished = isolation.run(&command, |bytes| {
+        lines.push(bytes, &mut |line| {
+            // `…` ends what goes on; the rest of its talk is findings.
+            if let Some(step) = line.strip_prefix("I: ").filter(|s| s.ends_with("...")) {
+                progress(step.trim_end_matches('.'));
+            }
+        });
+        Ok(())
+    })?;
+    check("mmdebstrap", &finished)?;
+    Ok(root)
+}
+
+/// No network, and of the host's identity only what every host may have: mmdebstrap copies these two files.
+fn isolation(work: &Path) -> Result<Sandbox, Error> {
+    let mut isolation = Sandbox::same_root();
+    for (file, text) in [("/etc/hostname", "localhost\n"), ("/etc/resolv.conf", "")] {
+        let ours = work.join(file.trim_start_matches("/etc/"));
+        fs::write(&ours, text).map_err(Error::io(format!("write {}", ours.display())))?;
+        if Path::new(file).is_file() {
+            isolation = isolation.bind(ours, file, false);
+        }
+    }
+    Ok(isolation)
+}
+
+fn environment(command: Command) -> Command {
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/root")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+}
+
+fn copy_debs(lock: &Lock, debs: &[PathBuf], to: &Path) -> Result<(), Error> {
+    for (package, deb) in lock.packages.iter().zip(debs) {
+        let file = to.join(package.file_name());
+        if file.exists() {
+            return Err(Error::Lock(format!(
+                "two packages have the file name {}",
+                package.file_name()
+            )));
+        }
+        fs::copy(deb, &file).map_err(Error::io(format!("copy {}", deb.display())))?;
+    }
+    Ok(())
+}
+
+/// Writes the index apt wants, sorted: its order is that of a folder otherwise, and apt's choices follow it.
+fn list_debs(isolation: &Sandbox, repository: &Path) -> Result<(), Error> {
+    let command = environment(Command::new("sh"))
+        .args(["-c", "apt-ftparchive packages . >Packages"])
+        .cwd(repository);
+    let finished = isolation.run(&command, |_| Ok(()))?;
+    check("apt-ftparchive", &finished)?;
+    let file = repository.join("Packages");
+    let text = fs::read_to_string(&file).map_err(Error::io("read the package index"))?;
+    let mut paragraphs: Vec<&str> = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .collect();
+    paragraphs.sort_unstable();
+    let text = paragraphs.join("\n\n") + "\n";
+    fs::write(&file, text).map_err(Error::io("write the package index"))
+}
+
+fn check(what: &'static str, finished: &Finished) -> Result<(), Error> {
+    if finished.success() {
+        return Ok(());
+    }
+    let output = finished.last_lines(30);
+    Err(Error::Install {
+        what,
+        status: finished.code,
+        hint: hint(finished.code, &output),
+        output,
+    })
+}
+
+/// Advice for the causes people meet.
+fn hint(status: i32, output: &str) -> &'static str {
+    let any = |words: &[&str]| words.iter().any(|w| output.contains(w));
+    if status == 127 || any(&["not found\nsh:", "apt-ftparchive: not found"]) {
+        "install the packages mmdebstrap, apt and apt-utils, or build in the container"
+    } else if any(&["No space left on device", "Cannot allocate memory"]) {
+        "the tree is made in memory, at most half of it: close other programs or use a larger machine"
+    } else if any(&["unmet dependencies", "Unable to locate package", "Depends:"]) {
+        "the lock lacks a package that another needs: run the lock's target again"
+    } else if any(&["error processing package", "post-installation script"]) {
+        "the maintainer script of the package named above failed: take it off the list, or a package it conflicts with"
+    } else if any(&["Operation not permitted", "must be root"]) {
+        "run as root, or allow unprivileged user namespaces"
+    } else {
+        "see the lines above; the same packages fail again in the same way, so they can be tried one by one"
+    }
+}
+
+/// Output put together into lines.
+#[derive(Debug, Default)]
+struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(&str)) {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            each(String::from_utf8_lossy(&line).trim_end());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_whole() {
+        let mut lines = Lines::default();
+        let mut got = Vec::new();
+        for part in ["I: on", "e\nI: two\n", "rest"] {
+            lines.push(part.as_bytes(), &mut |l| got.push(l.to_owned()));
+        }
+        assert_eq!(got, ["I: one", "I: two"]);
+    }
+
+    #[test]
+    fn advice() {
+        let output = "dpkg: error processing package chrony (--configure):\n post-installation script failed";
+        assert!(hint(1, output).starts_with("the maintainer script"));
+        assert!(hint(1, "E: write: No space left on device").contains("memory"));
+    }
+}
