@@ -1,5 +1,11 @@
 //! Stages, variables and paths after planning; ignore files, contexts, pins and accounts.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::type_complexity,
+    missing_docs,
+    reason = "tests"
+)]
 
 use dockerfile::{
     parse, plan, Accounts, ActionKind, At, Base, BaseImage, Context, CopyAction, Ignore, Pin, Plan,
