@@ -50,8 +50,26 @@ pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<P
     list_debs(&isolation, &repository)?;
     progress(&format!("installing {} packages", debs.len()));
     let root = work.join("root");
+    let command = mmdebstrap(lock, &repository, &root)
+        .env("SOURCE_DATE_EPOCH", timestamp.to_string())
+        .env("TMPDIR", tmp.as_os_str());
+    let mut lines = Lines::default();
+    let finished = isolation.run(&command, |bytes| {
+        lines.push(bytes, &mut |line| {
+            if let Some(step) = line.strip_prefix("I: ").filter(|s| is_step(s)) {
+                progress(step.trim_end_matches('.'));
+            }
+        });
+        Ok(())
+    })?;
+    check("mmdebstrap", &finished)?;
+    Ok(root)
+}
+
+/// The command that makes `root` of exactly the lock's packages.
+fn mmdebstrap(lock: &Lock, repository: &Path, root: &Path) -> Command {
     let names: Vec<&str> = lock.packages.iter().map(|p| p.name.as_str()).collect();
-    let command = environment(Command::new("mmdebstrap"))
+    environment(Command::new("mmdebstrap"))
         .arg("--mode=root")
         .arg("--variant=custom")
         .arg(format!("--architectures={}", lock.architecture))
@@ -62,24 +80,10 @@ pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<P
             "deb [trusted=yes] copy://{} ./",
             repository.display()
         ))
-        .env("SOURCE_DATE_EPOCH", timestamp.to_string())
-        .env("TMPDIR", tmp.as_os_str())
         // Kernel packages would make an initrd that nobody uses.
         .env("INITRD", "No")
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("DEBCONF_NONINTERACTIVE_SEEN", "true");
-    let mut lines = Lines::default();
-    let finished = isolation.run(&command, |bytes| {
-        lines.push(bytes, &mut |line| {
-            // `…` ends what goes on; the rest of its talk is findings.
-            if let Some(step) = line.strip_prefix("I: ").filter(|s| s.ends_with("...")) {
-                progress(step.trim_end_matches('.'));
-            }
-        });
-        Ok(())
-    })?;
-    check("mmdebstrap", &finished)?;
-    Ok(root)
+        .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
 }
 
 /// No network, and of the host's identity only what every host may have: mmdebstrap copies these two files.
@@ -140,13 +144,45 @@ fn check(what: &'static str, finished: &Finished) -> Result<(), Error> {
     if finished.success() {
         return Ok(());
     }
-    let output = finished.last_lines(30);
+    let output = finished.last_lines(usize::MAX);
     Err(Error::Install {
         what,
         status: finished.code,
         hint: hint(finished.code, &output),
-        output,
+        output: telling_lines(&output),
     })
+}
+
+/// Of mmdebstrap's talk, what takes time.
+fn is_step(line: &str) -> bool {
+    [
+        "running apt",
+        "downloading",
+        "extracting",
+        "installing",
+        "cleaning",
+    ]
+    .iter()
+    .any(|s| line.starts_with(s))
+}
+
+/// The lines around dpkg's first error, far above the end as dpkg goes on after it, and the last ones, none too long.
+fn telling_lines(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().filter(|l| !l.trim().is_empty()).collect();
+    let last = lines.len().saturating_sub(10);
+    let around = match lines.iter().position(|l| l.starts_with("dpkg: error")) {
+        Some(at) => at.saturating_sub(5)..at.saturating_add(3),
+        None => 0..0,
+    };
+    let mut out = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        if around.contains(&i) || i >= last {
+            out.push(line.chars().take(200).collect::<String>());
+        } else if i.saturating_add(1) == last && !around.is_empty() {
+            out.push("…".to_owned());
+        }
+    }
+    out.join("\n")
 }
 
 /// Advice for the causes people meet.
@@ -195,6 +231,20 @@ mod tests {
             lines.push(part.as_bytes(), &mut |l| got.push(l.to_owned()));
         }
         assert_eq!(got, ["I: one", "I: two"]);
+    }
+
+    #[test]
+    fn the_error_is_shown_though_dpkg_goes_on() {
+        let mut text = "old\n".repeat(20);
+        text += "Setting up broken\nnothing works\ndpkg: error processing package broken (--install):\n exit 3\n";
+        text += &"Setting up x\n".repeat(50);
+        text += &"y".repeat(1000);
+        let shown = telling_lines(&text);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 8 + 1 + 10);
+        assert!(lines.contains(&"nothing works") && lines.contains(&" exit 3"));
+        assert_eq!(lines.last().map(|l| l.len()), Some(200));
+        assert!(hint(25, &text).starts_with("the maintainer script"));
     }
 
     #[test]

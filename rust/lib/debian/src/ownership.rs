@@ -43,24 +43,7 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
         Some(entry) => versions(&text(&mut tar, entry)?)?,
         None => BTreeMap::new(),
     };
-    let mut owners: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
-    for entry in &entries {
-        let stem = entry
-            .path
-            .strip_prefix(INFO)
-            .and_then(|n| n.strip_suffix(b".list"));
-        let Some(stem) = stem else { continue };
-        // `NAME.list`, or `NAME:ARCH.list` for packages that several architectures may share.
-        let name = String::from_utf8_lossy(stem)
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        for line in text(&mut tar, entry)?.lines() {
-            let path = resolve(line.trim_start_matches('/').as_bytes(), &by_path);
-            owners.entry(path).or_default().insert(name.clone());
-        }
-    }
+    let owners = owners(&mut tar, &entries, &by_path)?;
     let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
     hashes.insert("-".to_owned(), Sha256::new());
     for name in versions.keys() {
@@ -91,6 +74,33 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
             sha256: hex(&hash.finalize()),
         })
         .collect())
+}
+
+/// The packages that list each path.
+fn owners(
+    tar: &mut (impl Read + Seek),
+    entries: &[Entry],
+    by_path: &BTreeMap<&[u8], &Entry>,
+) -> Result<BTreeMap<Vec<u8>, BTreeSet<String>>, Error> {
+    let mut owners: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
+    for entry in entries {
+        let stem = entry
+            .path
+            .strip_prefix(INFO)
+            .and_then(|n| n.strip_suffix(b".list"));
+        let Some(stem) = stem else { continue };
+        // `NAME.list`, or `NAME:ARCH.list` for packages that several architectures may share.
+        let name = String::from_utf8_lossy(stem)
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        for line in text(tar, entry)?.lines() {
+            let path = resolve(line.trim_start_matches('/').as_bytes(), by_path);
+            owners.entry(path).or_default().insert(name.clone());
+        }
+    }
+    Ok(owners)
 }
 
 /// Installed packages and versions of dpkg's status file.
