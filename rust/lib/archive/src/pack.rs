@@ -96,20 +96,7 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
             }
         }
         let is_file = matches!(kind, Kind::File { .. });
-        let entry = Entry {
-            mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            mtime: meta.mtime().min(options.max_mtime),
-            mtime_nanos: 0,
-            xattrs: if matches!(kind, Kind::HardLink { .. }) {
-                BTreeMap::new()
-            } else {
-                xattrs(&full).map_err(|e| source(e.into()))?
-            },
-            path,
-            kind,
-        };
+        let entry = entry(&full, path, kind, &meta, options.max_mtime).map_err(source)?;
         if is_file {
             writer.append(&entry, File::open(&full).map_err(source)?)?;
         } else {
@@ -119,6 +106,31 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
     }
     writer.finish()?;
     Ok(packed)
+}
+
+/// A file with its attributes, normalised.
+fn entry(
+    full: &Path,
+    path: Vec<u8>,
+    kind: Kind,
+    meta: &Metadata,
+    max_mtime: i64,
+) -> io::Result<Entry> {
+    Ok(Entry {
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        mtime: meta.mtime().min(max_mtime),
+        mtime_nanos: 0,
+        // A hard link's are those of its file.
+        xattrs: if matches!(kind, Kind::HardLink { .. }) {
+            BTreeMap::new()
+        } else {
+            xattrs(full)?
+        },
+        path,
+        kind,
+    })
 }
 
 /// All paths below `dir`, and the empty one of `dir` itself, in order.

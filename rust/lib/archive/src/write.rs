@@ -175,6 +175,18 @@ fn check(entry: &Entry) -> Result<(), Reason> {
     Ok(())
 }
 
+fn typeflag(kind: &Kind) -> u8 {
+    match kind {
+        Kind::File { .. } => b'0',
+        Kind::HardLink { .. } => b'1',
+        Kind::Symlink { .. } => b'2',
+        Kind::Char { .. } => b'3',
+        Kind::Block { .. } => b'4',
+        Kind::Dir => b'5',
+        Kind::Fifo => b'6',
+    }
+}
+
 /// The header's values, and pax records for those that don't fit, in a fixed order.
 fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
     let mut fields = Fields {
@@ -204,24 +216,14 @@ fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
     };
     fields.uid = number(b"uid", u64::from(entry.uid), MAX_OWNER);
     fields.gid = number(b"gid", u64::from(entry.gid), MAX_OWNER);
-    fields.typeflag = match &entry.kind {
-        Kind::File { len, .. } => {
-            fields.size = number(b"size", *len, MAX_LONG);
-            b'0'
+    fields.typeflag = typeflag(&entry.kind);
+    match entry.kind {
+        Kind::File { len, .. } => fields.size = number(b"size", len, MAX_LONG),
+        Kind::Char { major, minor } | Kind::Block { major, minor } => {
+            fields.device = Some((major, minor))
         }
-        Kind::HardLink { .. } => b'1',
-        Kind::Symlink { .. } => b'2',
-        Kind::Char { major, minor } => {
-            fields.device = Some((*major, *minor));
-            b'3'
-        }
-        Kind::Block { major, minor } => {
-            fields.device = Some((*major, *minor));
-            b'4'
-        }
-        Kind::Dir => b'5',
-        Kind::Fifo => b'6',
-    };
+        _ => {}
+    }
     match u64::try_from(entry.mtime) {
         Ok(mtime) if mtime <= MAX_LONG && entry.mtime_nanos == 0 => fields.mtime = mtime,
         _ => {
