@@ -33,7 +33,7 @@ impl Tree {
         Ok(path)
     }
 
-    /// Takes out the entry at `path`, which must not be a directory. Other names of the file stay.
+    /// Takes out the entry at `path`: anything but a directory with entries. Other names of a file stay.
     pub fn remove(&mut self, path: &[u8]) -> Result<(), Error> {
         let missing = |reason| Error::Missing {
             path: name::display(path),
@@ -41,7 +41,10 @@ impl Tree {
         };
         match self.entries.get(path).map(|entry| &entry.kind) {
             None => return Err(missing("is not in the tree")),
-            Some(Kind::Dir) => return Err(missing("is a directory")),
+            Some(Kind::Dir) if path.is_empty() => return Err(missing("(the root) has to stay")),
+            Some(Kind::Dir) if self.children(path).next().is_some() => {
+                return Err(missing("is a directory with entries"))
+            }
             Some(_) => {}
         }
         self.hand_over(path);

@@ -142,6 +142,13 @@ fn parse_mode(text: &str) -> Option<u32> {
     (mode <= 0o7777).then_some(mode)
 }
 
-fn preset_all(_tree: &mut Tree, _sources: &Sources, _mtime: i64) -> Result<BTreeSet<String>> {
-    Ok(BTreeSet::new())
+/// Enables and disables units as the presets of the finished tree say; the units that are enabled then.
+fn preset_all(tree: &mut Tree, sources: &Sources, mtime: i64) -> Result<BTreeSet<String>> {
+    let plan = systemd::preset_all(tree, |source| sources.read(source)).context("presets")?;
+    if !plan.problems.is_empty() {
+        let lines: Vec<String> = plan.problems.iter().map(ToString::to_string).collect();
+        bail!("presets: {}", lines.join("; "));
+    }
+    plan.apply(tree, mtime).context("presets")?;
+    Ok(systemd::enabled(tree))
 }

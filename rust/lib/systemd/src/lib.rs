@@ -1,0 +1,40 @@
+//! What `systemctl --root=DIR preset-all --preset-mode=full` does to `/etc/systemd/system`, computed on a
+//! [`tree::Tree`] without running anything.
+//!
+//! Spec: systemd.unit(5), "[Install] section options", "Unit file load path" and "Specifiers"; systemd.preset(5);
+//! systemctl(1), "preset-all", "enable" and "disable"; systemd.syntax(7). Where the pages are silent, this follows
+//! what systemctl of systemd 262 was seen to do; `tests/` runs both on the same trees.
+//!
+//! - A unit takes the first line of the preset files that matches its name; without one it is enabled.
+//! - Enabling makes the links of `[Install]`; the links of a disabled unit go, whoever made them, with directories that
+//!   become empty.
+//! - Masked units, aliases, and links into the load path under their own name are left alone. So is a
+//!   unit without `[Install]` that no preset disables.
+//!
+//! What differs from systemctl, on purpose:
+//!
+//! | case                                          | systemctl             | here                             |
+//! |-----------------------------------------------|-----------------------|----------------------------------|
+//! | `%m`, `%v`, `%H` and others of a machine      | values of this machine | a [`Problem`]                   |
+//! | absolute links of preset files                | lead out of DIR       | stay inside the tree             |
+//! | two units want one alias                      | any of them gets it   | the first by name, and a problem |
+//! | link to a link that is removed in the same run | depends on directory order | removed                     |
+//! | units in `/run/systemd/{transient,generator*}` | enabled, with an error | not looked at                   |
+
+mod apply;
+mod error;
+mod expand;
+mod glob;
+mod install;
+mod lookup;
+mod name;
+mod plan;
+mod preset;
+mod syntax;
+
+pub use apply::enabled;
+pub use error::{Error, Problem};
+pub use plan::{preset_all, Plan};
+
+/// Where links are made: paths in the tree have no leading slash.
+pub(crate) const ETC: &[u8] = b"etc/systemd/system";

@@ -1,0 +1,270 @@
+//! Where units lie (systemd.unit(5), "Unit File Load Path") and what a name leads to.
+
+use std::collections::BTreeMap;
+
+use tree::{Kind, Tree};
+
+use crate::error::Error;
+use crate::name::{is_valid, Name};
+
+/// White space of unit and preset files.
+pub(crate) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// `text` without white space at its ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(SPACE)
+}
+
+/// What a mask points to.
+pub(crate) const NULL: &[u8] = b"dev/null";
+
+/// Folders of units that an image can have, the most important first.
+const UNITS: [&str; 7] = [
+    "etc/systemd/system.control",
+    "etc/systemd/system",
+    "etc/systemd/system.attached",
+    "run/systemd/system",
+    "run/systemd/system.attached",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+];
+
+/// Folders that count as load path when a link leads there, although a running system fills them.
+const RUNTIME: [&str; 5] = [
+    "run/systemd/system.control",
+    "run/systemd/transient",
+    "run/systemd/generator.early",
+    "run/systemd/generator",
+    "run/systemd/generator.late",
+];
+
+/// A folder by its usual name and where that leads.
+#[derive(Debug)]
+struct Dir {
+    name: &'static str,
+    real: Vec<u8>,
+}
+
+/// The load path of a tree.
+#[derive(Debug)]
+pub(crate) struct Search(Vec<Dir>);
+
+/// What a unit name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing.
+    Missing,
+    /// `/dev/null`, or an empty file.
+    Masked,
+    /// A link that systemctl does not touch: into the load path under the same name, or in circles.
+    Refused,
+    /// Another name of a unit.
+    Alias(String),
+    /// A unit file.
+    Unit(UnitFile),
+}
+
+/// A unit file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnitFile {
+    /// Path in the tree.
+    pub(crate) path: Vec<u8>,
+    /// Whether it lies outside the load path, known by a link from a folder other than /etc/systemd/system.
+    pub(crate) wants_link: bool,
+}
+
+impl Search {
+    pub(crate) fn of(tree: &Tree) -> Result<Self, Error> {
+        let mut dirs = Vec::with_capacity(UNITS.len());
+        for name in UNITS {
+            let real = tree.resolve(name.as_bytes(), true, "unit folder")?;
+            dirs.push(Dir { name, real });
+        }
+        Ok(Self(dirs))
+    }
+
+    /// All names of units in the load path.
+    pub(crate) fn names(&self, tree: &Tree) -> Vec<String> {
+        let mut names = Vec::new();
+        for dir in &self.0 {
+            for (name, entry) in tree.children(&dir.real) {
+                let text = std::str::from_utf8(name).ok().filter(|name| is_valid(name));
+                let hidden = name.starts_with(b".");
+                if let (Some(name), false, true) = (text, hidden, entry.kind != Kind::Dir) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// What `name` leads to; an instance without a file of its own to its template's.
+    pub(crate) fn find(&self, tree: &Tree, name: &str) -> Result<Found, Error> {
+        if let Some((dir, path)) = self.locate(tree, name) {
+            return self.examine(tree, dir, &path, name, 0);
+        }
+        let template = Name::parse(name).and_then(|name| name.template());
+        let Some(template) = template else {
+            return Ok(Found::Missing);
+        };
+        let Some((dir, path)) = self.locate(tree, &template) else {
+            return Ok(Found::Missing);
+        };
+        Ok(match self.examine(tree, dir, &path, &template, 0)? {
+            // An alias of the template is one of the instance.
+            Found::Alias(other) => instance_like(&other, name).map_or(Found::Refused, Found::Alias),
+            found => found,
+        })
+    }
+
+    fn locate(&self, tree: &Tree, name: &str) -> Option<(&Dir, Vec<u8>)> {
+        self.0.iter().find_map(|dir| {
+            let path = [&dir.real[..], b"/", name.as_bytes()].concat();
+            let entry = tree.get(&path)?;
+            (entry.kind != Kind::Dir).then_some((dir, path))
+        })
+    }
+
+    /// The entry at `path`, which is `name` in `dir`.
+    fn examine(
+        &self,
+        tree: &Tree,
+        dir: &Dir,
+        path: &[u8],
+        name: &str,
+        depth: u8,
+    ) -> Result<Found, Error> {
+        match tree.inode(path).map(|entry| &entry.kind) {
+            Some(Kind::File(source)) if source.len == 0 => Ok(Found::Masked),
+            Some(Kind::File(_)) => Ok(Found::Unit(UnitFile {
+                path: format!("{}/{name}", dir.name).into_bytes(),
+                wants_link: false,
+            })),
+            Some(Kind::Symlink { target }) => {
+                let Ok(end) = tree.resolve(path, true, name) else {
+                    return Ok(Found::Refused);
+                };
+                if end == NULL {
+                    return Ok(Found::Masked);
+                }
+                let dest = absolute(&dir.real, target);
+                if self.holds(tree, &dest)? {
+                    return self.inside(tree, &dest, name, depth);
+                }
+                Ok(match tree.inode(&end).map(|entry| &entry.kind) {
+                    None => Found::Missing,
+                    Some(Kind::File(source)) if source.len == 0 => Found::Masked,
+                    Some(Kind::File(_)) => Found::Unit(UnitFile {
+                        path: end,
+                        wants_link: dir.name.as_bytes() != crate::ETC,
+                    }),
+                    Some(_) => Found::Refused,
+                })
+            }
+            _ => Ok(Found::Refused),
+        }
+    }
+
+    /// A link called `name` to `dest` in the load path.
+    fn inside(&self, tree: &Tree, dest: &[u8], name: &str, depth: u8) -> Result<Found, Error> {
+        let parsed = Name::parse(name);
+        if !parsed.is_some_and(|name| name.takes_aliases()) {
+            return Err(Error::AliasLink {
+                link: name.to_owned(),
+                target: tree::display(dest),
+            });
+        }
+        let base = std::str::from_utf8(base_name(dest)).unwrap_or_default();
+        if base == name || !is_valid(base) {
+            return Ok(Found::Refused);
+        }
+        let template = parsed.and_then(|name| name.template());
+        if template.as_deref() != Some(base) {
+            return Ok(Found::Alias(base.to_owned()));
+        }
+        // An instance that is a link to its own template is that instance.
+        match self.locate(tree, base) {
+            Some((dir, path)) if depth == 0 => self.examine(tree, dir, &path, base, 1),
+            Some(_) => Ok(Found::Refused),
+            None => Ok(Found::Missing),
+        }
+    }
+
+    /// Whether `path` lies in a folder of the load path, by its text or by where its folder leads.
+    fn holds(&self, tree: &Tree, path: &[u8]) -> Result<bool, Error> {
+        if self.holds_text(path) {
+            return Ok(true);
+        }
+        let parent = parent(path);
+        let real = tree.resolve(parent, true, "link of a unit")?;
+        Ok(self.0.iter().any(|dir| under(&real, &dir.real)))
+    }
+
+    /// Whether the text of `path` begins with a folder of the load path.
+    pub(crate) fn holds_text(&self, path: &[u8]) -> bool {
+        let mut dirs = UNITS.iter().chain(&RUNTIME);
+        dirs.any(|dir| under(path, dir.as_bytes()))
+    }
+
+    /// Drop-in files of `name` in order: by file name, and of two with one name that of the more important folder.
+    pub(crate) fn drop_ins(&self, tree: &Tree, name: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let template = Name::parse(name).and_then(|name| name.template());
+        let mut files: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for name in [Some(name.to_owned()), template].into_iter().flatten() {
+            for dir in &self.0 {
+                let path = [&dir.real[..], b"/", name.as_bytes(), b".d"].concat();
+                let real = tree.resolve(&path, true, &name)?;
+                for (file, _) in tree.children(&real) {
+                    if file.ends_with(b".conf") && !file.starts_with(b".") {
+                        let path = [&real[..], b"/", file].concat();
+                        files.entry(file.to_vec()).or_insert(path);
+                    }
+                }
+            }
+        }
+        Ok(files.into_values().collect())
+    }
+}
+
+/// The instance of the template `other` that `name` is of its own.
+fn instance_like(other: &str, name: &str) -> Option<String> {
+    let instance = Name::parse(name)?.instance?;
+    Name::parse(other)?.with_instance(instance)
+}
+
+/// The last component.
+pub(crate) fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|b| *b == b'/').next().unwrap_or(path)
+}
+
+/// All but the last component.
+pub(crate) fn parent(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
+    path.get(..end).unwrap_or_default()
+}
+
+fn under(path: &[u8], dir: &[u8]) -> bool {
+    let rest = path.strip_prefix(dir);
+    rest.is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// Where a link in `dir` with the text `target` points, from the root and without `.` and `..`.
+pub(crate) fn absolute(dir: &[u8], target: &[u8]) -> Vec<u8> {
+    let whole = match target.starts_with(b"/") {
+        true => target.to_vec(),
+        false => [dir, b"/", target].concat(),
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}

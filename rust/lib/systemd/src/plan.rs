@@ -1,0 +1,344 @@
+//! From presets to links.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tree::{Entry, Kind, Source, Stamp, Tree};
+
+use crate::error::{Error, Problem};
+use crate::expand::expand;
+use crate::install::Install;
+use crate::lookup::{absolute, base_name, parent, Found, Search, UnitFile, NULL};
+use crate::name::{is_valid, Name};
+use crate::preset::{Presets, Verdict};
+use crate::ETC;
+
+/// Links to add and remove. Paths are the tree's, without a leading slash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// New or changed links with their targets.
+    pub add: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Links that go.
+    pub remove: BTreeSet<Vec<u8>>,
+    /// Directories that go because nothing is left in them.
+    pub remove_dirs: BTreeSet<Vec<u8>>,
+    /// What is wrong with single units; the rest of the plan is as if they had not asked.
+    pub problems: Vec<Problem>,
+}
+
+/// Computes what `systemctl preset-all --preset-mode=full` would do in `tree`; `read` gives the bytes of files.
+pub fn preset_all<R>(tree: &Tree, mut read: R) -> Result<Plan, Error>
+where
+    R: FnMut(Source) -> Result<Vec<u8>, tree::Error>,
+{
+    let presets = Presets::load(tree, &mut read)?;
+    let search = Search::of(tree)?;
+    let mut disabled = BTreeSet::new();
+    let mut wanted = VecDeque::new();
+    for name in search.names(tree) {
+        if !matches!(search.find(tree, &name)?, Found::Unit(_)) {
+            continue;
+        }
+        match presets.verdict(&name) {
+            Verdict::Ignore => {}
+            Verdict::Disable => {
+                disabled.insert(name);
+            }
+            Verdict::Enable([]) => wanted.push_back(name),
+            Verdict::Enable(instances) => {
+                let template = Name::parse(&name);
+                let named = |i: &String| template.and_then(|template| template.with_instance(i));
+                wanted.extend(instances.iter().filter_map(named));
+            }
+        }
+    }
+    let mut planner = Planner {
+        search: &search,
+        work: tree.clone(),
+        plan: Plan::default(),
+    };
+    planner.remove_links(&disabled)?;
+    // Only now: a unit that was there by a link alone may be gone.
+    let units = planner.collect(wanted, &mut read)?;
+    for unit in units {
+        planner.enable(&unit)?;
+    }
+    planner.plan.forget_unchanged(tree);
+    Ok(planner.plan)
+}
+
+impl Plan {
+    /// Drops what is removed for a disabled unit and made again because another one names it in `Also=`.
+    fn forget_unchanged(&mut self, tree: &Tree) {
+        let Self {
+            add,
+            remove,
+            remove_dirs,
+            ..
+        } = self;
+        add.retain(|path, target| {
+            let kind = tree.get(path).map(|entry| &entry.kind);
+            let same = matches!(kind, Some(Kind::Symlink { target: old }) if old == target);
+            if same {
+                remove.remove(path);
+                remove_dirs.retain(|dir| !path.starts_with(dir));
+            }
+            !same
+        });
+    }
+}
+
+/// A unit to enable.
+struct Unit {
+    name: String,
+    file: UnitFile,
+    install: Install,
+}
+
+struct Planner<'a> {
+    search: &'a Search,
+    /// The tree as it becomes.
+    work: Tree,
+    plan: Plan,
+}
+
+/// What to do when another link is in the place of a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Replace,
+    /// Keep it if it leads anywhere.
+    Respect,
+}
+
+impl Planner<'_> {
+    /// The units called `names`, and those that they name in `Also=`, and so on.
+    fn collect<R>(&mut self, mut names: VecDeque<String>, read: &mut R) -> Result<Vec<Unit>, Error>
+    where
+        R: FnMut(Source) -> Result<Vec<u8>, tree::Error>,
+    {
+        let mut seen = BTreeSet::new();
+        let mut units = Vec::new();
+        while let Some(name) = names.pop_front() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            match self.search.find(&self.work, &name)? {
+                Found::Alias(other) => names.push_back(other),
+                Found::Unit(file) => {
+                    let install = Install::load(&self.work, self.search, &name, &file.path, read)?;
+                    match install.also_of(&name) {
+                        Ok(also) => names.extend(also),
+                        Err(problem) => self.plan.problems.push(problem),
+                    }
+                    units.push(Unit {
+                        name,
+                        file,
+                        install,
+                    });
+                }
+                Found::Missing | Found::Masked | Found::Refused => {}
+            }
+        }
+        Ok(units)
+    }
+
+    /// Removes every link in /etc/systemd/system whose name, or whose target's, is a disabled unit's.
+    fn remove_links(&mut self, disabled: &BTreeSet<String>) -> Result<(), Error> {
+        let marked = |name: &[u8]| {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            disabled.contains(name)
+        };
+        let mut gone = Vec::new();
+        for (path, target) in links(&self.work) {
+            let name = base_name(path);
+            let text = std::str::from_utf8(name).unwrap_or_default();
+            let Some(parsed) = Name::parse(text) else {
+                continue;
+            };
+            let template = parsed.template().unwrap_or_default();
+            let end = self.work.resolve(path, true, "link of a unit");
+            if marked(name)
+                || marked(template.as_bytes())
+                || marked(base_name(target))
+                || end.is_ok_and(|end| marked(base_name(&end)))
+            {
+                gone.push(path.to_vec());
+            }
+        }
+        for path in gone {
+            self.work.remove(&path)?;
+            let mut dir = parent(&path).to_vec();
+            self.plan.remove.insert(path);
+            while dir.len() > ETC.len() && self.work.children(&dir).next().is_none() {
+                self.work.remove(&dir)?;
+                let above = parent(&dir).to_vec();
+                self.plan.remove_dirs.insert(dir);
+                dir = above;
+            }
+        }
+        Ok(())
+    }
+
+    fn enable(&mut self, unit: &Unit) -> Result<(), Error> {
+        let name = unit.install.effective(&unit.name);
+        let takes = Name::parse(&unit.name).is_some_and(|name| name.takes_aliases());
+        for text in unit.install.alias.iter().filter(|_| takes) {
+            match expand(text, &name) {
+                Ok(alias) => self.alias(unit, &alias)?,
+                Err(problem) => self.plan.problems.push(problem),
+            }
+        }
+        let lists = [
+            (&unit.install.wanted_by, "wants"),
+            (&unit.install.required_by, "requires"),
+            (&unit.install.upheld_by, "upholds"),
+        ];
+        for (list, suffix) in lists {
+            for text in list {
+                match expand(text, &name) {
+                    // A name that is none is passed over.
+                    Ok(other) if !is_valid(&other) => {}
+                    Ok(other) => self.depend(unit, &name, &other, suffix)?,
+                    Err(problem) => self.plan.problems.push(problem),
+                }
+            }
+        }
+        if unit.file.wants_link {
+            self.link(unit, unit.name.clone(), Existing::Respect)?;
+        }
+        Ok(())
+    }
+
+    /// `other.wants/name`; a template without instance can be wanted only by another or an instance of one.
+    fn depend(&mut self, unit: &Unit, name: &str, other: &str, suffix: &str) -> Result<(), Error> {
+        let template = Name::parse(name).is_some_and(|name| name.is_template());
+        let plain = Name::parse(other).is_none_or(|other| other.instance.is_none());
+        if template && plain {
+            return Ok(());
+        }
+        self.link(unit, format!("{other}.{suffix}/{name}"), Existing::Replace)
+    }
+
+    fn alias(&mut self, unit: &Unit, alias: &str) -> Result<(), Error> {
+        let place = match alias.split_once('/') {
+            Some((dir, link)) => may_link(&unit.name, dir, link).then(|| alias.to_owned()),
+            None => may_alias(&unit.name, alias),
+        };
+        match place {
+            Some(place) if place == unit.name => Ok(()),
+            Some(place) => self.link(unit, place, Existing::Respect),
+            None => {
+                self.plan.problems.push(Problem::Alias {
+                    unit: unit.name.clone(),
+                    alias: alias.to_owned(),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the link `place` of /etc/systemd/system to the unit's file.
+    fn link(&mut self, unit: &Unit, place: String, existing: Existing) -> Result<(), Error> {
+        let written = [ETC, b"/", place.as_bytes()].concat();
+        let path = self.work.resolve(&written, false, &unit.name)?;
+        match self.work.inode(&path).map(|entry| &entry.kind) {
+            None => {}
+            Some(Kind::Symlink { target }) => {
+                let dest = absolute(parent(&path), target);
+                if self.same(&dest, &unit.file.path)? {
+                    return Ok(());
+                }
+                let end = self.work.resolve(&path, true, &unit.name);
+                let end = end.ok().filter(|end| end.as_slice() != NULL);
+                let leads = end.is_some_and(|end| self.work.get(&end).is_some());
+                if existing == Existing::Respect && leads {
+                    let holder = format!("one to '{}'", tree::display(target));
+                    self.occupied(unit, &path, holder);
+                    return Ok(());
+                }
+                self.work.remove(&path)?;
+            }
+            Some(kind) => {
+                let holder = format!("a {}", kind.word());
+                self.occupied(unit, &path, holder);
+                return Ok(());
+            }
+        }
+        let target = [b"/", &unit.file.path[..]].concat();
+        let link = link_entry(target.clone(), 0);
+        self.work.insert(&path, link, &unit.name)?;
+        self.plan.add.insert(path, target);
+        Ok(())
+    }
+
+    fn occupied(&mut self, unit: &Unit, path: &[u8], holder: String) {
+        self.plan.problems.push(Problem::Occupied {
+            unit: unit.name.clone(),
+            path: tree::display(path),
+            holder,
+        });
+    }
+
+    /// Whether a link to `dest` is as good as one to `file`: it leads there, or to that name in the load path.
+    fn same(&self, dest: &[u8], file: &[u8]) -> Result<bool, Error> {
+        if self.search.holds_text(dest) && base_name(dest) == base_name(file) {
+            return Ok(true);
+        }
+        let Ok(end) = self.work.resolve(dest, true, "link of a unit") else {
+            return Ok(false);
+        };
+        Ok(end == self.work.resolve(file, true, "unit")?)
+    }
+}
+
+/// A symbolic link as the run makes them.
+pub(crate) fn link_entry(target: Vec<u8>, mtime: i64) -> Entry {
+    let stamp = Stamp {
+        mode: 0o777,
+        uid: 0,
+        gid: 0,
+        mtime,
+    };
+    Entry::injected(Kind::Symlink { target }, stamp)
+}
+
+/// All symbolic links under /etc/systemd/system with their texts.
+pub(crate) fn links(tree: &Tree) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let all = tree.entries().range(ETC.to_vec()..);
+    let all = all.take_while(|(path, _)| path.starts_with(ETC));
+    all.filter_map(|(path, entry)| match &entry.kind {
+        Kind::Symlink { target } if path.get(ETC.len()) == Some(&b'/') => {
+            Some((path.as_slice(), target.as_slice()))
+        }
+        _ => None,
+    })
+}
+
+/// Whether `unit` may have the link `dir/link`: `X.wants/` or `X.requires/` and its own name, an instance for a template.
+fn may_link(unit: &str, dir: &str, link: &str) -> bool {
+    let other = dir
+        .strip_suffix(".wants")
+        .or_else(|| dir.strip_suffix(".requires"));
+    let (Some(unit_name), Some(link_name)) = (Name::parse(unit), Name::parse(link)) else {
+        return false;
+    };
+    let own = match unit_name.is_template() {
+        true => link_name.template().as_deref() == Some(unit),
+        false => link == unit,
+    };
+    own && other.is_some_and(is_valid)
+}
+
+/// The name under which `unit` may be known as `alias`: of the same type and shape; a template's instance of that name.
+fn may_alias(unit: &str, alias: &str) -> Option<String> {
+    let (unit, other) = (Name::parse(unit)?, Name::parse(alias)?);
+    if unit.kind != other.kind {
+        return None;
+    }
+    match (unit.instance, other.instance) {
+        (None, None) => Some(alias.to_owned()),
+        (Some(""), Some(_)) => Some(alias.to_owned()),
+        (Some(instance), Some("")) => other.with_instance(instance),
+        (Some(instance), Some(same)) if instance == same => Some(alias.to_owned()),
+        _ => None,
+    }
+}
