@@ -101,7 +101,7 @@ fn console_login<'a>(vm: &'a Vm, setting: &Setting, report: &Report) -> Result<S
     report.stage("GRUB chose slot A");
     vm.console().expect("Linux version", boot)?;
     report.stage("the kernel started");
-    vm.console().expect("login:", boot)?;
+    Shell::await_prompt(vm.console(), boot)?;
     report.stage("login prompt");
     let shell = Shell::login_at_prompt(vm.console(), "root", "root", setting.within(30))?;
     report.stage("root logged in");

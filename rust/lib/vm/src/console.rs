@@ -43,6 +43,8 @@ struct State {
     /// Printed text; all before `cursor` has been found by somebody.
     text: Vec<u8>,
     cursor: usize,
+    /// Counts the changes of `text`.
+    version: u64,
     /// Set when nothing more can come, with the reason.
     stopped: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Shared {
     fn append(&self, stripper: &mut Stripper, bytes: &[u8]) {
         let mut state = self.lock();
         stripper.push(bytes, &mut state.text);
+        state.version = state.version.wrapping_add(1);
         state.trim();
         drop(state);
         self.changed.notify_all();
@@ -190,9 +193,9 @@ impl Console {
     /// of the guest, ends the wait with an error.
     pub fn expect_any(&self, texts: &[&str], deadline: Deadline) -> Result<(usize, String)> {
         let mut state = self.shared.lock();
-        let mut seen = usize::MAX;
+        let mut seen = None;
         loop {
-            if state.text.len() != seen {
+            if seen != Some(state.version) {
                 if let Some((index, start, end)) = state.find(texts) {
                     let before = state.unread().get(..start).unwrap_or_default();
                     let before = String::from_utf8_lossy(before).into_owned();
@@ -206,7 +209,7 @@ impl Console {
                         tail: state.tail(),
                     });
                 }
-                seen = state.text.len();
+                seen = Some(state.version);
             }
             if let Some(reason) = state.stopped.clone() {
                 return Err(VmError::Stopped {

@@ -12,6 +12,9 @@ use crate::{Console, Deadline, Result, VmError};
 /// Longest line a terminal in canonical mode takes (Linux N_TTY: 4096 bytes with the line end).
 const LONGEST_LINE: usize = 4000;
 
+/// A console that says nothing for so long waits for somebody.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// The shell that commands are typed into. SIGRTMIN+21 (55) tells systemd to print no more status lines; `dmesg -n 1` leaves
 /// the kernel only its last words.
 const SETUP: &str = r#" exec env PS1= PS2= ENV= HISTFILE= LC_ALL=C.UTF-8 TERM=dumb SYSTEMD_PAGER= SYSTEMD_COLORS=0 /bin/sh -c 'stty sane -echo cols 1000; dmesg -n 1; kill -55 1; printf "@@%s@@\n" READY; exec /bin/sh' 2>/dev/null"#;
@@ -40,8 +43,26 @@ impl<'a> Shell<'a> {
         password: &str,
         deadline: Deadline,
     ) -> Result<Self> {
-        console.expect("login:", deadline)?;
+        Self::await_prompt(console, deadline)?;
         Self::login_at_prompt(console, user, password, deadline)
+    }
+
+    /// Waits for a login prompt. A message of the kernel can tear one apart; when all is quiet, Enter brings another.
+    pub fn await_prompt(console: &Console, deadline: Deadline) -> Result<()> {
+        loop {
+            let before = console.unread_len();
+            match console.expect("login:", deadline.at_most(QUIET)) {
+                Ok(_) => return Ok(()),
+                Err(VmError::Timeout { .. }) if !deadline.expired() => {}
+                Err(VmError::Timeout { .. }) => {
+                    return console.expect("login:", deadline).map(drop)
+                }
+                Err(error) => return Err(error),
+            }
+            if console.unread_len() == before {
+                console.send_line("")?;
+            }
+        }
     }
 
     /// Logs in as `user` at a login prompt that has been seen already.
@@ -54,7 +75,14 @@ impl<'a> Shell<'a> {
         loop {
             console.send_line(user)?;
             // Echoed names and messages of other programs may come between; login(1) gives up after a minute and asks again.
-            console.expect("Password:", deadline)?;
+            match console.expect("Password:", deadline.at_most(QUIET.saturating_mul(4))) {
+                Err(VmError::Timeout { .. }) if !deadline.expired() => {
+                    console.send_line("")?;
+                    Self::await_prompt(console, deadline)?;
+                    continue;
+                }
+                other => other.map(drop)?,
+            }
             console.send_line(password)?;
             let answers = ["Login incorrect", "timed out", "# ", "$ "];
             match console.expect_any(&answers, deadline)?.0 {
@@ -63,7 +91,7 @@ impl<'a> Shell<'a> {
                         user: user.to_owned(),
                     })
                 }
-                1 => console.expect("login:", deadline).map(drop)?,
+                1 => Self::await_prompt(console, deadline)?,
                 _ => break,
             }
         }

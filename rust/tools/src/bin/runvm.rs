@@ -2,6 +2,7 @@
 //!
 //! Nothing is written to the image: changes go to a nameless overlay that vanishes with QEMU, or to the file given by `--persist`.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -137,17 +138,33 @@ fn disk(args: &Args) -> Result<Drive> {
         return Ok(Drive::raw(disk));
     };
     let persist = from_user(persist);
-    if !persist.exists() {
-        if args.print_command {
-            eprintln!("runvm: {} does not exist yet", persist.display());
-        } else {
-            vm::create_overlay(&disk, &persist)
-                .with_context(|| format!("--persist {}", persist.display()))?;
-        }
+    if !args.print_command {
+        overlay(&disk, &persist).with_context(|| format!("--persist {}", persist.display()))?;
+    } else if !persist.exists() {
+        eprintln!("runvm: {} does not exist yet", persist.display());
     }
     let mut drive = Drive::qcow2(persist);
     drive.throw_away = args.snapshot;
     Ok(drive)
+}
+
+/// Makes the overlay, or makes sure that the one there was made over this very disk: over another one it is noise.
+fn overlay(disk: &Path, persist: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(disk)?;
+    let (len, seconds, nanos) = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    let now = format!("{} {len} {seconds}.{nanos:09}\n", disk.display());
+    let mut note = persist.as_os_str().to_owned();
+    note.push(".base");
+    if !persist.exists() {
+        vm::create_overlay(disk, persist)?;
+        return std::fs::write(&note, now).context("cannot note which disk it belongs to");
+    }
+    let then = std::fs::read_to_string(&note).unwrap_or_default();
+    ensure!(
+        then == now,
+        "it holds changes to a disk image that has been rebuilt since and fits the new one no more; delete it to start anew"
+    );
+    Ok(())
 }
 
 /// The CONFIG medium; the first part of the result keeps a made one alive.
@@ -231,6 +248,20 @@ fn parse_memory(text: &str) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_overlay_belongs_to_one_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, keep) = (dir.path().join("disk.img"), dir.path().join("keep.qcow2"));
+        std::fs::write(&disk, vec![0; 1 << 20]).unwrap();
+        overlay(&disk, &keep).unwrap();
+        overlay(&disk, &keep).unwrap();
+        std::fs::write(&disk, vec![1; 2 << 20]).unwrap();
+        let error = overlay(&disk, &keep).unwrap_err().to_string();
+        assert!(error.contains("has been rebuilt since"), "{error}");
+        std::fs::remove_file(&keep).unwrap();
+        overlay(&disk, &keep).unwrap();
+    }
 
     #[test]
     fn memory_sizes() {
