@@ -118,7 +118,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     };
     let digits = text.trim_end_matches('=');
     let padding = text.len().checked_sub(digits.len())?;
-    if text.len() % 4 != 0 || padding > 2 || digits.is_empty() {
+    if text.len() & 3 != 0 || padding > 2 || digits.is_empty() {
         return None;
     }
     let mut out = Vec::with_capacity(text.len());
