@@ -29,7 +29,8 @@ def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
             data = test_data + native.glob(["tests/data/**"], allow_empty = True),
             proc_macro_deps = proc_macro_deps,
             rustc_env = rustc_env,
-            deps = crate + deps,
+            # A crate may be asked for by the library and by its tests.
+            deps = {dep: None for dep in crate + deps}.keys(),
         )
         names.append(test)
     return names

@@ -16,6 +16,7 @@
 
 mod output;
 mod params;
+mod workspace;
 
 use std::error::Error as StdError;
 use std::io;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 pub use output::{write_output, PendingOutput};
 pub use params::{expand, ParamError};
+pub use workspace::{workspace, NoWorkspace};
 
 /// Any error a tool ends with; `anyhow::Error` and library errors both convert.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;

@@ -1,0 +1,16 @@
+"""Debian packages into a base image.
+
+- `debian_base_image`: locked .deb files to a base image (stage 1).
+- `debian_lock`: `bazel run` target that resolves package lists into lock files.
+- `base_image_pin`: `bazel run` target that writes the digests of base images into the source tree.
+
+The .deb files themselves come from the module extension in `//bzl:debian_extension.bzl`.
+"""
+
+load("//bzl/private:base_image_pin.bzl", _base_image_pin = "base_image_pin")
+load("//bzl/private:debian_base_image.bzl", _debian_base_image = "debian_base_image")
+load("//bzl/private:debian_lock.bzl", _debian_lock = "debian_lock")
+
+base_image_pin = _base_image_pin
+debian_base_image = _debian_base_image
+debian_lock = _debian_lock

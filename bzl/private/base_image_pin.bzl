@@ -1,0 +1,48 @@
+"""base_image_pin: the digest of a base image as a file of the source tree."""
+
+load("@bazel_skylib//rules:native_binary.bzl", "native_binary")
+load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
+
+visibility(["//bzl/..."])
+
+def _pin_files_impl(ctx):
+    outputs = []
+    for target in ctx.attr.bases:
+        outputs += [target[BaseImageInfo].digest, target[BaseImageInfo].packages]
+    return [DefaultInfo(files = depset(outputs))]
+
+_pin_files = rule(
+    implementation = _pin_files_impl,
+    doc = "Digest and package digests of base images.",
+    attrs = {"bases": attr.label_list(providers = [BaseImageInfo], doc = "The base images.")},
+)
+
+def base_image_pin(name, pins, **kwargs):
+    """`bazel run` it to build base images and write their digests into the source tree.
+
+    A pin file's first line is `NAME@sha256:DIGEST`, what `FROM` means; the others name each package's version and digest.
+
+    Args:
+      name: name of the target.
+      pins: dict of pin file (in this package) to the base image's label in this package; that label's name becomes NAME.
+      **kwargs: visibility, tags.
+    """
+    here = native.package_name() + "/"
+    _pin_files(
+        name = name + "_files",
+        bases = pins.values(),
+        tags = ["manual"],
+        visibility = ["//visibility:private"],
+    )
+    args = []
+    for pin, base in pins.items():
+        image = native.package_relative_label(base).name
+        args += ["--pin", "{0}{1}={2}={0}{2}".format(here, pin, image)]
+    native_binary(
+        name = name,
+        src = "//rust/tools:pin",
+        out = name,
+        args = args,
+        data = [":" + name + "_files"],
+        **kwargs
+    )

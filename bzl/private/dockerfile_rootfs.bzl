@@ -1,0 +1,89 @@
+"""dockerfile_rootfs: a Dockerfile executed on a base image."""
+
+load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
+
+visibility(["//bzl/..."])
+
+def _context_lines(ctx):
+    """Lines `path in context TAB path on disk`; a path claimed twice is an error."""
+    lines = {}
+    for target, path in ctx.attr.context.items():
+        files = target[DefaultInfo].files.to_list()
+        if len(files) != 1:
+            fail("context: {} has {} files, want exactly one to be {} ({})".format(target.label, len(files), path, ctx.label))
+        if path in lines:
+            fail("context: {} is claimed by {} and by {} ({})".format(path, lines[path].short_path, files[0].short_path, ctx.label))
+        lines[path] = files[0]
+    return ["{}\t{}".format(path, lines[path].path) for path in sorted(lines)]
+
+def _dockerfile_rootfs_impl(ctx):
+    base = ctx.attr.base[BaseImageInfo]
+    rootfs = ctx.actions.declare_file(ctx.label.name + ".tar")
+    context = ctx.actions.declare_file(ctx.label.name + ".context")
+    ctx.actions.write(context, "".join([line + "\n" for line in _context_lines(ctx)]))
+    args = tool_args(ctx)
+    args.add("--dockerfile", ctx.file.dockerfile)
+    args.add("--context", context)
+    args.add("--base-tar", base.tar)
+    args.add("--base-digest", base.digest)
+    args.add("--base-packages", base.packages)
+    for key, value in sorted(ctx.attr.build_args.items()):
+        args.add("--build-arg", "{}={}".format(key, value))
+    for key, path in sorted(ctx.attr.file_build_args.items()):
+        args.add("--build-arg-file", "{}={}".format(key, path))
+    args.add("--pin-command", ctx.attr.pin_command)
+    args.add("--timestamp", str(ctx.attr.timestamp))
+    args.add("--output", rootfs)
+    run_tool(
+        ctx,
+        "mkrootfs",
+        args,
+        inputs = [ctx.file.dockerfile, context, base.tar, base.digest, base.packages] + ctx.files.context,
+        outputs = [rootfs],
+        mnemonic = "MkRootfs",
+        progress = "Executing the Dockerfile of %{label}",
+        # Why not in the sandbox: RUN steps chown to the image's users, and each runs in namespaces of its own.
+        requirements = OWN_NAMESPACES,
+    )
+    return [DefaultInfo(files = depset([rootfs]))]
+
+dockerfile_rootfs = rule(
+    implementation = _dockerfile_rootfs_impl,
+    doc = """The root file system that a Dockerfile makes of a base image, as a normalised tar.
+
+Executed strictly (docs/dockerfile.md): an instruction that is not supported is an error with file and line. No network,
+clean environment, only the declared context visible.""",
+    attrs = {
+        "base": attr.label(
+            mandatory = True,
+            providers = [BaseImageInfo],
+            doc = "The image that `FROM ${BASE_IMAGE}` means; its digest must be the one that the reference pins.",
+        ),
+        "build_args": attr.string_dict(
+            doc = "Values of ARGs, as `docker build --build-arg`.",
+        ),
+        "context": attr.label_keyed_string_dict(
+            mandatory = True,
+            allow_files = True,
+            doc = "File to its path in the build context.",
+        ),
+        "dockerfile": attr.label(
+            mandatory = True,
+            allow_single_file = True,
+            doc = "The Dockerfile.",
+        ),
+        "file_build_args": attr.string_dict(
+            doc = "Name of an ARG to the path of a context file whose first line is its value.",
+        ),
+        "pin_command": attr.string(
+            mandatory = True,
+            doc = "The command that updates the pinned base digest; named in the error when it doesn't match.",
+        ),
+        "timestamp": attr.int(
+            mandatory = True,
+            doc = "SOURCE_DATE_EPOCH in seconds; no file is newer.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

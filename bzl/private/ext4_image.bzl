@@ -1,0 +1,59 @@
+"""ext4_image: an ext4 file system from a tree."""
+
+load("//bzl/private:image_tools.bzl", "BIG_OUTPUT", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
+load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
+
+visibility(["//bzl/..."])
+
+def _ext4_image_impl(ctx):
+    if ctx.attr.size_mib < 0:
+        fail("size_mib: got {}, want 0 (as small as fits) or more ({})".format(ctx.attr.size_mib, ctx.label))
+    tree = ctx.attr.tree[TreeInfo]
+    image = ctx.actions.declare_file(ctx.label.name + ".img")
+    args = tool_args(ctx)
+    add_tree_args(ctx, args, tree)
+    args.add("--size-mib", str(ctx.attr.size_mib))
+    args.add("--free-percent", str(ctx.attr.free_percent))
+    args.add("--uuid", ctx.attr.uuid)
+    args.add("--hash-seed", ctx.attr.hash_seed or ctx.attr.uuid)
+    args.add("--label", ctx.attr.label)
+    args.add("--output", image)
+    run_tool(
+        ctx,
+        "mkext4",
+        args,
+        inputs = [tree.manifest] + tree.inputs,
+        outputs = [image],
+        mnemonic = "MkExt4",
+        progress = "Writing ext4 image %{label}",
+        requirements = BIG_OUTPUT,
+    )
+    return [DefaultInfo(files = depset([image])), FsImageInfo(image = image)]
+
+ext4_image = rule(
+    implementation = _ext4_image_impl,
+    doc = "An ext4 file system without journal, for mounting read-only, from a tree or a folder of it.",
+    attrs = TREE_ATTRS | {
+        "free_percent": attr.int(
+            default = 0,
+            doc = "With size_mib = 0: room to leave free, in percent of the content.",
+        ),
+        "hash_seed": attr.string(
+            doc = "UUID that seeds directory hashes; default: `uuid`.",
+        ),
+        "label": attr.string(
+            doc = "Volume label, at most 16 bytes.",
+        ),
+        "size_mib": attr.int(
+            mandatory = True,
+            doc = "Size in MiB; 0 for the smallest that fits.",
+        ),
+        "uuid": attr.string(
+            mandatory = True,
+            doc = "UUID of the file system; never random.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

@@ -1,0 +1,51 @@
+"""filled_template: a text file from a template, a partition table and keys."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+
+visibility(["//bzl/..."])
+
+def _filled_template_impl(ctx):
+    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name)
+    args = tool_args(ctx)
+    args.add("--template", ctx.file.template)
+    inputs = [ctx.file.template]
+    if ctx.file.partitions:
+        args.add("--partitions", ctx.file.partitions)
+        inputs.append(ctx.file.partitions)
+    for key, value in sorted(ctx.attr.values.items()):
+        args.add("--set", "{}={}".format(key, value))
+    for target, key in ctx.attr.file_values.items():
+        file = target[DefaultInfo].files.to_list()[0]
+        args.add_joined("--set-file", [key, file], join_with = "=")
+        inputs.append(file)
+    args.add("--output", out)
+    run_tool(ctx, "substitute", args, inputs, [out], "FillTemplate", "Filling template %{label}")
+    return [DefaultInfo(files = depset([out]))]
+
+filled_template = rule(
+    implementation = _filled_template_impl,
+    doc = """A text file from a template: `{{KEY}}` from `values`, `{{partuuid:NAME}}`, `{{start:NAME}}`, `{{size:NAME}}` from the
+partition table (bytes). A key that nothing answers is an error with its line.""",
+    attrs = {
+        "file_values": attr.label_keyed_string_dict(
+            allow_files = True,
+            doc = "File to the key that stands for its content, without the last newline.",
+        ),
+        "out": attr.string(
+            doc = "Name of the file; default: the target's.",
+        ),
+        "partitions": attr.label(
+            allow_single_file = [".csv"],
+            doc = "The partition table (docs/formats/partitions.md).",
+        ),
+        "template": attr.label(
+            mandatory = True,
+            allow_single_file = True,
+            doc = "The template.",
+        ),
+        "values": attr.string_dict(
+            doc = "Keys and their values.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

@@ -1,0 +1,69 @@
+"""image_manifest: what an image is made of, for people and programs."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+
+visibility(["//bzl/..."])
+
+def _image_manifest_impl(ctx):
+    manifest = ctx.actions.declare_file(ctx.attr.out)
+    packages = ctx.actions.declare_file(ctx.attr.packages_out)
+    args = tool_args(ctx)
+    args.add("--name", ctx.attr.image_name)
+    args.add("--version-file", ctx.file.version)
+    args.add("--partitions", ctx.file.partitions)
+    args.add("--lock", ctx.file.lock)
+    inputs = [ctx.file.version, ctx.file.partitions, ctx.file.lock]
+    for target, name in ctx.attr.images.items():
+        args.add_joined("--image", [name, target[FsImageInfo].image], join_with = "=")
+        inputs.append(target[FsImageInfo].image)
+    for file in ctx.files.artifacts:
+        args.add_joined("--artifact", [file.basename, file], join_with = "=")
+        inputs.append(file)
+    args.add("--output", manifest)
+    args.add("--packages-output", packages)
+    run_tool(ctx, "mkmanifest", args, inputs, [manifest, packages], "MkManifest", "Writing the manifest of %{label}")
+    return [DefaultInfo(files = depset([manifest, packages]))]
+
+image_manifest = rule(
+    implementation = _image_manifest_impl,
+    doc = "manifest.json (partitions, sizes, digests, packages) and packages.txt (name, version, architecture a line).",
+    attrs = {
+        "artifacts": attr.label_list(
+            allow_files = True,
+            doc = "Whole artifacts to list with size and digest.",
+        ),
+        "image_name": attr.string(
+            mandatory = True,
+            doc = "Name of the image.",
+        ),
+        "images": attr.label_keyed_string_dict(
+            providers = [FsImageInfo],
+            doc = "Image to the name of its partition.",
+        ),
+        "lock": attr.label(
+            mandatory = True,
+            allow_single_file = [".json"],
+            doc = "The package lock.",
+        ),
+        "out": attr.string(
+            default = "manifest.json",
+            doc = "Name of the manifest.",
+        ),
+        "packages_out": attr.string(
+            default = "packages.txt",
+            doc = "Name of the package list.",
+        ),
+        "partitions": attr.label(
+            mandatory = True,
+            allow_single_file = [".csv"],
+            doc = "The partition table.",
+        ),
+        "version": attr.label(
+            mandatory = True,
+            allow_single_file = True,
+            doc = "A file whose first line is the image's version.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

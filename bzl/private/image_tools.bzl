@@ -1,0 +1,52 @@
+"""How the rules run their tools: arguments in a parameter file, one toolchain, one mnemonic per tool."""
+
+visibility(["//bzl/..."])
+
+TOOLCHAIN_TYPE = "//bzl/toolchain:toolchain_type"
+
+def tool_args(ctx):
+    """Arguments that reach the tool in a file, whatever their number.
+
+    Args:
+      ctx: rule context.
+
+    Returns:
+      Args: to be filled and given to run_tool.
+    """
+    args = ctx.actions.args()
+    args.use_param_file("@%s", use_always = True)
+    args.set_param_file_format("multiline")
+    return args
+
+def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements = {}):
+    """Runs one of the toolchain's tools.
+
+    Args:
+      ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
+      tool: name of the tool, a field of ImageToolsInfo.
+      args: Args from tool_args.
+      inputs: list of File.
+      outputs: list of File.
+      mnemonic: the action's mnemonic, verb and noun.
+      progress: what the action does, for the user; `%{label}` is filled in by Bazel.
+      requirements: execution requirements.
+    """
+    ctx.actions.run(
+        executable = getattr(ctx.toolchains[TOOLCHAIN_TYPE].image_tools, tool),
+        arguments = [args],
+        inputs = inputs,
+        outputs = outputs,
+        mnemonic = mnemonic,
+        progress_message = progress,
+        execution_requirements = requirements,
+        toolchain = TOOLCHAIN_TYPE,
+    )
+
+# An image costs less to write than to fetch: it stays out of caches.
+BIG_OUTPUT = {"no-cache": "1"}
+
+# For the two actions that need many uids, mounts and namespaces of their own: Bazel's sandbox has one uid. Each isolates itself.
+OWN_NAMESPACES = {
+    "no-remote-exec": "1",
+    "no-sandbox": "1",
+}

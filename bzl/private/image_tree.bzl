@@ -1,0 +1,100 @@
+"""image_tree: files laid late over a root file system."""
+
+load("//bzl/private:destinations.bzl", "parse_destination")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
+
+visibility(["//bzl/..."])
+
+def _claim(claims, path, by, label):
+    if path in claims:
+        fail("{} is claimed by {} and by {} ({})".format(path, claims[path], by, label))
+    claims[path] = by
+
+def _entries(ctx):
+    """(manifest entries sorted by destination, input files in the order of the entries)."""
+    claims = {}
+    entries = {}
+    sources = {}
+    for target, value in ctx.attr.files.items():
+        files = target[DefaultInfo].files.to_list()
+        if len(files) != 1:
+            fail("files: {} has {} files, want exactly one for {} ({})".format(target.label, len(files), value, ctx.label))
+        dest = parse_destination(value, "files: {}".format(target.label))
+        _claim(claims, dest.path, str(target.label), ctx.label)
+        entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "src": files[0].path, "uid": dest.uid}
+        sources[dest.path] = files[0]
+    for path, mode in ctx.attr.directories.items():
+        dest = parse_destination(path + ":" + mode, "directories")
+        _claim(claims, dest.path, "a directory", ctx.label)
+        entries[dest.path] = {"dest": dest.path, "dir": True, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid}
+    for path, target in ctx.attr.symlinks.items():
+        dest = parse_destination(path, "symlinks")
+        _claim(claims, dest.path, "a link to " + target, ctx.label)
+        entries[dest.path] = {"dest": dest.path, "symlink": target}
+    return [entries[path] for path in sorted(entries)], [sources[path] for path in sorted(sources)]
+
+def _image_tree_impl(ctx):
+    entries, sources = _entries(ctx)
+    files = ctx.actions.declare_file(ctx.label.name + ".files.jsonl")
+    ctx.actions.write(files, "".join([json.encode(entry) + "\n" for entry in entries]))
+    manifest = ctx.actions.declare_file(ctx.label.name + ".tree.jsonl")
+    outputs = [manifest]
+    args = tool_args(ctx)
+    args.add("--base", ctx.file.rootfs)
+    args.add("--files", files)
+    args.add("--mtime", str(ctx.attr.timestamp))
+    units = None
+    if ctx.attr.preset_all:
+        units = ctx.actions.declare_file(ctx.label.name + ".units.txt")
+        outputs.append(units)
+        args.add("--preset-all")
+        args.add("--units-output", units)
+    args.add("--output", manifest)
+    run_tool(
+        ctx,
+        "inject",
+        args,
+        inputs = [ctx.file.rootfs, files] + sources,
+        outputs = outputs,
+        mnemonic = "InjectTree",
+        progress = "Injecting files into %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([manifest])),
+        TreeInfo(manifest = manifest, inputs = [ctx.file.rootfs] + sources, units = units),
+        OutputGroupInfo(units = depset([units] if units else [])),
+    ]
+
+image_tree = rule(
+    implementation = _image_tree_impl,
+    doc = """A tree: a root file system's tar with files, directories and links laid over it, and units enabled by preset.
+
+No byte of a file is copied: the result is a manifest that names where each file's bytes lie. This is the seam of late
+injection: a changed file re-runs nothing before it.""",
+    attrs = {
+        "directories": attr.string_dict(
+            doc = "Directories to make, path to `mode[:uid:gid]`, as `\"/boot/config\": \"0755\"`.",
+        ),
+        "files": attr.label_keyed_string_dict(
+            allow_files = True,
+            doc = "File to `path[:mode[:uid:gid]]`; mode is 0755 for programs and scripts by their path (bin, sbin, .sh), else 0644.",
+        ),
+        "preset_all": attr.bool(
+            doc = "Enable exactly the units that the tree's preset files name, as `systemctl preset-all` does.",
+        ),
+        "rootfs": attr.label(
+            mandatory = True,
+            allow_single_file = [".tar"],
+            doc = "The root file system: a `dockerfile_rootfs`.",
+        ),
+        "symlinks": attr.string_dict(
+            doc = "Symbolic links to make, path to target.",
+        ),
+        "timestamp": attr.int(
+            mandatory = True,
+            doc = "Modification time of what is injected, in seconds since 1970.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)
