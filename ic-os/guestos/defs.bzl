@@ -1,0 +1,33 @@
+"""What GuestOS is made of, for every env: fixed identifiers, late programs, files and folders."""
+
+visibility(["//ic-os/...", "//tests/..."])
+
+# Fixed, so that an image is reproducible: never change one after a release.
+IDS = {
+    "boot": "5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11",
+    "disk": "8b9c5d4e-2d3f-4c65-9a0e-3f6d7c1b2a90",
+    "esp": "1C05E5B0",
+    "grub": "1C056B0B",
+    "root": "c2a7f0b4-8d6e-4f3a-b1c9-5e7d2a9f6b38",
+}
+
+# Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.
+BINARIES = {
+    "//rust/os/config_tool": "/opt/ic/bin/config_tool:0755",
+    "//rust/os/guestos_tool": "/opt/ic/bin/guestos_tool:0755",
+    "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
+    "//rust/os/orchestrator": "/opt/ic/bin/orchestrator:0755",
+    "//rust/os/replica": "/opt/ic/bin/replica:0755",
+}
+
+# Filled in from partitions.csv, then put into the boot partition.
+BOOT_FILES = {
+    "//ic-os/guestos:boot_args.template": "/boot/boot_args",
+}
+
+# Mount points.
+DIRECTORIES = {
+    "/boot/config": "0755",
+    "/boot/efi": "0755",
+    "/boot/grub": "0755",
+}
