@@ -7,6 +7,9 @@ use crate::error::{At, Error, Result};
 /// At most this many packages are named in an error.
 const MAX_NAMED: usize = 10;
 
+/// Stands in package lists for files that belong to none.
+const NO_PACKAGE: &str = "-";
+
 /// The base image at hand.
 #[derive(Debug, Clone)]
 pub struct BaseImage {
@@ -124,6 +127,9 @@ fn difference(
     pinned: Option<&(&str, &str)>,
     here: Option<&(&str, &str)>,
 ) -> Option<String> {
+    if name == NO_PACKAGE {
+        return (pinned != here).then(|| "files of no package".to_owned());
+    }
     match (pinned, here) {
         (Some(pinned), Some(here)) if pinned == here => None,
         (Some(pinned), Some(here)) if pinned.0 == here.0 => {

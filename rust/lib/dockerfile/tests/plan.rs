@@ -286,7 +286,7 @@ fn pins() {
     let (good, other) = ("ab".repeat(32), "cd".repeat(32));
     let base = BaseImage {
         digest: format!("sha256:{good}\n"),
-        packages: "a 1 x\nb 2 y\nc 3 z\n".into(),
+        packages: "- - w\na 1 x\nb 2 y\nc 3 z\n".into(),
     };
     let at = At {
         file: "D".into(),
@@ -311,15 +311,15 @@ fn pins() {
     };
     let tail = "; if that is meant, update the pin: make pin";
     assert_eq!(
-        error(&image, &pin("a 1 x\nb 1 y\nc 3 q\nd 4 w\n")),
-        format!("{head}; packages that differ from the pin: b 2 (pinned 1), c 3 (other content), d (pinned, not here){tail}")
+        error(&image, &pin("- - v\na 1 x\nb 1 y\nc 3 q\nd 4 w\n")),
+        format!("{head}; packages that differ from the pin: files of no package, b 2 (pinned 1), c 3 (other content), d (pinned, not here){tail}")
     );
     assert_eq!(
-        error(&image, &pin("b 2 y\nc 3 z\n")),
+        error(&image, &pin("- - w\nb 2 y\nc 3 z\n")),
         format!("{head}; packages that differ from the pin: a 1 (not pinned){tail}")
     );
     assert_eq!(
-        error(&image, &pin("a 1 x\nb 2 y\nc 3 z\n")),
+        error(&image, &pin("- - w\na 1 x\nb 2 y\nc 3 z\n")),
         format!(
             "{head}; its packages are the pinned ones, so the way it is made has changed{tail}"
         )
@@ -329,7 +329,7 @@ fn pins() {
         format!("{head}; the pin lists no packages to compare{tail}")
     );
     let many: String = (0..20).map(|n| format!("p{n:02} 1 x\n")).collect();
-    assert!(error(&image, &pin(&many)).contains("p06 (pinned, not here), and 13 more; if"));
+    assert!(error(&image, &pin(&many)).contains("p05 (pinned, not here), and 14 more; if"));
 }
 
 #[test]
