@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
 use crate::base64;
 use crate::entry::{Entry, Input, Kind, Source, Stamp};
 use crate::error::Error;
@@ -125,16 +128,21 @@ impl<R: BufRead> Lines<'_, R> {
         Ok(got > 0)
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+    fn parse<T: DeserializeOwned + Serialize>(&self) -> Result<T, Error> {
         let Some(text) = self.text.strip_suffix(b"\n") else {
             return Err(self.refuse("the line is cut off"));
         };
-        serde_json::from_slice(text).map_err(|e| {
+        let value: T = serde_json::from_slice(text).map_err(|e| {
             // Each line is a document, so the position in it is its column.
             let text = e.to_string();
             let reason = text.split(" at line ").next().unwrap_or_default();
             self.refuse(&format!("{reason} (column {})", e.column()))
-        })
+        })?;
+        // Order of fields, spaces, repeated keys: one spelling only, so that equal manifests are equal bytes.
+        match serde_json::to_vec(&value) {
+            Ok(written) if written == text => Ok(value),
+            _ => Err(self.refuse("not in the one spelling that the format has")),
+        }
     }
 
     fn refuse(&self, reason: &str) -> Error {

@@ -1,0 +1,559 @@
+//! Manifests: round trips, hostile ones, and what injections do to a tree.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tree::{Entry, Error, Input, Kind, Source, Stamp, Tree};
+
+const STAMP: Stamp = Stamp {
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 7,
+};
+
+fn member(path: &str, kind: archive::Kind) -> archive::Entry {
+    archive::Entry::new(path, kind, 0o755)
+}
+
+fn data(offset: u64, len: u64) -> archive::Kind {
+    archive::Kind::File { offset, len }
+}
+
+fn symlink(target: &str) -> archive::Kind {
+    archive::Kind::Symlink {
+        target: target.into(),
+    }
+}
+
+fn hard_link(target: &str) -> archive::Kind {
+    archive::Kind::HardLink {
+        target: target.into(),
+    }
+}
+
+fn base() -> Tree {
+    let index = vec![
+        member("bin", symlink("usr/bin")),
+        member("usr/bin/z", data(512, 10)),
+        member("usr/bin/a", hard_link("usr/bin/z")),
+        member("usr/bin/m", hard_link("usr/bin/z")),
+        member("usr/lib", archive::Kind::Dir),
+        member("usr/lib/l", symlink("../bin/z")),
+        member("etc/conf", data(2048, 3)),
+        member("abs", symlink("/usr/lib")),
+        member("loop1", symlink("loop2")),
+        member("loop2", symlink("/loop1")),
+        member("up", symlink("../../etc")),
+    ];
+    Tree::from_tar(index, 4096).unwrap()
+}
+
+fn file(tree: &mut Tree, len: u64) -> Entry {
+    let input = tree.add_input(Input { len });
+    let source = Source {
+        input,
+        offset: 0,
+        len,
+    };
+    Entry::injected(Kind::File(source), STAMP)
+}
+
+fn dir() -> Entry {
+    let stamp = Stamp {
+        mode: 0o700,
+        ..STAMP
+    };
+    Entry::injected(Kind::Dir, stamp)
+}
+
+fn link(target: &str) -> Entry {
+    let target = target.into();
+    Entry::injected(Kind::Symlink { target }, STAMP)
+}
+
+fn text(tree: &Tree) -> String {
+    let mut out = Vec::new();
+    tree.write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_first_name_of_a_file_is_the_file() {
+    let tree = base();
+    assert!(matches!(
+        tree.get(b"usr/bin/a").unwrap().kind,
+        Kind::File(_)
+    ));
+    for name in ["usr/bin/m", "usr/bin/z"] {
+        let target = b"usr/bin/a".to_vec();
+        assert_eq!(
+            tree.get(name.as_bytes()).unwrap().kind,
+            Kind::HardLink { target }
+        );
+    }
+    // Cutting the first name off hands the file over.
+    let rest = tree.without(&["usr/bin/a"]).unwrap();
+    assert!(matches!(
+        rest.get(b"usr/bin/m").unwrap().kind,
+        Kind::File(_)
+    ));
+    let target = b"usr/bin/m".to_vec();
+    assert_eq!(
+        rest.get(b"usr/bin/z").unwrap().kind,
+        Kind::HardLink { target }
+    );
+    let only = tree.subtree(b"usr/bin").unwrap();
+    assert!(matches!(only.get(b"a").unwrap().kind, Kind::File(_)));
+    assert_eq!(
+        Tree::read(text(&rest).as_bytes()).unwrap().entries(),
+        rest.entries()
+    );
+    assert_eq!(
+        Tree::read(text(&only).as_bytes()).unwrap().entries(),
+        only.entries()
+    );
+}
+
+#[test]
+fn replacing_a_linked_file_leaves_the_other_names() {
+    let mut tree = base();
+    let new = file(&mut tree, 5);
+    tree.insert(b"/bin/a", new, "new").unwrap();
+    assert_eq!(tree.get(b"usr/bin/a").unwrap().source().unwrap().input, 1);
+    assert_eq!(
+        tree.inode(b"usr/bin/z").unwrap().source().unwrap().offset,
+        512
+    );
+    assert_eq!(
+        Tree::read(text(&tree).as_bytes()).unwrap().entries(),
+        tree.entries()
+    );
+}
+
+#[test]
+fn cuts() {
+    let tree = base();
+    let kept = tree.without(&["usr/bin/", "etc"]).unwrap();
+    assert!(kept.get(b"usr/bin").is_some() && kept.get(b"usr/bin/a").is_none());
+    assert!(kept.get(b"etc").is_none() && kept.get(b"usr/lib").is_some());
+    let cut = tree.cut(Some(b"/usr"), &["lib/l"]).unwrap();
+    let paths: Vec<_> = cut.entries().keys().map(|p| tree::display(p)).collect();
+    assert_eq!(paths, ["", "bin", "bin/a", "bin/m", "bin/z", "lib"]);
+    for bad in ["gone", "", "usr/bin/a/", "../x"] {
+        assert!(tree.without(&[bad]).is_err(), "{bad}");
+    }
+    assert!(tree.subtree(b"etc/conf").is_err());
+    assert!(tree.subtree(b"gone").is_err());
+}
+
+#[test]
+fn parents_are_followed_and_made() {
+    let mut tree = base();
+    let cases = [
+        ("/bin/new", "usr/bin/new"),
+        ("/abs/deep/er/new", "usr/lib/deep/er/new"),
+        ("/up/new", "etc/new"),
+        ("/fresh/new", "fresh/new"),
+    ];
+    for (dest, want) in cases {
+        let entry = file(&mut tree, 1);
+        assert_eq!(
+            tree.insert(dest.as_bytes(), entry, dest).unwrap(),
+            want.as_bytes()
+        );
+    }
+    let made = tree.get(b"usr/lib/deep").unwrap();
+    assert_eq!(
+        (made.stamp.mode, made.stamp.mtime, made.layer),
+        (0o755, 7, 1)
+    );
+    // A directory line may come later and say more.
+    tree.insert(b"/fresh", dir(), "dir").unwrap();
+    assert_eq!(tree.get(b"fresh").unwrap().stamp.mode, 0o700);
+    tree.insert(b"/etc", dir(), "dir").unwrap();
+    assert_eq!(tree.get(b"etc").unwrap().layer, 0);
+    assert_eq!(
+        Tree::read(text(&tree).as_bytes()).unwrap().entries(),
+        tree.entries()
+    );
+}
+
+#[test]
+fn refused_injections() {
+    let mut tree = base();
+    let one = file(&mut tree, 1);
+    tree.insert(b"/etc/one", one.clone(), "first:one").unwrap();
+    let message = |tree: &mut Tree, dest: &str, entry: Entry| {
+        let error = tree
+            .insert(dest.as_bytes(), entry, "second:two")
+            .unwrap_err();
+        error.to_string()
+    };
+    let cases = [
+        (
+            "/etc/one",
+            one.clone(),
+            "'/etc/one' is claimed by first:one and by second:two",
+        ),
+        (
+            "/up/one",
+            link("x"),
+            "'/etc/one' is claimed by first:one and by second:two",
+        ),
+        (
+            "/../etc/x",
+            one.clone(),
+            "second:two: path '/../etc/x' has a '..' component",
+        ),
+        (
+            "/etc/./x",
+            one.clone(),
+            "second:two: path '/etc/./x' has a '.' component",
+        ),
+        (
+            "/",
+            one.clone(),
+            "second:two: path '/' is the root directory",
+        ),
+        (
+            "/usr/bin",
+            one.clone(),
+            "second:two: '/usr/bin' is a file, but the base has a dir there",
+        ),
+        (
+            "/bin",
+            one.clone(),
+            "second:two: '/bin' is a file, but the base has a symlink to a directory there",
+        ),
+        (
+            "/etc/conf",
+            dir(),
+            "second:two: '/etc/conf' is a dir, but the base has a file there",
+        ),
+        (
+            "/etc/conf/x",
+            one.clone(),
+            "second:two: '/etc/conf/x' lies under '/etc/conf', which is a file of the base",
+        ),
+        (
+            "/etc/one/x",
+            one.clone(),
+            "second:two: '/etc/one/x' lies under '/etc/one', which is a file of first:one",
+        ),
+        (
+            "/loop1/x",
+            one.clone(),
+            "second:two: '/loop1/x' leads into a loop of symbolic links at '/loop1'",
+        ),
+    ];
+    let before = text(&tree);
+    for (dest, entry, want) in cases {
+        let got = message(&mut tree, dest, entry);
+        assert_eq!(got.replace("/loop2", "/loop1"), want, "{dest}");
+        assert_eq!(text(&tree), before, "{dest}");
+    }
+    let beyond = Entry::injected(
+        Kind::File(Source {
+            input: 1,
+            offset: 1,
+            len: 1,
+        }),
+        STAMP,
+    );
+    assert!(matches!(
+        tree.insert(b"/x", beyond, "o"),
+        Err(Error::SourceOutside { .. })
+    ));
+    // A plain link is replaced, also one that leads nowhere.
+    tree.insert(b"/loop1", one.clone(), "o").unwrap();
+    tree.insert(b"/usr/lib/l", link("/x"), "o").unwrap();
+    tree.insert(b"/bin", link("usr/lib"), "o").unwrap();
+}
+
+#[test]
+fn removal() {
+    let mut tree = base();
+    assert!(tree.remove(b"usr/bin").is_err());
+    assert!(tree.remove(b"gone").is_err());
+    assert!(tree.remove(b"").is_err());
+    for name in ["usr/bin/a", "usr/bin/z", "usr/bin/m"] {
+        tree.remove(name.as_bytes()).unwrap();
+    }
+    tree.remove(b"usr/bin").unwrap();
+    assert!(tree.get(b"usr/bin").is_none());
+}
+
+const ROOT: &str = r#"{"path":"","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}"#;
+
+fn line(fields: &str) -> String {
+    format!("{{{fields},\"layer\":0}}").replace("$", r#""mode":"0644","uid":0,"gid":0,"mtime":0"#)
+}
+
+#[test]
+fn refused_manifests() {
+    let head = r#"{"tree":1,"inputs":[{"len":100}]}"#;
+    let cases = [
+        (vec![], "manifest line 1: the manifest is empty"),
+        (
+            vec!["{}".into()],
+            "manifest line 1: missing field `tree` (column 2)",
+        ),
+        (
+            vec![r#"{"tree":2,"inputs":[]}"#.into()],
+            "manifest line 1: version 2, but only 1 is known",
+        ),
+        (
+            vec![head.into()],
+            "manifest line 2: the root directory is missing",
+        ),
+        (
+            vec![head.into(), line(r#""path":"a","type":"dir",$"#)],
+            "manifest line 2: the first entry is not the root directory",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a/b","type":"dir",$"#),
+            ],
+            "manifest line 3: the parent directory is missing",
+        ),
+        (
+            vec![head.into(), ROOT.into(), ROOT.into()],
+            "manifest line 3: paths are not sorted",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"..","type":"dir",$"#),
+            ],
+            "manifest line 3: has a '..' component",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"file",$,"source":[0,1,100]"#),
+            ],
+            "'a': bytes 1+100 of input 0 lie outside its 100 bytes",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"file",$,"source":[0,18446744073709551615,2]"#),
+            ],
+            "'a': bytes 18446744073709551615+2 of input 0 lie outside its 100 bytes",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"file",$,"source":[1,0,0]"#),
+            ],
+            "'a': bytes 0+0 of input 1 lie outside its 0 bytes",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"file",$,"source":[0,0,10]"#),
+                line(r#""path":"b","type":"file",$,"source":[0,9,10]"#),
+            ],
+            "'a' and 'b' overlap in input 0 at byte 9",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"hardlink",$,"target":"b""#),
+            ],
+            "hard link 'a' names 'b', which is not there",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"symlink",$"#),
+            ],
+            "manifest line 3: 'target' is missing",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"dir",$,"target":"b""#),
+            ],
+            "manifest line 3: 'target' belongs to links only",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"char",$"#),
+            ],
+            "manifest line 3: 'rdev' belongs to devices, and to all of them",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"\\x41","type":"dir",$"#),
+            ],
+            "manifest line 3: bad escape in 'path'",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a", "type":"dir",$"#),
+            ],
+            "manifest line 3: not in the one spelling that the format has",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"dir",$"#).replace("0644", "644"),
+            ],
+            "manifest line 3: 'mode' is not four octal digits",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"dir",$,"xattrs":{"user.a":"Zg"}"#),
+            ],
+            "manifest line 3: an xattr's value is not base64",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"dir",$"#).replace("\"layer\":0", "\"layer\":2"),
+            ],
+            "manifest line 3: 'layer' is neither 0 nor 1",
+        ),
+    ];
+    for (lines, want) in cases {
+        let text: String = lines
+            .iter()
+            .map(|line: &String| format!("{line}\n"))
+            .collect();
+        let error = Tree::read(text.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), want, "{text}");
+    }
+    let cut = format!("{head}\n{ROOT}");
+    assert!(Tree::read(cut.as_bytes()).is_err());
+    assert!(Tree::read(format!("{cut}\n").as_bytes()).is_ok());
+    // The same bytes twice are fine.
+    let twice = format!(
+        "{head}\n{ROOT}\n{}\n{}\n",
+        line(r#""path":"a","type":"file",$,"source":[0,0,10]"#),
+        line(r#""path":"b","type":"file",$,"source":[0,0,10]"#)
+    );
+    assert!(Tree::read(twice.as_bytes()).is_ok());
+}
+
+#[test]
+fn archives_that_are_no_trees() {
+    let wrong = [
+        vec![member("a", data(0, 1)), member("a/b", data(1, 1))],
+        vec![
+            member("a", archive::Kind::Dir),
+            member("a", archive::Kind::Dir),
+        ],
+        vec![member("a/../b", archive::Kind::Dir)],
+        vec![member("", data(0, 1))],
+        vec![member("a", hard_link("b"))],
+        vec![member("b", archive::Kind::Dir), member("a", hard_link("b"))],
+        vec![member("a", data(0, 5)), member("b", data(4, 5))],
+        vec![member("a", data(4000, 97))],
+        vec![member("a", symlink(""))],
+    ];
+    for index in wrong {
+        let shown = format!("{index:?}");
+        assert!(Tree::from_tar(index, 4096).is_err(), "{shown}");
+    }
+}
+
+fn names() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(
+        prop::sample::select(vec![
+            b'a', b'b', b'/', b'\\', 0xff, 0xc3, 0xa9, b'.', b'\n', b'"',
+        ]),
+        1..8,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any tree that can be put together reads back as it was.
+    #[test]
+    fn round_trip(items in prop::collection::vec((names(), 0u8..4, any::<i64>(), any::<u32>(), names()), 0..20)) {
+        let mut tree = base();
+        for (dest, kind, mtime, uid, other) in items {
+            let kind = match kind {
+                0 => Kind::Dir,
+                1 => Kind::Symlink { target: other.clone() },
+                2 => Kind::File(Source { input: 0, offset: 3000, len: 5 }),
+                _ => Kind::Fifo,
+            };
+            let mut entry = Entry::injected(kind, Stamp { mode: uid & 0o7777, uid, gid: 1, mtime });
+            entry.xattrs = BTreeMap::from([([b"user.", &other[..]].concat(), dest.clone())]);
+            let before = tree.clone();
+            if tree.insert(&dest, entry, "x").is_err() {
+                prop_assert_eq!(&tree, &before);
+            }
+        }
+        let written = text(&tree);
+        let again = Tree::read(written.as_bytes()).unwrap();
+        prop_assert_eq!(again.entries(), tree.entries());
+        prop_assert_eq!(text(&again), written);
+    }
+
+    /// Whatever is done to a manifest: it is refused, or it is a manifest that writes back as it came.
+    #[test]
+    fn hostile(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6)) {
+        let mut bytes = text(&base()).into_bytes();
+        for (at, byte, what) in edits {
+            let at = at.index(bytes.len());
+            match what {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => { bytes.remove(at); }
+                _ => {
+                    // A line twice or in another place.
+                    let mut lines: Vec<Vec<u8>> = bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+                    let from = at % lines.len();
+                    let line = lines[from].clone();
+                    let to = usize::from(byte) % lines.len();
+                    lines.insert(to, line);
+                    bytes = lines.concat();
+                }
+            }
+            if bytes.is_empty() { break; }
+        }
+        if let Ok(tree) = Tree::read(&bytes[..]) {
+            let mut out = Vec::new();
+            tree.write(&mut out).unwrap();
+            prop_assert_eq!(out, bytes);
+            // Its ranges can be added and its links followed.
+            for path in tree.entries().keys() {
+                let _ = tree.resolve(path, true, "x");
+            }
+        }
+    }
+}
