@@ -23,6 +23,8 @@ pub struct PackOptions {
     pub max_mtime: i64,
     /// Paths relative to the directory, left out with everything below them.
     pub exclude: Vec<Vec<u8>>,
+    /// Beginnings of names of extended attributes that are left out.
+    pub drop_xattrs: Vec<Vec<u8>>,
     /// Leave sockets out (they mean nothing without their process) instead of failing.
     pub skip_sockets: bool,
 }
@@ -33,6 +35,7 @@ impl PackOptions {
         Self {
             max_mtime,
             exclude: Vec::new(),
+            drop_xattrs: Vec::new(),
             skip_sockets: true,
         }
     }
@@ -40,6 +43,12 @@ impl PackOptions {
     /// Leaves out `path` and everything below it.
     pub fn exclude(mut self, path: impl Into<Vec<u8>>) -> Self {
         self.exclude.push(path.into());
+        self
+    }
+
+    /// Leaves out extended attributes whose name begins with `prefix`.
+    pub fn drop_xattrs(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.drop_xattrs.push(prefix.into());
         self
     }
 
@@ -96,7 +105,7 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
             }
         }
         let is_file = matches!(kind, Kind::File { .. });
-        let entry = entry(&full, path, kind, &meta, options.max_mtime).map_err(source)?;
+        let entry = entry(&full, path, kind, &meta, options).map_err(source)?;
         if is_file {
             writer.append(&entry, File::open(&full).map_err(source)?)?;
         } else {
@@ -114,19 +123,21 @@ fn entry(
     path: Vec<u8>,
     kind: Kind,
     meta: &Metadata,
-    max_mtime: i64,
+    options: &PackOptions,
 ) -> io::Result<Entry> {
     Ok(Entry {
         mode: meta.mode() & 0o7777,
         uid: meta.uid(),
         gid: meta.gid(),
-        mtime: meta.mtime().min(max_mtime),
+        mtime: meta.mtime().min(options.max_mtime),
         mtime_nanos: 0,
         // A hard link's are those of its file.
         xattrs: if matches!(kind, Kind::HardLink { .. }) {
             BTreeMap::new()
         } else {
-            xattrs(full)?
+            let mut found = xattrs(full)?;
+            found.retain(|name, _| !options.drop_xattrs.iter().any(|d| name.starts_with(d)));
+            found
         },
         path,
         kind,

@@ -337,6 +337,15 @@ fn capabilities_owners_and_devices_survive() {
     let mut again = Vec::new();
     pack(other.path(), &options(), &mut again).unwrap();
     assert!(again == first);
+    let mut without = Vec::new();
+    pack(
+        dir.path(),
+        &options().drop_xattrs("security."),
+        &mut without,
+    )
+    .unwrap();
+    let entries = index(Cursor::new(&without)).unwrap();
+    assert!(entries.iter().all(|e| e.xattrs.is_empty()));
     // GNU tar understands the record.
     let gnu = tempfile::tempdir().unwrap();
     let file = dir.path().join("tmp/left-out");

@@ -85,18 +85,16 @@ fn run(args: Args) -> Result<()> {
 
 /// Packs the tree, digesting it on the way.
 fn write_tar(root: &Path, timestamp: i64, output: &Path) -> Result<Descriptor> {
+    // Whether a memory file system keeps access lists is up to the kernel. The one in a fresh Debian, of the journal's
+    // folder, is set again at boot by systemd-tmpfiles.
+    let options = PackOptions::new(timestamp).drop_xattrs("system.posix_acl_");
     let mut hasher = Hasher::default();
     cli::write_output(output, |out| {
         let tee = Tee {
             out,
             hasher: &mut hasher,
         };
-        archive::pack(
-            root,
-            &PackOptions::new(timestamp),
-            io::BufWriter::with_capacity(1 << 20, tee),
-        )
-        .map(drop)
+        archive::pack(root, &options, io::BufWriter::with_capacity(1 << 20, tee)).map(drop)
     })
     .map_err(|e| anyhow!(e))?;
     Ok(Descriptor::from_hasher(oci::LAYER_TAR, hasher))
