@@ -6,7 +6,7 @@ ARG FLAVOUR
 ARG WITH=x${FLAVOUR}y OTHER
 ENV A=1 B="two words" C=$WITH
 ENV D=${A}${NOPE:-def}${A:+alt}
-WORKDIR /work/in
+WORKDIR /job/in
 USER app
 WORKDIR sub
 RUN id -u > uid; id -g > gid; echo "$A|$B|$C|$D|$WITH|$FLAVOUR|$HOME|$PATH" > env; pwd > pwd
@@ -57,7 +57,7 @@ two ${DST:-no}
 TWO
 COPY --from=build /out /out
 COPY --from=build --chown=9:9 /out/d/l /out-l
-COPY --from=0 /work /work
+COPY --from=0 /job /job
 COPY --from=data /data/ /data
 COPY a.txt /lib/through-link
 COPY b.txt /etc/real
