@@ -99,6 +99,8 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
         rustc_flags = [
             "-Ctarget-feature=+crt-static",
             "-Cstrip=symbols",
+            # The linker remarks on functions of the C library that our programs don't call.
+            "-Alinker_messages",
         ],
         visibility = _VISIBILITY,
         deps = deps,

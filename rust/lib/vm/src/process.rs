@@ -123,7 +123,8 @@ pub(crate) fn bound_command(program: &str, signal: &str) -> Result<Command> {
     } else {
         Command::new(program)
     };
-    command.env("TMPDIR", std::env::temp_dir());
+    // QEMU takes the very word "/tmp" for "no one has chosen" and uses /var/tmp, which a sandbox may keep read-only.
+    command.env("TMPDIR", std::env::temp_dir().join("."));
     Ok(command)
 }
 
