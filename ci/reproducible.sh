@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Two builds of the release in two output bases, under another time zone and umask, give the same SHA256SUMS. Base images,
+# Dockerfiles and images are really made twice; only the compiled tools may come from the cache.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/reproducible.XXXXXX")
+clean() {
+  local base
+  for base in "$scratch"/*; do
+    [ ! -d "$base" ] || bazel --output_base="$base" clean --expunge >/dev/null 2>&1 || true
+  done
+  chmod -R u+w "$scratch" 2>/dev/null || true
+  rm -rf "$scratch"
+}
+trap clean EXIT
+
+# build NAME: leaves NAME.sums with a line per file of the release and per partition image.
+build() {
+  local base=$scratch/$1 bin env
+  bazel --output_base="$base" build --modify_execution_info='^(Mk.*|InjectTree|FillTemplate)$=+no-cache' --experimental_convenience_symlinks=ignore \
+    //ic-os/guestos/envs/dev:guestos //ic-os/guestos/envs/prod:guestos >"$scratch/$1.log" 2>&1 || {
+    tail -n 30 "$scratch/$1.log"
+    echo "FAIL reproducible: build $1 failed"
+    exit 1
+  }
+  bin=$(bazel --output_base="$base" info bazel-bin 2>/dev/null)
+  for env in dev prod; do
+    (cd "$bin/ic-os/guestos/envs/$env" && sha256sum -- *.img update.tar SHA256SUMS manifest.json packages.txt version.txt root_tree.tree.jsonl) |
+      sed "s#  #  $env/#"
+  done >"$scratch/$1.sums"
+  (cd "$bin/ic-os" && sha256sum guestos/context/*.tar bootloader/context/*.tar) >>"$scratch/$1.sums"
+  bazel --output_base="$base" shutdown >/dev/null 2>&1
+}
+
+build one
+(umask 077 && TZ=Asia/Kathmandu HOME=/nonexistent build two)
+if ! diff "$scratch/one.sums" "$scratch/two.sums"; then
+  echo "FAIL reproducible: the files above differ between two builds"
+  exit 1
+fi
+echo "$(wc -l <"$scratch/one.sums") files are the same in both builds"
+echo "PASS reproducible"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test: Bazel's, then one script per job. Ends with a line "N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/test.sh "$@"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+bazel test --keep_going //... 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+# Bazel's summary has a line per test: "//pkg:name … PASSED in 1.2s", "(cached) PASSED", "FAILED", "TIMEOUT", "NO STATUS", "SKIPPED".
+passed=$(grep -cE '^//[^ ]+ .*PASSED in ' "$log")
+failed=$(grep -cE '^//[^ ]+ .*(FAILED|TIMEOUT|NO STATUS)' "$log")
+skipped=$(grep -cE '^//[^ ]+ .*SKIPPED' "$log")
+# A build that fails beside its tests has no line for it.
+if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+
+for job in promises late-injection reproducible; do
+  echo "== ci/$job.sh"
+  if "ci/$job.sh"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
