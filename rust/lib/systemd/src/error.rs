@@ -22,6 +22,12 @@ pub enum Error {
         /// Where it leads.
         target: String,
     },
+    /// An instance that a preset names is a link to nothing or to another unit.
+    #[error("a preset enables '{unit}', which is a link that leads to nothing or to another unit")]
+    ListedLink {
+        /// The instance.
+        unit: String,
+    },
     /// A preset file that is none.
     #[error("'/{path}' is a {kind}, want a preset file")]
     PresetFile {
@@ -58,6 +64,12 @@ pub enum Problem {
         specifier: char,
         /// Why it has no value.
         reason: &'static str,
+    },
+    /// `Also=` names a link that leads to no unit.
+    #[error("{unit}: is wanted by another name, but there is no such unit")]
+    Missing {
+        /// The unit that the link names.
+        unit: String,
     },
     /// Something else is where a link should be.
     #[error("{unit}: '/{path}' is wanted as a link, but there is {holder}")]

@@ -18,6 +18,8 @@
 //! | `%m`, `%v`, `%H` and others of a machine      | values of this machine | a [`Problem`]                   |
 //! | absolute links of preset files                | lead out of DIR       | stay inside the tree             |
 //! | two units want one alias                      | any of them gets it   | the first by name, and a problem |
+//! | unit that a preset disables, but `Also=` of an enabled one names | its old links go or stay by table order | go |
+//! | an instance's own file and its template want one link | any of them gets it | the instance           |
 //! | link to a link that is removed in the same run | depends on directory order | removed                     |
 //! | units in `/run/systemd/{transient,generator*}` | enabled, with an error | not looked at                   |
 

@@ -69,8 +69,19 @@ pub(crate) enum Found {
 pub(crate) struct UnitFile {
     /// Path in the tree.
     pub(crate) path: Vec<u8>,
-    /// Whether it lies outside the load path, known by a link from a folder other than /etc/systemd/system.
-    pub(crate) wants_link: bool,
+    /// How a file outside the load path is known.
+    pub(crate) linked: Linked,
+}
+
+/// From where a link leads to a unit file outside the load path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    /// The file lies in the load path.
+    No,
+    /// From /etc/systemd/system.
+    FromEtc,
+    /// From another folder: enabling makes a link in /etc/systemd/system, too.
+    FromElsewhere,
 }
 
 impl Search {
@@ -103,7 +114,7 @@ impl Search {
     /// What `name` leads to; an instance without a file of its own to its template's.
     pub(crate) fn find(&self, tree: &Tree, name: &str) -> Result<Found, Error> {
         if let Some((dir, path)) = self.locate(tree, name) {
-            return self.examine(tree, dir, &path, name, 0);
+            return self.examine(tree, dir, &path, name);
         }
         let template = Name::parse(name).and_then(|name| name.template());
         let Some(template) = template else {
@@ -112,7 +123,7 @@ impl Search {
         let Some((dir, path)) = self.locate(tree, &template) else {
             return Ok(Found::Missing);
         };
-        Ok(match self.examine(tree, dir, &path, &template, 0)? {
+        Ok(match self.examine(tree, dir, &path, &template)? {
             // An alias of the template is one of the instance.
             Found::Alias(other) => instance_like(&other, name).map_or(Found::Refused, Found::Alias),
             found => found,
@@ -128,19 +139,12 @@ impl Search {
     }
 
     /// The entry at `path`, which is `name` in `dir`.
-    fn examine(
-        &self,
-        tree: &Tree,
-        dir: &Dir,
-        path: &[u8],
-        name: &str,
-        depth: u8,
-    ) -> Result<Found, Error> {
+    fn examine(&self, tree: &Tree, dir: &Dir, path: &[u8], name: &str) -> Result<Found, Error> {
         match tree.inode(path).map(|entry| &entry.kind) {
             Some(Kind::File(source)) if source.len == 0 => Ok(Found::Masked),
             Some(Kind::File(_)) => Ok(Found::Unit(UnitFile {
                 path: format!("{}/{name}", dir.name).into_bytes(),
-                wants_link: false,
+                linked: Linked::No,
             })),
             Some(Kind::Symlink { target }) => {
                 let Ok(end) = tree.resolve(path, true, name) else {
@@ -150,45 +154,16 @@ impl Search {
                     return Ok(Found::Masked);
                 }
                 let dest = absolute(&dir.real, target);
-                if self.holds(tree, &dest)? {
-                    return self.inside(tree, &dest, name, depth);
+                let from = match dir.name.as_bytes() == crate::ETC {
+                    true => Linked::FromEtc,
+                    false => Linked::FromElsewhere,
+                };
+                match self.holds(tree, &dest)? {
+                    true => inside(tree, &dest, end, name),
+                    false => Ok(leads_to(tree, end, from)),
                 }
-                Ok(match tree.inode(&end).map(|entry| &entry.kind) {
-                    None => Found::Missing,
-                    Some(Kind::File(source)) if source.len == 0 => Found::Masked,
-                    Some(Kind::File(_)) => Found::Unit(UnitFile {
-                        path: end,
-                        wants_link: dir.name.as_bytes() != crate::ETC,
-                    }),
-                    Some(_) => Found::Refused,
-                })
             }
             _ => Ok(Found::Refused),
-        }
-    }
-
-    /// A link called `name` to `dest` in the load path.
-    fn inside(&self, tree: &Tree, dest: &[u8], name: &str, depth: u8) -> Result<Found, Error> {
-        let parsed = Name::parse(name);
-        if !parsed.is_some_and(|name| name.takes_aliases()) {
-            return Err(Error::AliasLink {
-                link: name.to_owned(),
-                target: tree::display(dest),
-            });
-        }
-        let base = std::str::from_utf8(base_name(dest)).unwrap_or_default();
-        if base == name || !is_valid(base) {
-            return Ok(Found::Refused);
-        }
-        let template = parsed.and_then(|name| name.template());
-        if template.as_deref() != Some(base) {
-            return Ok(Found::Alias(base.to_owned()));
-        }
-        // An instance that is a link to its own template is that instance.
-        match self.locate(tree, base) {
-            Some((dir, path)) if depth == 0 => self.examine(tree, dir, &path, base, 1),
-            Some(_) => Ok(Found::Refused),
-            None => Ok(Found::Missing),
         }
     }
 
@@ -225,6 +200,40 @@ impl Search {
             }
         }
         Ok(files.into_values().collect())
+    }
+}
+
+/// A link called `name` to `dest` in the load path, and on to `end`.
+fn inside(tree: &Tree, dest: &[u8], end: Vec<u8>, name: &str) -> Result<Found, Error> {
+    let parsed = Name::parse(name);
+    if !parsed.is_some_and(|name| name.takes_aliases()) {
+        return Err(Error::AliasLink {
+            link: name.to_owned(),
+            target: tree::display(dest),
+        });
+    }
+    let base = std::str::from_utf8(base_name(dest)).unwrap_or_default();
+    let other = Name::parse(base);
+    let fits = parsed.zip(other);
+    let fits = fits.is_some_and(|(name, other)| name.may_lead_to(&other));
+    if base == name || !fits {
+        return Ok(Found::Refused);
+    }
+    let template = parsed.and_then(|name| name.template());
+    if template.as_deref() == Some(base) {
+        // An instance that is a link to its own template is that instance.
+        return Ok(leads_to(tree, end, Linked::No));
+    }
+    Ok(Found::Alias(base.to_owned()))
+}
+
+/// A link that leads to `end`, a file of its own.
+fn leads_to(tree: &Tree, end: Vec<u8>, linked: Linked) -> Found {
+    match tree.inode(&end).map(|entry| &entry.kind) {
+        None => Found::Missing,
+        Some(Kind::File(source)) if source.len == 0 => Found::Masked,
+        Some(Kind::File(_)) => Found::Unit(UnitFile { path: end, linked }),
+        Some(_) => Found::Refused,
     }
 }
 

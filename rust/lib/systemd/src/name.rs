@@ -68,6 +68,16 @@ impl<'a> Name<'a> {
         !["automount", "mount", "scope", "slice", "swap"].contains(&self.kind)
     }
 
+    /// Whether a link of this name may lead to the unit `other`: of one type and shape, an instance also to a template.
+    pub(crate) fn may_lead_to(&self, other: &Name) -> bool {
+        let shapes = match (self.instance, other.instance) {
+            (None, None) | (Some(_), Some("")) => true,
+            (Some(own), Some(same)) => own == same,
+            _ => false,
+        };
+        shapes && self.kind == other.kind
+    }
+
     /// `unit@.service`
     pub(crate) fn is_template(&self) -> bool {
         self.instance == Some("")

@@ -7,7 +7,7 @@ use tree::{Entry, Kind, Source, Stamp, Tree};
 use crate::error::{Error, Problem};
 use crate::expand::expand;
 use crate::install::Install;
-use crate::lookup::{absolute, base_name, parent, Found, Search, UnitFile, NULL};
+use crate::lookup::{absolute, base_name, parent, Found, Linked, Search, UnitFile, NULL};
 use crate::name::{is_valid, Name};
 use crate::preset::{Presets, Verdict};
 use crate::ETC;
@@ -33,7 +33,7 @@ where
     let presets = Presets::load(tree, &mut read)?;
     let search = Search::of(tree)?;
     let mut disabled = BTreeSet::new();
-    let mut wanted = VecDeque::new();
+    let mut wanted = Vec::new();
     for name in search.names(tree) {
         if !matches!(search.find(tree, &name)?, Found::Unit(_)) {
             continue;
@@ -43,11 +43,16 @@ where
             Verdict::Disable => {
                 disabled.insert(name);
             }
-            Verdict::Enable([]) => wanted.push_back(name),
+            Verdict::Enable([]) => wanted.push(name),
             Verdict::Enable(instances) => {
                 let template = Name::parse(&name);
                 let named = |i: &String| template.and_then(|template| template.with_instance(i));
-                wanted.extend(instances.iter().filter_map(named));
+                for unit in instances.iter().filter_map(named) {
+                    match search.find(tree, &unit)? {
+                        Found::Masked | Found::Unit(_) => wanted.push(unit),
+                        _ => return Err(Error::ListedLink { unit }),
+                    }
+                }
             }
         }
     }
@@ -58,7 +63,7 @@ where
     };
     planner.remove_links(&disabled)?;
     // Only now: a unit that was there by a link alone may be gone.
-    let units = planner.collect(wanted, &mut read)?;
+    let units = planner.collect(&wanted, &mut read)?;
     for unit in units {
         planner.enable(&unit)?;
     }
@@ -67,7 +72,7 @@ where
 }
 
 impl Plan {
-    /// Drops what is removed for a disabled unit and made again because another one names it in `Also=`.
+    /// Drops what is removed for a disabled unit and made again because another unit wants the same link.
     fn forget_unchanged(&mut self, tree: &Tree) {
         let Self {
             add,
@@ -85,6 +90,17 @@ impl Plan {
             !same
         });
     }
+}
+
+/// How a unit came to be enabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// A preset, or the want of one, says so.
+    Preset,
+    /// Another unit names it in `Also=`.
+    Also,
+    /// Another unit names an alias of it in `Also=`.
+    Alias,
 }
 
 /// A unit to enable.
@@ -111,22 +127,26 @@ enum Existing {
 
 impl Planner<'_> {
     /// The units called `names`, and those that they name in `Also=`, and so on.
-    fn collect<R>(&mut self, mut names: VecDeque<String>, read: &mut R) -> Result<Vec<Unit>, Error>
+    fn collect<R>(&mut self, names: &[String], read: &mut R) -> Result<Vec<Unit>, Error>
     where
         R: FnMut(Source) -> Result<Vec<u8>, tree::Error>,
     {
+        let queue = names.iter().map(|name| (name.clone(), Why::Preset));
+        let mut queue: VecDeque<(String, Why)> = queue.collect();
         let mut seen = BTreeSet::new();
         let mut units = Vec::new();
-        while let Some(name) = names.pop_front() {
+        while let Some((name, why)) = queue.pop_front() {
             if !seen.insert(name.clone()) {
                 continue;
             }
             match self.search.find(&self.work, &name)? {
-                Found::Alias(other) => names.push_back(other),
+                Found::Alias(other) => queue.push_back((other, Why::Alias)),
+                // `Also=` does not reach units that an administrator linked.
+                Found::Unit(file) if why != Why::Preset && file.linked == Linked::FromEtc => {}
                 Found::Unit(file) => {
                     let install = Install::load(&self.work, self.search, &name, &file.path, read)?;
                     match install.also_of(&name) {
-                        Ok(also) => names.extend(also),
+                        Ok(also) => queue.extend(also.into_iter().map(|name| (name, Why::Also))),
                         Err(problem) => self.plan.problems.push(problem),
                     }
                     units.push(Unit {
@@ -134,6 +154,10 @@ impl Planner<'_> {
                         file,
                         install,
                     });
+                }
+                Found::Missing | Found::Refused if why == Why::Alias => {
+                    let unit = name;
+                    self.plan.problems.push(Problem::Missing { unit });
                 }
                 Found::Missing | Found::Masked | Found::Refused => {}
             }
@@ -180,6 +204,10 @@ impl Planner<'_> {
 
     fn enable(&mut self, unit: &Unit) -> Result<(), Error> {
         let name = unit.install.effective(&unit.name);
+        let file = &unit.file.path;
+        if unit.file.linked == Linked::FromElsewhere {
+            self.link(unit, &unit.name, file, Existing::Respect)?;
+        }
         let takes = Name::parse(&unit.name).is_some_and(|name| name.takes_aliases());
         for text in unit.install.alias.iter().filter(|_| takes) {
             match expand(text, &name) {
@@ -202,9 +230,6 @@ impl Planner<'_> {
                 }
             }
         }
-        if unit.file.wants_link {
-            self.link(unit, unit.name.clone(), Existing::Respect)?;
-        }
         Ok(())
     }
 
@@ -215,7 +240,8 @@ impl Planner<'_> {
         if template && plain {
             return Ok(());
         }
-        self.link(unit, format!("{other}.{suffix}/{name}"), Existing::Replace)
+        let place = format!("{other}.{suffix}/{name}");
+        self.link(unit, &place, &unit.file.path, Existing::Replace)
     }
 
     fn alias(&mut self, unit: &Unit, alias: &str) -> Result<(), Error> {
@@ -225,7 +251,14 @@ impl Planner<'_> {
         };
         match place {
             Some(place) if place == unit.name => Ok(()),
-            Some(place) => self.link(unit, place, Existing::Respect),
+            Some(place) if unit.file.linked == Linked::No => {
+                self.link(unit, &place, &unit.file.path, Existing::Respect)
+            }
+            // Aliases of a file outside the load path lead to the link that brings it in.
+            Some(place) => {
+                let link = [ETC, b"/", unit.name.as_bytes()].concat();
+                self.link(unit, &place, &link, Existing::Respect)
+            }
             None => {
                 self.plan.problems.push(Problem::Alias {
                     unit: unit.name.clone(),
@@ -236,15 +269,25 @@ impl Planner<'_> {
         }
     }
 
-    /// Makes the link `place` of /etc/systemd/system to the unit's file.
-    fn link(&mut self, unit: &Unit, place: String, existing: Existing) -> Result<(), Error> {
+    /// Makes the link `place` of /etc/systemd/system to `file`.
+    fn link(
+        &mut self,
+        unit: &Unit,
+        place: &str,
+        file: &[u8],
+        existing: Existing,
+    ) -> Result<(), Error> {
         let written = [ETC, b"/", place.as_bytes()].concat();
         let path = self.work.resolve(&written, false, &unit.name)?;
         match self.work.inode(&path).map(|entry| &entry.kind) {
             None => {}
             Some(Kind::Symlink { target }) => {
                 let dest = absolute(parent(&path), target);
-                if self.same(&dest, &unit.file.path)? {
+                if self.same(&dest, file)? {
+                    return Ok(());
+                }
+                // unit@x.service has a file of its own, and unit@.service has x for its default.
+                if self.plan.add.contains_key(&path) && base_name(target) == base_name(&path) {
                     return Ok(());
                 }
                 let end = self.work.resolve(&path, true, &unit.name);
@@ -263,7 +306,7 @@ impl Planner<'_> {
                 return Ok(());
             }
         }
-        let target = [b"/", &unit.file.path[..]].concat();
+        let target = [b"/", file].concat();
         let link = link_entry(target.clone(), 0);
         self.work.insert(&path, link, &unit.name)?;
         self.plan.add.insert(path, target);

@@ -966,4 +966,13 @@ U/foo.service : -> sub/foo.service
 U/foo.service : {S}[Install]\nWantedBy=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy.target\n
 = long name link2
 U/foo.service : {S}[Install]\nWantedBy=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy.target\n
+= linked from etc with alias
+opt/foo.service : {F}Alias=al.service\n
+E/foo.service : -> /opt/foo.service
+= linked from usr with alias
+opt/foo.service : {F}Alias=al.service x.target.requires/bar.service\n
+U/bar.service : -> /opt/foo.service
+= linked template with alias
+opt/foo@.service : {F}Alias=al@.service\nDefaultInstance=d\n
+U/foo@.service : -> /opt/foo@.service
 "##;
