@@ -9,13 +9,17 @@ usage: ci/container/container-run.sh [OPTION] [COMMAND [ARGUMENT…]]
 Runs COMMAND (default: a shell) inside the build container, in the current folder.
 The checkout and the cache folder are at the same paths inside and outside.
 
-  --rebuild   make the container anew, then run COMMAND
+  --rebuild   make the container anew (ending what runs in it), then run COMMAND
   --stop      end the container kept for this checkout (Bazel's server with it)
   --where     print the cache folder and what is in it, with sizes
+  --prune     remove the containers of other versions of ci/container/
   --help      this text
 
 Environment: IMAGE_BUILD_CACHE   the cache folder (default: $XDG_CACHE_HOME/image-build or ~/.cache/image-build)
              DEBIAN_MIRROR       archive to use (default: the first Debian archive of this machine's apt)
+
+Exit status: COMMAND's (128+N if signal N ended it); 1 if the container can't be made, 2 for a wrong option.
+More in docs/container.md.
 TEXT
 }
 note() { printf 'container: %s\n' "$*" >&2; }
@@ -24,83 +28,93 @@ die() { note "$*"; exit 1; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 checkout=$(cd "$here/../.." && pwd -P)
 cache=${IMAGE_BUILD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/image-build}
-rebuild='' action=run
-case ${1:-} in
+rebuild='' action=run option=${1:-}
+case $option in
   --help | -h) usage; exit 0 ;;
   --rebuild) rebuild=1; shift ;;
-  --stop) action=stop; shift ;;
-  --where) action=where; shift ;;
+  --stop | --where | --prune)
+    action=${1#--}; shift
+    [ $# -eq 0 ] || { note "--$action takes no argument, got: $*"; exit 2; } ;;
   --) shift ;;
-  -*) usage >&2; die "unknown option $1" ;;
+  -*) usage >&2; note "unknown option $option"; exit 2 ;;
 esac
 [ $# -gt 0 ] || set -- bash
 
 # Already inside: there is nothing to enter.
-if [ -e /etc/image-build-container ] && [ "$action" = run ]; then
+if [ -e /etc/image-build-container ]; then
+  [ "$action$rebuild" = run ] || die "this is the inside of the container; $option works outside"
   exec "$@"
 fi
 
-mkdir -p "$cache"
+mkdir -p "$cache/container" 2>/dev/null || die "can't write to $cache; choose another folder with IMAGE_BUILD_CACHE=FOLDER"
 cache=$(cd "$cache" && pwd -P)
+# Neither Bazel's rc files nor the tools that it calls are at ease with such names.
+case $checkout$cache in *[[:space:]\"\'\\\$:]*) die "folder names with blanks, quotes, \$ or colons don't work; got $checkout and $cache" ;; esac
 # What the container is made of names it; a change under ci/container/ makes another one.
 key=$(cd "$here" && sha256sum Dockerfile ./*.sh ./*.txt ./*.BUILD.bazel | sha256sum | cut -c1-16)-$(id -u)
 base=$cache/container/$key
-state=$base/run-$(printf %s "$checkout" | sha256sum | cut -c1-16)
+# The folders' numbers as well: a checkout removed and cloned again at the same path is another one.
+state=$base/run-$({ echo "$checkout"; stat --format=%d:%i "$checkout" "$cache"; } | sha256sum | cut -c1-16)
 
-# Process that keeps the namespaces, if it still lives; its mount namespace tells it from a recycled process number.
-holder() {
+# alive FILE: the process that keeps the namespaces, if it still lives; its mount namespace tells it from a recycled process number.
+alive() {
   local pid ns
-  [ -f "$state" ] && read -r pid ns <"$state" && [ "$(readlink "/proc/$pid/ns/mnt" 2>/dev/null)" = "$ns" ] && echo "$pid"
+  [ -f "$1" ] && read -r pid ns <"$1" && [ "$(readlink "/proc/$pid/ns/mnt" 2>/dev/null)" = "$ns" ] && echo "$pid"
 }
-stop_all() {
-  local f pid ns
-  for f in "$base"/run-*; do
-    [ -f "$f" ] && read -r pid ns <"$f" && [ "$(readlink "/proc/$pid/ns/mnt" 2>/dev/null)" = "$ns" ] && kill -KILL "$pid" 2>/dev/null
-    rm -f "$f"
-  done
-  return 0
+stop() {
+  local pid
+  if pid=$(alive "$1"); then
+    kill -KILL "$pid"
+    # The namespaces end with their last process.
+    while [ -e "/proc/$pid" ]; do sleep 0.05; done
+  fi
+  rm -f "$1"
 }
 
-case $action in
-  where)
-    echo "$cache"
-    du -sh "$cache"/*/ 2>/dev/null || true
-    exit 0 ;;
-  stop)
-    if pid=$(holder); then kill -KILL "$pid"; fi
-    rm -f "$state"
-    exit 0 ;;
-esac
-
-# One at a time makes the root or starts the holder; the lock goes with the process, however it ends.
-start() {
+# One at a time makes, removes or starts; the lock goes with the last process of whoever held it, however it ended.
+lock() {
   exec 9>"$cache/container.lock"
-  flock 9
-  if [ -n "$rebuild" ]; then
+  flock --nonblock 9 || {
+    note "another start is at work here; waiting for it"
+    flock 9
+  }
+}
+start() {
+  local f
+  lock
+  if [ -n "$rebuild" ] && [ -d "$base" ]; then
     note "removing $base"
-    stop_all
-    as_root rm -rf "$base"
+    for f in "$base"/run-*; do stop "$f"; done
+    remove "$base"
   fi
   [ -d "$base/root" ] || make_root
-  if ! holder >/dev/null; then start_holder; fi
+  alive "$state" >/dev/null || start_holder
   exec 9>&-
 }
-# shellcheck source=root.sh
+# shellcheck source-path=SCRIPTDIR source=root.sh
 . "$here/root.sh"
 
-if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! holder >/dev/null; then start; fi
-pid=$(holder) || die "the container ended at once; try: $0 --rebuild"
+case $action in
+  where) where; exit 0 ;;
+  prune) lock; prune; exit 0 ;;
+  stop) lock; stop "$state"; exit 0 ;;
+esac
+
+if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! alive "$state" >/dev/null; then start; fi
+pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 
 keep=()
-for name in TERM LANG CI COLUMNS LINES http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY DEBIAN_MIRROR; do
+for name in TERM LANG CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY DEBIAN_MIRROR; do
   [ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
 userns=()
 [ "$(id -u)" = 0 ] || userns=(--user --preserve-credentials)
 cwd=$PWD
-case $cwd/ in "$checkout"/* | "$cache"/*) ;; *) cwd=$checkout ;; esac
-# nsenter waits outside while COMMAND runs inside; should nsenter be killed, --pdeathsig tells COMMAND.
-exec nsenter --target "$pid" "${userns[@]}" --mount --pid --wdns="$cwd" -- \
-  /usr/bin/setpriv --pdeathsig TERM -- /usr/bin/env -i "${keep[@]}" HOME=/root USER=root \
-  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CARGO_HOME="$cache/cargo" \
-  IMAGE_BUILD_CACHE="$cache" /bin/bash "$here/setup.sh" "$checkout" "$cache" "$base" "$@"
+case $cwd/ in
+  "$checkout"/* | "$cache"/*) ;;
+  *) cwd=$checkout; note "$PWD does not exist inside; running in $checkout" ;;
+esac
+# No fork: this process itself becomes enter.sh, which passes signals on and waits.
+exec nsenter --target "$pid" "${userns[@]}" --mount --pid --no-fork --wdns="$cwd" -- /usr/bin/env -i "${keep[@]}" \
+  HOME=/root USER=root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  CARGO_HOME="$cache/cargo" IMAGE_BUILD_CACHE="$cache" /bin/bash "$here/enter.sh" "$checkout" "$cache" "$base" "$@"

@@ -1,30 +1,39 @@
 # shellcheck shell=bash
-# Sourced by container-run.sh: makes the container's root folder and starts the process that keeps its namespaces.
-# Uses: note, die, here, checkout, cache, base, state, key.
+# Sourced by container-run.sh: makes the container's root folder, starts the process that keeps its namespaces, looks after old ones.
+# Uses what that script sets:
+: "${here:?}" "${checkout:?}" "${cache:?}" "${base:?}" "${state:?}" "${key:?}"
 
-# As root: runs the command. As a user: runs it as root of a user namespace with the user's subordinate ids.
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else unshare --user --map-auto --map-root-user -- "$@"; fi
-}
+# As root nothing; for a user the options that make a user namespace with the user's subordinate ids.
+ids=()
+[ "$(id -u)" = 0 ] || ids=(--user --map-auto --map-root-user)
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else unshare "${ids[@]}" -- "$@"; fi; }
+megabytes_free() { df --output=avail --block-size=1M "$cache" | tail -n 1 | tr -d ' '; }
 
 # What the machine must have; root gets it installed, a user gets the command that mends it.
 need_host() {
-  local missing=() user
-  command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-  command -v newuidmap >/dev/null || missing+=(uidmap)
+  local missing=() user tool install='apt-get install --yes --no-install-recommends'
+  for tool in mmdebstrap:mmdebstrap newuidmap:uidmap unshare:util-linux nsenter:util-linux flock:util-linux setpriv:util-linux; do
+    command -v "${tool%:*}" >/dev/null || missing+=("${tool#*:}")
+  done
+  compgen -G '/usr/share/keyrings/debian-archive-keyring.*' >/dev/null || missing+=(debian-archive-keyring)
   if [ "${#missing[@]}" -gt 0 ]; then
-    [ "$(id -u)" = 0 ] || die "missing here: ${missing[*]}. Mend it with: sudo apt-get install --yes --no-install-recommends ${missing[*]}"
-    command -v apt-get >/dev/null || die "missing here: ${missing[*]}; install them with this machine's package manager"
+    command -v apt-get >/dev/null || die "missing here: ${missing[*]}. Install them with this machine's package manager"
+    [ "$(id -u)" = 0 ] || die "missing here: ${missing[*]}. Mend it with: sudo $install ${missing[*]}"
     note "installing on this machine: ${missing[*]}"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null ||
-      die "could not install ${missing[*]} through apt-get"
+    # shellcheck disable=SC2086 # a command and its options
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $install -qq "${missing[@]}"; } >/dev/null 9>&- ||
+      die "could not install ${missing[*]} with apt-get; its messages are above"
   fi
+  unshare --help | grep -q -e --map-auto || die "util-linux here is older than 2.38; a newer distribution (Debian 12, Ubuntu 24.04) is needed"
   [ "$(id -u)" != 0 ] || return 0
   user=$(id -un)
-  grep -q "^$user:" /etc/subuid 2>/dev/null && grep -q "^$user:" /etc/subgid 2>/dev/null ||
-    die "$user has no subordinate ids. Mend it with: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
-  as_root true 2>/dev/null ||
-    die "this kernel refuses user namespaces to $user. Mend it with: sudo sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0"
+  for tool in subuid subgid; do
+    grep -qE "^($user|$(id -u)):" "/etc/$tool" 2>/dev/null ||
+      die "$user has no subordinate ids in /etc/$tool. Mend it with: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
+  done
+  as_root true 2>/dev/null || die "this machine refuses user namespaces to $user. Mend it with:" \
+    "sudo sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=15000" \
+    "(a name that this kernel doesn't know may be left out)"
 }
 
 # The archive and apt settings of this machine; nothing about them stands in the checkout.
@@ -32,6 +41,7 @@ apt_settings() {
   mirror=${DEBIAN_MIRROR:-} apt_options=()
   local valid='' proxy=''
   if command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2016 # apt's own variables
     [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
       awk '$2 == "Debian" && $3 == "Debian" && !m { m = $1 } END { print m }')
     # Lists that were never fetched tell nothing: read the sources themselves.
@@ -44,44 +54,99 @@ apt_settings() {
   [ -z "$proxy" ] || apt_options+=(--aptopt="Acquire::http::Proxy \"$proxy\"")
 }
 
+# A folder is trusted by its name: it loses the name before it loses content. The lock must be held.
+remove() {
+  mv -T "$1" "$1.partial"
+  as_root rm -rf "$1.partial"
+}
+
+# step LOG COMMAND…: runs COMMAND as root of namespaces of its own, which end with this script, however it ends. In the background,
+# so that a signal is acted on at once; a line every five seconds on a terminal. Keeps the lock open until its last process is gone.
+step() {
+  local log=$1 start=$SECONDS next=$((SECONDS + 5))
+  shift
+  setpriv --pdeathsig KILL -- unshare "${ids[@]}" --mount --pid --fork --kill-child --mount-proc -- "$@" </dev/null >>"$log" 2>&1 &
+  making=$!
+  while kill -0 "$making" 2>/dev/null; do
+    sleep 0.5
+    if [ -t 2 ] && [ "$SECONDS" -ge "$next" ]; then
+      next=$((SECONDS + 5))
+      note "$((SECONDS - start)) s: $(awk '/^I: / { text = substr($0, 4) } /^Unpacking /{ unpacked++ } /^Setting up / { ready++ }
+        END { printf "%s (%d packages unpacked, %d set up)", text, unpacked, ready }' "$log")"
+    fi
+  done
+  wait "$making"
+}
+give_up() {
+  trap - EXIT
+  trap '' INT TERM HUP
+  set +e
+  [ "$2" = failed ] || note "interrupted: removing what was half made"
+  # First its children's end, then its files'.
+  if [ -n "$making" ]; then
+    kill -KILL "$making" 2>/dev/null
+    wait "$making" 2>/dev/null
+  fi
+  as_root rm -rf "$partial"
+  exit "$1"
+}
+failed() {
+  tail -n 20 "$log" >&2
+  if [ "$(megabytes_free)" -lt 100 ] || grep -aq 'No space left on device' "$log"; then
+    note "the disk of $cache is full ($(megabytes_free) MB free; the container takes 2700 MB, a build more). Make room, or set IMAGE_BUILD_CACHE=FOLDER"
+  elif grep -aqE 'Failed to fetch|Could not resolve|Unable to locate' "$log"; then
+    note "the archive ${mirror:-of mmdebstrap} could not be read or lacks a package (above); another one: DEBIAN_MIRROR=URL $0"
+  else
+    note "$1; the lines above are the end of $log"
+  fi
+  give_up 1 failed
+}
+
 make_root() {
   need_host
   apt_settings
-  local partial=$base.partial packages mode=root
-  [ "$(id -u)" = 0 ] || mode=unshare
+  partial=$base.partial log=$cache/container/$key.log making=''
+  local packages
   packages=$(sed -e 's/#.*//' "$here/packages.txt" | tr -s ' \n' ',' | sed 's/^,//;s/,$//')
-  note "making the build container $key (about 2 minutes, 2.4 GB, once)"
   # A start that was interrupted leaves a partial folder; whoever holds the lock next clears it.
   as_root rm -rf "$cache"/container/*.partial
+  [ "$(megabytes_free)" -ge 3500 ] ||
+    die "$cache has $(megabytes_free) MB free, the container needs 3500 while it is made. Make room, or set IMAGE_BUILD_CACHE=FOLDER"
+  note "making the build container $key (about 2 minutes, 2.7 GB, once)"
+  trap 'give_up $? failed' EXIT
+  trap 'give_up 130 interrupted' INT
+  trap 'give_up 143 interrupted' TERM
+  trap 'give_up 129 interrupted' HUP
   mkdir -p "$partial"
-  trap 'note "interrupted: removing what was half made"; as_root rm -rf "'"$partial"'"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  mmdebstrap --mode="$mode" --variant=minbase --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
-    --include="$packages" --skip=cleanup/apt/lists forky "$partial/root" ${mirror:+"$mirror"} >"$partial/log" 2>&1 9>&- ||
-    { tail -n 20 "$partial/log" >&2; die "mmdebstrap failed; the lines above are the end of its log"; }
+  : >"$log"
+  step "$log" mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
+    --include="$packages" --skip=cleanup/apt/lists forky "$partial/root" ${mirror:+"$mirror"} ||
+    failed "mmdebstrap could not make the root"
   # The certificates that this machine trusts beside the public ones, for proxies and mirrors of an organisation.
   if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
     tar -C /usr/local/share -cf - ca-certificates | as_root tar -C "$partial/root/usr/local/share" -xf - --no-same-owner
   fi
   # With a /proc of its own: the hook that fills Java's store runs a Java program.
-  as_root env PATH=/usr/sbin:/usr/bin:/sbin:/bin unshare --mount --pid --fork --root="$partial/root" --mount-proc \
-    update-ca-certificates --fresh >>"$partial/log" 2>&1 || die "update-ca-certificates failed in the new root; see $partial/log"
+  # shellcheck disable=SC2016 # the inner shell's variable
+  step "$log" env PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c 'mount --rbind /proc "$1/proc" && exec chroot "$1" update-ca-certificates --fresh' \
+    _ "$partial/root" || failed "update-ca-certificates failed in the new root"
   as_root touch "$partial/root/etc/image-build-container"
-  mv "$partial" "$base"
-  trap - EXIT INT TERM
+  # On the disk before it has the name that is trusted.
+  sync -f "$partial"
+  mv -T "$partial" "$base"
+  trap - EXIT INT TERM HUP
   note "the container is ready"
 }
 
 # Namespaces live as long as a process in them. This one reaps what is left to it (Bazel's server is) and ends
 # when nothing else has run for ten minutes.
 start_holder() {
-  local ids=() i pid
-  [ "$(id -u)" = 0 ] || ids=(--user --map-auto --map-root-user)
+  local pid
   rm -f "$state"
+  # shellcheck disable=SC2016 # the inner shell's variables
   setsid unshare "${ids[@]}" --mount --pid --fork --kill-child -- bash -c '
     set -e
-    root=$1 state=$2; shift 2
+    root=$1; shift
     mount --make-rprivate /
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
@@ -98,9 +163,9 @@ start_holder() {
       sleep 30 & wait $!
       set -- /proc/[0-9]*
       if [ $# -gt 1 ]; then idle=0; else idle=$((idle + 1)); fi
-    done' _ "$base/root" "$state" "$checkout" "$cache" </dev/null >"$base/holder.log" 2>&1 9>&- &
+    done' _ "$base/root" "$checkout" "$cache" </dev/null >"$base/holder.log" 2>&1 9>&- &
   # pid 1 of the container is the child of unshare.
-  for i in $(seq 200); do
+  for _ in $(seq 200); do
     pid=$(cut -d' ' -f1 "/proc/$!/task/$!/children" 2>/dev/null) || true
     if [ -n "$pid" ] && [ -e "/proc/$pid/root/etc/image-build-container" ] && ! [ -e "/proc/$pid/root/.outside/etc" ]; then
       echo "$pid $(readlink "/proc/$pid/ns/mnt")" >"$state.new" && mv "$state.new" "$state"
@@ -111,4 +176,37 @@ start_holder() {
   done
   cat "$base/holder.log" >&2
   die "the container did not start; its log is above"
+}
+
+# others: the containers of other versions of ci/container/; in_use FOLDER: one of its holders lives.
+others() {
+  local other
+  for other in "$cache"/container/*-"$(id -u)"; do [ "$other" = "$base" ] || [ ! -d "$other" ] || echo "$other"; done
+}
+in_use() {
+  local file
+  for file in "$1"/run-*; do if alive "$file" >/dev/null; then return 0; fi; done
+  return 1
+}
+where() {
+  local other
+  echo "$cache"
+  as_root du -sh "$cache"/*/ 2>/dev/null || true
+  [ ! -d "$base/root" ] || echo "this checkout's container: $base"
+  for other in $(others); do
+    if in_use "$other"; then echo "older container, in use: $other"; else echo "older container (--prune removes it): $other"; fi
+  done
+}
+prune() {
+  local other
+  as_root rm -rf "$cache"/container/*.partial
+  for other in "$cache"/container/*-"$(id -u)".log; do [ "$other" = "$base.log" ] || rm -f "$other"; done
+  for other in $(others); do
+    if in_use "$other"; then
+      note "kept, in use: $other"
+    else
+      note "removing $other"
+      remove "$other"
+    fi
+  done
 }

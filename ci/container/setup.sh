@@ -7,22 +7,27 @@ shift 3
 here=$checkout/ci/container
 [ -f "$checkout/MODULE.bazel" ] || exec "$@"
 
-# A folder of links stands for rules_rust's downloads (REPO.bazel marks a repository's root).
+# A folder of links stands for rules_rust's downloads (REPO.bazel marks a repository's root). Made aside and renamed, as is the
+# registry: several commands may start at once.
 rust=$base/rust
-if [ ! -e "$rust/BUILD.bazel" ]; then
-  mkdir -p "$rust/bin"
-  for tool in cargo rustc rustdoc rustfmt clippy-driver cargo-clippy; do ln -sf "/usr/bin/$tool" "$rust/bin/$tool"; done
-  ln -sfn /usr/lib/rustlib "$rust/rustlib"
-  : >"$rust/REPO.bazel"
-  cp "$here/toolchain.BUILD.bazel" "$rust/BUILD.bazel"
+if [ ! -d "$rust" ]; then
+  new=$(mktemp -d "$rust.XXXXXX")
+  mkdir "$new/bin"
+  for tool in cargo rustc rustdoc rustfmt clippy-driver cargo-clippy; do ln -s "/usr/bin/$tool" "$new/bin/$tool"; done
+  ln -s /usr/lib/rustlib "$new/rustlib"
+  : >"$new/REPO.bazel"
+  cp "$here/toolchain.BUILD.bazel" "$new/BUILD.bazel"
+  chmod 755 "$new"
+  mv -T "$new" "$rust" 2>/dev/null || rm -rf "$new"
 fi
 
 # The registry answers for the versions that MODULE.bazel asks for, so it follows that file.
 registry=$base/registry-$(sha256sum <"$checkout/MODULE.bazel" | cut -c1-16)
 if [ ! -d "$registry" ]; then
-  rm -rf "$registry.$$"
-  bash "$here/registry.sh" "$registry.$$" "$registry" "$checkout/MODULE.bazel"
-  mv -T "$registry.$$" "$registry" 2>/dev/null || rm -rf "$registry.$$"
+  new=$(mktemp -d "$registry.XXXXXX")
+  bash "$here/registry.sh" "$new" "$registry" "$checkout/MODULE.bazel"
+  chmod 755 "$new"
+  mv -T "$new" "$registry" 2>/dev/null || rm -rf "$new"
 fi
 
 mkdir -p "$cache/cargo"
