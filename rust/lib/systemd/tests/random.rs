@@ -1,5 +1,5 @@
 //! Random trees through systemctl and through this crate; always the same ones. For others change the seed and
-//! the number of cases: 1500 agreed when this was written.
+//! the number of cases: 1000 agreed when this was written.
 
 mod common;
 
@@ -161,7 +161,6 @@ fn aliases() -> impl Strategy<Value = (String, String)> {
         ("al.service", "/dev/null"),
         ("a.service", "/dev/null"),
         ("t@y.service", "/dev/null"),
-        ("b.service", "/opt/b.service"),
     ]);
     (place, pair).prop_map(|(place, (name, target))| {
         let target = if target.starts_with('/') {
@@ -198,10 +197,11 @@ fn roots() -> impl Strategy<Value = Root> {
             ),
             0..3,
         ),
-        any::<[bool; 2]>(),
+        any::<bool>(),
     );
-    parts.prop_map(|(units, drop_ins, links, aliases, presets, [opt, also])| {
+    parts.prop_map(|(units, drop_ins, links, aliases, presets, also)| {
         let mut root = Root::new();
+        // Units linked from outside the search path are left to the table tests: systemctl's word on them differs with the host.
         // Whether old links of a unit that is disabled and named in Also= stay, the order of systemctl's tables decides.
         let links = if also { Vec::new() } else { links };
         let keep = |text: String| match also {
@@ -220,18 +220,12 @@ fn roots() -> impl Strategy<Value = Root> {
         for (dir, name, text) in presets {
             root.insert(format!("{dir}{name}.preset"), text);
         }
-        if opt {
-            root.insert(
-                "opt/b.service".into(),
-                "[Install]\nWantedBy=opt.target\n".into(),
-            );
-        }
         root
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, rng_seed: RngSeed::Fixed(1), failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn same_links(root in roots()) {
