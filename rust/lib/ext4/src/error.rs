@@ -46,6 +46,14 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// An extended attribute could not be set.
+    #[error("cannot set extended attributes of '{path}': {reason}")]
+    Xattr {
+        /// The entry, or the image.
+        path: String,
+        /// What was said.
+        reason: String,
+    },
     /// The tree's contents could not be read.
     #[error(transparent)]
     Tree(#[from] tree::Error),

@@ -10,6 +10,7 @@ use tree::{Sources, Tree};
 use crate::error::Error;
 use crate::params::{Params, BLOCK_SIZE};
 use crate::plan::Layout;
+use crate::xattrs;
 
 /// The program of the build environment.
 const PROGRAM: &str = "/usr/sbin/mke2fs";
@@ -78,6 +79,7 @@ pub(crate) fn run(
         });
     }
     fed?;
+    xattrs::set(tree, params, image, dir.path())?;
     Ok(Outcome::Done)
 }
 

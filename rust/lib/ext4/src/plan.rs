@@ -145,13 +145,20 @@ impl Layout {
     }
 }
 
-/// mke2fs' default (`ext2fs_default_journal_size`), without the table's upper rows, where it stays below this bound.
+/// The fewest blocks of a file system with a journal.
+const JOURNALLED: u64 = 2048;
+
+/// Blocks of the journal that mke2fs makes by default.
 fn journal_blocks(blocks: u64) -> u64 {
     match blocks {
-        0..32768 => 1024,
-        32768..262_144 => 4096,
+        0..32_768 => 1024,
+        32_768..262_144 => 4096,
         262_144..524_288 => 8192,
-        _ => 16384,
+        524_288..4_194_304 => 16_384,
+        4_194_304..8_388_608 => 32_768,
+        8_388_608..16_777_216 => 65_536,
+        16_777_216..33_554_432 => 131_072,
+        _ => 262_144,
     }
 }
 
@@ -171,7 +178,7 @@ fn copies(groups: u64) -> u64 {
 /// The fewest blocks of an image that holds `need`, in whole MiB, with `free_percent` of it free.
 pub fn needed_blocks(need: Need, journal: bool, free_percent: u8) -> u64 {
     let share = 100u64.saturating_sub(u64::from(free_percent)).max(1);
-    let mut blocks = 0u64;
+    let mut blocks = if journal { JOURNALLED } else { 0 };
     // The overhead grows with the size and is a small part of it, so this settles in a few rounds.
     for _ in 0..64 {
         let (_, overhead) = Layout::tight(blocks, need, journal);

@@ -24,7 +24,8 @@ impl Tree {
     pub fn write_tar<W: Write>(&self, sources: &Sources, out: W) -> Result<W, Error> {
         let mut writer = archive::Writer::new(out);
         for (path, entry) in self.placement() {
-            let member = member(path, entry);
+            // Readers give a file what the last of its names says: let all of them say the same.
+            let member = member(path, &entry.kind, self.inode(path).unwrap_or(entry));
             let written = match entry.source() {
                 Some(source) => writer.append(&member, sources.content(source)?),
                 None => writer.append(&member, io::empty()),
@@ -41,8 +42,8 @@ impl Tree {
     }
 }
 
-fn member(path: &[u8], entry: &Entry) -> archive::Entry {
-    let kind = match &entry.kind {
+fn member(path: &[u8], kind: &Kind, inode: &Entry) -> archive::Entry {
+    let kind = match kind {
         Kind::File(source) => archive::Kind::File {
             offset: 0,
             len: source.len,
@@ -64,12 +65,10 @@ fn member(path: &[u8], entry: &Entry) -> archive::Entry {
         },
         Kind::Fifo => archive::Kind::Fifo,
     };
-    let mut member = archive::Entry::new(path, kind, entry.stamp.mode);
-    member.uid = entry.stamp.uid;
-    member.gid = entry.stamp.gid;
-    member.mtime = entry.stamp.mtime;
-    if !matches!(entry.kind, Kind::HardLink { .. }) {
-        member.xattrs.clone_from(&entry.xattrs);
-    }
+    let mut member = archive::Entry::new(path, kind, inode.stamp.mode);
+    member.uid = inode.stamp.uid;
+    member.gid = inode.stamp.gid;
+    member.mtime = inode.stamp.mtime;
+    member.xattrs.clone_from(&inode.xattrs);
     member
 }
