@@ -1,0 +1,414 @@
+//! Images as fsck.fat and mtools see them.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fat::{write, Error, FatType, Params};
+use proptest::prelude::*;
+use tree::{Sources, Tree};
+
+/// Path -> content; nothing for a directory.
+type Files = BTreeMap<String, Option<Vec<u8>>>;
+
+fn params(size_mib: u64, fat_type: Option<FatType>) -> Params {
+    Params {
+        size_mib,
+        fat_type,
+        volume_id: 0x1234_abcd,
+        label: "ESP".into(),
+        mtime: 1_700_000_000,
+    }
+}
+
+fn member(path: &str, data: Option<&[u8]>) -> archive::Entry {
+    let kind = match data {
+        Some(data) => archive::Kind::File {
+            offset: 0,
+            len: data.len() as u64,
+        },
+        None => archive::Kind::Dir,
+    };
+    archive::Entry::new(path, kind, 0o755)
+}
+
+fn open(dir: &Path, members: &[(archive::Entry, Vec<u8>)]) -> (Tree, Sources) {
+    let mut writer = archive::Writer::new(Vec::new());
+    for (entry, data) in members {
+        writer.append(entry, &data[..]).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    let path = dir.join("base.tar");
+    fs::write(&path, &bytes).unwrap();
+    let index = archive::index(fs::File::open(&path).unwrap()).unwrap();
+    let tree = Tree::from_tar(index, bytes.len() as u64).unwrap();
+    let sources = Sources::open(&tree, &[path]).unwrap();
+    (tree, sources)
+}
+
+fn open_files(dir: &Path, files: &Files) -> (Tree, Sources) {
+    let files = files.iter();
+    let members = files.map(|(path, data)| {
+        (
+            member(path, data.as_deref()),
+            data.clone().unwrap_or_default(),
+        )
+    });
+    open(dir, &members.collect::<Vec<_>>())
+}
+
+fn image(dir: &Path, files: &Files, params: &Params) -> Result<PathBuf, Error> {
+    let (tree, sources) = open_files(dir, files);
+    let path = dir.join("image");
+    // What was there before must not show.
+    fs::write(&path, vec![0xff; 1 << 16]).unwrap();
+    let mut out = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    write(&tree, &sources, params, &mut out)?;
+    Ok(path)
+}
+
+fn run(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .output();
+    let output = output.unwrap_or_else(|e| panic!("{program} (packages dosfstools, mtools): {e}"));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let wrong = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {args:?}: {said}{wrong}");
+    said
+}
+
+/// fsck.fat finds nothing to say.
+fn check(image: &Path) {
+    let said = run("/usr/sbin/fsck.fat", &["-n", image.to_str().unwrap()]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+/// What mtools reads.
+fn read_back(image: &Path) -> Files {
+    let dir = tempfile::tempdir().unwrap();
+    let to = format!("{}/", dir.path().display());
+    run(
+        "/usr/bin/mcopy",
+        &["-s", "-i", image.to_str().unwrap(), "::/", &to],
+    );
+    let mut out = Files::new();
+    walk(dir.path(), "", &mut out);
+    out
+}
+
+fn walk(dir: &Path, prefix: &str, out: &mut Files) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), &format!("{name}/"), out);
+            out.insert(name, None);
+        } else {
+            out.insert(name, Some(fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+fn scene() -> Files {
+    let mut files = Files::new();
+    let mut file = |path: &str, data: &[u8]| files.insert(path.to_owned(), Some(data.to_vec()));
+    file("EFI/BOOT/BOOTX64.EFI", &[7; 100_000]);
+    file("EFI/BOOT/grub.cfg", b"set x=1\n");
+    file("a long name with spaces.txt", b"1");
+    file("another long name with spaces.txt", b"2");
+    file("caf\u{e9}.txt", b"3");
+    file("empty", b"");
+    file("exactly13char", b"4");
+    file(".hidden", b"5");
+    file("a+b;c=d.e,f", b"6");
+    for name in ["EFI", "EFI/BOOT", "dir", "dir/empty"] {
+        files.insert(name.to_owned(), None);
+    }
+    files
+}
+
+#[test]
+fn everything_arrives() {
+    let kinds = [
+        (1, Some(FatType::Fat12)),
+        (3, None),
+        (8, Some(FatType::Fat16)),
+        (40, None),
+        (34, Some(FatType::Fat32)),
+        (520, None),
+    ];
+    for (size_mib, kind) in kinds {
+        let dir = tempfile::tempdir().unwrap();
+        let image = image(dir.path(), &scene(), &params(size_mib, kind)).unwrap();
+        check(&image);
+        let meta = fs::metadata(&image).unwrap();
+        assert_eq!(meta.len(), size_mib << 20);
+        assert!(meta.blocks() * 512 < 1 << 20, "{size_mib} is not sparse");
+        assert_eq!(read_back(&image), scene(), "{size_mib}");
+        let name = image.to_str().unwrap();
+        let listed = run("/usr/bin/mdir", &["-i", name, "-/", "::"]);
+        assert!(
+            listed.contains("Volume Serial Number is 1234-ABCD"),
+            "{listed}"
+        );
+        assert!(listed.contains("is ESP"), "{listed}");
+        assert!(listed.contains("a long name with spaces.txt"), "{listed}");
+        assert!(listed.contains("2023-11-14  22:13"), "{listed}");
+        let text = run("/usr/bin/mtype", &["-i", name, "::/EFI/BOOT/grub.cfg"]);
+        assert_eq!(text, "set x=1\n");
+        let kind = run("/usr/bin/minfo", &["-i", name, "::"]);
+        let bits = match size_mib {
+            1 | 3 => "FAT12",
+            8 | 40 => "FAT16",
+            _ => "FAT32",
+        };
+        assert!(kind.contains(&format!("disk type=\"{bits}   \"")), "{kind}");
+    }
+}
+
+#[test]
+fn the_same_bytes_again() {
+    let bytes = || {
+        let dir = tempfile::tempdir().unwrap();
+        fs::read(image(dir.path(), &scene(), &params(8, None)).unwrap()).unwrap()
+    };
+    assert!(bytes() == bytes());
+}
+
+#[test]
+fn mtools_can_go_on_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in [FatType::Fat12, FatType::Fat16, FatType::Fat32] {
+        let size = if kind == FatType::Fat32 { 40 } else { 5 };
+        let size = if kind == FatType::Fat12 { 2 } else { size };
+        let image = image(dir.path(), &scene(), &params(size, Some(kind))).unwrap();
+        let name = image.to_str().unwrap();
+        let new = dir.path().join("new");
+        fs::write(&new, vec![9; 200_000]).unwrap();
+        run(
+            "/usr/bin/mcopy",
+            &["-i", name, new.to_str().unwrap(), "::/dir/new file"],
+        );
+        run("/usr/bin/mdel", &["-i", name, "::/EFI/BOOT/grub.cfg"]);
+        check(&image);
+        let mut want = scene();
+        want.remove("EFI/BOOT/grub.cfg");
+        want.insert("dir/new file".into(), Some(vec![9; 200_000]));
+        assert_eq!(read_back(&image), want);
+    }
+}
+
+#[test]
+fn too_small_says_by_how_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = scene();
+    files.insert("big".into(), Some(vec![1; 5 << 20]));
+    for (kind, has) in [(None, 3), (Some(FatType::Fat16), 4), (None, 4)] {
+        let error = image(dir.path(), &files, &params(has, kind)).unwrap_err();
+        let Error::DoesNotFit {
+            needs_mib, has_mib, ..
+        } = error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(has_mib, has);
+        // What it asks for is enough, and a MiB less is not.
+        let path = image(dir.path(), &files, &params(needs_mib, kind)).unwrap();
+        check(&path);
+        let less = image(dir.path(), &files, &params(needs_mib - 1, kind)).unwrap_err();
+        assert!(matches!(less, Error::DoesNotFit { .. }), "{less}");
+    }
+    let error = image(dir.path(), &files, &params(5, Some(FatType::Fat16))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the tree does not fit: it needs 6 MiB, the partition has 5 MiB (146 KiB more are wanted)"
+    );
+}
+
+#[test]
+fn a_full_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files::new();
+    // 2003 clusters of 512 bytes are left in 1 MiB.
+    files.insert("FILL".into(), Some(vec![5; 2003 * 512]));
+    let image1 = image(dir.path(), &files, &params(1, None)).unwrap();
+    check(&image1);
+    assert_eq!(read_back(&image1), files);
+    files.insert("FILL".into(), Some(vec![5; 2003 * 512 + 1]));
+    assert!(image(dir.path(), &files, &params(1, None)).is_err());
+}
+
+#[test]
+fn the_root_directory_has_its_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files::new();
+    for i in 0..511 {
+        files.insert(format!("F{i}"), Some(Vec::new()));
+    }
+    let full = image(dir.path(), &files, &params(8, None)).unwrap();
+    check(&full);
+    assert_eq!(read_back(&full).len(), 511);
+    files.insert("ONE".into(), None);
+    let error = image(dir.path(), &files, &params(8, None)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::RootFull {
+                wants: 513,
+                has: 512
+            }
+        ),
+        "{error}"
+    );
+    let wide = image(dir.path(), &files, &params(40, Some(FatType::Fat32))).unwrap();
+    check(&wide);
+    assert_eq!(read_back(&wide).len(), 512);
+}
+
+#[test]
+fn what_fat_cannot_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let add =
+        |path: &str, kind: archive::Kind| (archive::Entry::new(path, kind, 0o644), Vec::new());
+    let link = archive::Kind::Symlink { target: "x".into() };
+    let cases = [
+        (vec![add("l", link)], "FAT cannot hold '/l': a symlink"),
+        (
+            vec![add("n", archive::Kind::Char { major: 1, minor: 3 })],
+            "FAT cannot hold '/n': a char",
+        ),
+        (
+            vec![add("p", archive::Kind::Fifo)],
+            "FAT cannot hold '/p': a fifo",
+        ),
+        (
+            vec![
+                add("a/Name.txt", archive::Kind::Dir),
+                add("a/name.TXT", archive::Kind::Dir),
+            ],
+            "FAT takes '/a/Name.txt' and '/a/name.TXT' for the same name: they differ in case only",
+        ),
+        (
+            vec![add("a:b", archive::Kind::Dir)],
+            "FAT cannot hold '/a:b': its name has a control character or one of \\ : * ? \" < > |",
+        ),
+        (
+            vec![add("dot.", archive::Kind::Dir)],
+            "FAT cannot hold '/dot.': its name begins with a space, or ends in a dot or space",
+        ),
+    ];
+    for (members, want) in cases {
+        let (tree, sources) = open(dir.path(), &members);
+        let mut out = tempfile::tempfile().unwrap();
+        let error = write(&tree, &sources, &params(8, None), &mut out).unwrap_err();
+        assert_eq!(error.to_string(), want);
+    }
+    // A hard link becomes a second file.
+    let members = [
+        (member("a", Some(b"data")), b"data".to_vec()),
+        add("b", archive::Kind::HardLink { target: "a".into() }),
+    ];
+    let (tree, sources) = open(dir.path(), &members);
+    let path = dir.path().join("i");
+    let mut out = fs::File::create_new(&path).unwrap();
+    write(&tree, &sources, &params(1, None), &mut out).unwrap();
+    check(&path);
+    assert_eq!(read_back(&path)["b"], Some(b"data".to_vec()));
+}
+
+#[test]
+fn refused_parameters() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = params(8, None);
+    let bad = [
+        Params {
+            label: "lower".into(),
+            ..good.clone()
+        },
+        Params {
+            label: "TWELVE CHARS".into(),
+            ..good.clone()
+        },
+        Params {
+            label: "NO NAME".into(),
+            ..good.clone()
+        },
+        Params {
+            size_mib: 0,
+            ..good.clone()
+        },
+        Params {
+            mtime: i64::MAX,
+            ..good.clone()
+        },
+    ];
+    for params in bad {
+        let error = image(dir.path(), &scene(), &params).unwrap_err();
+        assert!(matches!(error, Error::Param { .. }), "{error}");
+    }
+    let error = image(dir.path(), &scene(), &params(8, Some(FatType::Fat32))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a FAT32 file system cannot have 8 MiB: too small"
+    );
+    // A label is optional.
+    let bare = Params {
+        label: String::new(),
+        ..good
+    };
+    check(&image(dir.path(), &scene(), &bare).unwrap());
+}
+
+fn names() -> impl Strategy<Value = String> {
+    let part = "[a-cA-C.~+ \u{e9}]{0,3}[a-cA-C0-9~\u{e9}]{1,12}(\\.[a-cA-C]{1,5})?";
+    prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any tree that is taken comes back whole, and fsck.fat has nothing to say.
+    #[test]
+    fn round_trip(names in prop::collection::btree_set(names(), 1..40), seed in any::<u8>(), kind in 0usize..3) {
+        let mut files = Files::new();
+        for (i, name) in names.iter().enumerate() {
+            let mut at = name.as_str();
+            while let Some((parent, _)) = at.rsplit_once('/') {
+                files.insert(parent.to_owned(), None);
+                at = parent;
+            }
+            let len = (i * 977 * usize::from(seed)) % 9000;
+            files.entry(name.clone()).or_insert(Some(vec![seed; len]));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (size, kind) = [(2, FatType::Fat12), (5, FatType::Fat16), (34, FatType::Fat32)][kind];
+        match image(dir.path(), &files, &params(size, Some(kind))) {
+            Ok(image) => {
+                check(&image);
+                prop_assert_eq!(read_back(&image), files);
+            }
+            Err(Error::CaseClash { .. } | Error::Unrepresentable { .. } | Error::RootFull { .. }) => {}
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+    }
+}
