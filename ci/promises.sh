@@ -2,6 +2,9 @@
 # What the tree promises of itself and grep can see: layers, sizes, docstrings, no address of any package registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# `check` sits at the end of pipelines and sets `bad` for the whole script.
+shopt -s lastpipe
+git rev-parse --is-inside-work-tree >/dev/null || { echo "FAIL promises: needs a git checkout"; exit 1; }
 bad=0
 complain() {
   echo "$1:"

@@ -117,4 +117,5 @@ esac
 # No fork: this process itself becomes enter.sh, which passes signals on and waits.
 exec nsenter --target "$pid" "${userns[@]}" --mount --pid --no-fork --wdns="$cwd" -- /usr/bin/env -i "${keep[@]}" \
   HOME=/root USER=root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$checkout" \
   CARGO_HOME="$cache/cargo" IMAGE_BUILD_CACHE="$cache" /bin/bash "$here/enter.sh" "$checkout" "$cache" "$base" "$@"

@@ -141,8 +141,11 @@ make_root() {
 # Namespaces live as long as a process in them. This one reaps what is left to it (Bazel's server is) and ends
 # when nothing else has run for ten minutes.
 start_holder() {
-  local pid
+  local pid git folders=("$checkout" "$cache")
   rm -f "$state"
+  # A work tree's repository lies elsewhere.
+  git=$(git -c safe.directory="$checkout" -C "$checkout" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=''
+  case $git in '' | "$checkout"/*) ;; *) folders+=("$git") ;; esac
   # shellcheck disable=SC2016 # the inner shell's variables
   setsid unshare "${ids[@]}" --mount --pid --fork --kill-child -- bash -c '
     set -e
@@ -163,7 +166,7 @@ start_holder() {
       sleep 30 & wait $!
       set -- /proc/[0-9]*
       if [ $# -gt 1 ]; then idle=0; else idle=$((idle + 1)); fi
-    done' _ "$base/root" "$checkout" "$cache" </dev/null >"$base/holder.log" 2>&1 9>&- &
+    done' _ "$base/root" "${folders[@]}" </dev/null >"$base/holder.log" 2>&1 9>&- &
   # pid 1 of the container is the child of unshare.
   for _ in $(seq 200); do
     pid=$(cut -d' ' -f1 "/proc/$!/task/$!/children" 2>/dev/null) || true

@@ -1,7 +1,7 @@
 //! The reports of the probe's actions have no bad line.
 
 fn check(path: &str, lines: usize) {
-    let report = std::fs::read_to_string(path).unwrap();
+    let report = std::fs::read_to_string(path).unwrap_or_default();
     assert_eq!(report.lines().count(), lines, "{path}:\n{report}");
     assert!(
         report.lines().all(|line| line.starts_with("ok ")),
