@@ -13,6 +13,7 @@ def _action_test_impl(ctx):
     asserts.true(env, "--preset-all" in argv, "the preset flag reaches the tool")
     asserts.equals(env, "1", argv[argv.index("--mtime") + 1])
     tree = target[TreeInfo]
+
     # Sorted by destination, whatever the order in the map: the manifest counts inputs in this order.
     asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [f.basename for f in tree.inputs])
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
