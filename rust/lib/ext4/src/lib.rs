@@ -2,7 +2,7 @@
 //!
 //! Format: the kernel's `filesystems/ext4` pages. This version streams the tree as a tar to `mke2fs -d -` (e2fsprogs
 //! 1.47.1 or later, linked with libarchive) and sets extended attributes other than `security.capability`, which
-//! mke2fs does not take from an archive, with debugfs; [`Params`] and [`write`] say nothing of that.
+//! mke2fs does not take from an archive, with debugfs; [`Params`] and [`write()`] say nothing of that.
 //!
 //! The same tree, contents and [`Params`] give the same bytes: identifiers and times are parameters, mke2fs gets its
 //! own configuration and an empty environment. What is written: blocks of 4096 bytes, inodes of 256, no blocks kept

@@ -1,7 +1,7 @@
 //! What `systemctl --root=DIR preset-all --preset-mode=full` does to `/etc/systemd/system`, computed on a
 //! [`tree::Tree`] without running anything.
 //!
-//! Spec: systemd.unit(5), "[Install] section options", "Unit file load path" and "Specifiers"; systemd.preset(5);
+//! Spec: systemd.unit(5), "\[Install\] section options", "Unit file load path" and "Specifiers"; systemd.preset(5);
 //! systemctl(1), "preset-all", "enable" and "disable"; systemd.syntax(7). Where the pages are silent, this follows
 //! what systemctl of systemd 262 was seen to do; `tests/` runs both on the same trees.
 //!
