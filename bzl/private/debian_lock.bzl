@@ -22,7 +22,10 @@ def debian_lock(name, suite, locks, then = None, arch = "amd64", **kwargs):
     for lock, lists in locks.items():
         args += ["--lock", here + lock + "=" + ",".join([here + file for file in lists])]
     if then:
-        args += ["--then", str(native.package_relative_label(then))]
+        label = native.package_relative_label(then)
+
+        # Not str(label): a leading "@" would name a parameter file.
+        args += ["--then", "//{}:{}".format(label.package, label.name)]
     native_binary(
         name = name,
         src = "//rust/tools:lock",
