@@ -14,7 +14,7 @@ skipped=$(grep -cE '^//[^ ]+ .*SKIPPED' "$log")
 # A build that fails beside its tests has no line for it.
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 
-for job in promises format starlark late-injection reproducible; do
+for job in promises format starlark real-root late-injection reproducible; do
   echo "== ci/$job.sh"
   "ci/$job.sh"
   case $? in
