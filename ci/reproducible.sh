@@ -24,6 +24,8 @@ build() {
     echo "FAIL reproducible: build $1 failed"
     exit 1
   }
+  # How many came from the cache, how many ran in a sandbox, how many (base images, Dockerfiles) outside one.
+  echo "build $1: $(sed -nE 's/^INFO: ([0-9]+ processes: .*)/\1/p' "$scratch/$1.log" | tail -n 1)"
   bin=$(bazel --output_base="$base" info bazel-bin 2>/dev/null)
   for env in dev prod; do
     (cd "$bin/ic-os/guestos/envs/$env" && sha256sum -- *.img update.tar SHA256SUMS manifest.json packages.txt version.txt root_tree.tree.jsonl) |
