@@ -119,7 +119,8 @@ make_root() {
   trap 'give_up 129 interrupted' HUP
   mkdir -p "$partial"
   : >"$log"
-  step "$log" mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
+  # Its temporary files, too, go with the partial folder.
+  TMPDIR=$partial step "$log" mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
     --include="$packages" --skip=cleanup/apt/lists forky "$partial/root" ${mirror:+"$mirror"} ||
     failed "mmdebstrap could not make the root"
   # The certificates that this machine trusts beside the public ones, for proxies and mirrors of an organisation.
