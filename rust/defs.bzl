@@ -35,6 +35,31 @@ def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
         names.append(test)
     return names
 
+def _tests(name, crate, deps, proc_macro_deps, test_deps, test_data, integration_data, rustc_env, size):
+    """Unit tests in the sources, one test per tests/*.rs, clippy and rustfmt over all of it.
+
+    Args:
+      name: name of the crate or program.
+      crate: what tests/*.rs link besides deps: the crate itself, if it is a library.
+      deps: crates it uses.
+      proc_macro_deps: procedural-macro crates it uses.
+      test_deps: crates only its tests use.
+      test_data: files its tests read.
+      integration_data: files only tests/*.rs read.
+      rustc_env: environment tests/*.rs are compiled with.
+      size: size of the tests.
+    """
+    unit = name + "_test"
+    rust_test(
+        name = unit,
+        size = size,
+        crate = ":" + name,
+        data = test_data + native.glob(["tests/data/**", "src/**/testdata/**"], allow_empty = True),
+        deps = test_deps,
+    )
+    tests = _test_files(name, crate, deps + test_deps, proc_macro_deps, test_data + integration_data, rustc_env, size)
+    _checks(name, [":" + name], [unit] + tests)
+
 def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
     """A library crate with its unit tests, its tests/*.rs, clippy and rustfmt.
 
@@ -53,16 +78,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
         visibility = _VISIBILITY,
         deps = deps,
     )
-    unit = name + "_test"
-    rust_test(
-        name = unit,
-        size = test_size,
-        crate = ":" + name,
-        data = test_data + native.glob(["tests/data/**", "src/**/testdata/**"], allow_empty = True),
-        deps = test_deps,
-    )
-    tests = [unit] + _test_files(name, [":" + name], deps + test_deps, proc_macro_deps, test_data, {}, test_size)
-    _checks(name, [":" + name], tests)
+    _tests(name, [":" + name], deps, proc_macro_deps, test_deps, test_data, [], {}, test_size)
 
 def rust_tool(name, deps = [], proc_macro_deps = []):
     """A build action's program from src/bin/NAME.rs.
@@ -105,21 +121,14 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
         visibility = _VISIBILITY,
         deps = deps,
     )
-    unit = name + "_test"
-    rust_test(
-        name = unit,
-        size = test_size,
-        crate = ":" + name,
-        data = test_data + native.glob(["tests/data/**"], allow_empty = True),
-        deps = test_deps,
-    )
-    tests = [unit] + _test_files(
+    _tests(
         name,
         [],
-        deps + test_deps,
+        deps,
         proc_macro_deps,
-        test_data + [":" + name],
+        test_deps,
+        test_data,
+        [":" + name],
         {"CARGO_BIN_EXE_" + name: "$(rootpath :{})".format(name)},
         test_size,
     )
-    _checks(name, [":" + name], tests)

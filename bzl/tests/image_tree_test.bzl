@@ -3,6 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:image.bzl", "image_tree")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
+load(":fails_test.bzl", "fails_test")
 
 def _action_test_impl(ctx):
     env = analysistest.begin(ctx)
@@ -21,17 +22,6 @@ def _action_test_impl(ctx):
     return analysistest.end(env)
 
 _action_test = analysistest.make(_action_test_impl)
-
-def _fails_test_impl(ctx):
-    env = analysistest.begin(ctx)
-    asserts.expect_failure(env, ctx.attr.message)
-    return analysistest.end(env)
-
-_fails_test = analysistest.make(
-    _fails_test_impl,
-    expect_failure = True,
-    attrs = {"message": attr.string(mandatory = True)},
-)
 
 # name of the case: (attributes of the tree, what the error says)
 _REFUSED = {
@@ -74,7 +64,7 @@ def image_tree_test_suite(name):
             timestamp = 1,
             **attrs
         )
-        _fails_test(
+        fails_test(
             name = name + "_" + case,
             message = message,
             target_under_test = name + "_" + case + "_subject",

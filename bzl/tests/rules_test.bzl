@@ -2,6 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:image.bzl", "ext4_image", "gpt_disk", "grubenv_file", "image_tree", "sha256sums", "update_bundle", "vfat_image")
+load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
     env = analysistest.begin(ctx)
@@ -18,17 +19,6 @@ _argv_test = analysistest.make(
         "action": attr.string(mandatory = True),
         "parts": attr.string_list(mandatory = True),
     },
-)
-
-def _fails_test_impl(ctx):
-    env = analysistest.begin(ctx)
-    asserts.expect_failure(env, ctx.attr.message)
-    return analysistest.end(env)
-
-_fails_test = analysistest.make(
-    _fails_test_impl,
-    expect_failure = True,
-    attrs = {"message": attr.string(mandatory = True)},
 )
 
 _UUID = "00000000-0000-4000-8000-000000000001"
@@ -100,6 +90,6 @@ def rules_test_suite(name):
         tests.append(test)
     for subject, message in _REFUSED.items():
         test = "{}_{}".format(name, subject)
-        _fails_test(name = test, message = message, target_under_test = prefix + subject)
+        fails_test(name = test, message = message, target_under_test = prefix + subject)
         tests.append(test)
     native.test_suite(name = name, tests = tests)
