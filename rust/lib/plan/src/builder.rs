@@ -1,0 +1,259 @@
+//! A plan front to back. The canonical form is made here and nowhere else.
+
+use crate::error::Error;
+use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, ZERO_RUN};
+
+/// Writes a plan from its first byte to its last, whatever pieces it is given in.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    inputs: Vec<Input>,
+    extents: Vec<Stored>,
+    blob: Vec<u8>,
+    /// Where the next extent starts: what is pending lies behind it.
+    at: u64,
+    /// Zeros at the end of the known run that are not decided yet: a zero extent, or bytes that the plan holds.
+    zeros: u64,
+    /// Whether the known run has a byte that is not zero.
+    known: bool,
+}
+
+impl Builder {
+    /// An empty image over `inputs`.
+    pub fn new(inputs: Vec<Input>) -> Self {
+        Self {
+            inputs,
+            extents: Vec::new(),
+            blob: Vec::new(),
+            at: 0,
+            zeros: 0,
+            known: false,
+        }
+    }
+
+    /// Adds an input and returns its position.
+    pub fn add_input(&mut self, input: Input) -> u32 {
+        let position = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
+        self.inputs.push(input);
+        position
+    }
+
+    /// How long the image is so far.
+    pub fn position(&self) -> u64 {
+        self.at.saturating_add(self.zeros)
+    }
+
+    /// Appends `len` zeros.
+    pub fn zero(&mut self, len: u64) -> Result<(), Error> {
+        self.check(len)?;
+        self.zeros = self.zeros.saturating_add(len);
+        Ok(())
+    }
+
+    /// Appends zeros until the image is `position` bytes long, which it must not exceed yet.
+    pub fn zero_to(&mut self, position: u64) -> Result<(), Error> {
+        let have = self.position();
+        let len = position.checked_sub(have).ok_or(Error::Overlap {
+            first_start: 0,
+            first_len: have,
+            second_start: position,
+            second_len: 0,
+        })?;
+        self.zero(len)
+    }
+
+    /// Appends bytes that the plan is to hold.
+    pub fn inline(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.check(length(bytes))?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let zeros = rest.iter().take_while(|b| **b == 0).count();
+            self.zeros = self
+                .zeros
+                .saturating_add(u64::try_from(zeros).unwrap_or(u64::MAX));
+            rest = rest.get(zeros..).unwrap_or_default();
+            let data = until_zero_run(rest);
+            if data > 0 {
+                self.hold(rest.get(..data).unwrap_or_default());
+            }
+            rest = rest.get(data..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Appends `len` bytes of `input` from `offset` on.
+    pub fn source(&mut self, input: u32, offset: u64, len: u64) -> Result<(), Error> {
+        self.check(len)?;
+        let have = usize::try_from(input)
+            .ok()
+            .and_then(|index| self.inputs.get(index))
+            .ok_or(Error::MissingInput {
+                input,
+                have: self.inputs.len(),
+            })?
+            .len;
+        if offset.checked_add(len).is_none_or(|end| end > have) {
+            return Err(Error::OutsideInput {
+                input,
+                offset,
+                len,
+                have,
+            });
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        self.end_known_run();
+        if let Some(Stored {
+            len: before,
+            kind:
+                Kind::Source {
+                    input: same,
+                    offset: from,
+                },
+            ..
+        }) = self.extents.last_mut()
+        {
+            if *same == input && from.saturating_add(*before) == offset {
+                *before = before.saturating_add(len);
+                self.at = self.at.saturating_add(len);
+                return Ok(());
+            }
+        }
+        self.push(len, Kind::Source { input, offset });
+        Ok(())
+    }
+
+    /// Appends one extent of a plan over the same inputs; where it started does not count.
+    pub fn extent(&mut self, extent: Extent<'_>) -> Result<(), Error> {
+        match extent.piece {
+            Piece::Zero => self.zero(extent.len),
+            Piece::Inline(bytes) => self.inline(bytes),
+            Piece::Source { input, offset } => self.source(input, offset, extent.len),
+        }
+    }
+
+    /// Appends all of `plan`; `map` has, for each of its inputs, the position here.
+    pub fn plan(&mut self, plan: &Plan, map: &[u32]) -> Result<(), Error> {
+        for extent in plan.extents() {
+            self.extent(mapped(extent, map)?)?;
+        }
+        Ok(())
+    }
+
+    /// The plan.
+    pub fn finish(mut self) -> Result<Plan, Error> {
+        self.end_known_run();
+        Ok(Plan {
+            inputs: self.inputs,
+            extents: self.extents,
+            blob: self.blob,
+            len: self.at,
+        })
+    }
+
+    /// Refuses an image that would become too long.
+    fn check(&self, len: u64) -> Result<(), Error> {
+        match self.position().checked_add(len) {
+            Some(end) if end <= MAX_LEN => Ok(()),
+            _ => Err(Error::TooLong),
+        }
+    }
+
+    /// Bytes of the known run, the first of them not zero.
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.zeros >= ZERO_RUN {
+            self.push_zeros();
+        } else {
+            self.hold_zeros();
+        }
+        self.hold_bytes(bytes.len(), |blob| blob.extend_from_slice(bytes));
+        self.known = true;
+    }
+
+    fn end_known_run(&mut self) {
+        if self.known && self.zeros < ZERO_RUN {
+            self.hold_zeros();
+        } else {
+            self.push_zeros();
+        }
+        self.known = false;
+    }
+
+    fn hold_zeros(&mut self) {
+        // Fewer than ZERO_RUN.
+        let len = usize::try_from(self.zeros).unwrap_or(0);
+        self.zeros = 0;
+        self.hold_bytes(len, |blob| blob.resize(blob.len().saturating_add(len), 0));
+    }
+
+    fn hold_bytes(&mut self, len: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        if len == 0 {
+            return;
+        }
+        let at = self.blob.len();
+        put(&mut self.blob);
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        if let Some(Stored {
+            len: before,
+            kind: Kind::Inline { .. },
+            ..
+        }) = self.extents.last_mut()
+        {
+            *before = before.saturating_add(len);
+            self.at = self.at.saturating_add(len);
+            return;
+        }
+        self.push(len, Kind::Inline { at });
+    }
+
+    fn push_zeros(&mut self) {
+        let len = std::mem::take(&mut self.zeros);
+        if len > 0 {
+            self.push(len, Kind::Zero);
+        }
+    }
+
+    fn push(&mut self, len: u64, kind: Kind) {
+        let start = self.at;
+        self.extents.push(Stored { start, len, kind });
+        self.at = self.at.saturating_add(len);
+    }
+}
+
+/// `extent` over other inputs.
+pub(crate) fn mapped<'a>(extent: Extent<'a>, map: &[u32]) -> Result<Extent<'a>, Error> {
+    let Piece::Source { input, offset } = extent.piece else {
+        return Ok(extent);
+    };
+    let position = usize::try_from(input).ok().and_then(|i| map.get(i));
+    let input = *position.ok_or(Error::MissingInput {
+        input,
+        have: map.len(),
+    })?;
+    let piece = Piece::Source { input, offset };
+    Ok(Extent { piece, ..extent })
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// How many of `bytes` come before ZERO_RUN zeros, or before the zeros at the end, which the next piece may continue.
+fn until_zero_run(bytes: &[u8]) -> usize {
+    let run = usize::try_from(ZERO_RUN).unwrap_or(usize::MAX);
+    let mut at = 0usize;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(zero) = rest.iter().position(|b| *b == 0) else {
+            return bytes.len();
+        };
+        let start = at.saturating_add(zero);
+        let zeros = bytes.get(start..).unwrap_or_default();
+        let zeros = zeros.iter().take_while(|b| **b == 0).count();
+        let end = start.saturating_add(zeros);
+        if zeros >= run || end == bytes.len() {
+            return start;
+        }
+        at = end;
+    }
+    at
+}

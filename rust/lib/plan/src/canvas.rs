@@ -1,0 +1,105 @@
+//! A plan from pieces in any order.
+
+use crate::builder::{mapped, Builder};
+use crate::error::Error;
+use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN};
+
+/// An image of fixed length, zero where nothing is put. Two pieces on one byte are an error, found by [`Canvas::finish`].
+#[derive(Clone, Debug)]
+pub struct Canvas {
+    len: u64,
+    pieces: Plan,
+}
+
+impl Canvas {
+    /// `len` zeros over `inputs`.
+    pub fn new(len: u64, inputs: Vec<Input>) -> Result<Self, Error> {
+        if len > MAX_LEN {
+            return Err(Error::TooLong);
+        }
+        // Its extents are neither sorted nor gap-free; it never leaves this type.
+        let pieces = Plan {
+            inputs,
+            extents: Vec::new(),
+            blob: Vec::new(),
+            len,
+        };
+        Ok(Self { len, pieces })
+    }
+
+    /// Length of the image.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an image is measured, not asked for being empty"
+    )]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Puts bytes at `start`.
+    pub fn inline(&mut self, start: u64, bytes: &[u8]) -> Result<(), Error> {
+        let at = self.pieces.blob.len();
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.put(start, len, Kind::Inline { at })?;
+        self.pieces.blob.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Puts `len` bytes of `input` from `offset` on at `start`. That they are there is checked by [`Canvas::finish`].
+    pub fn source(&mut self, start: u64, input: u32, offset: u64, len: u64) -> Result<(), Error> {
+        self.put(start, len, Kind::Source { input, offset })
+    }
+
+    /// Puts all of `plan` at `start`; `map` has, for each of its inputs, the position here. Its zeros count as pieces.
+    pub fn plan(&mut self, start: u64, plan: &Plan, map: &[u32]) -> Result<(), Error> {
+        for extent in plan.extents() {
+            let start = start.saturating_add(extent.start);
+            self.extent(start, mapped(extent, map)?)?;
+        }
+        Ok(())
+    }
+
+    /// Puts one extent of a plan over the same inputs at `start`.
+    pub fn extent(&mut self, start: u64, extent: Extent<'_>) -> Result<(), Error> {
+        match extent.piece {
+            Piece::Zero => self.put(start, extent.len, Kind::Zero),
+            Piece::Inline(bytes) => self.inline(start, bytes),
+            Piece::Source { input, offset } => self.source(start, input, offset, extent.len),
+        }
+    }
+
+    /// The plan.
+    pub fn finish(mut self) -> Result<Plan, Error> {
+        let mut stored = std::mem::take(&mut self.pieces.extents);
+        stored.sort_by_key(|piece| piece.start);
+        let mut builder = Builder::new(self.pieces.inputs.clone());
+        let mut last = (0, 0);
+        for piece in stored {
+            if piece.start < builder.position() {
+                return Err(Error::Overlap {
+                    first_start: last.0,
+                    first_len: last.1,
+                    second_start: piece.start,
+                    second_len: piece.len,
+                });
+            }
+            builder.zero_to(piece.start)?;
+            builder.extent(self.pieces.extent(piece))?;
+            last = (piece.start, piece.len);
+        }
+        builder.zero_to(self.len)?;
+        builder.finish()
+    }
+
+    fn put(&mut self, start: u64, len: u64, kind: Kind) -> Result<(), Error> {
+        match start.checked_add(len) {
+            Some(end) if end <= self.len => {
+                if len > 0 {
+                    self.pieces.extents.push(Stored { start, len, kind });
+                }
+                Ok(())
+            }
+            _ => Err(Error::outside_image(start, len, self.len)),
+        }
+    }
+}

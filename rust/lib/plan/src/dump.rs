@@ -1,0 +1,55 @@
+//! A plan as text: different plans, different text.
+
+use std::io::{self, Write};
+
+use sha2::{Digest, Sha256};
+
+use crate::plan::{Piece, Plan};
+
+/// Inline bytes up to this number are shown, more are named by their digest.
+const SHOWN: usize = 64;
+
+impl Plan {
+    /// Writes the plan as text, one thing a line.
+    ///
+    /// ```text
+    /// plan 1
+    /// length 1052672
+    /// input 0 1734
+    /// input 1 512 sha256:…
+    /// 0 512 inline hex:eb58…
+    /// 512 3584 zero
+    /// 4096 1734 source 0 0
+    /// ```
+    ///
+    /// Inline bytes beyond 64 stand there as `sha256:…`, so text is as different as plans are, but for collisions of SHA-256.
+    pub fn dump(&self, mut out: impl Write) -> io::Result<()> {
+        writeln!(out, "plan {}", crate::VERSION)?;
+        writeln!(out, "length {}", self.len())?;
+        for (position, input) in self.inputs().iter().enumerate() {
+            write!(out, "input {position} {}", input.len)?;
+            if let Some(digest) = input.sha256 {
+                write!(out, " sha256:{}", hex(&digest))?;
+            }
+            writeln!(out)?;
+        }
+        for extent in self.extents() {
+            write!(out, "{} {} ", extent.start, extent.len)?;
+            match extent.piece {
+                Piece::Zero => writeln!(out, "zero")?,
+                Piece::Source { input, offset } => writeln!(out, "source {input} {offset}")?,
+                Piece::Inline(bytes) if bytes.len() <= SHOWN => {
+                    writeln!(out, "inline hex:{}", hex(bytes))?;
+                }
+                Piece::Inline(bytes) => {
+                    writeln!(out, "inline sha256:{}", hex(&Sha256::digest(bytes)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,102 @@
+//! What can be wrong with a plan.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a plan was refused, or could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Bytes that are no plan of this version, or a damaged one.
+    #[error("not a valid image plan: at byte {at}: {reason}")]
+    Format {
+        /// Offset in the encoding.
+        at: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A range that reaches beyond an input.
+    #[error("bytes {offset}+{len} of input {input} lie outside its {have} bytes")]
+    OutsideInput {
+        /// The input's position.
+        input: u32,
+        /// Start of the range.
+        offset: u64,
+        /// Length of the range.
+        len: u64,
+        /// Length of the input.
+        have: u64,
+    },
+    /// A position that no input has.
+    #[error("the plan names input {input}, but it has {have} inputs")]
+    MissingInput {
+        /// The position.
+        input: u32,
+        /// How many there are.
+        have: usize,
+    },
+    /// A range that reaches beyond the image.
+    #[error("bytes {start}+{len} lie outside the image of {have} bytes")]
+    OutsideImage {
+        /// Start of the range.
+        start: u64,
+        /// Length of the range.
+        len: u64,
+        /// Length of the image.
+        have: u64,
+    },
+    /// Two pieces claim the same byte.
+    #[error("two pieces overlap: {first_start}+{first_len} and {second_start}+{second_len}")]
+    Overlap {
+        /// Start of the piece that comes first.
+        first_start: u64,
+        /// Its length.
+        first_len: u64,
+        /// Start of the other.
+        second_start: u64,
+        /// Its length.
+        second_len: u64,
+    },
+    /// An image longer than 2^63-1 bytes.
+    #[error("the image would be longer than 2^63-1 bytes")]
+    TooLong,
+    /// The files given are not the inputs that the plan was made over.
+    #[error("{reason}")]
+    Inputs {
+        /// What differs.
+        reason: String,
+    },
+    /// A reference on the command line that is not `PLAN:0,1,…`.
+    #[error("{text:?} is not PLAN:0,1,… (a plan and the positions of its inputs)")]
+    Reference {
+        /// What came.
+        text: String,
+    },
+    /// Reading an input failed.
+    #[error("cannot read {what}")]
+    Io {
+        /// Which file.
+        what: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A plan file that is refused.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    pub(crate) fn outside_image(start: u64, len: u64, have: u64) -> Self {
+        Self::OutsideImage { start, len, have }
+    }
+}

@@ -1,0 +1,37 @@
+//! Image plans: what an image holds, said as extents over its inputs instead of as bytes.
+//!
+//! A [`Plan`] says of every byte of an image where it comes from: zero, bytes that the plan itself holds (metadata that
+//! somebody computed), or a range of an input. Inputs are known by position and length, and by digest where somebody took
+//! one; never by path. A plan is sorted, gap-free and *canonical*: two plans that say the same are equal, and so are their
+//! encodings (`docs/formats/plan.md`).
+//!
+//! | to …                                        | use                                                   |
+//! |---------------------------------------------|-------------------------------------------------------|
+//! | write an image front to back                | [`Builder`]                                           |
+//! | put pieces into an image in any order       | [`Canvas`]: overlaps are an error                     |
+//! | put a plan into another one                 | [`Builder::plan`], [`Canvas::plan`], [`Plan::slice`]  |
+//! | read the image without writing it           | [`Reader`]                                            |
+//! | take plans and inputs from a command line   | [`Reference`], [`Merged`]                             |
+//! | look at a plan                              | [`Plan::dump`]                                        |
+//!
+//! The canonical form: neighbours that continue each other are one extent. The bytes between two ranges of inputs (or
+//! an end of the image) are one *known run*; a run that is all zero is one zero extent, and in any other run exactly the
+//! stretches of at least [`ZERO_RUN`] zeros are zero extents, all else is held by the plan.
+
+mod builder;
+mod canvas;
+mod dump;
+mod error;
+mod format;
+#[allow(clippy::module_inception, reason = "the crate's subject is its name")]
+mod plan;
+mod read;
+mod reference;
+
+pub use builder::Builder;
+pub use canvas::Canvas;
+pub use error::Error;
+pub use format::{MAGIC, VERSION};
+pub use plan::{Extent, Input, Piece, Plan, ZERO_RUN};
+pub use read::{ReadAt, Reader};
+pub use reference::{Merged, Reference};

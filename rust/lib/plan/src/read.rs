@@ -1,0 +1,156 @@
+//! Reading an image through its plan.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::plan::{Input, Piece, Plan};
+
+/// Something that bytes can be read from at any position, by several threads at once.
+pub trait ReadAt {
+    /// Fills `buffer` from `offset` on.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl ReadAt for File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = self.get(start..start.saturating_add(buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// A plan and its open inputs: the image, byte by byte, without writing it.
+#[derive(Debug)]
+pub struct Reader<R = File> {
+    plan: Plan,
+    inputs: Vec<(String, R)>,
+}
+
+impl Plan {
+    /// Reads the plan file at `path`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = |source| Error::File {
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let bytes = std::fs::read(path).map_err(Error::io(path.display().to_string()))?;
+        Self::decode(&bytes).map_err(file)
+    }
+}
+
+impl Reader<File> {
+    /// Opens the inputs of `plan`: as many files as it has, each of the length it says.
+    pub fn open<P: AsRef<Path>>(plan: Plan, paths: &[P]) -> Result<Self, Error> {
+        let have = plan.inputs().len();
+        if paths.len() != have {
+            let given = paths.len();
+            let reason = format!("the plan was made over {have} inputs, but {given} are given");
+            return Err(Error::Inputs { reason });
+        }
+        let mut inputs = Vec::with_capacity(have);
+        for (input, path) in plan.inputs().iter().zip(paths) {
+            inputs.push(open_input(*input, path.as_ref())?);
+        }
+        Ok(Self { plan, inputs })
+    }
+}
+
+impl<R: ReadAt> Reader<R> {
+    /// A reader over inputs that are open already, each with what to call it in errors. Their lengths are not checked.
+    pub fn new(plan: Plan, inputs: Vec<(String, R)>) -> Result<Self, Error> {
+        let (have, given) = (plan.inputs().len(), inputs.len());
+        if have != given {
+            let reason = format!("the plan was made over {have} inputs, but {given} are given");
+            return Err(Error::Inputs { reason });
+        }
+        Ok(Self { plan, inputs })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The inputs by position, each with what it is called in errors.
+    pub fn inputs(&self) -> &[(String, R)] {
+        &self.inputs
+    }
+
+    /// Length of the image.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an image is measured, not asked for being empty"
+    )]
+    pub fn len(&self) -> u64 {
+        self.plan.len()
+    }
+
+    /// Fills `buffer` with the image's bytes from `start` on; a range beyond the image is an error.
+    pub fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
+        let len = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        let mut rest = buffer;
+        for extent in self.plan.extents_in(start, len)? {
+            let take = usize::try_from(extent.len).unwrap_or(usize::MAX);
+            // Extents of the range make up exactly its length.
+            let Some((part, after)) = rest.split_at_mut_checked(take) else {
+                break;
+            };
+            match extent.piece {
+                Piece::Zero => part.fill(0),
+                Piece::Inline(bytes) => part.copy_from_slice(bytes),
+                Piece::Source { input, offset } => self.read_input(input, part, offset)?,
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset` of an input.
+    pub fn read_input(&self, input: u32, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        let index = usize::try_from(input).unwrap_or(usize::MAX);
+        let (name, file) = self.inputs.get(index).ok_or(Error::MissingInput {
+            input,
+            have: self.inputs.len(),
+        })?;
+        file.read_exact_at(buffer, offset)
+            .map_err(|source| match source.kind() {
+                // The length was right when it was opened.
+                io::ErrorKind::UnexpectedEof => Error::Inputs {
+                    reason: format!("{name} became shorter while it was read"),
+                },
+                _ => Error::Io {
+                    what: name.clone(),
+                    source,
+                },
+            })
+    }
+}
+
+fn open_input(input: Input, path: &Path) -> Result<(String, File), Error> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(Error::io(&name))?;
+    let metadata = file.metadata().map_err(Error::io(&name))?;
+    if !metadata.is_file() {
+        let reason = format!("{name} is not a regular file");
+        return Err(Error::Inputs { reason });
+    }
+    let len = metadata.len();
+    if len != input.len {
+        let reason = format!(
+            "{name} has {len} bytes, but the plan was made over {}",
+            input.len
+        );
+        return Err(Error::Inputs { reason });
+    }
+    Ok((name, file))
+}

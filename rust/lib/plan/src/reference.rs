@@ -1,0 +1,110 @@
+//! Plans on a command line: each with the positions that its inputs have in the result.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::plan::{Input, Plan};
+
+/// `PLAN:0,3,4`: a plan file, and for each of its inputs the position in the image that is being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The plan file.
+    pub path: PathBuf,
+    /// Positions of its inputs.
+    pub inputs: Vec<u32>,
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parse = || {
+            let (path, list) = text.rsplit_once(':').filter(|(path, _)| !path.is_empty())?;
+            let numbers = list.split(',').filter(|_| !list.is_empty());
+            let inputs: Result<Vec<u32>, _> = numbers.map(str::parse).collect();
+            Some(Self {
+                path: path.into(),
+                inputs: inputs.ok()?,
+            })
+        };
+        parse().ok_or_else(|| Error::Reference {
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Reference {
+    /// Reads the plan and enters its inputs into `merged`.
+    pub fn open(&self, merged: &mut Merged) -> Result<Plan, Error> {
+        let plan = Plan::open(&self.path)?;
+        let (have, given) = (plan.inputs().len(), self.inputs.len());
+        if have != given {
+            let path = self.path.display();
+            let reason = format!("{path} has {have} inputs, but {given} positions are given");
+            return Err(Error::Inputs { reason });
+        }
+        for (position, input) in self.inputs.iter().zip(plan.inputs()) {
+            merged.enter(*position, *input)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// The inputs of an image that is made of several plans, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    inputs: Vec<Option<Input>>,
+}
+
+impl Merged {
+    /// Positions beyond this are a mistake.
+    const MAX: u32 = 1 << 20;
+
+    /// Says that the input at `position` is `input`. Saying it twice is fine, saying something else is an error.
+    pub fn enter(&mut self, position: u32, input: Input) -> Result<(), Error> {
+        let index = usize::try_from(position).unwrap_or(usize::MAX);
+        if position > Self::MAX {
+            let reason = format!("there is no input {position}");
+            return Err(Error::Inputs { reason });
+        }
+        if self.inputs.len() <= index {
+            self.inputs.resize(index.saturating_add(1), None);
+        }
+        let Some(slot) = self.inputs.get_mut(index) else {
+            return Ok(());
+        };
+        let merged = match *slot {
+            Some(before) if before.len != input.len => None,
+            Some(Input {
+                sha256: Some(before),
+                ..
+            }) if input.sha256.is_some_and(|digest| digest != before) => None,
+            Some(before) => Some(Input {
+                sha256: before.sha256.or(input.sha256),
+                ..input
+            }),
+            None => Some(input),
+        };
+        match merged {
+            Some(_) => *slot = merged,
+            None => {
+                let reason = format!("two plans disagree on what input {position} is");
+                return Err(Error::Inputs { reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// All inputs; a position that nobody entered is an error.
+    pub fn finish(self) -> Result<Vec<Input>, Error> {
+        let numbered = self.inputs.into_iter().enumerate();
+        numbered
+            .map(|(position, input)| {
+                input.ok_or_else(|| Error::Inputs {
+                    reason: format!("no plan has an input at position {position}"),
+                })
+            })
+            .collect()
+    }
+}
