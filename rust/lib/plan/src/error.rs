@@ -66,8 +66,8 @@ pub enum Error {
         /// What differs.
         reason: String,
     },
-    /// A reference on the command line that is not `PLAN:0,1,…`.
-    #[error("{text:?} is not PLAN:0,1,… (a plan and the positions of its inputs)")]
+    /// A reference on the command line that neither `PLAN:0,1,…` nor `FILE::0`.
+    #[error("{text:?} is neither PLAN:0,1,… (a plan and the positions of its inputs) nor FILE::0 (a file and its position)")]
     Reference {
         /// What came.
         text: String,

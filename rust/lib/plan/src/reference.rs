@@ -1,18 +1,22 @@
 //! Plans on a command line: each with the positions that its inputs have in the result.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::builder::Builder;
 use crate::error::Error;
 use crate::plan::{Input, Plan};
 
-/// `PLAN:0,3,4`: a plan file, and for each of its inputs the position in the image that is being made.
+/// `PLAN:0,3,4`: a plan file, and for each of its inputs the position in the image that is being made. `FILE::3`: a file that
+/// is no plan but itself input 3, all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// The plan file.
+    /// The plan file, or the input itself.
     pub path: PathBuf,
-    /// Positions of its inputs.
+    /// Positions of the plan's inputs, or the one of the file.
     pub inputs: Vec<u32>,
+    /// Whether the file is no plan.
+    pub raw: bool,
 }
 
 impl FromStr for Reference {
@@ -23,9 +27,19 @@ impl FromStr for Reference {
             let (path, list) = text.rsplit_once(':').filter(|(path, _)| !path.is_empty())?;
             let numbers = list.split(',').filter(|_| !list.is_empty());
             let inputs: Result<Vec<u32>, _> = numbers.map(str::parse).collect();
-            Some(Self {
-                path: path.into(),
-                inputs: inputs.ok()?,
+            let inputs = inputs.ok()?;
+            Some(match path.strip_suffix(':') {
+                Some(path) if !path.is_empty() && inputs.len() == 1 => Self {
+                    path: path.into(),
+                    inputs,
+                    raw: true,
+                },
+                Some(_) => return None,
+                None => Self {
+                    path: path.into(),
+                    inputs,
+                    raw: false,
+                },
             })
         };
         parse().ok_or_else(|| Error::Reference {
@@ -35,9 +49,12 @@ impl FromStr for Reference {
 }
 
 impl Reference {
-    /// Reads the plan and enters its inputs into `merged`.
+    /// Reads the plan (or makes the one of a raw file) and enters its inputs into `merged`.
     pub fn open(&self, merged: &mut Merged) -> Result<Plan, Error> {
-        let plan = Plan::open(&self.path)?;
+        let plan = match self.raw {
+            true => whole(&self.path)?,
+            false => Plan::open(&self.path)?,
+        };
         let (have, given) = (plan.inputs().len(), self.inputs.len());
         if have != given {
             let path = self.path.display();
@@ -49,6 +66,19 @@ impl Reference {
         }
         Ok(plan)
     }
+}
+
+/// The plan of all of a file.
+fn whole(path: &Path) -> Result<Plan, Error> {
+    let name = path.display().to_string();
+    let metadata = std::fs::metadata(path).map_err(Error::io(&name))?;
+    if !metadata.is_file() {
+        let reason = format!("{name} is not a regular file");
+        return Err(Error::Inputs { reason });
+    }
+    let mut builder = Builder::new(vec![Input::of_len(metadata.len())]);
+    builder.source(0, 0, metadata.len())?;
+    builder.finish()
 }
 
 /// The inputs of an image that is made of several plans, as far as they are known.
@@ -106,5 +136,36 @@ impl Merged {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        let plan: Reference = "a:b/c.plan:0,3,4".parse().unwrap();
+        assert_eq!(plan.path, PathBuf::from("a:b/c.plan"));
+        assert_eq!((plan.inputs, plan.raw), (vec![0, 3, 4], false));
+        let empty: Reference = "c.plan:".parse().unwrap();
+        assert!(empty.inputs.is_empty() && !empty.raw);
+        let raw: Reference = "c.img::7".parse().unwrap();
+        assert_eq!(
+            (raw.path, raw.inputs, raw.raw),
+            ("c.img".into(), vec![7], true)
+        );
+        for bad in [
+            "",
+            ":",
+            "::1",
+            "c.plan",
+            "c.plan:x",
+            "c.plan:1,",
+            "c.img::",
+            "c.img::1,2",
+        ] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
     }
 }
