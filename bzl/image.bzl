@@ -4,9 +4,15 @@
 - `image_tree`: files laid late over it; a manifest.
 - `filled_template`, `grubenv_file`: small files computed from the partition table and constants.
 - `ext4_image`, `vfat_image`: file systems from trees.
-- `gpt_disk`: file systems behind a GPT; a disk image.
+- `verity_image`: an image with its dm-verity hash tree.
+- `gpt_disk`: images behind a GPT.
 - `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it.
+- `qcow2_image`: a disk in QEMU's format.
+- `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `merge_destinations`: joins injection maps and refuses what is claimed twice.
+
+Images are plans (docs/formats/plan.md) until `image_file` writes one: file systems, disks and bundles say where in the
+inputs each byte lies, and hashes are computed through that. `ImagePlanInfo` is what they hand on.
 """
 
 load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations")
@@ -15,20 +21,30 @@ load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
 load("//bzl/private:gpt_disk.bzl", _gpt_disk = "gpt_disk")
 load("//bzl/private:grubenv_file.bzl", _grubenv_file = "grubenv_file")
+load("//bzl/private:image_file.bzl", _image_file = "image_file")
+load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
+load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
+load("//bzl/private:verity_image.bzl", _verity_image = "verity_image")
 load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
+load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanInfo")
 
+ImagePlanInfo = _ImagePlanInfo
 dockerfile_rootfs = _dockerfile_rootfs
 ext4_image = _ext4_image
 filled_template = _filled_template
 gpt_disk = _gpt_disk
 grubenv_file = _grubenv_file
+image_file = _image_file
+image_list = _image_list
 image_manifest = _image_manifest
 image_tree = _image_tree
 merge_destinations = _merge_destinations
+qcow2_image = _qcow2_image
 sha256sums = _sha256sums
 update_bundle = _update_bundle
+verity_image = _verity_image
 vfat_image = _vfat_image

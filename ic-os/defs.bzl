@@ -1,10 +1,11 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_manifest", "image_tree", "merge_destinations", "sha256sums", "update_bundle", "vfat_image")
+load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums", "update_bundle")
 load("//bzl:vm.bzl", "qemu_run")
+load("//ic-os:partitions.bzl", "STEP", "boot_partition", "bootloader_partitions", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 
-# Every time in an image: 1 January 2026, 00:00 UTC. A constant, so that a release has the same bytes whenever it is built.
-TIMESTAMP = 1767225600
+# The time of everything in an image; the contexts use it, too.
+TIMESTAMP = _TIMESTAMP
 
 def icos_build(
         name,
@@ -20,6 +21,8 @@ def icos_build(
         boot_files,
         bootloader,
         grub_config,
+        update = True,
+        images = {},
         version = "//ic-os:version",
         symlinks = {},
         tags = [],
@@ -27,31 +30,37 @@ def icos_build(
     """Declares the targets of one image in the calling package (an env).
 
     Files: disk.img, update.tar (boot.img, root.img, VERSION.TXT), SHA256SUMS, version.txt, manifest.json, packages.txt.
-    `:NAME` is all of them; `:run` boots disk.img; `:units` lists the units enabled at boot.
+    `:NAME` is all of them; `:run` boots the disk; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
+    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions).
+
+    The root file system is under dm-verity; templates among `boot_files` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`.
 
     Args:
       name: name of the image, as "guestos".
       rootfs: label of a `dockerfile_rootfs`.
       lock: label of the package lock that rootfs was made from.
-      partitions: label of partitions.csv, with partitions esp, grub, A_boot and A_root.
-      ids: dict of the fixed identifiers: disk, root, boot (UUIDs), esp, grub (FAT volume ids).
+      partitions: label of partitions.csv, with partitions esp, grub, and A_boot and A_root (or boot and root without `update`).
+      ids: dict of the fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex).
       components: list of maps of label to destination (see `image_tree`): the files of this OS and env.
       binaries: label to destination, the programs built here.
       templates: template label to destination; each is filled from the partition table first.
       directories: path to mode, mount points among them.
-      boot_args: dict of text by which the template `boot_files` differs between envs.
+      boot_args: dict of text by which the templates in `boot_files` differ between envs.
       boot_files: template label to destination in the boot partition.
       bootloader: label of the tar that holds boot/efi (see //ic-os/bootloader).
-      grub_config: label of grub.cfg.
+      grub_config: label of the template of grub.cfg.
+      update: whether there are two slots: then boot and root go into A_boot and A_root, and there is an update.tar.
+      images: label of an image to the partition it goes into, besides those made here.
       version: label of the version file.
       symlinks: path to target.
       tags: of the files, as ["manual"] for an image that `//...` shall not build.
       visibility: of the files.
     """
+    common = dict(tags = tags, visibility = visibility)
     filled = {}
     for template, dest in templates.items():
         target = "template_" + dest.split(":")[0].replace("/", "_")
-        _template(target, template, partitions, {})
+        template_file(target, template, partitions)
         filled[":" + target] = dest
     image_tree(
         name = "root_tree",
@@ -68,142 +77,102 @@ def icos_build(
         preset_all = True,
         rootfs = rootfs,
         symlinks = symlinks,
-        tags = ["manual"],
         timestamp = TIMESTAMP,
-        visibility = ["//visibility:private"],
+        **STEP
     )
     native.filegroup(
         name = "units",
         srcs = [":root_tree"],
         output_group = "units",
-        tags = tags,
-        visibility = visibility,
-    )
-    _partitions(name, rootfs, partitions, ids, boot_args, boot_files, bootloader, grub_config)
-    _release(name, lock, partitions, ids, version, dict(tags = tags, visibility = visibility))
-
-def _template(target, template, partitions, values):
-    filled_template(
-        name = target,
-        partitions = partitions,
-        tags = ["manual"],
-        template = template,
-        values = values,
-        visibility = ["//visibility:private"],
-    )
-
-def _partitions(name, rootfs, partitions, ids, boot_args, boot_files, bootloader, grub_config):
-    """The images that go into partitions: root.img, boot.img, esp.img, grub.img."""
-    common = dict(
-        tags = ["manual"],
-        timestamp = TIMESTAMP,
-        visibility = ["//visibility:private"],
-    )
-    ext4_image(
-        name = "root",
-        # The boot partition's content; what stays of /boot are mount points.
-        exclude = ["boot/vmlinuz", "boot/initrd.img"],
-        free_percent = 0,
-        label = name + "-root",
-        size_mib = 0,
-        tree = ":root_tree",
-        uuid = ids["root"],
         **common
     )
-    files = {}
-    for template, dest in boot_files.items():
-        target = "boot_file_" + dest.split("/")[-1]
-        _template(target, template, partitions, boot_args)
-        files[":" + target] = dest
-    image_tree(
-        name = "boot_tree",
-        files = files,
-        rootfs = rootfs,
-        **common
-    )
-    ext4_image(
-        name = "boot",
-        label = name + "-boot",
-        size_mib = 0,
-        subdir = "boot",
-        tree = ":boot_tree",
-        uuid = ids["boot"],
-        **common
-    )
-    image_tree(
-        name = "esp_tree",
-        rootfs = bootloader,
-        **common
-    )
-    vfat_image(
-        name = "esp",
-        label = "ESP",
-        size_mib = 40,
-        subdir = "boot/efi",
-        tree = ":esp_tree",
-        volume_id = ids["esp"],
-        **common
-    )
-    grubenv_file(
-        name = "grubenv",
-        tags = ["manual"],
-        values = {
-            "boot_alternative": "A",
-            "boot_cycle": "install",
-        },
-        visibility = ["//visibility:private"],
-    )
-    image_tree(
-        name = "grub_tree",
-        files = {
-            grub_config: "/grub/grub.cfg",
-            ":grubenv": "/grub/grubenv",
-        },
-        rootfs = bootloader,
-        **common
-    )
-    vfat_image(
-        name = "grub",
-        label = "GRUB",
-        size_mib = 8,
-        subdir = "grub",
-        tree = ":grub_tree",
-        volume_id = ids["grub"],
-        **common
-    )
-
-def _release(name, lock, partitions, ids, version, common):
-    """The files of a release, and `:run`."""
-    images = {
-        ":boot": "A_boot",
+    root_partition(name, ids)
+    boot_partition(name, rootfs, partitions, ids, boot_args, boot_files)
+    bootloader_partitions(name, partitions, ids, bootloader, grub_config)
+    slot = "A_" if update else ""
+    images = images | {
+        ":boot": slot + "boot",
         ":esp": "esp",
         ":grub": "grub",
-        ":root": "A_root",
+        ":root": slot + "root",
     }
+    _disk(partitions, ids, images, common)
+    if update:
+        _update(common)
+    _release(name, lock, partitions, version, update, images, common)
+
+def _disk(partitions, ids, images, common):
+    """The disk: laid out, and in the forms that it is written in."""
     gpt_disk(
-        name = "disk",
+        name = "disk_plan",
         disk_guid = ids["disk"],
         images = images,
-        out = "disk.img",
         partitions = partitions,
+        **STEP
+    )
+    image_file(
+        name = "disk",
+        image = ":disk_plan",
+        out = "disk.img",
         **common
     )
-    filled_template(
-        name = "version",
-        file_values = {version: "version"},
-        out = "version.txt",
-        template = "//ic-os:version.template",
+    image_file(
+        name = "disk_zst",
+        image = ":disk_plan",
+        out = "disk.img.zst",
+        zstd_level = 3,
+        **STEP
+    )
+    qcow2_image(
+        name = "disk_qcow2_plan",
+        image = ":disk_plan",
+        **STEP
+    )
+    image_file(
+        name = "disk_qcow2",
+        image = ":disk_qcow2_plan",
+        out = "disk.qcow2",
+        **STEP
+    )
+    qemu_run(
+        name = "run",
+        disk = ":disk_plan",
         **common
     )
+
+def _update(common):
+    """The update bundle."""
     update_bundle(
-        name = "update",
+        name = "update_plan",
         members = {
             ":boot": "boot.img",
             ":root": "root.img",
             ":version": "VERSION.TXT",
         },
-        out = "update.tar",
         timestamp = TIMESTAMP,
+        **STEP
+    )
+    image_file(
+        name = "update",
+        image = ":update_plan",
+        out = "update.tar",
+        **common
+    )
+    image_file(
+        name = "update_zst",
+        image = ":update_plan",
+        out = "update.tar.zst",
+        zstd_level = 3,
+        **STEP
+    )
+
+def _release(name, lock, partitions, version, update, images, common):
+    """What goes beside the images, and all of it as one target."""
+    filled_template(
+        name = "version",
+        file_values = {version: "version"},
+        out = "version.txt",
+        template = "//ic-os:version.template",
         **common
     )
     image_manifest(
@@ -215,29 +184,14 @@ def _release(name, lock, partitions, ids, version, common):
         version = version,
         **common
     )
+    files = [":disk", ":manifest", ":version"] + ([":update"] if update else [])
     sha256sums(
         name = "sums",
-        srcs = [
-            ":disk",
-            ":manifest",
-            ":update",
-            ":version",
-        ],
+        srcs = files,
         **common
     )
     native.filegroup(
         name = name,
-        srcs = [
-            ":disk",
-            ":manifest",
-            ":sums",
-            ":update",
-            ":version",
-        ],
-        **common
-    )
-    qemu_run(
-        name = "run",
-        disk = ":disk",
+        srcs = files + [":sums"],
         **common
     )

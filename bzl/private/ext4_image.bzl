@@ -1,8 +1,8 @@
-"""ext4_image: an ext4 file system from a tree."""
+"""ext4_image: an ext4 file system from a tree, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "BIG_OUTPUT", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
-load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -11,30 +11,25 @@ def _ext4_image_impl(ctx):
     if ctx.attr.size_mib < 0:
         fail("size_mib: got {}, want 0 (as small as fits) or more ({})".format(ctx.attr.size_mib, ctx.label))
     tree = ctx.attr.tree[TreeInfo]
-    image = ctx.actions.declare_file(ctx.label.name + ".img")
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
-    add_tree_args(ctx, args, tree)
+    contents = add_tree_args(ctx, args, tree)
     args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--free-percent", str(ctx.attr.free_percent))
     args.add("--uuid", ctx.attr.uuid)
     args.add("--hash-seed", ctx.attr.hash_seed or ctx.attr.uuid)
     args.add("--label", ctx.attr.label)
-    args.add("--output", image)
-    run_tool(
-        ctx,
-        "mkext4",
-        args,
-        inputs = [tree.manifest] + tree.inputs,
-        outputs = [image],
-        mnemonic = "MkExt4",
-        progress = "Writing ext4 image %{label}",
-        requirements = BIG_OUTPUT,
-    )
-    return [DefaultInfo(files = depset([image])), FsImageInfo(image = image)]
+    if ctx.attr.journal:
+        args.add("--journal")
+    args.add("--output", plan)
+    run_tool(ctx, "mkext4", args, contents.read, [plan], "MkExt4", "Laying out ext4 image %{label}")
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
 
 ext4_image = rule(
     implementation = _ext4_image_impl,
-    doc = "An ext4 file system without journal, for mounting read-only, from a tree or a folder of it.",
+    doc = """An ext4 file system from a tree or a folder of it, as a plan: no byte of a file is read or copied.
+
+What was injected late lies behind the base, so that no block of the base moves when an injected file changes.""",
     attrs = TREE_ATTRS | {
         "free_percent": attr.int(
             default = 0,
@@ -42,6 +37,9 @@ ext4_image = rule(
         ),
         "hash_seed": attr.string(
             doc = "UUID that seeds directory hashes; default: `uuid`.",
+        ),
+        "journal": attr.bool(
+            doc = "Make a journal; a file system that is only read needs none.",
         ),
         "label": attr.string(
             doc = "Volume label, at most 16 bytes.",

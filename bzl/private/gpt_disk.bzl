@@ -1,40 +1,32 @@
-"""gpt_disk: a disk image from a partition table and partition contents."""
+"""gpt_disk: a disk image from a partition table and partition contents, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "BIG_OUTPUT", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
 
 def _gpt_disk_impl(ctx):
-    disk = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
     args.add("--partitions", ctx.file.partitions)
     args.add("--disk-guid", ctx.attr.disk_guid)
-    inputs = [ctx.file.partitions]
-    claimed = {}
+    images = {}
     for target, name in ctx.attr.images.items():
-        if name in claimed:
-            fail("images: partition {} gets {} and {} ({})".format(name, claimed[name], target.label, ctx.label))
-        claimed[name] = target.label
-        image = target[FsImageInfo].image
-        args.add_joined("--image", [name, image], join_with = "=")
-        inputs.append(image)
-    args.add("--output", disk)
-    run_tool(
-        ctx,
-        "mkdisk",
-        args,
-        inputs = inputs,
-        outputs = [disk],
-        mnemonic = "MkDisk",
-        progress = "Assembling disk %{label}",
-        requirements = BIG_OUTPUT,
-    )
-    return [DefaultInfo(files = depset([disk]))]
+        if name in images:
+            fail("images: partition {} gets {} and {} ({})".format(name, images[name].label, target.label, ctx.label))
+        images[name] = struct(image = image_of(target, "images", ctx.label), label = target.label)
+    parts = [part.image for part in images.values()]
+    merged = merge(parts)
+    for name, part in images.items():
+        add_reference(args, "--image", part.image, merged.positions, name)
+    args.add("--output", plan)
+    run_tool(ctx, "mkdisk", args, [ctx.file.partitions] + plans_of(parts), [plan], "MkDisk", "Laying out disk %{label}")
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
 
 gpt_disk = rule(
     implementation = _gpt_disk_impl,
-    doc = "A raw, sparse disk image: a GPT laid out from partitions.csv and an image in each partition that has one.",
+    doc = "A disk image as a plan: a GPT laid out from partitions.csv and an image in each partition that has one.",
     attrs = {
         "disk_guid": attr.string(
             mandatory = True,
@@ -42,11 +34,8 @@ gpt_disk = rule(
         ),
         "images": attr.label_keyed_string_dict(
             mandatory = True,
-            providers = [FsImageInfo],
-            doc = "Image to the name of its partition.",
-        ),
-        "out": attr.string(
-            doc = "Name of the file; default: NAME.img.",
+            allow_files = True,
+            doc = "Image (a plan or a file) to the name of its partition.",
         ),
         "partitions": attr.label(
             mandatory = True,

@@ -1,7 +1,7 @@
 """image_manifest: what an image is made of, for people and programs."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+load("//bzl/private:plans.bzl", "add_reference", "image_of", "images_of", "merge", "plans_of")
 
 visibility(["//bzl/..."])
 
@@ -13,16 +13,19 @@ def _image_manifest_impl(ctx):
     args.add("--version-file", ctx.file.version)
     args.add("--partitions", ctx.file.partitions)
     args.add("--lock", ctx.file.lock)
-    inputs = [ctx.file.version, ctx.file.partitions, ctx.file.lock]
-    for target, name in ctx.attr.images.items():
-        args.add_joined("--image", [name, target[FsImageInfo].image], join_with = "=")
-        inputs.append(target[FsImageInfo].image)
-    for file in ctx.files.artifacts:
-        args.add_joined("--artifact", [file.basename, file], join_with = "=")
-        inputs.append(file)
+    images = [(name, image_of(target, "images", ctx.label)) for target, name in ctx.attr.images.items()]
+    artifacts = [image for target in ctx.attr.artifacts for image in images_of(target)]
+    parts = [image for _, image in images] + artifacts
+    merged = merge(parts)
+    for name, image in images:
+        add_reference(args, "--image", image, merged.positions, name)
+    for image in artifacts:
+        add_reference(args, "--artifact", image, merged.positions, image.name)
+    args.add_all(merged.inputs, before_each = "--input")
     args.add("--output", manifest)
     args.add("--packages-output", packages)
-    run_tool(ctx, "mkmanifest", args, inputs, [manifest, packages], "MkManifest", "Writing the manifest of %{label}")
+    read = depset([ctx.file.version, ctx.file.partitions, ctx.file.lock] + plans_of(parts), transitive = [merged.inputs])
+    run_tool(ctx, "mkmanifest", args, read, [manifest, packages], "MkManifest", "Writing the manifest of %{label}")
     return [DefaultInfo(files = depset([manifest, packages]))]
 
 image_manifest = rule(
@@ -31,15 +34,15 @@ image_manifest = rule(
     attrs = {
         "artifacts": attr.label_list(
             allow_files = True,
-            doc = "Whole artifacts to list with size and digest.",
+            doc = "Images (as `image_file`) and files to list with size and digest, by the base name of their file.",
         ),
         "image_name": attr.string(
             mandatory = True,
             doc = "Name of the image.",
         ),
         "images": attr.label_keyed_string_dict(
-            providers = [FsImageInfo],
-            doc = "Image to the name of its partition.",
+            allow_files = True,
+            doc = "Image (a plan or a file) to the name of its partition.",
         ),
         "lock": attr.label(
             mandatory = True,

@@ -25,7 +25,7 @@ def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements 
       ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
       tool: name of the tool, a field of ImageToolsInfo.
       args: Args from tool_args.
-      inputs: list of File.
+      inputs: list or depset of File.
       outputs: list of File.
       mnemonic: the action's mnemonic, verb and noun.
       progress: what the action does, for the user; `%{label}` is filled in by Bazel.
@@ -41,9 +41,6 @@ def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements 
         execution_requirements = requirements,
         toolchain = TOOLCHAIN_TYPE,
     )
-
-# An image costs less to write than to fetch: it stays out of caches.
-BIG_OUTPUT = {"no-cache": "1"}
 
 # For the two actions that need many uids, mounts and namespaces of their own: Bazel's sandbox has one uid. Each isolates itself.
 OWN_NAMESPACES = {

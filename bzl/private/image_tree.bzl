@@ -2,6 +2,8 @@
 
 load("//bzl/private:destinations.bzl", "parse_destination")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "image_of")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -12,18 +14,20 @@ def _claim(claims, path, by, label):
     claims[path] = by
 
 def _entries(ctx):
-    """(manifest entries sorted by destination, input files in the order of the entries)."""
+    """(manifest entries sorted by destination, contents in the order of the entries)."""
     claims = {}
     entries = {}
-    sources = {}
+    contents = {}
     for target, value in ctx.attr.files.items():
-        files = target[DefaultInfo].files.to_list()
-        if len(files) != 1:
-            fail("files: {} has {} files, want exactly one for {} ({})".format(target.label, len(files), value, ctx.label))
+        image = image_of(target, "files", ctx.label)
         dest = parse_destination(value, "files: {}".format(target.label))
         _claim(claims, dest.path, str(target.label), ctx.label)
-        entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "src": files[0].path, "uid": dest.uid}
-        sources[dest.path] = files[0]
+        source = {"plan": image.plan.path} if image.plan else {"src": image.file.path}
+        entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid} | source
+        contents[dest.path] = struct(
+            file = image.file,
+            image = target[ImagePlanInfo] if image.plan else None,
+        )
     for path, mode in ctx.attr.directories.items():
         dest = parse_destination(path + ":" + mode, "directories")
         _claim(claims, dest.path, "a directory", ctx.label)
@@ -32,16 +36,20 @@ def _entries(ctx):
         dest = parse_destination(path, "symlinks")
         _claim(claims, dest.path, "a link to " + target, ctx.label)
         entries[dest.path] = {"dest": dest.path, "symlink": target}
-    return [entries[path] for path in sorted(entries)], [sources[path] for path in sorted(sources)]
+    return [entries[path] for path in sorted(entries)], [contents[path] for path in sorted(contents)]
 
 def _image_tree_impl(ctx):
-    entries, sources = _entries(ctx)
+    entries, contents = _entries(ctx)
     files = ctx.actions.declare_file(ctx.label.name + ".files.jsonl")
     ctx.actions.write(files, "".join([json.encode(entry) + "\n" for entry in entries]))
     manifest = ctx.actions.declare_file(ctx.label.name + ".tree.jsonl")
     outputs = [manifest]
     args = tool_args(ctx)
-    args.add("--base", ctx.file.rootfs)
+    inputs = [files] + [content.image.plan if content.image else content.file for content in contents]
+    if ctx.file.rootfs:
+        args.add("--base", ctx.file.rootfs)
+        inputs.append(ctx.file.rootfs)
+        contents = [struct(file = ctx.file.rootfs, image = None)] + contents
     args.add("--files", files)
     args.add("--mtime", str(ctx.attr.timestamp))
     units = None
@@ -51,18 +59,10 @@ def _image_tree_impl(ctx):
         args.add("--preset-all")
         args.add("--units-output", units)
     args.add("--output", manifest)
-    run_tool(
-        ctx,
-        "inject",
-        args,
-        inputs = [ctx.file.rootfs, files] + sources,
-        outputs = outputs,
-        mnemonic = "InjectTree",
-        progress = "Injecting files into %{label}",
-    )
+    run_tool(ctx, "inject", args, inputs, outputs, "InjectTree", "Injecting files into %{label}")
     return [
         DefaultInfo(files = depset([manifest])),
-        TreeInfo(manifest = manifest, inputs = [ctx.file.rootfs] + sources, units = units),
+        TreeInfo(contents = contents, manifest = manifest, units = units),
         OutputGroupInfo(units = depset([units] if units else [])),
     ]
 
@@ -78,15 +78,15 @@ injection: a changed file re-runs nothing before it.""",
         ),
         "files": attr.label_keyed_string_dict(
             allow_files = True,
-            doc = "File to `path[:mode[:uid:gid]]`; mode is 0755 for programs and scripts by their path (bin, sbin, .sh), else 0644.",
+            doc = "File to `path[:mode[:uid:gid]]`; mode is 0755 for programs and scripts by their path (bin, sbin, .sh), else 0644. " +
+                  "An image with a plan becomes a file with the image's content, sparse where the image is zero.",
         ),
         "preset_all": attr.bool(
             doc = "Enable exactly the units that the tree's preset files name, as `systemctl preset-all` does.",
         ),
         "rootfs": attr.label(
-            mandatory = True,
             allow_single_file = [".tar"],
-            doc = "The root file system: a `dockerfile_rootfs`.",
+            doc = "The root file system: a `dockerfile_rootfs`; default: an empty tree.",
         ),
         "symlinks": attr.string_dict(
             doc = "Symbolic links to make, path to target.",

@@ -1,21 +1,28 @@
-"""sha256sums: SHA256SUMS over a set of files."""
+"""sha256sums: SHA256SUMS over images and files."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "images_of", "merge", "plans_of")
 
 visibility(["//bzl/..."])
 
 def _sha256sums_impl(ctx):
     sums = ctx.actions.declare_file(ctx.attr.out)
+    images = [image for target in ctx.attr.srcs for image in images_of(target)]
+    merged = merge(images)
     args = tool_args(ctx)
-    for file in ctx.files.srcs:
-        args.add_joined("--file", [file.basename, file], join_with = "=")
+    for image in images:
+        add_reference(args, "--image", image, merged.positions, image.name)
+    args.add_all(merged.inputs, before_each = "--input")
     args.add("--output", sums)
-    run_tool(ctx, "mkchecksums", args, ctx.files.srcs, [sums], "MkChecksums", "Hashing the files of %{label}")
+    read = depset(plans_of(images), transitive = [merged.inputs])
+    run_tool(ctx, "mkchecksums", args, read, [sums], "MkChecksums", "Hashing the images of %{label}")
     return [DefaultInfo(files = depset([sums]))]
 
 sha256sums = rule(
     implementation = _sha256sums_impl,
-    doc = "A file that `sha256sum -c` accepts in the folder of the files, sorted by name.",
+    doc = """A file that `sha256sum -c` accepts in the folder of the files, sorted by name.
+
+An image is hashed through its plan: it need not have been written.""",
     attrs = {
         "out": attr.string(
             default = "SHA256SUMS",
@@ -24,7 +31,7 @@ sha256sums = rule(
         "srcs": attr.label_list(
             mandatory = True,
             allow_files = True,
-            doc = "The files; each is listed by its base name.",
+            doc = "Images (as `image_file`) and files; each is listed by the base name of its file.",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

@@ -1,42 +1,32 @@
-"""update_bundle: the tar that an A/B update installs."""
+"""update_bundle: the tar that an A/B update installs, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "BIG_OUTPUT", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
 
 def _update_bundle_impl(ctx):
-    bundle = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".tar")
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
+    members = [(name, image_of(target, "members", ctx.label)) for target, name in ctx.attr.members.items()]
+    images = [image for _, image in members]
+    merged = merge(images)
     args = tool_args(ctx)
-    inputs = []
-    for target, name in ctx.attr.members.items():
-        file = target[DefaultInfo].files.to_list()[0]
-        args.add_joined("--member", [name, file], join_with = "=")
-        inputs.append(file)
+    for name, image in members:
+        add_reference(args, "--member", image, merged.positions, name)
     args.add("--mtime", str(ctx.attr.timestamp))
-    args.add("--output", bundle)
-    run_tool(
-        ctx,
-        "mkbundle",
-        args,
-        inputs = inputs,
-        outputs = [bundle],
-        mnemonic = "MkBundle",
-        progress = "Packing update bundle %{label}",
-        requirements = BIG_OUTPUT,
-    )
-    return [DefaultInfo(files = depset([bundle]))]
+    args.add("--output", plan)
+    run_tool(ctx, "mkbundle", args, plans_of(images), [plan], "MkBundle", "Laying out update bundle %{label}")
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
 
 update_bundle = rule(
     implementation = _update_bundle_impl,
-    doc = "An uncompressed tar of files under fixed names, in the order given.",
+    doc = "An uncompressed tar of images and files under fixed names, in the order given, as a plan.",
     attrs = {
         "members": attr.label_keyed_string_dict(
             mandatory = True,
             allow_files = True,
-            doc = "File to its name in the bundle.",
-        ),
-        "out": attr.string(
-            doc = "Name of the file; default: NAME.tar.",
+            doc = "Image (a plan or a file) to its name in the bundle.",
         ),
         "timestamp": attr.int(
             mandatory = True,

@@ -1,8 +1,8 @@
-"""vfat_image: a FAT file system from a tree."""
+"""vfat_image: a FAT file system from a tree, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "BIG_OUTPUT", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
-load("//bzl/private/providers:fs_image_info.bzl", "FsImageInfo")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -11,28 +11,19 @@ def _vfat_image_impl(ctx):
     if ctx.attr.size_mib < 1:
         fail("size_mib: got {}, want at least 1 ({})".format(ctx.attr.size_mib, ctx.label))
     tree = ctx.attr.tree[TreeInfo]
-    image = ctx.actions.declare_file(ctx.label.name + ".img")
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
-    add_tree_args(ctx, args, tree)
+    contents = add_tree_args(ctx, args, tree)
     args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--volume-id", ctx.attr.volume_id)
     args.add("--label", ctx.attr.label)
-    args.add("--output", image)
-    run_tool(
-        ctx,
-        "mkfat",
-        args,
-        inputs = [tree.manifest] + tree.inputs,
-        outputs = [image],
-        mnemonic = "MkFat",
-        progress = "Writing FAT image %{label}",
-        requirements = BIG_OUTPUT,
-    )
-    return [DefaultInfo(files = depset([image])), FsImageInfo(image = image)]
+    args.add("--output", plan)
+    run_tool(ctx, "mkfat", args, contents.read, [plan], "MkFat", "Laying out FAT image %{label}")
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
 
 vfat_image = rule(
     implementation = _vfat_image_impl,
-    doc = "A FAT file system from a tree or a folder of it. Owners and modes are lost: FAT has none.",
+    doc = "A FAT file system from a tree or a folder of it, as a plan. Owners and modes are lost: FAT has none.",
     attrs = TREE_ATTRS | {
         "label": attr.string(
             mandatory = True,

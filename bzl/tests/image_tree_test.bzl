@@ -16,7 +16,7 @@ def _action_test_impl(ctx):
     tree = target[TreeInfo]
 
     # Sorted by destination, whatever the order in the map: the manifest counts inputs in this order.
-    asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [f.basename for f in tree.inputs])
+    asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [content.file.basename for content in tree.contents])
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
     asserts.equals(env, ["/a/one", "/b", "/c", "/z/two"], [json.decode(line)["dest"] for line in written.split("\n")[:-1]])
     return analysistest.end(env)

@@ -1,7 +1,7 @@
 """Analysis tests of the other rules: mnemonic, tool flags, execution requirements, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "ext4_image", "gpt_disk", "grubenv_file", "image_tree", "sha256sums", "update_bundle", "vfat_image")
+load("//bzl:image.bzl", "ext4_image", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
@@ -21,32 +21,52 @@ _argv_test = analysistest.make(
     },
 )
 
+def _list_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    runfiles = [f.short_path for f in analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()]
+    asserts.true(env, "bzl/tests/rootfs.tar" in runfiles, "the plan's input is among {}".format(runfiles))
+    asserts.equals(env, 3, len(runfiles), "list, plan and input")
+    return analysistest.end(env)
+
+_list_test = analysistest.make(_list_test_impl)
+
+def _block_hashes_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    actions = [a for a in analysistest.target_actions(env) if a.mnemonic == "HashBlocks"]
+    asserts.equals(env, [["bzl/tests/rootfs.tar"]], [[f.path for f in a.inputs.to_list() if f.extension == "tar"] for a in actions])
+    return analysistest.end(env)
+
+_block_hashes_test = analysistest.make(_block_hashes_test_impl)
+
 _UUID = "00000000-0000-4000-8000-000000000001"
 
-# subject: (mnemonic, parts of the command line)
+# subject: (mnemonic, parts of the command line). References: PLAN:positions of its inputs, FILE::position.
 _ARGV = {
-    "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root="]),
-    "ext4": ("MkExt4", ["--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
-    "fat": ("MkFat", ["--volume-id 12345678", "--label DATA", "--size-mib 2"]),
+    # Its only partition's image has the rootfs for its input.
+    "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.plan:0 "]),
+    "ext4": ("MkExt4", ["--source 0", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
+    "fat": ("MkFat", ["--source 0", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
+    "file": ("WriteImage", ["disk.plan --input bzl/tests/rootfs.tar --output", "file.img"]),
+    "file_zstd": ("WriteImage", ["--zstd=3 --output", "file_zstd.zst"]),
     "grubenv": ("MkGrubenv", ["--set a=1 --set b=2"]),
-    "sums": ("MkChecksums", ["--file one.txt=bzl/tests/one.txt"]),
-    "update": ("MkBundle", ["--member first=bzl/tests/two.txt --member second=bzl/tests/one.txt"]),
+    # A plan in a tree: the rootfs is input 0 of the tree and of the plan.
+    "nested": ("MkExt4", ["--source 0 --source", "fat.plan:0 "]),
+    "qcow2": ("MkQcow2", ["disk.plan:0 --output"]),
+    "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt::0", "file.img=", "disk.plan:1 ", "--input bzl/tests/one.txt --input bzl/tests/rootfs.tar"]),
+    "update": ("MkBundle", ["--member first=bzl/tests/two.txt::0", "--member second=", "ext4.plan:1 "]),
+    "verity": ("MkVerity", ["ext4.plan:0 --input bzl/tests/rootfs.tar --hashes 0=", "--salt ab", "--uuid " + _UUID]),
 }
 
 def _subjects(prefix):
     common = dict(tags = ["manual"], timestamp = 1, tree = prefix + "tree")
-    image_tree(name = prefix + "tree", rootfs = "rootfs.tar", tags = ["manual"], timestamp = 1)
+    manual = dict(tags = ["manual"])
+    image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "ext4", exclude = ["a", "b"], size_mib = 8, subdir = "boot", uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_negative", size_mib = -1, uuid = _UUID, **common)
     vfat_image(name = prefix + "fat", label = "DATA", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_empty", label = "DATA", size_mib = 0, volume_id = "12345678", **common)
-    gpt_disk(
-        name = prefix + "disk",
-        disk_guid = _UUID,
-        images = {prefix + "ext4": "root"},
-        partitions = "partitions.csv",
-        tags = ["manual"],
-    )
+    verity_image(name = prefix + "verity", image = prefix + "ext4", salt = "ab", uuid = _UUID, **manual)
+    gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", **manual)
     gpt_disk(
         name = prefix + "disk_twice",
         disk_guid = _UUID,
@@ -55,24 +75,32 @@ def _subjects(prefix):
             prefix + "fat": "root",
         },
         partitions = "partitions.csv",
-        tags = ["manual"],
+        **manual
     )
-    grubenv_file(name = prefix + "grubenv", tags = ["manual"], values = {"b": "2", "a": "1"})
-    sha256sums(name = prefix + "sums", out = prefix + "sums", srcs = ["one.txt"], tags = ["manual"])
+    image_file(name = prefix + "file", image = prefix + "disk", **manual)
+    image_file(name = prefix + "file_zstd", image = prefix + "disk", out = prefix + "file_zstd.zst", zstd_level = 3, **manual)
+    image_file(name = prefix + "file_of_nothing", image = "one.txt", **manual)
+    image_list(name = prefix + "list", image = prefix + "disk", **manual)
+    qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
+    image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
+    ext4_image(name = prefix + "nested", size_mib = 0, timestamp = 1, tree = prefix + "nested_tree", uuid = _UUID, **manual)
+    grubenv_file(name = prefix + "grubenv", values = {"b": "2", "a": "1"}, **manual)
+    sha256sums(name = prefix + "sums", out = prefix + "sums", srcs = ["one.txt", prefix + "file"], **manual)
     update_bundle(
         name = prefix + "update",
         members = {
             "two.txt": "first",
-            "one.txt": "second",
+            prefix + "ext4": "second",
         },
-        tags = ["manual"],
         timestamp = 1,
+        **manual
     )
 
 _REFUSED = {
     "disk_twice": "images: partition root gets",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1",
+    "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
 }
 
 def rules_test_suite(name):
@@ -92,4 +120,6 @@ def rules_test_suite(name):
         test = "{}_{}".format(name, subject)
         fails_test(name = test, message = message, target_under_test = prefix + subject)
         tests.append(test)
-    native.test_suite(name = name, tests = tests)
+    _list_test(name = name + "_list", target_under_test = prefix + "list")
+    _block_hashes_test(name = name + "_block_hashes", target_under_test = prefix + "verity")
+    native.test_suite(name = name, tests = tests + [name + "_list", name + "_block_hashes"])

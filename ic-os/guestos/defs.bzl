@@ -9,6 +9,9 @@ IDS = {
     "esp": "1C05E5B0",
     "grub": "1C056B0B",
     "root": "c2a7f0b4-8d6e-4f3a-b1c9-5e7d2a9f6b38",
+    # Salt of the dm-verity hashes: any constant does, it only keeps equal blocks of two systems from having equal hashes.
+    "salt": "7b0d5f3a91c64e28a5d2f86c13e97b40d8a15c3e6f72490bb4c8e1d053a7f69c",
+    "verity": "1e4c9a72-53bd-4f08-8a6e-d07b95c3f214",
 }
 
 # Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.

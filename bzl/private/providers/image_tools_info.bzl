@@ -4,16 +4,20 @@ visibility(["//bzl/..."])
 
 # Field of ImageToolsInfo: what the tool does. The toolchain rule takes one attribute per entry.
 TOOLS = {
+    "hashblocks": "hashes each block of a file for dm-verity",
     "inject": "lays files over a rootfs tar and computes systemd enablement; writes a tree manifest",
+    "materialize": "writes an image from its plan",
     "mkbase": "makes a base image from .deb files",
-    "mkbundle": "packs files into an update bundle",
-    "mkchecksums": "writes SHA256SUMS",
-    "mkdisk": "puts file-system images behind a GPT",
-    "mkext4": "writes an ext4 image from a tree manifest",
-    "mkfat": "writes a FAT image from a tree manifest",
+    "mkbundle": "lays out an update bundle; writes a plan",
+    "mkchecksums": "hashes images through their plans; writes SHA256SUMS",
+    "mkdisk": "puts images behind a GPT; writes a plan",
+    "mkext4": "lays out an ext4 file system from a tree manifest; writes a plan",
+    "mkfat": "lays out a FAT file system from a tree manifest; writes a plan",
     "mkgrubenv": "writes a GRUB environment block",
     "mkmanifest": "writes manifest.json and packages.txt",
+    "mkqcow2": "lays out a qcow2 image; writes a plan",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
+    "mkverity": "computes a dm-verity hash tree; writes a plan with it",
     "substitute": "fills a text template from a partition table and keys",
 }
 

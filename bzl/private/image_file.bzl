@@ -1,0 +1,55 @@
+"""image_file: an image written out. The one rule that writes big files."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+
+visibility(["//bzl/..."])
+
+# An image costs less to write than to fetch: it stays out of caches.
+_BIG_OUTPUT = {"no-cache": "1"}
+
+def _image_file_impl(ctx):
+    info = ctx.attr.image[ImagePlanInfo]
+    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
+    args = tool_args(ctx)
+    args.add("--plan", info.plan)
+    args.add_all(info.inputs, before_each = "--input")
+    if ctx.attr.zstd_level:
+        args.add("--zstd=" + str(ctx.attr.zstd_level))
+    args.add("--output", out)
+    run_tool(
+        ctx,
+        "materialize",
+        args,
+        inputs = depset([info.plan], transitive = [info.inputs]),
+        outputs = [out],
+        mnemonic = "WriteImage",
+        progress = "Writing image " + out.short_path,
+        requirements = _BIG_OUTPUT,
+    )
+    providers = [DefaultInfo(files = depset([out]))]
+
+    # What is compressed is another image.
+    return providers if ctx.attr.zstd_level else providers + [info]
+
+image_file = rule(
+    implementation = _image_file_impl,
+    doc = """The file of an image: sparse, or compressed. For the end of a build only: everything before it works on plans.
+
+Rules that take an image take this one, too, and go by its plan: they don't wait for the file.""",
+    attrs = {
+        "image": attr.label(
+            mandatory = True,
+            providers = [ImagePlanInfo],
+            doc = "The image.",
+        ),
+        "out": attr.string(
+            doc = "Name of the file; default: NAME.img.",
+        ),
+        "zstd_level": attr.int(
+            default = 0,
+            doc = "Compress as seekable zstd with this level, 1 to 22; 0: don't.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

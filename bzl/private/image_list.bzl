@@ -1,0 +1,35 @@
+"""image_list: an image for programs that run, as `bazel run` and `bazel test` start them."""
+
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+
+visibility(["//bzl/..."])
+
+def _image_list_impl(ctx):
+    info = ctx.attr.image[ImagePlanInfo]
+    out = ctx.actions.declare_file(ctx.label.name + ".image")
+    lines = ctx.actions.args()
+    lines.set_param_file_format("multiline")
+    lines.add_all([info.plan], map_each = _short_path)
+    lines.add_all(info.inputs, map_each = _short_path)
+    ctx.actions.write(out, lines)
+    return [DefaultInfo(
+        files = depset([out]),
+        runfiles = ctx.runfiles([out, info.plan], transitive_files = info.inputs),
+    )]
+
+def _short_path(file):
+    return file.short_path
+
+image_list = rule(
+    implementation = _image_list_impl,
+    doc = """NAME.image: the plan and its inputs by their places among runfiles, a path a line.
+
+Programs that take an image take such a list, too (`imgdump`, `runvm`, boot tests): nothing is written for them.""",
+    attrs = {
+        "image": attr.label(
+            mandatory = True,
+            providers = [ImagePlanInfo],
+            doc = "The image.",
+        ),
+    },
+)

@@ -1,0 +1,30 @@
+"""qcow2_image: an image in QEMU's own format, as a plan."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "merge")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+
+visibility(["//bzl/..."])
+
+def _qcow2_image_impl(ctx):
+    image = ctx.attr.image[ImagePlanInfo]
+    merged = merge([image])
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
+    args = tool_args(ctx)
+    add_reference(args, "--image", image, merged.positions)
+    args.add("--output", plan)
+    run_tool(ctx, "mkqcow2", args, [image.plan], [plan], "MkQcow2", "Laying out qcow2 image %{label}")
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
+
+qcow2_image = rule(
+    implementation = _qcow2_image_impl,
+    doc = "An image as qcow2 version 3 without its zeros, for QEMU and for upload to clouds; write it with `image_file`.",
+    attrs = {
+        "image": attr.label(
+            mandatory = True,
+            providers = [ImagePlanInfo],
+            doc = "The image.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)

@@ -1,0 +1,78 @@
+"""verity_image: an image with its dm-verity hash tree behind it, as a plan."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "merge")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+load("//bzl/private/providers:verity_info.bzl", "VerityInfo")
+
+visibility(["//bzl/..."])
+
+def _hash_blocks(ctx, file, position):
+    """Block hashes of one input: an action of its own, so that a changed file costs hashing that file."""
+    out = ctx.actions.declare_file("{}.blocks/{}".format(ctx.label.name, position))
+    args = tool_args(ctx)
+    args.add("--input", file)
+    args.add("--salt", ctx.attr.salt)
+    args.add("--output", out)
+    run_tool(ctx, "hashblocks", args, [file], [out], "HashBlocks", "Hashing blocks of " + file.short_path)
+    return out
+
+def _verity_image_impl(ctx):
+    data = ctx.attr.image[ImagePlanInfo]
+    merged = merge([data])
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
+    root_hash = ctx.actions.declare_file(ctx.label.name + ".roothash")
+    hash_offset = ctx.actions.declare_file(ctx.label.name + ".hash_offset")
+    args = tool_args(ctx)
+    add_reference(args, "--image", data, merged.positions)
+    args.add_all(merged.inputs, before_each = "--input")
+    hashes = []
+    for position, file in enumerate(merged.inputs.to_list()):
+        blocks = _hash_blocks(ctx, file, position)
+        args.add_joined("--hashes", [str(position), blocks], join_with = "=")
+        hashes.append(blocks)
+    args.add("--salt", ctx.attr.salt)
+    args.add("--uuid", ctx.attr.uuid)
+    args.add("--output", plan)
+    args.add("--root-hash-output", root_hash)
+    args.add("--hash-offset-output", hash_offset)
+    run_tool(
+        ctx,
+        "mkverity",
+        args,
+        inputs = depset([data.plan] + hashes, transitive = [merged.inputs]),
+        outputs = [plan, root_hash, hash_offset],
+        mnemonic = "MkVerity",
+        progress = "Computing the dm-verity tree of %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([plan])),
+        ImagePlanInfo(plan = plan, inputs = merged.inputs),
+        VerityInfo(hash_offset = hash_offset, root_hash = root_hash),
+        OutputGroupInfo(hash_offset = depset([hash_offset]), root_hash = depset([root_hash])),
+    ]
+
+verity_image = rule(
+    implementation = _verity_image_impl,
+    doc = """An image with a dm-verity superblock and hash tree behind its data (format 1, SHA-256, blocks of 4096 bytes).
+
+Output groups `root_hash` and `hash_offset` hold what the kernel command line wants. Block hashes are kept per input file,
+so a changed file costs hashing that file, and the upper levels of the tree.""",
+    attrs = {
+        "image": attr.label(
+            mandatory = True,
+            providers = [ImagePlanInfo],
+            doc = "The image to protect.",
+        ),
+        "salt": attr.string(
+            mandatory = True,
+            doc = "Salt of every hash, hexadecimal, at most 256 bytes; never random.",
+        ),
+        "uuid": attr.string(
+            mandatory = True,
+            doc = "UUID of the verity superblock; never random.",
+        ),
+    },
+    provides = [ImagePlanInfo, VerityInfo],
+    toolchains = [TOOLCHAIN_TYPE],
+)
