@@ -12,6 +12,7 @@
 //! | put a plan into another one                 | [`Builder::plan`], [`Canvas::plan`], [`Plan::slice`]  |
 //! | read the image without writing it           | [`Reader`]                                            |
 //! | take plans and inputs from a command line   | [`Reference`], [`Merged`]                             |
+//! | open an image, raw or by plan, from a path  | [`Reader::open_any`], [`List`]                        |
 //! | look at a plan                              | [`Plan::dump`]                                        |
 //!
 //! The canonical form: neighbours that continue each other are one extent. The bytes between two ranges of inputs (or
@@ -23,6 +24,7 @@ mod canvas;
 mod dump;
 mod error;
 mod format;
+mod list;
 #[allow(clippy::module_inception, reason = "the crate's subject is its name")]
 mod plan;
 mod read;
@@ -32,6 +34,7 @@ pub use builder::Builder;
 pub use canvas::Canvas;
 pub use error::Error;
 pub use format::{MAGIC, VERSION};
+pub use list::List;
 pub use plan::{Extent, Input, Piece, Plan, ZERO_RUN};
 pub use read::{ReadAt, Reader};
 pub use reference::{Merged, Reference};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::builder::Builder;
 use crate::error::Error;
+use crate::list::whole;
 use crate::plan::{Input, Plan};
 
 /// `PLAN:0,3,4`: a plan file, and for each of its inputs the position in the image that is being made. `FILE::3`: a file that
@@ -52,7 +52,7 @@ impl Reference {
     /// Reads the plan (or makes the one of a raw file) and enters its inputs into `merged`.
     pub fn open(&self, merged: &mut Merged) -> Result<Plan, Error> {
         let plan = match self.raw {
-            true => whole(&self.path)?,
+            true => whole_file(&self.path)?,
             false => Plan::open(&self.path)?,
         };
         let (have, given) = (plan.inputs().len(), self.inputs.len());
@@ -69,16 +69,14 @@ impl Reference {
 }
 
 /// The plan of all of a file.
-fn whole(path: &Path) -> Result<Plan, Error> {
+fn whole_file(path: &Path) -> Result<Plan, Error> {
     let name = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(Error::io(&name))?;
     if !metadata.is_file() {
         let reason = format!("{name} is not a regular file");
         return Err(Error::Inputs { reason });
     }
-    let mut builder = Builder::new(vec![Input::of_len(metadata.len())]);
-    builder.source(0, 0, metadata.len())?;
-    builder.finish()
+    whole(metadata.len())
 }
 
 /// The inputs of an image that is made of several plans, as far as they are known.

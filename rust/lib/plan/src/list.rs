@@ -1,0 +1,193 @@
+//! Plan lists: a plan and the files it was made over, as one file that stands for the image.
+//!
+//! A file whose name ends in `.image` is text: the plan's path in the first line, then the path of each input in a line of its
+//! own, in order. Relative paths are relative to the current directory, as the files of a program that Bazel runs are. Every
+//! program that takes an image takes such a list in its place, through [`Reader::open_any`].
+//!
+//! ```text
+//! bazel-out/k8-fastbuild/bin/os/disk.plan
+//! bazel-out/k8-fastbuild/bin/os/rootfs.tar
+//! os/bin/server
+//! ```
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::plan::{Input, Plan};
+use crate::read::Reader;
+
+/// How the name of a plan list ends.
+const SUFFIX: &str = "image";
+/// A list longer than this is something else under a misleading name.
+const MAX_LIST: u64 = 16 << 20;
+
+/// A plan list: paths as they stand there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The plan file.
+    pub plan: PathBuf,
+    /// The plan's inputs, by position.
+    pub inputs: Vec<PathBuf>,
+}
+
+impl List {
+    /// Whether a file of this name is a plan list, and no image itself.
+    pub fn is_named(path: &Path) -> bool {
+        path.extension() == Some(OsStr::new(SUFFIX))
+    }
+
+    /// Reads the list at `path`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(Error::io(&name))?;
+        let mut text = Vec::new();
+        let mut bounded = file.take(MAX_LIST.saturating_add(1));
+        bounded.read_to_end(&mut text).map_err(Error::io(&name))?;
+        Self::parse(&text).map_err(|reason| Error::Inputs {
+            reason: format!("{name} is not a plan list: {reason}"),
+        })
+    }
+
+    /// The list of `text`, or what is wrong with it.
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_LIST {
+            return Err(format!("it is longer than {MAX_LIST} bytes"));
+        }
+        let mut paths = Vec::new();
+        let lines = text.strip_suffix(b"\n").unwrap_or(text);
+        for (number, line) in (1u64..).zip(lines.split(|byte| *byte == b'\n')) {
+            if line.is_empty() || line.contains(&0) {
+                return Err(format!("line {number} is not a path"));
+            }
+            paths.push(PathBuf::from(OsStr::from_bytes(line)));
+        }
+        let mut paths = paths.into_iter();
+        let plan = paths.next().ok_or("it is empty")?;
+        let inputs = paths.collect();
+        Ok(Self { plan, inputs })
+    }
+}
+
+impl Reader<File> {
+    /// Opens the image that the plan list at `path` stands for.
+    pub fn open_list(path: &Path) -> Result<Self, Error> {
+        let list = List::open(path)?;
+        let plan = Plan::open(&list.plan)?;
+        Self::open(plan, &list.inputs).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Opens an image: a plan list if the name ends in `.image`, else a raw image (a regular file or a block device), whose
+    /// plan is all of it.
+    pub fn open_any(path: &Path) -> Result<Self, Error> {
+        if List::is_named(path) {
+            return Self::open_list(path);
+        }
+        let name = path.display().to_string();
+        let mut file = File::open(path).map_err(Error::io(&name))?;
+        let len = measure(&mut file, &name)?;
+        Self::new(whole(len)?, vec![(name, file)])
+    }
+}
+
+/// Length of a regular file or a block device.
+fn measure(file: &mut File, name: &str) -> Result<u64, Error> {
+    let metadata = file.metadata().map_err(Error::io(name))?;
+    if metadata.is_file() {
+        return Ok(metadata.len());
+    }
+    if !metadata.file_type().is_block_device() {
+        let reason = format!("{name} is neither a regular file nor a block device");
+        return Err(Error::Inputs { reason });
+    }
+    file.seek(SeekFrom::End(0)).map_err(Error::io(name))
+}
+
+/// The plan of all of a file of `len` bytes.
+pub(crate) fn whole(len: u64) -> Result<Plan, Error> {
+    let mut builder = Builder::new(vec![Input::of_len(len)]);
+    builder.source(0, 0, len)?;
+    builder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(result: Result<Reader, Error>) -> String {
+        match result.unwrap_err() {
+            Error::File { source, .. } => source.to_string(),
+            error => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let list = List::parse(b"a b.plan\nx\n\xff.tar").unwrap();
+        assert_eq!(list.plan, PathBuf::from("a b.plan"));
+        let bytes = OsStr::from_bytes(b"\xff.tar");
+        assert_eq!(list.inputs, [PathBuf::from("x"), PathBuf::from(bytes)]);
+        assert_eq!(List::parse(b"p\n").unwrap().inputs, Vec::<PathBuf>::new());
+        for (text, reason) in [
+            (&b""[..], "line 1 is not a path"),
+            (b"\n", "line 1 is not a path"),
+            (b"p\n\nx\n", "line 2 is not a path"),
+            (b"p\nx\n\n", "line 3 is not a path"),
+            (b"p\nx\0", "line 2 is not a path"),
+        ] {
+            assert_eq!(List::parse(text).unwrap_err(), reason);
+        }
+        assert!(List::is_named(Path::new("d/disk.image")));
+        assert!(!List::is_named(Path::new("d/disk.img")));
+        assert!(!List::is_named(Path::new(".image")));
+    }
+
+    #[test]
+    fn an_image_by_list_and_raw() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("raw"), b"0123456789").unwrap();
+        let mut builder = Builder::new(vec![Input::of_len(10)]);
+        builder.inline(b"head").unwrap();
+        builder.source(0, 5, 5).unwrap();
+        std::fs::write(at("p"), builder.finish().unwrap().encode()).unwrap();
+        let line = |name| at(name).display().to_string();
+        std::fs::write(at("x.image"), format!("{}\n{}\n", line("p"), line("raw"))).unwrap();
+
+        let read = |reader: Reader| {
+            let mut bytes = vec![0; usize::try_from(reader.len()).unwrap()];
+            reader.read_at(&mut bytes, 0).unwrap();
+            bytes
+        };
+        assert_eq!(
+            read(Reader::open_any(&at("x.image")).unwrap()),
+            b"head56789"
+        );
+        assert_eq!(read(Reader::open_any(&at("raw")).unwrap()), b"0123456789");
+
+        std::fs::write(at("short.image"), line("p")).unwrap();
+        assert_eq!(
+            refused(Reader::open_list(&at("short.image"))),
+            "the plan was made over 1 inputs, but 0 are given"
+        );
+        std::fs::write(at("empty.image"), b"").unwrap();
+        let name = at("empty.image").display().to_string();
+        assert_eq!(
+            refused(Reader::open_any(&at("empty.image"))),
+            format!("{name} is not a plan list: line 1 is not a path")
+        );
+        let name = dir.path().display().to_string();
+        assert_eq!(
+            refused(Reader::open_any(dir.path())),
+            format!("{name} is neither a regular file nor a block device")
+        );
+    }
+}
