@@ -13,12 +13,14 @@
 //! | read the image without writing it           | [`Reader`]                                            |
 //! | take plans and inputs from a command line   | [`Reference`], [`Merged`]                             |
 //! | open an image, raw or by plan, from a path  | [`Reader::open_any`], [`List`]                        |
+//! | put a tree's files into an image            | [`Body`], [`Origin`], [`Canvas::body`]                |
 //! | look at a plan                              | [`Plan::dump`]                                        |
 //!
 //! The canonical form: neighbours that continue each other are one extent. The bytes between two ranges of inputs (or
 //! an end of the image) are one *known run*; a run that is all zero is one zero extent, and in any other run exactly the
 //! stretches of at least [`ZERO_RUN`] zeros are zero extents, all else is held by the plan.
 
+mod body;
 mod builder;
 mod canvas;
 mod dump;
@@ -30,6 +32,7 @@ mod plan;
 mod read;
 mod reference;
 
+pub use body::{Body, Origin};
 pub use builder::Builder;
 pub use canvas::Canvas;
 pub use error::Error;
