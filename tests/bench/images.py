@@ -1,0 +1,148 @@
+"""Whole builds by Bazel, beside mkosi with the same packages and the same changed file of 20 MB."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+from harness import CONTAINER, HERE, TOP, bazel, info, inside, row, say, scratch
+from measure import allocated
+
+BLOB = HERE / "inject.bin"
+DISK = "//tests/bench:disk"
+READY = ["//tests/bench:disk_plan", "//tests/bench:root_hash"]
+SIZE = 20_000_000
+_mkosi = {}
+
+
+def change_blob():
+    BLOB.write_bytes(os.urandom(SIZE))
+
+
+def packages():
+    """What both sides install."""
+    lists = [TOP / "ic-os/guestos/context" / name for name in ("packages.common", "packages.dev")]
+    return sorted({word for f in lists for line in f.read_text().splitlines() for word in line.split("#")[0].split()})
+
+
+def mkosi(kind, runs):
+    """The peer's figures: "best" is tuned and on a tmpfs, "stock" is as a newcomer sets it up, on disk. Once per run of this program."""
+    if kind not in _mkosi:
+        if os.getuid() != 0 or not shutil.which("mmdebstrap"):
+            say("mkosi needs root and mmdebstrap: its columns stay empty")
+            return None
+        say(f"mkosi {kind}: full and incremental builds (some minutes)")
+        flags = ["--tmpfs", "--verity"] if kind == "best" else ["--stock"]
+        done = subprocess.run([HERE / "mkosi-peer.sh", *flags, "--runs", str(runs), "--packages", " ".join(packages())],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"bench: mkosi-peer.sh failed:\n{done.stderr[-3000:]}")
+        _mkosi[kind] = json.loads(done.stdout)
+    return _mkosi[kind]
+
+
+def incremental(kind, runs):
+    figures = mkosi(kind, runs)
+    return figures and figures["times"]["inject"]["median"]
+
+
+def median_of(runs, targets, startup, flags=()):
+    """Median seconds of building `targets` after the 20 MB file changed."""
+    times = []
+    for number in range(runs + 1):
+        change_blob()
+        seconds = bazel("build", *flags, *targets, startup=startup)
+        # The first run warms the file caches.
+        times += [seconds] if number else []
+    return statistics.median(times)
+
+
+def digest_share(startup):
+    """Seconds that reading the whole disk for its digest takes, as Bazel does it."""
+    image = pathlib.Path(info("bazel-bin", startup)) / "tests/bench/disk.img"
+    start = time.monotonic()
+    inside("sha256sum", image, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start, image.stat().st_size / 1e6
+
+
+def noop(runs):
+    bazel("build", DISK)
+    row("no-op build", None, statistics.median(bazel("build", DISK) for _ in range(runs)), "<= 1.5")
+
+
+def binary(runs):
+    """One 20 MB file changed, in memory (as the peer at its best) and on disk (as stock)."""
+    if not BLOB.exists():
+        change_blob()
+    for kind, place, want in (("best", "memory", "<= 0.5 x"), ("stock", "disk", "<= 0.1 x")):
+        with scratch(place) as folder:
+            startup = [f"--output_base={folder}/base"]
+            # Tools come from the usual cache; what the measured builds add goes beside their outputs.
+            bazel("build", DISK, *READY, startup=startup)
+            flags = [f"--disk_cache={folder}/cache"]
+            bazel("build", *flags, DISK, *READY, startup=startup)
+            if place == "memory":
+                before = allocated([folder / "cache"])
+                change_blob()
+                bazel("build", *flags, DISK, startup=startup)
+                row("20 MB changed: new in Bazel's cache", None, (allocated([folder / "cache"]) - before) / 1e6,
+                    f"<= {2 * SIZE / 1e6 + 10:.0f}", unit="MB")
+                row("20 MB changed to disk plan and root hash", incremental(kind, runs), median_of(runs, READY, startup, flags),
+                    "<= 0.25 x", "peer: mkosi, tuned, on a tmpfs")
+            seconds = median_of(runs, [DISK], startup, flags)
+            share, size = digest_share(startup)
+            row(f"20 MB changed to disk.img, in {place}", incremental(kind, runs), seconds, want,
+                f"peer: mkosi {kind}; {size:.0f} MB apparent, {share:.2f} s of it to digest them once")
+            bazel("shutdown", startup=startup)
+
+
+def scratch_build(runs):
+    """Packages fetched and tools built; base image, Dockerfile and images made anew in an empty output base."""
+    times = []
+    for _ in range(max(1, runs // 2)):
+        with scratch("memory") as folder:
+            startup = [f"--output_base={folder}/base"]
+            again = "--modify_execution_info=^(MkBase|MkRootfs|InjectTree)$=+no-cache"
+            # Loading rules and starting the server is not what is compared.
+            bazel("build", "//rust/tools/...", "@guestos_dev_debs//:debs", "@bootloader_debs//:debs", startup=startup)
+            times.append(bazel("build", again, DISK, startup=startup))
+            bazel("shutdown", startup=startup)
+    peer = mkosi("best", runs)
+    row("image from scratch, packages cached", peer and peer["times"]["full"]["median"], statistics.median(times), "<= 1.0 x",
+        "peer: mkosi full, tuned, on a tmpfs")
+
+
+def first_instruction(runs):
+    """From a changed 20 MB file to QEMU's first instruction by `:run`: build, then start."""
+    bazel("build", "//tests/bench:run")
+    times = []
+    for number in range(runs + 1):
+        change_blob()
+        start = time.monotonic()
+        process = subprocess.Popen([CONTAINER, "bazel", "run", "//tests/bench:run", "--", "--ssh-port=0", "--no-reboot"], cwd=TOP,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # The firmware's first byte on the serial line.
+        process.stdout.read(1)
+        times += [time.monotonic() - start] if number else []
+        process.stdin.write(b"\x01x")
+        process.stdin.flush()
+        process.communicate(timeout=60)
+    row("20 MB changed to QEMU's first output by :run", None, statistics.median(times), "<= 2")
+
+
+def sizes(_runs):
+    for env, want in (("dev", 450), ("prod", 350)):
+        package = TOP / f"bazel-bin/ic-os/guestos/envs/{env}"
+        bazel("build", f"//ic-os/guestos/envs/{env}:guestos", f"//ic-os/guestos/envs/{env}:root_tree")
+        manifest = json.loads((package / "manifest.json").read_text())
+        lines = (package / "root_tree.tree.jsonl").read_text().splitlines()[1:]
+        content = sum(json.loads(line).get("source", [0, 0, 0])[2] for line in lines if not re.match(r'\{"path":"boot/', line))
+        row(f"root content of GuestOS {env}", None, content / 1e6, f"<= {want}", f"{len(manifest['packages'])} packages", unit="MB")
+        disk = package / "disk.img"
+        row(f"disk.img of GuestOS {env}, apparent", None, disk.stat().st_size / (1 << 20), "<= 2048", unit="MiB")
+
+
