@@ -1,0 +1,42 @@
+"""image_golden_test: an image is what a checked-in text says."""
+
+load("@bazel_skylib//rules:native_binary.bzl", "native_binary", "native_test")
+load("//bzl/private:image_list.bzl", "image_list")
+
+visibility(["//bzl/..."])
+
+def image_golden_test(name, image, golden, args = [], size = "small", **kwargs):
+    """Compares the dump of an image (see `imgdump --help`) with a text; `bazel run :NAME.update` writes the text anew.
+
+    Nothing is written or mounted: the image is read through its plan.
+
+    Args:
+      name: name of the test.
+      image: label of an image with a plan.
+      golden: label of the text.
+      args: further flags of imgdump.
+      size: size of the test.
+      **kwargs: tags, visibility.
+    """
+    list = name + "_image"
+    image_list(name = list, image = image, testonly = True, **kwargs)
+    arguments = args + ["--golden", "$(rootpath {})".format(golden), "$(rootpath :{})".format(list)]
+    common = dict(
+        src = "//rust/tools:imgdump",
+        data = [golden, ":" + list],
+        **kwargs
+    )
+    native_test(
+        name = name,
+        size = size,
+        out = name + "_bin",
+        args = arguments,
+        **common
+    )
+    native_binary(
+        name = name + ".update",
+        testonly = True,
+        out = name + "_update",
+        args = arguments + ["--update"],
+        **common
+    )
