@@ -1,1 +1,14 @@
 //! To come.
+
+mod compress;
+mod error;
+mod inputs;
+mod jobs;
+mod output;
+mod share;
+mod write;
+
+pub use compress::compress;
+pub use error::Error;
+pub use output::Output;
+pub use write::{write, Options};

@@ -1,0 +1,39 @@
+//! The image as a compressed stream.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use plan::Reader;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::inputs::Snapshot;
+use crate::write::Options;
+
+/// Writes the image into `file`, which must be empty, compressed so that it can be read from the middle (crate `seekable`).
+/// Returns the digest of the compressed bytes, if one was wanted.
+pub fn compress(
+    reader: &Reader<File>,
+    file: &File,
+    level: i32,
+    options: &Options<'_>,
+) -> Result<Option<[u8; 32]>, Error> {
+    let inputs = Snapshot::take(reader)?;
+    let params = seekable::Params {
+        level,
+        ..seekable::Params::default()
+    };
+    let mut hash = options.digest.then(Sha256::new);
+    let mut at = 0u64;
+    seekable::compress(reader, params, options.threads, |bytes, done| {
+        file.write_all_at(bytes, at).map_err(Error::write(at))?;
+        at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if let Some(hash) = &mut hash {
+            hash.update(bytes);
+        }
+        (options.progress)(done);
+        Ok::<(), Error>(())
+    })?;
+    inputs.check(reader)?;
+    Ok(hash.map(|hash| hash.finalize().into()))
+}

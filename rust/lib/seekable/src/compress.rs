@@ -1,0 +1,143 @@
+//! Compressing an image by all cores.
+
+use std::num::NonZeroUsize;
+
+use plan::{Piece, ReadAt, Reader as Image};
+use zstd::bulk::Compressor;
+
+use crate::error::Error;
+use crate::ordered;
+use crate::read::MAX_FRAME;
+use crate::table::{Table, MAX_FRAMES};
+
+/// What decides the bytes, besides the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// zstd's compression level.
+    pub level: i32,
+    /// How much of the image is in a frame: what must be decompressed to read a byte.
+    pub frame_size: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            level: zstd::DEFAULT_COMPRESSION_LEVEL,
+            frame_size: 4 << 20,
+        }
+    }
+}
+
+impl Params {
+    fn check(self, len: u64) -> Result<(), Error> {
+        let Self { level, frame_size } = self;
+        let levels = zstd::compression_level_range();
+        if !levels.contains(&level) {
+            let (min, max) = (*levels.start(), *levels.end());
+            return Err(Error::Level { level, min, max });
+        }
+        if !(1..=MAX_FRAME).contains(&frame_size) {
+            let (size, max) = (frame_size, MAX_FRAME);
+            return Err(Error::FrameSize { size, max });
+        }
+        if len.div_ceil(u64::from(frame_size)) > u64::from(MAX_FRAMES) {
+            return Err(Error::TooManyFrames { max: MAX_FRAMES });
+        }
+        Ok(())
+    }
+}
+
+/// Gives `sink` the compressed image, piece by piece and in order. The bytes do not depend on the number of threads.
+///
+/// The sink is told after each piece, too, how much of the image has passed.
+pub fn compress<R, E>(
+    image: &Image<R>,
+    params: Params,
+    threads: NonZeroUsize,
+    mut sink: impl FnMut(&[u8], u64) -> Result<(), E> + Send,
+) -> Result<(), E>
+where
+    R: ReadAt + Sync,
+    E: From<Error> + From<plan::Error> + Send,
+{
+    let len = image.len();
+    params.check(len)?;
+    let size = u64::from(params.frame_size);
+    let frames = (0..len.div_ceil(size)).map(|number| {
+        let start = number.saturating_mul(size);
+        start..start.saturating_add(size).min(len)
+    });
+    let (table, _) = ordered::run(
+        threads,
+        frames,
+        (Table::default(), &mut sink),
+        || Ok(Frames::new(params)?),
+        |range, local| local.frame(image, range.start, range.end),
+        |(table, sink), range, local| {
+            let frame = local.current();
+            // Both are less than 2^27, by the check of the frame size.
+            let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+            let compressed = number(u64::try_from(frame.len()).unwrap_or(u64::MAX));
+            table.push(compressed, number(range.end.saturating_sub(range.start)))?;
+            sink(frame, range.end)
+        },
+    )?;
+    sink(&table.encode(), len)
+}
+
+/// One thread's compressor and buffers.
+struct Frames {
+    zstd: Compressor<'static>,
+    bytes: Vec<u8>,
+    frame: Vec<u8>,
+    /// Length of a frame of zeros, and the frame: most of a sparse image is this one.
+    zeros: Option<(u64, Vec<u8>)>,
+    is_zeros: bool,
+}
+
+impl Frames {
+    fn new(params: Params) -> Result<Self, Error> {
+        let failed = |source| Error::Compress { source };
+        let mut zstd = Compressor::new(params.level).map_err(failed)?;
+        zstd.include_checksum(true).map_err(failed)?;
+        Ok(Self {
+            zstd,
+            bytes: Vec::new(),
+            frame: Vec::new(),
+            zeros: None,
+            is_zeros: false,
+        })
+    }
+
+    fn frame<R, E>(&mut self, image: &Image<R>, start: u64, end: u64) -> Result<(), E>
+    where
+        R: ReadAt,
+        E: From<Error> + From<plan::Error>,
+    {
+        let len = end.saturating_sub(start);
+        let mut extents = image.plan().extents_in(start, len)?;
+        self.is_zeros = extents.all(|extent| extent.piece == Piece::Zero);
+        if self.is_zeros && self.zeros.as_ref().is_some_and(|(zeros, _)| *zeros == len) {
+            return Ok(());
+        }
+        self.bytes
+            .resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+        image.read_at(&mut self.bytes, start)?;
+        self.frame.clear();
+        self.frame
+            .reserve(zstd::zstd_safe::compress_bound(self.bytes.len()));
+        let done = self.zstd.compress_to_buffer(&self.bytes, &mut self.frame);
+        done.map_err(|source| Error::Compress { source })?;
+        if self.is_zeros {
+            self.zeros = Some((len, self.frame.clone()));
+        }
+        Ok(())
+    }
+
+    fn current(&self) -> &[u8] {
+        match &self.zeros {
+            Some((_, frame)) if self.is_zeros => frame,
+            _ => &self.frame,
+        }
+    }
+}
