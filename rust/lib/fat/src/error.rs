@@ -1,6 +1,4 @@
-//! Why an image was not written.
-
-use std::io;
+//! Why an image was not laid out.
 
 /// A refusal or a failure. Paths are printed as the manifest writes them.
 #[derive(Debug, thiserror::Error)]
@@ -63,22 +61,7 @@ pub enum Error {
         /// Which way it is out of bounds.
         reason: &'static str,
     },
-    /// The tree's contents could not be read.
+    /// A file's range does not fit what the tree's input is.
     #[error(transparent)]
-    Tree(#[from] tree::Error),
-    /// Reading or writing failed.
-    #[error("cannot {action}")]
-    Io {
-        /// What was tried.
-        action: String,
-        /// The cause.
-        source: io::Error,
-    },
-}
-
-impl Error {
-    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let action = action.into();
-        move |source| Self::Io { action, source }
-    }
+    Plan(#[from] plan::Error),
 }

@@ -10,8 +10,9 @@
 //! | root directory        | 512 records of 32 bytes | a chain of clusters from cluster 2                |
 //! | clusters              | directories, then files, each in byte order of paths and in one piece       ||
 //!
-//! The same tree, contents and [`Params`] give the same bytes: serial number, label and time are parameters, and all
-//! places are computed before the first byte is written. What FAT cannot hold is treated so:
+//! [`layout`] makes a plan: sectors, tables and directories are bytes that the plan holds, a file is a range of the input
+//! that the tree names for it, and no file is read. The same tree and [`Params`] give the same plan: serial number, label
+//! and time are parameters. What FAT cannot hold is treated so:
 //!
 //! | in the tree                                        | in the image                                  |
 //! |----------------------------------------------------|-----------------------------------------------|
@@ -27,15 +28,15 @@ mod boot;
 mod bytes;
 mod error;
 mod geometry;
+mod layout;
 mod names;
 mod params;
-mod plan;
+mod place;
 mod records;
 mod short;
 mod table;
 mod time;
-mod write;
 
 pub use error::Error;
+pub use layout::layout;
 pub use params::{FatType, Params};
-pub use write::write;

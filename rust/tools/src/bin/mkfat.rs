@@ -1,21 +1,26 @@
-//! `mkfat`: a FAT image from a tree manifest.
+//! `mkfat`: the plan of a FAT image from a tree manifest.
 
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Context, Error, Result};
 use fat::{FatType, Params};
+use plan::{Body, Origin};
+use tree::Tree;
 
-/// Writes a tree as a FAT file system, sparse, the same bytes for the same input.
+/// Lays a tree out as a FAT file system. Reads no file's content.
 #[derive(clap::Parser)]
 #[command(name = "mkfat")]
 struct Args {
     /// Manifest of the tree.
     #[arg(long)]
     tree: PathBuf,
-    /// The manifest's inputs, in its order.
-    #[arg(long)]
-    input: Vec<PathBuf>,
+    /// What each of the manifest's inputs is, in its order: the position of an input of the image, or a plan (PLAN:0,1 or
+    /// FILE::2) over such positions. Default: each is itself.
+    #[arg(long = "source", value_name = "POSITION|REF")]
+    sources: Vec<Origin>,
     /// Take only what lies in this folder of the tree.
     #[arg(long)]
     subdir: Option<String>,
@@ -37,7 +42,7 @@ struct Args {
     /// Time of every entry in seconds since 1970.
     #[arg(long)]
     mtime: i64,
-    /// Where the image goes.
+    /// Where the plan goes.
     #[arg(long)]
     output: PathBuf,
 }
@@ -47,7 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let (tree, sources) = tree::open(&args.tree, &args.input)?;
+    let name = args.tree.display();
+    let file = File::open(&args.tree).with_context(|| format!("cannot open {name}"))?;
+    let tree = Tree::read(BufReader::new(file)).with_context(|| name.to_string())?;
+    let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
+    let (bodies, inputs) = Body::open(&args.sources, &lens)?;
     let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
     let params = Params {
         size_mib: args.size_mib,
@@ -62,11 +71,8 @@ fn run(args: Args) -> Result<()> {
         label: args.label,
         mtime: args.mtime,
     };
-    let name = args.output.display();
-    let create = || format!("cannot write {name}");
-    let mut pending = cli::PendingOutput::create(&args.output).with_context(create)?;
-    fat::write(&tree, &sources, &params, pending.file()).with_context(|| name.to_string())?;
-    pending.commit().with_context(create)
+    let plan = fat::layout(&tree, &bodies, inputs, &params)?;
+    cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
 }
 
 fn volume_id(text: &str) -> Result<u32> {

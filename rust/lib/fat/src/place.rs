@@ -1,4 +1,4 @@
-//! Where everything goes, before anything is written.
+//! Where everything goes.
 
 use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ fn file_clusters(geometry: &Geometry, len: u64) -> u64 {
 
 /// A volume's tables, directories and places of files.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Volume {
     pub(crate) geometry: Geometry,
     pub(crate) table: Vec<u8>,
     /// Free clusters, and the first of them.
@@ -149,18 +149,18 @@ pub(crate) struct Plan {
 }
 
 /// Places `tree`: directories first, then files, each in byte order of the paths.
-pub(crate) fn plan(
+pub(crate) fn place(
     tree: &Tree,
     params: &Params,
     label: Option<[u8; 11]>,
     time: Moment,
-) -> Result<Plan, Error> {
+) -> Result<Volume, Error> {
     let geometry = Geometry::of(params.size_mib, params.fat_type)?;
     let listing = Listing::of(tree);
     listing.check(&geometry, params)?;
     let mut table = Table::new(geometry.kind);
     let mut places: BTreeMap<&[u8], u32> = BTreeMap::new();
-    let mut place = |path, clusters: u64| {
+    let mut take = |path, clusters: u64| {
         let first = if clusters == 0 { 0 } else { table.next() };
         // The check above keeps the count within the table.
         table.chain(u32::try_from(clusters).unwrap_or(u32::MAX));
@@ -172,12 +172,12 @@ pub(crate) fn plan(
             continue;
         }
         let records = Listing::records(path, children, label.is_some());
-        place(path, dir_clusters(&geometry, records));
+        take(path, dir_clusters(&geometry, records));
     }
     let mut files = Vec::new();
     for child in listing.0.values().flatten() {
         if let Some(source) = child.source {
-            let first = place(child.path, file_clusters(&geometry, source.len));
+            let first = take(child.path, file_clusters(&geometry, source.len));
             if first != 0 {
                 files.push((geometry.cluster_offset(first), source));
             }
@@ -189,7 +189,7 @@ pub(crate) fn plan(
     let info = (u32::try_from(free).unwrap_or(u32::MAX), next);
     let dirs = directories(&listing, &geometry, &places, label, time);
     let table = table.finish();
-    Ok(Plan {
+    Ok(Volume {
         geometry,
         table,
         info,
