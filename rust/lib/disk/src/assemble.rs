@@ -1,26 +1,47 @@
-//! Table and images into one file.
+//! Table and images as one plan.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use partitions::{Layout, Placed};
+use plan::{Canvas, Input, Merged, Plan, Reference};
 use uuid::Uuid;
 
-use crate::{copy_sparse, write_table, Copied, Error};
+use crate::device::Device;
+use crate::{write_table, Error};
 
-/// Partition name to the file with its content.
-pub type Images = BTreeMap<String, PathBuf>;
+/// What goes into a partition.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What it is called in errors: the file that was named.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub plan: Plan,
+    /// For each of the plan's inputs, the position in the result.
+    pub map: Vec<u32>,
+}
 
-/// Makes the disk of `layout` in `output`, an empty file. Partitions without an image stay holes.
-///
-/// Everything that can be refused is refused before the first byte is written. Returns what was copied, by partition.
+impl Image {
+    /// The image that `reference` means; its inputs are entered into `merged`.
+    pub fn open(reference: &Reference, merged: &mut Merged) -> Result<Self, plan::Error> {
+        Ok(Self {
+            path: reference.path.clone(),
+            plan: reference.open(merged)?,
+            map: reference.inputs.clone(),
+        })
+    }
+}
+
+/// Partition name to its content.
+pub type Images = BTreeMap<String, Image>;
+
+/// The disk of `layout` as a plan over `inputs`. Partitions without an image are zero, as is what an image leaves of one.
 pub fn assemble(
-    output: &mut File,
     layout: &Layout,
     disk_guid: Uuid,
     images: &Images,
-) -> Result<BTreeMap<String, Copied>, Error> {
+    inputs: Vec<Input>,
+) -> Result<Plan, Error> {
     if let Some(placed) = layout
         .partitions
         .iter()
@@ -31,50 +52,33 @@ pub fn assemble(
             name: placed.partition.name.clone(),
         });
     }
-    let mut sources = Vec::new();
-    for (name, path) in images {
+    let mut canvas = Canvas::new(layout.disk_size, inputs)?;
+    let mut device = Device::new(layout.disk_size);
+    write_table(&mut device, layout, disk_guid)?;
+    for (start, bytes) in device.written() {
+        canvas.inline(start, bytes)?;
+    }
+    for (name, image) in images {
         let placed = layout
             .get(name)
             .ok_or_else(|| unknown_partition(name, layout))?;
-        sources.push((placed, path, open_image(placed, path)?));
+        check_size(placed, image)?;
+        canvas.plan(placed.start, &image.plan, &image.map)?;
     }
-    output
-        .set_len(layout.disk_size)
-        .map_err(|source| Error::Write {
-            what: format!("a disk of {} bytes", layout.disk_size),
-            source,
-        })?;
-    write_table(output, layout, disk_guid)?;
-    let mut copied = BTreeMap::new();
-    for (placed, path, source) in sources {
-        let result = copy_sparse(&source, path, output, placed.start)?;
-        copied.insert(placed.partition.name.clone(), result);
-    }
-    Ok(copied)
+    Ok(canvas.finish()?)
 }
 
-fn open_image(placed: &Placed, path: &Path) -> Result<File, Error> {
-    let read = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(read)?;
-    let metadata = file.metadata().map_err(read)?;
-    if !metadata.is_file() {
-        return Err(Error::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    let size = placed.partition.size;
-    if metadata.len() > size {
+fn check_size(placed: &Placed, image: &Image) -> Result<(), Error> {
+    let (len, size) = (image.plan.len(), placed.partition.size);
+    if len > size {
         return Err(Error::TooLarge {
             name: placed.partition.name.clone(),
             size,
-            path: path.to_owned(),
-            len: metadata.len(),
+            path: image.path.clone(),
+            len,
         });
     }
-    Ok(file)
+    Ok(())
 }
 
 fn unknown_partition(name: &str, layout: &Layout) -> Error {

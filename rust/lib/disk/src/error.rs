@@ -1,6 +1,5 @@
 //! Why a disk could not be made.
 
-use std::io;
 use std::path::PathBuf;
 
 /// Why a disk could not be made.
@@ -35,42 +34,13 @@ pub enum Error {
         /// The partition.
         name: String,
     },
-    /// Something that is not a regular file.
-    #[error("{} is not a regular file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file became shorter while it was read.
-    #[error("{} ended after {got} bytes, it had {want} when it was opened", path.display())]
-    Shrunk {
-        /// The path.
-        path: PathBuf,
-        /// Bytes read.
-        got: u64,
-        /// Length at the start.
-        want: u64,
-    },
     /// The partition table was refused by the writer: an offset that the layout should not have let through.
     #[error("cannot write the partition table: {reason}")]
     Table {
         /// What the writer said.
         reason: String,
     },
-    /// Reading an image failed.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The image.
-        path: PathBuf,
-        /// Cause.
-        source: io::Error,
-    },
-    /// Writing the disk failed.
-    #[error("cannot write {what}")]
-    Write {
-        /// Which part.
-        what: String,
-        /// Cause.
-        source: io::Error,
-    },
+    /// The pieces do not make a plan.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
 }

@@ -3,21 +3,20 @@
 //! The table is written by crate `gpt` after UEFI 2.10, chapter 5: protective MBR, primary header and entries, backup
 //! entries and header at the very end. Every GUID is given by the caller; the crate would draw random ones.
 //!
-//! The image is sparse: what is a hole or all zero in a partition's image is a hole in the disk. Its bytes depend on the
-//! layout, the disk GUID and the images alone.
+//! [`assemble`] makes a plan: it holds the table, all else is what the partitions' own plans say, or zero. It depends on the
+//! layout, the disk GUID and the plans alone, and a disk of 64 GiB is as cheap as one of 64 MiB.
 //!
-//! [`digest`] hashes the results on all cores, [`manifest`] describes them.
+//! [`digest`] hashes images through their plans on all cores, [`manifest`] describes them.
 
 mod assemble;
+mod device;
 pub mod digest;
 mod error;
 pub mod manifest;
 mod named;
-mod sparse;
 mod table;
 
-pub use assemble::{assemble, Images};
+pub use assemble::{assemble, Image, Images};
 pub use error::Error;
-pub use named::{BadPair, NamedFile, Pair};
-pub use sparse::{copy_sparse, Copied};
+pub use named::{BadNamed, BadPair, NamedFile, NamedReference, Pair};
 pub use table::write_table;

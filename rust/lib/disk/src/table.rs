@@ -54,26 +54,15 @@ fn entry(placed: &Placed) -> Partition {
     }
 }
 
+/// The device is memory of the disk's length: whatever the writer has to say, it is about the table.
 fn mbr_error(error: MBRError) -> Error {
-    match error {
-        MBRError::Io(source) => Error::Write {
-            what: "the protective MBR".to_owned(),
-            source,
-        },
-        other => Error::Table {
-            reason: other.to_string(),
-        },
+    Error::Table {
+        reason: error.to_string(),
     }
 }
 
 fn gpt_error(error: GptError) -> Error {
-    match error {
-        GptError::Io(source) => Error::Write {
-            what: "the partition table".to_owned(),
-            source,
-        },
-        other => Error::Table {
-            reason: other.to_string(),
-        },
+    Error::Table {
+        reason: error.to_string(),
     }
 }

@@ -29,6 +29,12 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+impl<R: ReadAt> ReadAt for &R {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, offset)
+    }
+}
+
 /// A plan and its open inputs: the image, byte by byte, without writing it.
 #[derive(Debug)]
 pub struct Reader<R = File> {

@@ -1,18 +1,21 @@
-//! `mkchecksums`: the SHA256SUMS of a set of files.
+//! `mkchecksums`: the SHA256SUMS of a set of images.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use disk::{digest, NamedFile};
+use disk::{digest, NamedReference};
 
-/// Writes digests as `sha256sum -c` reads them, sorted by name.
+/// Writes digests as `sha256sum -c` reads them, sorted by name. Images are hashed through their plans.
 #[derive(clap::Parser)]
 struct Args {
-    /// A file and the name it is listed under.
-    #[arg(long = "file", value_name = "NAME=FILE", required = true)]
-    files: Vec<NamedFile>,
+    /// An image and the name it is listed under: a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs.
+    #[arg(long = "image", value_name = "NAME=REF", required = true)]
+    images: Vec<NamedReference>,
+    /// The inputs of all images, by position.
+    #[arg(long = "input", value_name = "FILE")]
+    inputs: Vec<PathBuf>,
     /// The list to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -20,28 +23,24 @@ struct Args {
 
 fn main() -> ExitCode {
     cli::run("mkchecksums", |args: Args| -> Result<(), cli::BoxError> {
-        let text = digest::sha256sums(&digests(args.files)?);
+        let text = digest::sha256sums(&digests(&args)?);
         cli::write_output(&args.output, |out| out.write_all(text.as_bytes()))
     })
 }
 
-fn digests(files: Vec<NamedFile>) -> anyhow::Result<BTreeMap<String, digest::Digest>> {
+fn digests(args: &Args) -> anyhow::Result<BTreeMap<String, digest::Digest>> {
     let mut names = Vec::new();
-    let mut paths = Vec::new();
-    for file in files {
+    let mut references = Vec::new();
+    for NamedReference { name, reference } in &args.images {
         // sha256sum marks a line with such a name by a backslash; nobody needs one.
         anyhow::ensure!(
-            !file.name.contains('\\'),
-            "--file: backslash in the name {:?}",
-            file.name
+            !name.contains('\\'),
+            "--image: backslash in the name {name:?}"
         );
-        anyhow::ensure!(
-            !names.contains(&file.name),
-            "--file: {:?} was given already",
-            file.name
-        );
-        names.push(file.name);
-        paths.push(file.path);
+        anyhow::ensure!(!names.contains(name), "--image: {name:?} was given already");
+        names.push(name.clone());
+        references.push(reference);
     }
-    Ok(names.into_iter().zip(digest::files(&paths)?).collect())
+    let digests = digest::references(&references, &args.inputs)?;
+    Ok(names.into_iter().zip(digests).collect())
 }

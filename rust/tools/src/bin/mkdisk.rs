@@ -1,13 +1,15 @@
-//! `mkdisk`: a disk image from a partition table and the partitions' images.
+//! `mkdisk`: the plan of a disk from a partition table and the partitions' images.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{bail, Context};
-use disk::{Images, NamedFile};
+use anyhow::{bail, Context, Error};
+use disk::{Image, Images, NamedReference};
 use partitions::{Table, MIB};
+use plan::Merged;
 
-/// Puts partition images into a sparse disk image with a GUID partition table.
+/// Puts partition images behind a GUID partition table. Reads no image, plans only.
 #[derive(clap::Parser)]
 struct Args {
     /// The partition table: name,start,size,type,uuid,description.
@@ -16,13 +18,14 @@ struct Args {
     /// GUID of the disk.
     #[arg(long, value_name = "GUID")]
     disk_guid: String,
-    /// Content of partition NAME; partitions without one are left empty.
-    #[arg(long = "image", value_name = "NAME=FILE")]
-    images: Vec<NamedFile>,
+    /// Content of partition NAME, a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs in the disk's plan;
+    /// partitions without one are left empty.
+    #[arg(long = "image", value_name = "NAME=REF")]
+    images: Vec<NamedReference>,
     /// Size of the disk; default: the smallest that holds the partitions.
     #[arg(long, value_name = "MIB")]
     disk_size_mib: Option<u64>,
-    /// The disk image to write.
+    /// The disk's plan.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -44,16 +47,16 @@ fn make(args: Args) -> anyhow::Result<()> {
     let guid = partitions::parse_guid(&args.disk_guid)
         .with_context(|| format!("--disk-guid: {:?} is no GUID", args.disk_guid))?;
     let mut images = Images::new();
-    for image in args.images {
-        if let Some(path) = images.insert(image.name.clone(), image.path) {
-            let name = image.name;
-            bail!("--image: {name:?} was given already, as {}", path.display());
+    let mut merged = Merged::default();
+    for NamedReference { name, reference } in args.images {
+        let image = Image::open(&reference, &mut merged)?;
+        if let Some(other) = images.insert(name.clone(), image) {
+            let path = other.path.display();
+            bail!("--image: {name:?} was given already, as {path}");
         }
     }
-    let named = || format!("cannot write {}", args.output.display());
-    let mut output = cli::PendingOutput::create(&args.output).with_context(named)?;
-    disk::assemble(output.file(), &layout, guid, &images)?;
-    output.commit().with_context(named)
+    let plan = disk::assemble(&layout, guid, &images, merged.finish()?)?;
+    cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
 }
 
 fn read_table(path: &Path) -> anyhow::Result<Table> {

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use anyhow::{ensure, Context};
 use disk::digest::{self, Digest};
 use disk::manifest::{manifest_json, packages_text, read_lock, Contents};
-use disk::NamedFile;
+use disk::NamedReference;
 use partitions::Table;
 
-/// Writes manifest.json: partitions, artifacts and packages with sizes and digests.
+/// Writes manifest.json: partitions, artifacts and packages with sizes and digests. Images are hashed through their plans.
 #[derive(clap::Parser)]
 struct Args {
     /// Name of the image.
@@ -23,12 +23,15 @@ struct Args {
     /// The partition table.
     #[arg(long, value_name = "CSV")]
     partitions: PathBuf,
-    /// Content of partition NAME.
-    #[arg(long = "image", value_name = "NAME=FILE")]
-    images: Vec<NamedFile>,
-    /// A file that is published and the name it has there.
-    #[arg(long = "artifact", value_name = "NAME=FILE")]
-    artifacts: Vec<NamedFile>,
+    /// Content of partition NAME, a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs.
+    #[arg(long = "image", value_name = "NAME=REF")]
+    images: Vec<NamedReference>,
+    /// What is published, likewise, and the name it has there.
+    #[arg(long = "artifact", value_name = "NAME=REF")]
+    artifacts: Vec<NamedReference>,
+    /// The inputs of all images and artifacts, by position.
+    #[arg(long = "input", value_name = "FILE")]
+    inputs: Vec<PathBuf>,
     /// Lock file with the packages; default: none are listed.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
@@ -93,17 +96,17 @@ type Digests = BTreeMap<String, Digest>;
 /// Images and artifacts, hashed together so that all cores have work.
 fn digests(args: &Args) -> anyhow::Result<(Digests, Digests)> {
     let both = args.images.iter().chain(&args.artifacts);
-    let paths: Vec<PathBuf> = both.map(|file| file.path.clone()).collect();
-    let mut results = digest::files(&paths)?.into_iter();
+    let references: Vec<_> = both.map(|named| &named.reference).collect();
+    let mut results = digest::references(&references, &args.inputs)?.into_iter();
     let mut images = Digests::new();
-    for (file, digest) in args.images.iter().zip(results.by_ref()) {
-        let again = images.insert(file.name.clone(), digest).is_some();
-        ensure!(!again, "--image: {:?} was given already", file.name);
+    for (named, digest) in args.images.iter().zip(results.by_ref()) {
+        let again = images.insert(named.name.clone(), digest).is_some();
+        ensure!(!again, "--image: {:?} was given already", named.name);
     }
     let mut artifacts = Digests::new();
-    for (file, digest) in args.artifacts.iter().zip(results) {
-        let again = artifacts.insert(file.name.clone(), digest).is_some();
-        ensure!(!again, "--artifact: {:?} was given already", file.name);
+    for (named, digest) in args.artifacts.iter().zip(results) {
+        let again = artifacts.insert(named.name.clone(), digest).is_some();
+        ensure!(!again, "--artifact: {:?} was given already", named.name);
     }
     Ok((images, artifacts))
 }
