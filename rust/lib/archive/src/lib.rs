@@ -5,7 +5,9 @@
 //! `SCHILY.xattr.NAME` records, as GNU tar, bsdtar and Go write them.
 //!
 //! - [`index`] lists an archive without reading file contents: each file is an offset and a length.
-//! - [`Writer`] writes the same bytes for the same entries: plain ustar headers, pax records only where needed.
+//! - [`Writer`] writes the same bytes for the same entries: plain ustar headers, pax records only where needed; with
+//!   [`Alignment::Page`], data of files begins at multiples of 4096 bytes (`docs/formats/rootfs-tar.md`). [`head`] gives
+//!   the bytes before a member's data, for who puts the data there in another way.
 //! - [`pack`] walks a directory in the order of raw path bytes; [`unpack`] is its inverse.
 //!
 //! An archive is hostile until shown otherwise. A path that is absolute, climbs with `..`, repeats, or leads through
@@ -28,4 +30,4 @@ pub use error::{Error, Reason};
 pub use index::index;
 pub use pack::{pack, PackOptions, Packed};
 pub use unpack::{unpack, unpack_with, UnpackOptions, Unpacked};
-pub use write::Writer;
+pub use write::{head, Alignment, Writer, END};

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
-use crate::write::Writer;
+use crate::write::{Alignment, Writer};
 
 /// How [`pack`] normalises.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct PackOptions {
     pub drop_xattrs: Vec<Vec<u8>>,
     /// Leave sockets out (they mean nothing without their process) instead of failing.
     pub skip_sockets: bool,
+    /// Where data of files begins.
+    pub alignment: Alignment,
 }
 
 impl PackOptions {
@@ -37,7 +39,14 @@ impl PackOptions {
             exclude: Vec::new(),
             drop_xattrs: Vec::new(),
             skip_sockets: true,
+            alignment: Alignment::Block,
         }
+    }
+
+    /// Has data of files begin where `alignment` says.
+    pub fn align(mut self, alignment: Alignment) -> Self {
+        self.alignment = alignment;
+        self
     }
 
     /// Leaves out `path` and everything below it.
@@ -73,7 +82,7 @@ pub struct Packed {
 /// Writes `dir` and all below it: sorted by the raw bytes of the paths, owners as numbers, times clamped, extended
 /// attributes kept. Of several names of one file the first in that order is the file, the others are hard links.
 pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed, Error> {
-    let mut writer = Writer::new(out);
+    let mut writer = Writer::aligned(out, options.alignment);
     let mut packed = Packed::default();
     // (device, inode) of files with several names -> the first name.
     let mut names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();

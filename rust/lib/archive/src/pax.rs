@@ -41,6 +41,17 @@ pub(crate) fn push_record(out: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
     out.push(b'\n');
 }
 
+/// Makes `records` exactly `len` bytes long by a comment, which readers pass over; at least 13 bytes must be missing.
+pub(crate) fn fill(records: &mut Vec<u8>, len: usize) {
+    let missing = len.saturating_sub(records.len());
+    let start = records.len();
+    records.extend_from_slice(format!("{missing} comment=").as_bytes());
+    let text = records.len().saturating_sub(start).saturating_add(1);
+    let blanks = missing.saturating_sub(text);
+    records.resize(records.len().saturating_add(blanks), b' ');
+    records.push(b'\n');
+}
+
 /// The record of an extended attribute. `=` would end the keyword, so it and `%` are escaped as GNU tar does.
 pub(crate) fn push_xattr(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     let mut keyword = XATTR.to_vec();
@@ -210,6 +221,19 @@ mod tests {
             out.clear();
             push_record(&mut out, b"path", &vec![b'x'; len]);
             assert_eq!(next_record(&out).unwrap().0.len(), len + 5);
+        }
+    }
+
+    #[test]
+    fn comments_of_any_length() {
+        for have in [0, 17] {
+            for len in (13..1200).chain([4096, 100_000]) {
+                let mut out = vec![b'x'; have];
+                fill(&mut out, have + len);
+                assert_eq!(out.len(), have + len);
+                let (record, rest) = next_record(&out[have..]).unwrap();
+                assert!(record.starts_with(b"comment=") && rest.is_empty());
+            }
         }
     }
 

@@ -4,10 +4,24 @@ use std::io::{self, Read, Write};
 
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
-use crate::header::{self, Fields, BLOCK_LEN, MAX_LONG, MAX_OWNER};
+use crate::header::{self, Fields, BLOCK, BLOCK_LEN, MAX_LONG, MAX_OWNER};
 use crate::members::padding;
 use crate::names::normal;
 use crate::pax;
+
+/// Where the data of files begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alignment {
+    /// Right behind the header: at a multiple of 512 bytes, as everything in an archive.
+    #[default]
+    Block,
+    /// At a multiple of 4096 bytes, the block of file systems, so that blocks of files can be used where they lie.
+    ///
+    /// A `comment` in the extended header is as long as it takes; readers pass over it. Files without data have none.
+    Page,
+}
+
+const PAGE: u64 = 4096;
 
 /// Writes members in the order given. The same entries and data give the same bytes.
 ///
@@ -16,12 +30,22 @@ use crate::pax;
 pub struct Writer<W> {
     out: W,
     at: u64,
+    alignment: Alignment,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins an archive.
     pub fn new(out: W) -> Self {
-        Self { out, at: 0 }
+        Self::aligned(out, Alignment::Block)
+    }
+
+    /// Begins an archive whose files' data lies as `alignment` says.
+    pub fn aligned(out: W, alignment: Alignment) -> Self {
+        Self {
+            out,
+            at: 0,
+            alignment,
+        }
     }
 
     /// Bytes written so far.
@@ -32,24 +56,21 @@ impl<W: Write> Writer<W> {
     /// Writes a member. `data` must yield exactly the `len` bytes of a [`Kind::File`], and is not read for other kinds
     /// ([`std::io::empty`] will do). The entry's own `offset` is not used. Returns the offset of the data.
     pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<u64, Error> {
-        let unwritable = |reason| Error::Unwritable {
-            path: show(&entry.path),
-            reason,
-        };
-        check(entry).map_err(unwritable)?;
-        self.headers(entry)?;
+        let head = head(entry, self.at, self.alignment)?;
+        self.put(&head)?;
         let offset = self.at;
         if let Kind::File { len, .. } = entry.kind {
             self.copy(data, len, &entry.path)?;
-            self.pad(len)?;
+            let zeros = [0; BLOCK_LEN];
+            let pad = usize::try_from(padding(len)).unwrap_or(0);
+            self.put(zeros.get(..pad).unwrap_or_default())?;
         }
         Ok(offset)
     }
 
     /// Ends the archive and gives back what it was written to, flushed.
     pub fn finish(mut self) -> Result<W, Error> {
-        self.put(&[0; BLOCK_LEN])?;
-        self.put(&[0; BLOCK_LEN])?;
+        self.put(&END)?;
         self.out.flush().map_err(|source| Error::Write {
             offset: self.at,
             source,
@@ -66,38 +87,6 @@ impl<W: Write> Writer<W> {
             .at
             .saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
         Ok(())
-    }
-
-    fn pad(&mut self, len: u64) -> Result<(), Error> {
-        let zeros = [0; BLOCK_LEN];
-        let pad = usize::try_from(padding(len)).unwrap_or(0);
-        self.put(zeros.get(..pad).unwrap_or_default())
-    }
-
-    /// The extended header if one is needed, then the header.
-    fn headers(&mut self, entry: &Entry) -> Result<(), Error> {
-        let stored = stored_path(entry);
-        let (mut fields, records) = fields(entry, &stored);
-        if !records.is_empty() {
-            let len = u64::try_from(records.len()).unwrap_or(u64::MAX);
-            self.put(&header::encode(&Fields {
-                name: b"././@PaxHeader",
-                typeflag: b'x',
-                mode: 0o644,
-                size: len,
-                ..Fields::default()
-            }))?;
-            self.put(&records)?;
-            self.pad(len)?;
-        }
-        if let Some((prefix, name)) = header::split(&stored) {
-            fields.prefix = prefix;
-            fields.name = name;
-        } else {
-            // Readers without pax see a shortened name.
-            fields.name = stored.get(..100).unwrap_or(&stored);
-        }
-        self.put(&header::encode(&fields))
     }
 
     fn copy(&mut self, mut data: impl Read, len: u64, path: &[u8]) -> Result<(), Error> {
@@ -134,6 +123,71 @@ impl<W: Write> Writer<W> {
             self.put(buffer.get(..got).unwrap_or_default())?;
         }
     }
+}
+
+/// The bytes of a member that begins at `at`, a multiple of 512, up to its data: the extended header if one is needed, then
+/// the header. After the data come zeros up to a multiple of 512; after the last member, [`END`].
+pub fn head(entry: &Entry, at: u64, alignment: Alignment) -> Result<Vec<u8>, Error> {
+    check(entry).map_err(|reason| Error::Unwritable {
+        path: show(&entry.path),
+        reason,
+    })?;
+    let stored = stored_path(entry);
+    let (mut fields, mut records) = fields(entry, &stored);
+    if let (Alignment::Page, Kind::File { len: 1.., .. }) = (alignment, &entry.kind) {
+        align(&mut records, at);
+    }
+    let mut out = Vec::new();
+    if !records.is_empty() {
+        let len = u64::try_from(records.len()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&header::encode(&Fields {
+            name: b"././@PaxHeader",
+            typeflag: b'x',
+            mode: 0o644,
+            size: len,
+            ..Fields::default()
+        }));
+        out.extend_from_slice(&records);
+        let pad = usize::try_from(padding(len)).unwrap_or(0);
+        out.resize(out.len().saturating_add(pad), 0);
+    }
+    if let Some((prefix, name)) = header::split(&stored) {
+        fields.prefix = prefix;
+        fields.name = name;
+    } else {
+        // Readers without pax see a shortened name.
+        fields.name = stored.get(..100).unwrap_or(&stored);
+    }
+    out.extend_from_slice(&header::encode(&fields));
+    Ok(out)
+}
+
+/// What ends an archive.
+pub const END: [u8; 2 * BLOCK_LEN] = [0; 2 * BLOCK_LEN];
+
+/// Adds a comment to `records`, those of a member that begins at `at`, so that its data begins on a page.
+fn align(records: &mut Vec<u8>, at: u64) {
+    let gap = |extended: u64| {
+        let data = at.saturating_add(extended).saturating_add(BLOCK);
+        data.wrapping_neg() & PAGE.saturating_sub(1)
+    };
+    let held = u64::try_from(records.len()).unwrap_or(u64::MAX);
+    let held = held.saturating_add(padding(held));
+    let whole = if records.is_empty() {
+        if gap(0) == 0 {
+            return;
+        }
+        // A header for the records, and a block of them at least.
+        let least = BLOCK.saturating_mul(2);
+        gap(least).saturating_add(BLOCK)
+    } else {
+        match gap(held.saturating_add(BLOCK)) {
+            0 => return,
+            gap => held.saturating_add(gap),
+        }
+    };
+    // Records are at most a few hundred KiB long.
+    pax::fill(records, usize::try_from(whole).unwrap_or(0));
 }
 
 /// As other programs expect it: the root as `./`, directories with a slash.

@@ -5,6 +5,7 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -19,8 +20,8 @@ use std::path::Path;
 use std::process::Command;
 
 use archive::{
-    index, pack, unpack, unpack_with, Entry, Error, Kind, PackOptions, Reason, UnpackOptions,
-    Writer,
+    index, pack, unpack, unpack_with, Alignment, Entry, Error, Kind, PackOptions, Reason,
+    UnpackOptions, Writer,
 };
 use proptest::prelude::*;
 
@@ -136,12 +137,63 @@ fn tree() -> impl Strategy<Value = Vec<(Entry, Vec<u8>)>> {
     )
 }
 
-fn write(tree: &[(Entry, Vec<u8>)]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
+fn write(tree: &[(Entry, Vec<u8>)], alignment: Alignment) -> Vec<u8> {
+    let mut writer = Writer::aligned(Vec::new(), alignment);
     for (entry, data) in tree {
         writer.append(entry, data.as_slice()).unwrap();
     }
     writer.finish().unwrap()
+}
+
+fn alignment() -> impl Strategy<Value = Alignment> {
+    prop::sample::select(vec![Alignment::Block, Alignment::Page])
+}
+
+/// bsdtar is a thin program over libarchive, which is a library of more machines than bsdtar is a program of.
+const LIBARCHIVE: &str = r#"
+import sys, ctypes
+from ctypes import c_void_p, c_char_p, c_int, c_int64, c_size_t
+try:
+    lib = ctypes.CDLL("libarchive.so.13")
+except OSError:
+    sys.exit(9)
+def f(name, result, *types):
+    function = getattr(lib, name)
+    function.restype, function.argtypes = result, types
+    return function
+a = f("archive_read_new", c_void_p)()
+for name in ["archive_read_support_format_tar", "archive_read_support_filter_none"]:
+    f(name, c_int, c_void_p)(a)
+assert f("archive_read_open_filename", c_int, c_void_p, c_char_p, c_size_t)(a, sys.argv[1].encode(), 10240) == 0
+next_header = f("archive_read_next_header", c_int, c_void_p, c_void_p)
+get = lambda name, result: f("archive_entry_" + name, result, c_void_p)
+read = f("archive_read_data", c_int64, c_void_p, c_char_p, c_size_t)
+e, buffer = c_void_p(), ctypes.create_string_buffer(1 << 16)
+while (status := next_header(a, ctypes.byref(e))) in (0, -20):
+    total = length = 0
+    while (got := read(a, buffer, 1 << 16)) > 0:
+        length, total = length + got, total + sum(buffer.raw[:got])
+    assert got == 0
+    print(oct(get("filetype", c_int)(e)), oct(get("perm", c_int)(e) & 0o7777), get("uid", c_int64)(e),
+          get("gid", c_int64)(e), get("mtime", c_int64)(e), length, total)
+assert status == 1, (status, f("archive_error_string", c_char_p, c_void_p)(a))
+"#;
+
+/// The same line as the program over libarchive prints.
+fn libarchive_line(entry: &Entry, data: &[u8]) -> String {
+    let kind = match &entry.kind {
+        Kind::File { .. } => "0o100000",
+        Kind::HardLink { .. } => "0o0",
+        Kind::Symlink { .. } => "0o120000",
+        Kind::Char { .. } => "0o20000",
+        Kind::Block { .. } => "0o60000",
+        Kind::Dir => "0o40000",
+        Kind::Fifo => "0o10000",
+    };
+    let sum: u64 = data.iter().map(|b| u64::from(*b)).sum();
+    let (mode, mtime) = (entry.mode, entry.mtime);
+    let (uid, gid, len) = (entry.uid, entry.gid, data.len());
+    format!("{kind} 0o{mode:o} {uid} {gid} {mtime} {len} {sum}")
 }
 
 const PYTHON: &str = r#"
@@ -183,14 +235,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn index_reads_what_writer_wrote(tree in tree()) {
-        let bytes = write(&tree);
+    fn index_reads_what_writer_wrote(tree in tree(), alignment in alignment()) {
+        let bytes = write(&tree, alignment);
         let entries = index(Cursor::new(&bytes)).unwrap();
         prop_assert_eq!(entries.len(), tree.len());
         for (got, (want, data)) in entries.iter().zip(&tree) {
             let mut want = want.clone();
             if let (Kind::File { offset, len }, Kind::File { offset: to, .. }) = (&got.kind, &mut want.kind) {
                 *to = *offset;
+                if alignment == Alignment::Page && *len > 0 {
+                    prop_assert_eq!(offset % 4096, 0);
+                }
                 let start = *offset as usize;
                 prop_assert_eq!(&bytes[start..start + *len as usize], data.as_slice());
             }
@@ -198,9 +253,21 @@ proptest! {
         }
     }
 
-    /// Python's tarfile and GNU tar list the same members.
+    /// A file costs at most a page and a block more than without alignment.
     #[test]
-    fn others_read_what_writer_wrote(tree in tree()) {
+    fn alignment_has_its_price(tree in tree()) {
+        let plain = write(&tree, Alignment::Block).len();
+        let aligned = write(&tree, Alignment::Page).len();
+        let files = tree.iter().filter(|(_, data)| !data.is_empty()).count();
+        prop_assert!(aligned >= plain && aligned <= plain + files * (4096 + 512), "{} {}", plain, aligned);
+        if files == 0 {
+            prop_assert_eq!(aligned, plain);
+        }
+    }
+
+    /// Python's tarfile, GNU tar and libarchive list the same members.
+    #[test]
+    fn others_read_what_writer_wrote(tree in tree(), alignment in alignment()) {
         // Python counts time in doubles, so only whole seconds that fit are compared.
         let tree: Vec<_> = tree
             .into_iter()
@@ -211,7 +278,7 @@ proptest! {
             .collect();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.tar");
-        fs::write(&file, write(&tree)).unwrap();
+        fs::write(&file, write(&tree, alignment)).unwrap();
         let out = Command::new("python3").args(["-c", PYTHON]).arg(&file).output().unwrap();
         prop_assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let got = String::from_utf8(out.stdout).unwrap();
@@ -231,6 +298,16 @@ proptest! {
             want.extend_from_slice(if entry.kind.is_dir() { b"/\n" } else { b"\n" });
         }
         prop_assert_eq!(out.stdout, want);
+
+        let out = Command::new("python3").args(["-c", LIBARCHIVE]).arg(&file).output().unwrap();
+        if out.status.code() == Some(9) {
+            println!("skipped: libarchive is not installed");
+            return Ok(());
+        }
+        prop_assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let got = String::from_utf8(out.stdout).unwrap();
+        let want: Vec<String> = tree.iter().map(|(e, d)| libarchive_line(e, d)).collect();
+        prop_assert_eq!(got.lines().collect::<Vec<_>>(), want);
     }
 }
 
@@ -392,4 +469,68 @@ fn bytes_do_not_move() {
     assert_eq!(&bytes[..3], b"./\0");
     assert_eq!(&bytes[1024..1051], b"25 SCHILY.xattr.user.k=v\n\0\0");
     assert_eq!(&bytes[148..156], b"006102\0 ");
+}
+
+/// Records of a member that needs some and those of one that needs none, at every distance from a page.
+#[test]
+fn data_on_pages() {
+    for attributes in 0..2 {
+        for before in 0..9 {
+            let mut writer = Writer::aligned(Vec::new(), Alignment::Page);
+            for n in 0..before {
+                let dir = Entry::new(format!("d{n}"), Kind::Dir, 0o755);
+                writer.append(&dir, io::empty()).unwrap();
+            }
+            let at = writer.position();
+            let mut file = Entry::new("f", Kind::File { offset: 0, len: 2 }, 0o644);
+            for n in 0..attributes * 7 {
+                let name = format!("user.{n}").into_bytes();
+                file.xattrs.insert(name, vec![b'v'; 100]);
+            }
+            let head = archive::head(&file, at, Alignment::Page).unwrap();
+            let offset = writer.append(&file, &b"hi"[..]).unwrap();
+            assert_eq!((offset % 4096, offset), (0, at + head.len() as u64));
+            let mut empty = file.clone();
+            empty.path = b"g".to_vec();
+            empty.kind = Kind::File { offset: 0, len: 0 };
+            let plain = archive::head(&empty, 0, Alignment::Block).unwrap();
+            let at = writer.position();
+            let offset = writer.append(&empty, io::empty()).unwrap();
+            assert_eq!(offset, at + plain.len() as u64);
+            let bytes = writer.finish().unwrap();
+            assert_eq!(bytes[offset as usize..], archive::END);
+            let entries = index(Cursor::new(&bytes)).unwrap();
+            assert_eq!(entries[before].xattrs, file.xattrs);
+        }
+    }
+}
+
+/// GNU tar unpacks an aligned archive to the tree it was made of.
+#[test]
+fn gnu_tar_unpacks_aligned_archives() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = dir.path().join("from");
+    fs::create_dir(&from).unwrap();
+    sample(&from);
+    let packed = |dir: &Path, options: &PackOptions| {
+        let mut bytes = Vec::new();
+        pack(dir, options, &mut bytes).unwrap();
+        bytes
+    };
+    let plain = packed(&from, &options());
+    let aligned = packed(&from, &options().align(Alignment::Page));
+    assert!(aligned.len() > plain.len());
+    let file = dir.path().join("a.tar");
+    fs::write(&file, &aligned).unwrap();
+    let to = dir.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let out = Command::new("tar")
+        .args(["--xattrs", "-xpf"])
+        .arg(&file)
+        .arg("-C")
+        .arg(&to)
+        .output()
+        .unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
+    assert!(packed(&to, &options()) == plain);
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail, Context as _, Error, Result};
+use archive::{Alignment, PackOptions};
 use dockerfile::{Base, BaseImage, Context, Inputs, Pin, Plan, Vars};
 use sandbox::{PrivateMounts, Workdir};
 
@@ -83,7 +84,7 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
         timestamp: args.timestamp,
     };
     let tree = dockerfile::execute(&plan, &inputs, work.path(), &mut io::stderr())?;
-    let options = archive::PackOptions::new(args.timestamp);
+    let options = PackOptions::new(args.timestamp).align(Alignment::Page);
     cli::write_output(&args.output, |out| {
         archive::pack(&tree, &options, out).map(drop)
     })
