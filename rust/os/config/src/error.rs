@@ -20,7 +20,8 @@ impl Problem {
         }
     }
 
-    fn at(&self, path: &Path) -> String {
+    /// As one line: `path:line: text`.
+    pub fn at(&self, path: &Path) -> String {
         match self.line {
             0 => format!("{}: {}", path.display(), self.text),
             line => format!("{}:{line}: {}", path.display(), self.text),
@@ -76,6 +77,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Everything that is wrong, one by one, each with its file: what [`Display`](std::fmt::Display) says as lines.
+    pub fn problems(&self) -> Vec<(&Path, Problem)> {
+        match self {
+            Self::Invalid { path, problems } => problems
+                .iter()
+                .map(|problem| (path.as_path(), problem.clone()))
+                .collect(),
+            Self::Several(errors) => errors.iter().flat_map(Self::problems).collect(),
+            Self::Missing { path } => vec![(path, Problem::new(0, "no such file"))],
+            Self::NotAFile { path } => vec![(
+                path,
+                Problem::new(0, "a link, folder or device, want a plain file"),
+            )],
+            Self::TooLarge { path, limit } => {
+                vec![(path, Problem::new(0, format!("larger than {limit} bytes")))]
+            }
+            Self::Io {
+                action,
+                path,
+                source,
+            } => vec![(path, Problem::new(0, format!("cannot {action}: {source}")))],
+        }
+    }
+
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

@@ -6,6 +6,9 @@
 
 use crate::error::Problem;
 
+/// So many lines that are not text are named one by one.
+const MOST_ODD_LINES: usize = 10;
+
 /// One `key=value` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
@@ -14,34 +17,37 @@ pub(crate) struct Pair {
     pub(crate) value: String,
 }
 
-/// Splits `bytes` into lines and says the number of the first one that is not printable UTF-8.
-pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<(usize, &str)>, Problem> {
+/// Splits `bytes` into lines; each one that is not printable UTF-8 is a problem instead.
+pub(crate) fn lines(bytes: &[u8]) -> (Vec<(usize, &str)>, Vec<Problem>) {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut out = Vec::new();
+    let mut problems = Vec::new();
     for (number, raw) in (1..).zip(bytes.split(|b| *b == b'\n')) {
-        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let Ok(text) = std::str::from_utf8(raw) else {
-            return Err(Problem::new(number, "not UTF-8 text"));
-        };
-        if let Some(bad) = text.chars().find(|c| c.is_control() && *c != '\t') {
-            return Err(Problem::new(
-                number,
-                format!("control character {}", bad.escape_unicode()),
-            ));
+        match printable(raw.strip_suffix(b"\r").unwrap_or(raw)) {
+            Ok(text) => out.push((number, text.trim())),
+            Err(text) => problems.push(Problem::new(number, text)),
         }
-        out.push((number, text.trim()));
+        // A file that is no text at all would say the same of every line.
+        if problems.len() >= MOST_ODD_LINES {
+            problems.push(Problem::new(number, "more such lines are not looked at"));
+            break;
+        }
     }
-    Ok(out)
+    (out, problems)
+}
+
+fn printable(raw: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(raw).map_err(|_| "not UTF-8 text".to_owned())?;
+    match text.chars().find(|c| c.is_control() && *c != '\t') {
+        Some(bad) => Err(format!("control character {}", bad.escape_unicode())),
+        None => Ok(text),
+    }
 }
 
 /// Reads all pairs; each duplicate, each line without `=` and each odd key is a problem.
 pub(crate) fn parse(bytes: &[u8]) -> (Vec<Pair>, Vec<Problem>) {
-    let lines = match lines(bytes) {
-        Ok(lines) => lines,
-        Err(problem) => return (Vec::new(), vec![problem]),
-    };
+    let (lines, mut problems) = lines(bytes);
     let mut pairs: Vec<Pair> = Vec::new();
-    let mut problems = Vec::new();
     for (line, text) in lines {
         if text.is_empty() || text.starts_with(['#', ';']) {
             continue;
@@ -117,5 +123,15 @@ mod tests {
             let (_, problems) = parse(bytes);
             assert_eq!(problems, [Problem::new(*line, *text)]);
         }
+    }
+
+    #[test]
+    fn odd_lines_do_not_hide_the_others() {
+        let (pairs, problems) = parse(b"a=\xff\nb=1\n\x01\nb=2\n");
+        assert_eq!(pairs.len(), 1);
+        let lines: Vec<_> = problems.iter().map(|p| p.line).collect();
+        assert_eq!(lines, [1, 3, 4]);
+        let (_, problems) = parse(&b"\xff\n".repeat(1000));
+        assert_eq!(problems.len(), MOST_ODD_LINES + 1);
     }
 }

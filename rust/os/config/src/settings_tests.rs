@@ -106,6 +106,12 @@ fn all_problems_at_once_in_order() {
          config.ini:2: hostname: got \"_\", want a name of letters, digits and hyphens, at most 64 bytes\n\
          config.ini:3: got \"x\", want key=value"
     );
+    let bytes = b"mtu=1\n\xff\ncolour=red\nmtu=2\nipv6_gateway=2001:db8::1\n";
+    let error = Settings::parse(Path::new("c"), bytes).unwrap_err();
+    let lines: Vec<_> = error.problems().iter().map(|(_, p)| p.line).collect();
+    assert_eq!(lines, [1, 2, 3, 4, 5]);
+    let shown: Vec<_> = error.problems().iter().map(|(f, p)| p.at(f)).collect();
+    assert_eq!(shown.join("\n"), error.to_string());
 }
 
 proptest::proptest! {

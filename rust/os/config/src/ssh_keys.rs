@@ -33,9 +33,8 @@ impl AuthorizedKeys {
             path: path.to_path_buf(),
             problems,
         };
-        let lines = ini::lines(bytes).map_err(|problem| invalid(vec![problem]))?;
+        let (lines, mut problems) = ini::lines(bytes);
         let mut keys = Vec::new();
-        let mut problems = Vec::new();
         for (line, text) in lines {
             if text.is_empty() || text.starts_with('#') {
                 continue;
@@ -45,6 +44,7 @@ impl AuthorizedKeys {
                 Err(problem) => problems.push(Problem::new(line, problem)),
             }
         }
+        problems.sort_by_key(|p| p.line);
         if problems.is_empty() {
             Ok(Self { keys })
         } else {
