@@ -137,7 +137,10 @@ mod tests {
             })
             .unwrap();
             assert_eq!(got.to_string(), of(&bytes), "{ranges:?} {len}");
-            assert_eq!((got.len, last), (bytes.len() as u64, got.len));
+            assert_eq!(
+                (got.len, last),
+                (u64::try_from(bytes.len()).unwrap(), got.len)
+            );
         }
     }
 

@@ -54,6 +54,9 @@ pub struct Image {
     pub version: String,
 }
 
+/// One of an image's texts.
+type TextOf = fn(&Image) -> &str;
+
 /// The one key that every version of the format has.
 #[derive(Deserialize)]
 struct Header {
@@ -103,8 +106,7 @@ impl Deployment {
         count("images", self.images.len(), 1, MOST_IMAGES)?;
         for (index, image) in self.images.iter().enumerate() {
             image.check(&format!("images[{index}]"))?;
-            let fields: [(&str, fn(&Image) -> &str); 2] =
-                [("name", |i| &i.name), ("file", |i| &i.file)];
+            let fields: [(&str, TextOf); 2] = [("name", |i| &i.name), ("file", |i| &i.file)];
             for (what, get) in fields {
                 let mut before = self.images.iter().take(index);
                 if let Some(first) = before.position(|other| get(other) == get(image)) {
