@@ -1,0 +1,128 @@
+//! `mkverity`: superblock and hash tree of dm-verity behind an image.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result};
+use plan::{Plan, ReadAt, Reader};
+use verity::{BlockHashes, Known, Params};
+
+/// Size of data and hash blocks.
+const BLOCK_SIZE: u32 = 4096;
+/// Block hashes up to this length, all files together, are held in memory; what is longer is read where it is needed.
+const HELD: u64 = 64 << 20;
+
+/// Writes the plan of an image with the dm-verity hash area behind it.
+#[derive(clap::Parser)]
+#[command(name = "mkverity")]
+struct Args {
+    /// Plan of the image.
+    #[arg(long)]
+    image: PathBuf,
+    /// The plan's inputs, in its order.
+    #[arg(long)]
+    input: Vec<PathBuf>,
+    /// What `hashblocks` wrote for the input at a position; inputs without it are read where their bytes matter.
+    #[arg(long, value_name = "N=FILE")]
+    hashes: Vec<Hashes>,
+    /// What is hashed before every block: at most 256 bytes as hexadecimal digits; `-` for none.
+    #[arg(long, allow_hyphen_values = true)]
+    salt: String,
+    /// Identifier of the hash area.
+    #[arg(long)]
+    uuid: String,
+    /// Where the plan goes.
+    #[arg(long)]
+    output: PathBuf,
+    /// Where the hash area goes. The plan then has this file as its last input; without, the plan holds the bytes.
+    #[arg(long)]
+    hash_area_output: Option<PathBuf>,
+    /// Where the root hash goes: hexadecimal digits and a newline.
+    #[arg(long)]
+    root_hash_output: PathBuf,
+    /// Where the position of the superblock goes: a number of bytes and a newline.
+    #[arg(long)]
+    hash_offset_output: PathBuf,
+}
+
+/// `N=FILE`.
+#[derive(Clone, Debug)]
+struct Hashes {
+    input: u32,
+    path: PathBuf,
+}
+
+impl FromStr for Hashes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=').filter(|(_, path)| !path.is_empty());
+        let parsed = parts.and_then(|(input, path)| Some((input.parse().ok()?, path)));
+        let (input, path) =
+            parsed.ok_or_else(|| format!("got {text:?}, want N=FILE, N an input's position"))?;
+        let path = path.into();
+        Ok(Self { input, path })
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run("mkverity", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    let salt = verity::parse_salt(&args.salt).context("--salt")?;
+    let uuid = verity::parse_uuid(&args.uuid).context("--uuid")?;
+    let params = Params::new(BLOCK_SIZE, BLOCK_SIZE, &salt, uuid)?;
+    let image = || args.image.display().to_string();
+    let reader = Reader::open(Plan::open(&args.image)?, &args.input).with_context(image)?;
+    let known = open_hashes(&args.hashes, &reader, &params)?;
+    let (plan, root, layout) = match &args.hash_area_output {
+        None => verity::append(&reader, &known, &params).with_context(image)?,
+        Some(path) => {
+            let create = || format!("cannot write {}", path.display());
+            let mut pending = cli::PendingOutput::create(path).with_context(create)?;
+            let (root, layout) =
+                verity::write_area(&reader, &known, &params, pending.file()).with_context(image)?;
+            pending.commit().with_context(create)?;
+            (verity::append_source(reader.plan(), &layout)?, root, layout)
+        }
+    };
+    write(&args.output, |out| plan.write(out))?;
+    write(&args.root_hash_output, |out| {
+        writeln!(out, "{}", verity::hex(&root))
+    })?;
+    write(&args.hash_offset_output, |out| {
+        writeln!(out, "{}", layout.hash_offset)
+    })?;
+    match area {
+        Some((pending, create)) => pending.commit().with_context(create),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    cli::write_output(path, |out| body(out)).map_err(Error::from_boxed)
+}
+
+fn open_hashes(list: &[Hashes], reader: &Reader, params: &Params) -> Result<Known> {
+    let mut known = Known::default();
+    let mut held = 0u64;
+    for Hashes { input, path } in list {
+        let name = || path.display().to_string();
+        let file = File::open(path).with_context(|| format!("cannot open {}", name()))?;
+        let len = file.metadata().with_context(name)?.len();
+        held = held.saturating_add(len);
+        let bytes: Box<dyn ReadAt + Send + Sync> = match held <= HELD {
+            true => Box::new(std::fs::read(path).with_context(name)?),
+            false => Box::new(file),
+        };
+        let hashes = BlockHashes::open(bytes, len).with_context(name)?;
+        known
+            .add(*input, hashes, params, reader.plan().inputs())
+            .with_context(|| format!("--hashes {input}={}", name()))?;
+    }
+    Ok(known)
+}
