@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::builder::Builder;
 use crate::error::Error;
 use crate::list::whole;
 use crate::plan::{Input, Plan};
@@ -65,6 +66,24 @@ impl Reference {
             merged.enter(*position, *input)?;
         }
         Ok(plan)
+    }
+
+    /// The plan over inputs in the order of their positions, for a tool that takes one image only.
+    pub fn open_alone(&self) -> Result<Plan, Error> {
+        let mut merged = Merged::default();
+        let plan = self.open(&mut merged)?;
+        let inputs = merged.finish()?;
+        if self
+            .inputs
+            .iter()
+            .zip(0..)
+            .all(|(position, n)| *position == n)
+        {
+            return Ok(plan);
+        }
+        let mut builder = Builder::new(inputs);
+        builder.plan(&plan, &self.inputs)?;
+        builder.finish()
     }
 }
 

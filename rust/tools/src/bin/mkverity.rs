@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result};
-use plan::{Plan, ReadAt, Reader};
+use plan::{ReadAt, Reader, Reference};
 use verity::{BlockHashes, Known, Params};
 
 /// Size of data and hash blocks.
@@ -19,10 +19,10 @@ const HELD: u64 = 64 << 20;
 #[derive(clap::Parser)]
 #[command(name = "mkverity")]
 struct Args {
-    /// Plan of the image.
+    /// The image: PLAN:0,1,… or FILE::0, with positions among the inputs given here.
     #[arg(long)]
-    image: PathBuf,
-    /// The plan's inputs, in its order.
+    image: Reference,
+    /// All inputs, in order.
     #[arg(long)]
     input: Vec<PathBuf>,
     /// What `hashblocks` wrote for the input at a position; inputs without it are read where their bytes matter.
@@ -76,9 +76,10 @@ fn run(args: Args) -> Result<()> {
     let salt = verity::parse_salt(&args.salt).context("--salt")?;
     let uuid = verity::parse_uuid(&args.uuid).context("--uuid")?;
     let params = Params::new(BLOCK_SIZE, BLOCK_SIZE, &salt, uuid)?;
-    let image = || args.image.display().to_string();
-    let reader = Reader::open(Plan::open(&args.image)?, &args.input).with_context(image)?;
+    let image = || args.image.path.display().to_string();
+    let reader = Reader::open(args.image.open_alone()?, &args.input).with_context(image)?;
     let known = open_hashes(&args.hashes, &reader, &params)?;
+    let mut area = None;
     let (plan, root, layout) = match &args.hash_area_output {
         None => verity::append(&reader, &known, &params).with_context(image)?,
         Some(path) => {
@@ -86,7 +87,7 @@ fn run(args: Args) -> Result<()> {
             let mut pending = cli::PendingOutput::create(path).with_context(create)?;
             let (root, layout) =
                 verity::write_area(&reader, &known, &params, pending.file()).with_context(image)?;
-            pending.commit().with_context(create)?;
+            area = Some((pending, create));
             (verity::append_source(reader.plan(), &layout)?, root, layout)
         }
     };
