@@ -1,8 +1,8 @@
-//! Why a disk could not be made.
+//! Why a disk or bundle could not be made.
 
 use std::path::PathBuf;
 
-/// Why a disk could not be made.
+/// Why a disk or bundle could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,6 +40,15 @@ pub enum Error {
         /// What the writer said.
         reason: String,
     },
+    /// Two members of one name.
+    #[error("member {name:?} was given already")]
+    MemberTwice {
+        /// The name.
+        name: String,
+    },
+    /// A member that no archive can hold: its name.
+    #[error(transparent)]
+    Member(#[from] archive::Error),
     /// The pieces do not make a plan.
     #[error(transparent)]
     Plan(#[from] plan::Error),

@@ -6,9 +6,12 @@
 //! [`assemble`] makes a plan: it holds the table, all else is what the partitions' own plans say, or zero. It depends on the
 //! layout, the disk GUID and the plans alone, and a disk of 64 GiB is as cheap as one of 64 MiB.
 //!
+//! [`bundle`] makes the plan of a tar of images, for updates.
+//!
 //! [`digest`] hashes images through their plans on all cores, [`manifest`] describes them.
 
 mod assemble;
+mod bundle;
 mod device;
 pub mod digest;
 mod error;
@@ -17,6 +20,7 @@ mod named;
 mod table;
 
 pub use assemble::{assemble, Image, Images};
+pub use bundle::bundle;
 pub use error::Error;
 pub use named::{BadNamed, BadPair, NamedFile, NamedReference, Pair};
 pub use table::write_table;

@@ -1,61 +1,37 @@
-//! `mkbundle`: an update bundle, a tar of files in the order given.
+//! `mkbundle`: the plan of an update bundle, a tar of images in the order given.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{ensure, Context};
-use archive::{Entry, Kind, Writer};
-use disk::NamedFile;
+use anyhow::Error;
+use disk::{Image, NamedReference};
+use plan::Merged;
 
-/// Writes a tar with the given files, in the order given.
+/// Lays out a tar with the given images. Reads no image, plans only.
 #[derive(clap::Parser)]
 struct Args {
-    /// A member and the file with its content.
-    #[arg(long = "member", value_name = "NAME=FILE", required = true)]
-    members: Vec<NamedFile>,
+    /// A member and its content, a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs in the tar's plan.
+    #[arg(long = "member", value_name = "NAME=REF", required = true)]
+    members: Vec<NamedReference>,
     /// Time of every member, in seconds since 1970.
     #[arg(long, value_name = "SECONDS")]
     mtime: i64,
-    /// The tar to write.
+    /// The tar's plan.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
 
 fn main() -> ExitCode {
-    cli::run("mkbundle", |args: Args| -> Result<(), cli::BoxError> {
-        cli::write_output(&args.output, |out| bundle(&args, out))
-    })
+    cli::run("mkbundle", make)
 }
 
-fn bundle(args: &Args, out: impl Write) -> anyhow::Result<()> {
-    let mut writer = Writer::new(out);
-    let mut seen = Vec::new();
-    for NamedFile { name, path } in &args.members {
-        ensure!(
-            !seen.contains(&name),
-            "--member: {name:?} was given already"
-        );
-        seen.push(name);
-        let read = || format!("cannot read {}", path.display());
-        let file = File::open(path).with_context(read)?;
-        let metadata = file.metadata().with_context(read)?;
-        ensure!(
-            metadata.is_file(),
-            "{} is not a regular file",
-            path.display()
-        );
-        let kind = Kind::File {
-            offset: 0,
-            len: metadata.len(),
-        };
-        let mut entry = Entry::new(name.as_bytes(), kind, 0o644);
-        entry.mtime = args.mtime;
-        writer
-            .append(&entry, file)
-            .with_context(|| format!("member {name}"))?;
+fn make(args: Args) -> anyhow::Result<()> {
+    let mut merged = Merged::default();
+    let mut members = Vec::new();
+    for NamedReference { name, reference } in args.members {
+        members.push((name, Image::open(&reference, &mut merged)?));
     }
-    writer.finish()?;
-    Ok(())
+    let plan = disk::bundle(&members, args.mtime, merged.finish()?)?;
+    cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
 }
