@@ -12,12 +12,19 @@ use crate::tree::Tree;
 /// The open inputs of a tree, in its order.
 #[derive(Debug)]
 pub struct Sources {
-    files: Vec<(PathBuf, File)>,
+    /// Nothing where an input is no file.
+    files: Vec<Option<(PathBuf, File)>>,
 }
 
 impl Sources {
     /// Opens the inputs of `tree`: as many files as it has, each of the length it says.
     pub fn open<P: AsRef<Path>>(tree: &Tree, paths: &[P]) -> Result<Self, Error> {
+        let paths: Vec<Option<&P>> = paths.iter().map(Some).collect();
+        Self::open_files(tree, &paths)
+    }
+
+    /// Opens those inputs of `tree` that are files; there is none for an input that exists as a plan only.
+    pub fn open_files<P: AsRef<Path>>(tree: &Tree, paths: &[Option<P>]) -> Result<Self, Error> {
         if paths.len() != tree.inputs.len() {
             let reason = format!(
                 "the manifest was made from {} inputs, but {} are given",
@@ -28,7 +35,10 @@ impl Sources {
         }
         let mut files = Vec::with_capacity(paths.len());
         for (input, path) in tree.inputs.iter().zip(paths) {
-            files.push(open_input(*input, path.as_ref())?);
+            files.push(match path {
+                Some(path) => Some(open_input(*input, path.as_ref())?),
+                None => None,
+            });
         }
         Ok(Self { files })
     }
@@ -36,11 +46,14 @@ impl Sources {
     /// A reader of the bytes of `source`.
     pub fn content(&self, source: Source) -> Result<Content<'_>, Error> {
         match self.files.get(source.input) {
-            Some((path, file)) => Ok(Content {
+            Some(Some((path, file))) => Ok(Content {
                 path,
                 file,
                 at: source.offset,
                 left: source.len,
+            }),
+            Some(None) => Err(Error::Inputs {
+                reason: format!("input {} is an image that nobody has written", source.input),
             }),
             None => Err(Error::Inputs {
                 reason: format!("there is no input {}", source.input),

@@ -12,15 +12,17 @@ use tree::{Entry, Input, Kind, Source, Sources, Stamp, Tree};
 
 /// Puts files, directories and symbolic links into the tree of a base tar and writes the tree's manifest.
 ///
-/// Input 0 of the manifest is the base; inputs 1, 2, … are the `src` files in the order of the list.
+/// The manifest's first input is the base, if there is one; then come the `src` files and the images of the `plan`s, in the
+/// order of the list.
 #[derive(clap::Parser)]
 #[command(name = "inject")]
 struct Args {
-    /// Tar archive of the root file system.
+    /// Tar archive of the root file system; default: a root directory (0755, root's, of --mtime) with nothing in it.
     #[arg(long)]
-    base: PathBuf,
+    base: Option<PathBuf>,
     /// What to put into it: JSON lines of `{"dest":"/etc/x","src":"path","mode":"0644","uid":0,"gid":0}`,
-    /// `{"dest":"/a","dir":true,"mode":"0755"}` or `{"dest":"/l","symlink":"target"}`.
+    /// `{"dest":"/i","plan":"path.plan","mode":"0644"}`, `{"dest":"/a","dir":true,"mode":"0755"}` or
+    /// `{"dest":"/l","symlink":"target"}`. The content of a `plan` is the plan's image.
     #[arg(long)]
     files: Option<PathBuf>,
     /// Enable and disable systemd units as `systemctl preset-all` would in the finished tree.
@@ -43,6 +45,7 @@ struct Args {
 struct Item {
     dest: String,
     src: Option<PathBuf>,
+    plan: Option<PathBuf>,
     #[serde(default)]
     dir: bool,
     symlink: Option<String>,
@@ -58,8 +61,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let mut tree = read_base(&args.base)?;
-    let mut paths = vec![args.base.clone()];
+    let (mut tree, mut paths) = match &args.base {
+        Some(base) => (read_base(base)?, vec![Some(base.clone())]),
+        None => (empty(args.mtime), Vec::new()),
+    };
     if let Some(files) = &args.files {
         let list = File::open(files).with_context(|| format!("cannot open {}", files.display()))?;
         for (index, line) in BufReader::new(list).lines().enumerate() {
@@ -71,7 +76,7 @@ fn run(args: Args) -> Result<()> {
     }
     let mut enabled = BTreeSet::new();
     if args.preset_all {
-        let sources = Sources::open(&tree, &paths)?;
+        let sources = Sources::open_files(&tree, &paths)?;
         enabled = preset_all(&mut tree, &sources, args.mtime)?;
     }
     cli::write_output(&args.output, |out| tree.write(out)).map_err(Error::from_boxed)?;
@@ -83,6 +88,15 @@ fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+fn empty(mtime: i64) -> Tree {
+    Tree::new(Stamp {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime,
+    })
+}
+
 fn read_base(path: &Path) -> Result<Tree> {
     let what = || format!("base {}", path.display());
     let mut file = File::open(path).with_context(what)?;
@@ -91,33 +105,40 @@ fn read_base(path: &Path) -> Result<Tree> {
     Tree::from_tar(index, len).with_context(what)
 }
 
+/// Puts one item into `tree`. A new input's path goes to `paths`; none if it is no file.
 fn insert(
     tree: &mut Tree,
-    paths: &mut Vec<PathBuf>,
+    paths: &mut Vec<Option<PathBuf>>,
     item: &Item,
     mtime: i64,
     at: &str,
 ) -> Result<()> {
-    let (kind, origin, mode) = match (&item.src, item.dir, &item.symlink) {
-        (Some(src), false, None) => {
+    let mut file = |len, file: Option<&PathBuf>| {
+        let input = tree.add_input(Input { len });
+        paths.push(file.cloned());
+        let offset = 0;
+        Kind::File(Source { input, offset, len })
+    };
+    let (kind, origin, mode) = match (&item.src, &item.plan, item.dir, &item.symlink) {
+        (Some(src), None, false, None) => {
             let meta = std::fs::metadata(src)
                 .with_context(|| format!("{at}: cannot read {}", src.display()))?;
             if !meta.is_file() {
                 bail!("{at}: {} is not a regular file", src.display());
             }
-            let len = meta.len();
-            let input = tree.add_input(Input { len });
-            paths.push(src.clone());
-            let offset = 0;
-            let source = Source { input, offset, len };
-            (Kind::File(source), src.display().to_string(), 0o644)
+            let kind = file(meta.len(), Some(src));
+            (kind, src.display().to_string(), 0o644)
         }
-        (None, true, None) => (Kind::Dir, "a directory line".to_owned(), 0o755),
-        (None, false, Some(target)) => {
+        (None, Some(path), false, None) => {
+            let plan = plan::Plan::open(path).with_context(|| at.to_owned())?;
+            (file(plan.len(), None), path.display().to_string(), 0o644)
+        }
+        (None, None, true, None) => (Kind::Dir, "a directory line".to_owned(), 0o755),
+        (None, None, false, Some(target)) => {
             let target = target.as_bytes().to_vec();
             (Kind::Symlink { target }, "a symlink line".to_owned(), 0o777)
         }
-        _ => bail!("{at}: wants exactly one of 'src', 'dir' and 'symlink'"),
+        _ => bail!("{at}: wants exactly one of 'src', 'plan', 'dir' and 'symlink'"),
     };
     let mode = match &item.mode {
         Some(_) if item.symlink.is_some() => bail!("{at}: a symlink has no mode"),
