@@ -1,0 +1,241 @@
+//! The file that changes are kept in: `docs/formats/changes.md`.
+//!
+//! All integers little-endian.
+//!
+//! | offset | size | field                                                                       |
+//! |-------:|-----:|-----------------------------------------------------------------------------|
+//! |      0 |    8 | magic `IMGCHNG\0`                                                           |
+//! |      8 |    4 | version, 1                                                                  |
+//! |     12 |    4 | block size, 4096                                                            |
+//! |     16 |    8 | length of the image                                                         |
+//! |     24 |   32 | identity of the image                                                       |
+//! |     56 | 4040 | zero                                                                        |
+//! |   4096 |    m | one bit for each block, set when it was written; the first is bit 0 of byte 0 |
+//! | 4096+m |      | the image's bytes; only those of written blocks mean something              |
+//!
+//! m is the number of blocks / 8, rounded up to 4096.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use plan::Reader;
+use rustix::fs::FlockOperation;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::overlay::BLOCK;
+use crate::present::Present;
+
+/// The first bytes of the file.
+const MAGIC: [u8; 8] = *b"IMGCHNG\0";
+/// The version written and read here.
+const VERSION: u32 = 1;
+/// Length of the header; the map follows.
+pub(crate) const HEADER: u64 = 4096;
+/// The longest image whose changes are kept: its map is read at the start.
+const MAX_LEN: u64 = 16 << 40;
+
+/// An open file.
+pub(crate) struct Kept {
+    pub(crate) file: File,
+    pub(crate) data_at: u64,
+    pub(crate) present: Present,
+}
+
+/// What tells an image from others and from itself after a rebuild: its plan, and length and time of change of its inputs. Nothing
+/// is hashed but the plan.
+pub fn identity(image: &Reader<File>) -> Result<[u8; 32], Error> {
+    use std::os::unix::fs::MetadataExt;
+    let mut hash = Sha256::new();
+    hash.update(image.plan().encode());
+    for (name, file) in image.inputs() {
+        let metadata = file
+            .metadata()
+            .map_err(Error::io(format!("look at {name}")))?;
+        hash.update(metadata.len().to_le_bytes());
+        hash.update(metadata.mtime().to_le_bytes());
+        hash.update(metadata.mtime_nsec().to_le_bytes());
+    }
+    Ok(hash.finalize().into())
+}
+
+/// Opens the file at `path` for an image, or makes it.
+pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Error> {
+    if len > MAX_LEN {
+        let max = MAX_LEN;
+        return Err(Error::TooLong { len, max });
+    }
+    let io = |verb: &str| Error::io(format!("{verb} {}", path.display()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(io("open"))?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let path = path.to_owned();
+        return Err(Error::Busy { path });
+    }
+    let map_len = len.div_ceil(BLOCK).div_ceil(8).next_multiple_of(4096);
+    let data_at = HEADER.saturating_add(map_len);
+    let want = header(len, identity);
+    if file.metadata().map_err(io("look at"))?.len() == 0 {
+        // The header comes last: without it the file is refused.
+        file.set_len(data_at.saturating_add(len))
+            .map_err(io("make"))?;
+        file.write_all_at(&want, 0).map_err(io("write"))?;
+        let present = Present::default();
+        return Ok(Kept {
+            file,
+            data_at,
+            present,
+        });
+    }
+    check(&file, path, &want, data_at.saturating_add(len))?;
+    let present = read_map(&file, map_len).map_err(io("read"))?;
+    Ok(Kept {
+        file,
+        data_at,
+        present,
+    })
+}
+
+fn header(len: u64, identity: [u8; 32]) -> Vec<u8> {
+    let block = u32::try_from(BLOCK).unwrap_or(u32::MAX);
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&block.to_le_bytes());
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&identity);
+    bytes.resize(4096, 0);
+    bytes
+}
+
+/// Makes sure that a file that was there before is one of this image.
+fn check(file: &File, path: &Path, want: &[u8], want_len: u64) -> Result<(), Error> {
+    let refused = |reason: &str| Error::Format {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut have = vec![0; want.len()];
+    file.read_exact_at(&mut have, 0)
+        .map_err(|_| refused("it is too short"))?;
+    if have.get(..8) != want.get(..8) {
+        return Err(refused("it does not start as such a file does"));
+    }
+    if have.get(8..16) != want.get(8..16) {
+        return Err(refused("it is of another version"));
+    }
+    if have != want {
+        let path = path.to_owned();
+        return Err(Error::OtherImage { path });
+    }
+    let len = file
+        .metadata()
+        .map_err(Error::io(format!("look at {}", path.display())))?
+        .len();
+    if len != want_len {
+        return Err(refused(&format!("it has {len} bytes, not {want_len}")));
+    }
+    Ok(())
+}
+
+fn read_map(file: &File, map_len: u64) -> std::io::Result<Present> {
+    let mut words = BTreeMap::new();
+    let mut buffer = [0; 4096];
+    let mut index = 0u64;
+    for page in 0..map_len / 4096 {
+        let at = page.saturating_mul(4096).saturating_add(HEADER);
+        file.read_exact_at(&mut buffer, at)?;
+        for bytes in buffer.chunks_exact(8) {
+            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+            if word != 0 {
+                words.insert(index, word);
+            }
+            index = index.saturating_add(1);
+        }
+    }
+    Ok(Present::from_words(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Overlay;
+    use plan::Builder;
+
+    fn image(text: &[u8]) -> Reader<File> {
+        let mut builder = Builder::new(vec![]);
+        builder.inline(text).unwrap();
+        Reader::open::<&Path>(builder.finish().unwrap(), &[]).unwrap()
+    }
+
+    fn keep(text: &[u8], path: &Path) -> Result<Overlay, Error> {
+        let identity = identity(&image(text))?;
+        Overlay::keep(image(text), path, identity)
+    }
+
+    #[test]
+    fn changes_belong_to_one_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes");
+        keep(b"one", &path).unwrap().write_at(b"ON", 0).unwrap();
+        let again = keep(b"one", &path).unwrap();
+        let mut text = [0; 3];
+        again.read_at(&mut text, 0).unwrap();
+        assert_eq!(&text, b"ONe");
+        let busy = keep(b"one", &path).unwrap_err();
+        assert!(matches!(busy, Error::Busy { .. }), "{busy}");
+        drop(again);
+        for other in [b"two".as_slice(), b"four"] {
+            let error = keep(other, &path).unwrap_err();
+            assert!(error.to_string().contains("rebuilt since"), "{error}");
+        }
+        keep(b"one", &path).unwrap();
+    }
+
+    #[test]
+    fn other_files_are_refused_and_stay_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes");
+        keep(b"one", &path).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        let mut version = good.clone();
+        version[8] = 2;
+        let long = [good.as_slice(), b"x"].concat();
+        for (bytes, want) in [
+            (&b"#!/bin/sh"[..], "too short"),
+            (&[7; 9000], "does not start"),
+            (&good[..4200], "it has 4200 bytes"),
+            (&version, "another version"),
+            (&long, "it has 8196 bytes, not 8195"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = keep(b"one", &path).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn an_input_that_was_written_again_is_another_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("input");
+        let open = || {
+            let mut builder = Builder::new(vec![plan::Input::of_len(4)]);
+            builder.source(0, 0, 4).unwrap();
+            identity(&Reader::open(builder.finish().unwrap(), &[&input]).unwrap()).unwrap()
+        };
+        std::fs::write(&input, b"1234").unwrap();
+        let file = File::options().write(true).open(&input).unwrap();
+        let time = |secs| std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs);
+        file.set_modified(time(1000)).unwrap();
+        let first = open();
+        assert_eq!(first, open());
+        file.set_modified(time(1001)).unwrap();
+        assert_ne!(first, open());
+    }
+}

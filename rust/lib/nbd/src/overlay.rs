@@ -1,0 +1,398 @@
+//! An image that can be written to: what is written goes to a file of its own.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use plan::{Extent, Piece, ReadAt, Reader};
+use rustix::fs::FallocateFlags;
+
+use crate::error::Error;
+use crate::keep;
+use crate::present::{Present, WORD};
+
+/// What is written is kept track of in blocks of this size.
+pub(crate) const BLOCK: u64 = 4096;
+
+/// Holes are told of in units of this size.
+const SECTOR: u64 = 512;
+
+const ZEROS: [u8; 4096] = [0; 4096];
+
+/// What `base:allocation` says of a stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its length in bytes.
+    pub len: u64,
+    /// Whether it is known to be zero, and takes no room.
+    pub hole: bool,
+}
+
+/// An image seen through its plan, and the changes made to it. The plan's inputs are never written to.
+#[derive(Debug)]
+pub struct Overlay<R = File> {
+    base: Reader<R>,
+    file: File,
+    /// Where in the file byte 0 of the image belongs.
+    data_at: u64,
+    /// Where in the file the set of written blocks is kept, if it is.
+    map_at: Option<u64>,
+    present: RwLock<Present>,
+}
+
+impl<R: ReadAt> Overlay<R> {
+    /// Changes go to a nameless sparse file, which vanishes with this.
+    pub fn throw_away(base: Reader<R>) -> Result<Self, Error> {
+        let file = tempfile::tempfile().map_err(Error::io("create a temporary file"))?;
+        file.set_len(base.len())
+            .map_err(Error::io("make a temporary file as long as the image"))?;
+        Ok(Self {
+            base,
+            file,
+            data_at: 0,
+            map_at: None,
+            present: RwLock::default(),
+        })
+    }
+
+    /// Changes go to the file at `path`, which is made when it is not there. `identity` tells images apart: changes to another one are
+    /// refused. See [`crate::identity`].
+    pub fn keep(base: Reader<R>, path: &Path, identity: [u8; 32]) -> Result<Self, Error> {
+        let kept = keep::open(path, base.len(), identity)?;
+        Ok(Self {
+            base,
+            file: kept.file,
+            data_at: kept.data_at,
+            map_at: Some(keep::HEADER),
+            present: RwLock::new(kept.present),
+        })
+    }
+
+    /// Length of the image.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an image is measured, not asked for being empty"
+    )]
+    pub fn len(&self) -> u64 {
+        self.base.len()
+    }
+
+    /// Fills `buffer` with the image's bytes from `start` on.
+    pub fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
+        let end = self.end(start, length(buffer))?;
+        let present = self.read_lock();
+        let mut rest = buffer;
+        let mut at = start;
+        while at < end {
+            let (written, next) = run(&present, at, end);
+            let take = usize::try_from(next.saturating_sub(at)).unwrap_or(usize::MAX);
+            let Some((part, after)) = rest.split_at_mut_checked(take) else {
+                break;
+            };
+            if written {
+                FileExt::read_exact_at(&self.file, part, self.data_at.saturating_add(at))
+                    .map_err(Error::io("read changes to the image"))?;
+            } else {
+                self.base.read_at(part, at)?;
+            }
+            (rest, at) = (after, next);
+        }
+        Ok(())
+    }
+
+    /// Writes `data` at `start`.
+    pub fn write_at(&self, data: &[u8], start: u64) -> Result<(), Error> {
+        let end = self.end(start, length(data))?;
+        self.change(start, end, |file, at| file.write_all_at(data, at))
+    }
+
+    /// Writes `len` zeros at `start`; they take no room where the file system can punch holes.
+    pub fn zero_at(&self, start: u64, len: u64) -> Result<(), Error> {
+        let end = self.end(start, len)?;
+        self.change(start, end, |file, at| zero_file(file, at, len))
+    }
+
+    /// What is known of `len` bytes from `start` on without reading them: at most `most` stretches, which differ from each other in turn.
+    /// They may end early.
+    pub fn stretches(&self, start: u64, len: u64, most: usize) -> Result<Vec<Stretch>, Error> {
+        let end = self.end(start, len)?;
+        let present = self.read_lock();
+        let mut found: Vec<Stretch> = Vec::new();
+        let mut at = start;
+        while at < end {
+            let (written, next) = run(&present, at, end);
+            if written {
+                if !add(&mut found, next.saturating_sub(at), false, most) {
+                    return Ok(found);
+                }
+            } else {
+                let extents = self.base.plan().extents_in(at, next.saturating_sub(at))?;
+                for extent in extents {
+                    for (len, hole) in self.sectors(&extent) {
+                        if len != 0 && !add(&mut found, len, hole, most) {
+                            return Ok(found);
+                        }
+                    }
+                }
+            }
+            at = next;
+        }
+        Ok(found)
+    }
+
+    /// Length of what of an extent is no hole, is one, and is none again: holes are told of in whole sectors, for there are clients that
+    /// take the state of a sector's first byte for that of all.
+    fn sectors(&self, extent: &Extent<'_>) -> [(u64, bool); 3] {
+        let (start, end) = (extent.start, extent.end());
+        let from = start.checked_next_multiple_of(SECTOR).unwrap_or(end);
+        let to = match end == self.len() {
+            true => end,
+            false => end.saturating_sub(end.wrapping_rem(SECTOR)),
+        };
+        if extent.piece != Piece::Zero || from >= to {
+            return [(extent.len, false), (0, true), (0, false)];
+        }
+        [
+            (from.saturating_sub(start), false),
+            (to.saturating_sub(from), true),
+            (end.saturating_sub(to), false),
+        ]
+    }
+
+    /// Returns once everything written before is on the disk. Changes that are thrown away need not be.
+    pub fn flush(&self) -> Result<(), Error> {
+        match self.map_at {
+            Some(_) => self
+                .file
+                .sync_data()
+                .map_err(Error::io("write changes to the disk")),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&self, start: u64, len: u64) -> Result<u64, Error> {
+        let have = self.len();
+        start
+            .checked_add(len)
+            .filter(|end| *end <= have)
+            .ok_or(Error::Image(plan::Error::OutsideImage { start, len, have }))
+    }
+
+    /// Lets `write` change `start..end` in the file, whose other bytes of the same blocks it completes before.
+    fn change(
+        &self,
+        start: u64,
+        end: u64,
+        write: impl FnOnce(&File, u64) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        if start == end {
+            return Ok(());
+        }
+        let mut present = self.write_lock();
+        let blocks = start / BLOCK..end.div_ceil(BLOCK);
+        self.complete(&present, blocks.start, start, end)?;
+        let last = blocks.end.saturating_sub(1);
+        if last != blocks.start {
+            self.complete(&present, last, start, end)?;
+        }
+        write(&self.file, self.data_at.saturating_add(start))
+            .map_err(Error::io("write changes to the image"))?;
+        match present.add(blocks) {
+            Some(words) => self.note(&present, words),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies a block of the image to the file, unless it is there or all of it lies in `start..end` and will be overwritten.
+    fn complete(&self, present: &Present, block: u64, start: u64, end: u64) -> Result<(), Error> {
+        let from = block.saturating_mul(BLOCK);
+        let to = from.saturating_add(BLOCK).min(self.len());
+        if present.contains(block) || (start <= from && to <= end) {
+            return Ok(());
+        }
+        let mut bytes = ZEROS;
+        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let bytes = bytes.get_mut(..len).unwrap_or_default();
+        self.base.read_at(bytes, from)?;
+        self.file
+            .write_all_at(bytes, self.data_at.saturating_add(from))
+            .map_err(Error::io("write changes to the image"))
+    }
+
+    /// Keeps changed words of the set of written blocks. It comes after their data: whatever instant this process ends, a block in
+    /// the set is whole.
+    fn note(&self, present: &Present, words: Range<u64>) -> Result<(), Error> {
+        let Some(map_at) = self.map_at else {
+            return Ok(());
+        };
+        let at = map_at.saturating_add(words.start.saturating_mul(WORD / 8));
+        let bytes: Vec<u8> = words
+            .flat_map(|index| present.word(index).to_le_bytes())
+            .collect();
+        self.file
+            .write_all_at(&bytes, at)
+            .map_err(Error::io("note which blocks have changed"))
+    }
+
+    fn read_lock(&self) -> RwLockReadGuard<'_, Present> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_lock(&self) -> RwLockWriteGuard<'_, Present> {
+        self.present.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Whether the byte `at` has been written, and the first byte behind it, up to `end`, of which that may differ.
+fn run(present: &Present, at: u64, end: u64) -> (bool, u64) {
+    let (is, block) = present.run(at / BLOCK..end.div_ceil(BLOCK));
+    (is, block.saturating_mul(BLOCK).min(end))
+}
+
+/// Adds a stretch or makes the last one longer; false when there are enough.
+fn add(found: &mut Vec<Stretch>, len: u64, hole: bool, most: usize) -> bool {
+    let full = found.len() >= most;
+    match found.last_mut() {
+        Some(last) if last.hole == hole => last.len = last.len.saturating_add(len),
+        _ if full => return false,
+        _ => found.push(Stretch { len, hole }),
+    }
+    true
+}
+
+/// Makes a range of `file` zero, as a hole if that can be had.
+fn zero_file(file: &File, at: u64, len: u64) -> io::Result<()> {
+    let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    if rustix::fs::fallocate(file, how, at, len).is_ok() {
+        return Ok(());
+    }
+    let end = at.saturating_add(len);
+    let mut at = at;
+    while at < end {
+        let take = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let part = ZEROS.get(..take).unwrap_or(&ZEROS);
+        file.write_all_at(part, at)?;
+        at = at.saturating_add(length(part));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+    use plan::{Builder, Input};
+    use proptest::prelude::*;
+
+    const LEN: usize = 5 * 4096 + 700;
+
+    /// An image with all kinds of extents, and its bytes.
+    fn image() -> (Reader<Vec<u8>>, Vec<u8>) {
+        let input: Vec<u8> = (0..9000u32).map(|n| (n % 251) as u8 | 1).collect();
+        let mut builder = Builder::new(vec![Input::of_len(9000)]);
+        builder.inline(b"head").unwrap();
+        builder.source(0, 100, 5000).unwrap();
+        builder.zero(9000).unwrap();
+        builder.source(0, 0, 3000).unwrap();
+        builder.zero_to(LEN as u64).unwrap();
+        let reader = Reader::new(
+            builder.finish().unwrap(),
+            vec![("i".to_owned(), input.clone())],
+        );
+        let mut bytes = vec![0; LEN];
+        bytes[..4].copy_from_slice(b"head");
+        bytes[4..5004].copy_from_slice(&input[100..5100]);
+        bytes[14004..17004].copy_from_slice(&input[..3000]);
+        (reader.unwrap(), bytes)
+    }
+
+    fn all(overlay: &Overlay<Vec<u8>>) -> Vec<u8> {
+        let mut bytes = vec![7; LEN];
+        overlay.read_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever is written is read, and what the stretches call holes is zero; also after it was closed and opened again.
+        #[test]
+        fn as_an_array(
+            changes in prop::collection::vec((0..LEN, 0usize..9000, any::<Option<u8>>()), 0..12),
+            kept: bool,
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("changes");
+            let open = || match kept {
+                true => Overlay::keep(image().0, &path, [3; 32]).unwrap(),
+                false => Overlay::throw_away(image().0).unwrap(),
+            };
+            let mut want = image().1;
+            let mut overlay = open();
+            for (at, len, byte) in changes {
+                let len = len.min(LEN - at);
+                want[at..at + len].fill(byte.unwrap_or(0));
+                match byte {
+                    Some(byte) => overlay.write_at(&vec![byte; len], at as u64).unwrap(),
+                    None => overlay.zero_at(at as u64, len as u64).unwrap(),
+                }
+                if kept {
+                    drop(overlay);
+                    overlay = open();
+                }
+            }
+            prop_assert!(all(&overlay) == want);
+            let stretches = overlay.stretches(0, LEN as u64, 1000).unwrap();
+            let mut at = 0;
+            for stretch in &stretches {
+                let end = at + stretch.len as usize;
+                prop_assert!(!stretch.hole || want[at..end].iter().all(|b| *b == 0));
+                at = end;
+            }
+            prop_assert_eq!(at, LEN);
+            prop_assert!(stretches.windows(2).all(|w| w[0].hole != w[1].hole));
+        }
+    }
+
+    #[test]
+    fn stretches_of_an_untouched_image() {
+        let overlay = Overlay::throw_away(image().0).unwrap();
+        let stretch = |len, hole| Stretch { len, hole };
+        let want = [
+            stretch(5120, false),
+            stretch(13824 - 5120, true),
+            stretch(17408 - 13824, false),
+            stretch(LEN as u64 - 17408, true),
+        ];
+        assert_eq!(overlay.stretches(0, LEN as u64, 9).unwrap(), want);
+        assert_eq!(
+            overlay.stretches(4, LEN as u64 - 4, 1).unwrap(),
+            [stretch(5116, false)]
+        );
+    }
+
+    #[test]
+    fn ranges_beyond_the_image_are_refused() {
+        let overlay = Overlay::throw_away(image().0).unwrap();
+        let end = LEN as u64;
+        for (start, len) in [(end, 1), (0, end + 1), (u64::MAX, 2), (end + 1, 0)] {
+            assert!(overlay.zero_at(start, len).is_err(), "{start} {len}");
+            assert!(overlay.stretches(start, len, 1).is_err(), "{start} {len}");
+        }
+        assert!(overlay.read_at(&mut [0; 2], end - 1).is_err());
+        assert!(overlay.write_at(&[0; 2], end - 1).is_err());
+        assert!(all(&overlay) == image().1);
+    }
+}
