@@ -8,6 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::remember::Memory;
 use crate::{process, Deadline, Result, Vm, VmConfig, VmError, QEMU};
 
 /// What runs the guest's code.
@@ -84,15 +85,31 @@ pub struct Choice {
 impl AccelChoice {
     /// Decides; tries KVM with `firmware` unless emulation is asked for. Takes up to a few seconds; nothing is remembered.
     pub fn resolve(self, firmware: &Path) -> Result<Choice> {
+        self.resolve_by(|| probe_kvm(firmware))
+    }
+
+    /// [`AccelChoice::resolve`] for people, who start guests often: what the trial said is remembered until the machine boots again, or
+    /// QEMU or the firmware changes. Who asks for KVM by name gets a new trial.
+    pub fn resolve_remembered(self, firmware: &Path) -> Result<Choice> {
+        match Memory::of(firmware) {
+            Some(memory) if self == Self::Auto => self.resolve_by(|| {
+                open_kvm()?;
+                remembered(&memory, || probe_kvm(firmware))
+            }),
+            _ => self.resolve(firmware),
+        }
+    }
+
+    fn resolve_by(self, probe: impl FnOnce() -> Result<(), Unusable>) -> Result<Choice> {
         process::require(QEMU, "qemu-system-x86")?;
         let plain = |accel| Choice { accel, note: None };
         if self == Self::Tcg {
             return Ok(plain(Accel::Tcg));
         }
-        match (probe_kvm(firmware), self) {
+        match (probe(), self) {
             (Ok(()), _) => Ok(plain(Accel::Kvm)),
-            (Err(reason), Self::Kvm) => Err(VmError::KvmUnusable { reason }),
-            (Err(reason), _) => Ok(Choice {
+            (Err(Unusable { reason, .. }), Self::Kvm) => Err(VmError::KvmUnusable { reason }),
+            (Err(Unusable { reason, .. }), _) => Ok(Choice {
                 accel: Accel::Tcg,
                 note: Some(format!(
                     "no working KVM on this machine ({reason}); the processor is emulated, which is some ten times slower"
@@ -102,24 +119,68 @@ impl AccelChoice {
     }
 }
 
-/// Starts a small guest on KVM and waits for its firmware to print something; an error is the reason why KVM is no use.
-fn probe_kvm(firmware: &Path) -> Result<(), String> {
+/// Why KVM is no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unusable {
+    reason: String,
+    /// Whether another trial would say the same: a guest ran and broke. One that was slow, or did not start, may do better next time.
+    lasting: bool,
+}
+
+impl Unusable {
+    fn now(reason: String) -> Self {
+        Self {
+            reason,
+            lasting: false,
+        }
+    }
+}
+
+/// What `memory` knows, else what `probe` says.
+fn remembered(
+    memory: &Memory,
+    probe: impl FnOnce() -> Result<(), Unusable>,
+) -> Result<(), Unusable> {
+    if let Some(outcome) = memory.recall() {
+        return outcome.map_err(|reason| Unusable {
+            reason,
+            lasting: true,
+        });
+    }
+    let outcome = probe();
+    match &outcome {
+        Ok(()) => memory.keep(&Ok(())),
+        Err(unusable) if unusable.lasting => memory.keep(&Err(unusable.reason.clone())),
+        Err(_) => {}
+    }
+    outcome
+}
+
+/// Makes sure that this user may use KVM at all.
+fn open_kvm() -> Result<(), Unusable> {
     std::fs::File::options()
         .read(true)
         .write(true)
         .open("/dev/kvm")
-        .map_err(|error| format!("/dev/kvm: {error}"))?;
+        .map(drop)
+        .map_err(|error| Unusable::now(format!("/dev/kvm: {error}")))
+}
+
+/// Starts a small guest on KVM and waits for its firmware to print something; an error is the reason why KVM is no use.
+fn probe_kvm(firmware: &Path) -> Result<(), Unusable> {
+    open_kvm()?;
     let config = VmConfig::new(firmware, Accel::Kvm)
         .memory_mib(128)
         .cpus(1)
         .without_network()
         .vsock_cid(None);
-    let guest = Vm::start(config).map_err(|error| first_line(&error.to_string()))?;
+    let unusable = |error: VmError| Unusable::now(first_line(&error.to_string()));
+    let guest = Vm::start(config).map_err(unusable)?;
     probe_guest(&guest, Deadline::after(Duration::from_secs(15)))
 }
 
 /// The evidence: text on the console. `guest` has no disk, so its firmware soon says that there is nothing to boot; any text will do.
-fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), String> {
+fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), Unusable> {
     loop {
         if guest.console().unread_len() > 0 {
             return Ok(());
@@ -128,21 +189,24 @@ fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), String> {
             Ok(status) if status == "running" || status == "prelaunch" => {}
             Ok(status) => {
                 let errors = first_line(&guest.errors());
-                return Err(if errors.is_empty() {
-                    format!("a test guest went into state {status}")
-                } else {
-                    errors
+                let reason = match errors.is_empty() {
+                    true => format!("a test guest went into state {status}"),
+                    false => errors,
+                };
+                return Err(Unusable {
+                    reason,
+                    lasting: true,
                 });
             }
-            Err(error) => return Err(first_line(&error.to_string())),
+            Err(error) => return Err(Unusable::now(first_line(&error.to_string()))),
         }
         if deadline.expired() {
-            return Err(format!(
+            return Err(Unusable::now(format!(
                 "a test guest printed nothing within {} s",
                 deadline.seconds()
-            ));
+            )));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -156,6 +220,26 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_lasting_trials_are_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::at(dir.path().join("kvm"), "boot");
+        let slow = Unusable::now("slow".to_owned());
+        let broken = Unusable {
+            reason: "broken".to_owned(),
+            lasting: true,
+        };
+        assert_eq!(remembered(&memory, || Err(slow.clone())), Err(slow));
+        assert_eq!(
+            remembered(&memory, || Err(broken.clone())),
+            Err(broken.clone())
+        );
+        assert_eq!(remembered(&memory, || unreachable!()), Err(broken));
+        let memory = Memory::at(dir.path().join("kvm"), "next boot");
+        assert_eq!(remembered(&memory, || Ok(())), Ok(()));
+        assert_eq!(remembered(&memory, || unreachable!()), Ok(()));
+    }
 
     #[test]
     fn choices_are_spelt_as_printed() {

@@ -3,41 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::{ports, Accel, Result, VmError};
+use crate::drive::escape;
+use crate::{ports, Accel, Drive, Result, Servers, VmError};
 
 /// The emulator's name.
 pub const QEMU: &str = "qemu-system-x86_64";
-
-/// A disk or medium of the guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drive {
-    /// The image file.
-    pub path: PathBuf,
-    /// Its format: `raw` or `qcow2`.
-    pub format: String,
-    /// Whether writes go to a nameless overlay that vanishes with QEMU.
-    pub throw_away: bool,
-}
-
-impl Drive {
-    /// A raw image that is never written to: what the guest writes is thrown away.
-    pub fn raw(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            format: "raw".to_owned(),
-            throw_away: true,
-        }
-    }
-
-    /// A qcow2 image that keeps what the guest writes.
-    pub fn qcow2(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            format: "qcow2".to_owned(),
-            throw_away: false,
-        }
-    }
-}
 
 /// A TCP port of this host (127.0.0.1) that leads to one of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +155,21 @@ impl VmConfig {
         self
     }
 
+    /// Starts the servers of the drives that are served within this process, for [`VmConfig::terminal_command`]; [`VmConfig::start`] does it
+    /// by itself. They must outlive the guest.
+    pub fn serve(&mut self) -> Result<Servers> {
+        Servers::start(&mut self.drives)
+    }
+
+    /// The arguments of the program `serve`, once for each drive that [`VmConfig::serve`] would serve: with these running, the terminal
+    /// command works by itself.
+    pub fn serve_commands(&self) -> Vec<Vec<String>> {
+        let numbered = self.drives.iter().enumerate();
+        numbered
+            .filter_map(|(index, drive)| drive.serve_args(index))
+            .collect()
+    }
+
     /// The command that starts this guest on a terminal, program name first: console and QEMU's own monitor share standard input and
     /// output, Ctrl-A X ends it.
     pub fn terminal_command(&self) -> Vec<String> {
@@ -201,8 +186,8 @@ impl VmConfig {
             }
         }
         for drive in &self.drives {
-            std::fs::File::open(&drive.path).map_err(|source| VmError::Image {
-                path: drive.path.clone(),
+            std::fs::File::open(drive.path()).map_err(|source| VmError::Image {
+                path: drive.path().to_path_buf(),
                 source,
             })?;
         }
@@ -222,13 +207,7 @@ impl VmConfig {
             args.add(["-uuid", uuid]);
         }
         for (index, drive) in self.drives.iter().enumerate() {
-            let snapshot = if drive.throw_away { "on" } else { "off" };
-            args.add(["-drive"]);
-            args.push(format!(
-                "if=none,id=disk{index},format={},cache=unsafe,snapshot={snapshot},file={}",
-                drive.format,
-                escape(&drive.path)
-            ));
+            args.add(["-drive", &drive.option(index)]);
             args.add(["-device"]);
             args.push(format!(
                 "virtio-blk-pci,drive=disk{index},bootindex={}",
@@ -278,11 +257,6 @@ impl Args {
     fn push(&mut self, word: String) {
         self.words.push(word);
     }
-}
-
-/// A path inside one of QEMU's comma-separated options.
-fn escape(path: &Path) -> String {
-    path.to_string_lossy().replace(',', ",,")
 }
 
 #[cfg(test)]

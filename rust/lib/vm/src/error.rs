@@ -29,6 +29,14 @@ pub enum VmError {
         /// Why.
         source: io::Error,
     },
+    /// A drive cannot be served.
+    #[error("cannot serve image {}", path.display())]
+    Serve {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: nbd::Error,
+    },
     /// Another program listens on the port that the guest should be reached by.
     #[error("port {port} on this host is in use: choose another one with {flag}")]
     PortBusy {

@@ -2,7 +2,8 @@
 //!
 //! One [`Vm`] is one QEMU process. Its serial console and its QMP monitor are socket pairs handed over as file
 //! descriptors 0 and 1, so there is nothing to clean up in a file system and no race about a socket's name; the disk is opened
-//! through a throw-away overlay. The guest never outlives the [`Vm`]: dropping it kills QEMU, and should this process die without
+//! through a throw-away overlay. A disk that exists as a plan only is served from its inputs by a thread of this process
+//! ([`Drive::served`]). The guest never outlives the [`Vm`]: dropping it kills QEMU, and should this process die without
 //! unwinding, the kernel does (`setpriv --pdeathsig KILL`). That signal is tied to the *thread* that called [`VmConfig::start`], which
 //! must therefore live as long as the guest.
 //!
@@ -31,21 +32,24 @@ mod config;
 mod console;
 mod deadline;
 mod disk;
+mod drive;
 mod error;
 pub mod firmware;
 pub mod medium;
 pub mod ports;
 mod process;
 mod qmp;
+mod remember;
 mod shell;
 mod vm;
 
 pub use accel::{Accel, AccelChoice, Choice};
 pub use ansi::Stripper;
-pub use config::{Drive, Forward, VmConfig, QEMU};
+pub use config::{Forward, VmConfig, QEMU};
 pub use console::{Console, FATAL_TEXTS};
 pub use deadline::Deadline;
 pub use disk::{copy_sparse, create_overlay};
+pub use drive::{Drive, Servers};
 pub use error::VmError;
 pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};

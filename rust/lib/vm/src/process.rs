@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -152,13 +153,26 @@ pub(crate) fn split(words: &[String]) -> Result<(&str, &[String])> {
 
 /// Whether `program` can be started at all.
 pub(crate) fn installed(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
+    find(program).is_some()
+}
+
+/// The file that is started as `program`. To ask QEMU itself would take it longer than it takes to start a guest.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where programs are is the environment's to say, here as in every start of one"
+)]
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let may_run = |path: &PathBuf| {
+        let metadata = path.metadata();
+        metadata.is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(may_run);
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(may_run)
 }
 
 /// Refuses to go on without `program`, which is in the Debian package `package`.

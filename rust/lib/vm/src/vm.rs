@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::config::Terminal;
 use crate::process::{self, Process};
-use crate::{Accel, Console, Deadline, Forward, Qmp, Result, Shell, VmConfig, VmError, QEMU};
+use crate::{
+    Accel, Console, Deadline, Forward, Qmp, Result, Servers, Shell, VmConfig, VmError, QEMU,
+};
 
 /// A QEMU process with its console; killed when dropped.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct Vm {
     qmp: Option<Qmp>,
     accel: Accel,
     forwards: Vec<Forward>,
+    _servers: Servers,
     _scratch: tempfile::TempDir,
 }
 
@@ -36,6 +39,7 @@ impl Vm {
         let (monitor, their_monitor) = pair()?;
         let (console, their_console) = pair()?;
         let scratch = Scratch::new(config.log.as_deref())?;
+        let servers = config.serve()?;
         let process = Process::spawn(
             QEMU,
             &config.args(Terminal::Sockets),
@@ -45,6 +49,7 @@ impl Vm {
         )?;
         let mut vm = scratch.vm(process, console, config.accel)?;
         vm.forwards = config.forwards;
+        vm._servers = servers;
         let shared = vm.console.shared();
         let connected = Qmp::connect(monitor, move |event| {
             // QEMU stops a guest by itself only when its state is beyond repair, such as on a KVM internal error.
@@ -161,6 +166,7 @@ impl Scratch {
             qmp: None,
             accel,
             forwards: Vec::new(),
+            _servers: Servers::default(),
             _scratch: self.directory,
         })
     }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use vm::{Accel, AccelChoice, Deadline, VmConfig, VmError};
+use vm::{Accel, AccelChoice, Deadline, Drive, VmConfig, VmError};
 
 fn minute() -> Deadline {
     Deadline::after(Duration::from_secs(120))
@@ -113,4 +113,47 @@ fn the_choice_of_accelerator_works_or_says_why() {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn a_served_image_is_a_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let mut builder = plan::Builder::new(vec![plan::Input::of_len(4 << 20)]);
+    builder.source(0, 0, 4 << 20).unwrap();
+    builder.zero(60 << 20).unwrap();
+    std::fs::write(at("plan"), builder.finish().unwrap().encode()).unwrap();
+    std::fs::write(at("input"), vec![7; 4 << 20]).unwrap();
+    let list = format!("{}\n{}\n", at("plan").display(), at("input").display());
+    std::fs::write(at("disk.image"), list).unwrap();
+    let kept = || Drive::image(at("disk.image")).keep_in(at("changes"));
+    for drive in [
+        Drive::image(at("disk.image")),
+        kept(),
+        kept().throw_away(true),
+    ] {
+        let guest = small().without_network().drive(drive).start().unwrap();
+        let qmp = guest.qmp().unwrap();
+        let blocks = qmp
+            .execute("query-block", serde_json::Value::Null)
+            .unwrap()
+            .to_string();
+        assert!(blocks.contains("nbd+unix"), "{blocks}");
+        assert!(blocks.contains("\"virtual-size\":67108864"), "{blocks}");
+        // QEMU's own client writes through the drive, as the guest would.
+        let write = |what: &str| {
+            let line = format!("qemu-io disk0 \"{what}\"");
+            let args = serde_json::json!({ "command-line": line });
+            qmp.execute("human-monitor-command", args).unwrap();
+        };
+        write("write -P 9 1M 64k");
+        write("flush");
+        qmp.quit().unwrap();
+        assert!(guest.wait_exit(minute()).unwrap().success());
+    }
+    let input = std::fs::read(at("input")).unwrap();
+    assert!(input == vec![7; 4 << 20]);
+    let changes = std::fs::read(at("changes")).unwrap();
+    let count = changes.iter().filter(|byte| **byte == 9).count();
+    assert_eq!(count, 64 << 10);
 }

@@ -1,12 +1,14 @@
 //! Boots a disk image in QEMU with its console on the terminal; what `bazel run …:run` starts.
 //!
 //! Nothing is written to the image: changes go to a nameless overlay that vanishes with QEMU, or to the file given by `--persist`.
+//! An image that exists as a plan only (`NAME.image`) is served to QEMU from its inputs; nothing of it is written or read up front.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure, Context, Result};
+use plan::List;
 use vm::medium::Medium;
 use vm::{AccelChoice, Drive, Forward, VmConfig};
 
@@ -15,10 +17,10 @@ use vm::{AccelChoice, Drive, Forward, VmConfig};
 /// What the guest writes to its disk is thrown away unless --persist names a file to keep it in.
 #[derive(Debug, clap::Parser)]
 struct Args {
-    /// Raw disk image to boot; never written to.
+    /// Disk image to boot, raw or a plan list (NAME.image); never written to.
     #[arg(long, value_name = "FILE")]
     disk: PathBuf,
-    /// Keep what the guest writes in this file (a qcow2 overlay of the disk, made when missing).
+    /// Keep what the guest writes in this file (made when missing; for a raw disk it is a qcow2 overlay).
     #[arg(long, value_name = "FILE")]
     persist: Option<PathBuf>,
     /// Start from the --persist file, but throw away what this run writes.
@@ -55,7 +57,7 @@ struct Args {
     /// Quit when the guest reboots.
     #[arg(long)]
     no_reboot: bool,
-    /// Print the QEMU command instead of running it.
+    /// Print the QEMU command instead of running it (for a plan list also the one that serves it).
     #[arg(long)]
     print_command: bool,
     /// Further arguments for QEMU, as they are.
@@ -78,7 +80,7 @@ fn run(args: Args) -> Result<()> {
     }
     let (medium, config_drive) = config_medium(&args)?;
     let drive = disk(&args)?;
-    let choice = args.accel.resolve(&firmware)?;
+    let choice = args.accel.resolve_remembered(&firmware)?;
     if let Some(note) = &choice.note {
         eprintln!("runvm: {note}");
     }
@@ -100,13 +102,13 @@ fn run(args: Args) -> Result<()> {
     for word in &args.qemu {
         guest = guest.arg(word);
     }
-    let words = guest.terminal_command();
     if args.print_command {
-        return print(&vm::quote(&words));
+        return print(&commands(&guest)?);
     }
+    let servers = guest.serve()?;
     announce(&args);
-    let status = vm::run_on_terminal(&words)?;
-    drop(medium);
+    let status = vm::run_on_terminal(&guest.terminal_command())?;
+    drop((servers, medium));
     ensure!(status.success(), "QEMU ended with {status}");
     Ok(())
 }
@@ -134,18 +136,20 @@ fn check_ports(args: &Args) -> Result<()> {
 fn disk(args: &Args) -> Result<Drive> {
     let disk = existing(&args.disk);
     std::fs::File::open(&disk).with_context(|| format!("--disk {}", disk.display()))?;
+    let drive = Drive::image(&disk);
     let Some(persist) = &args.persist else {
-        return Ok(Drive::raw(disk));
+        return Ok(drive);
     };
     let persist = from_user(persist);
+    if List::is_named(&disk) {
+        return Ok(drive.keep_in(persist).throw_away(args.snapshot));
+    }
     if !args.print_command {
         overlay(&disk, &persist).with_context(|| format!("--persist {}", persist.display()))?;
     } else if !persist.exists() {
         eprintln!("runvm: {} does not exist yet", persist.display());
     }
-    let mut drive = Drive::qcow2(persist);
-    drive.throw_away = args.snapshot;
-    Ok(drive)
+    Ok(Drive::qcow2(persist).throw_away(args.snapshot))
 }
 
 /// Makes the overlay, or makes sure that the one there was made over this very disk: over another one it is noise.
@@ -187,6 +191,22 @@ fn config_medium(args: &Args) -> Result<(Option<Medium>, Option<Drive>)> {
     }
     std::fs::File::open(&path).with_context(|| format!("--config {}", path.display()))?;
     Ok((None, Some(Drive::raw(path))))
+}
+
+/// What to type to get the same guest: servers first, each from the folder that a list's paths start from.
+fn commands(guest: &VmConfig) -> Result<String> {
+    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    let here = vm::quote([here.display().to_string()]);
+    let mut lines = String::new();
+    for serve in guest.serve_commands() {
+        let serve = vm::quote(serve);
+        lines.push_str(&format!("cd {here} && serve {serve} &\n"));
+    }
+    if !lines.is_empty() {
+        lines.push_str(&format!("cd {here} && "));
+    }
+    lines.push_str(&vm::quote(guest.terminal_command()));
+    Ok(lines)
 }
 
 fn announce(args: &Args) {

@@ -1,0 +1,325 @@
+//! Disks and media of a guest, and the servers of those that exist as plans only.
+
+use std::path::{Path, PathBuf};
+
+use nbd::{Overlay, Server};
+use plan::{List, Reader};
+
+use crate::{Result, VmError};
+
+/// Most bytes of a socket's path that the kernel takes are 107; the names in the folder are short.
+const LONGEST_FOLDER: usize = 90;
+
+/// A disk or medium of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    path: PathBuf,
+    form: Form,
+    throw_away: bool,
+}
+
+/// How QEMU gets at a drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    Raw,
+    Qcow2,
+    Served(Served),
+}
+
+/// A drive that a server of ours shows to QEMU.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Served {
+    keep: Option<PathBuf>,
+    flips: Vec<u64>,
+    socket: Option<PathBuf>,
+}
+
+impl Drive {
+    /// A raw image that is never written to: what the guest writes is thrown away.
+    pub fn raw(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            form: Form::Raw,
+            throw_away: true,
+        }
+    }
+
+    /// A qcow2 image that keeps what the guest writes.
+    pub fn qcow2(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            form: Form::Qcow2,
+            throw_away: false,
+        }
+    }
+
+    /// An image that is served from its plan (a plan list: `NAME.image`) or from a raw file, by a server within this process. Nothing is
+    /// written to its inputs: what the guest writes is thrown away unless [`Drive::keep_in`] says otherwise.
+    pub fn served(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            form: Form::Served(Served::default()),
+            throw_away: false,
+        }
+    }
+
+    /// [`Drive::served`] for a plan list, [`Drive::raw`] for anything else.
+    pub fn image(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match List::is_named(&path) {
+            true => Self::served(path),
+            false => Self::raw(path),
+        }
+    }
+
+    /// Whether this run throws away what the guest writes, even if runs before it kept theirs.
+    #[must_use]
+    pub fn throw_away(mut self, yes: bool) -> Self {
+        self.throw_away = yes;
+        self
+    }
+
+    /// Keeps what the guest writes in a file of its own; the drive becomes a served one. The file is made when it is not there, and refused
+    /// when it belongs to another image.
+    #[must_use]
+    pub fn keep_in(mut self, path: impl Into<PathBuf>) -> Self {
+        let keep = Some(path.into());
+        self.form = Form::Served(Served {
+            keep,
+            ..self.as_served()
+        });
+        self
+    }
+
+    /// Inverts all bits of the byte at `offset` of what the guest sees; the drive becomes a served one.
+    #[must_use]
+    pub fn flip(mut self, offset: u64) -> Self {
+        let mut served = self.as_served();
+        served.flips.push(offset);
+        self.form = Form::Served(served);
+        self
+    }
+
+    /// The drive as a served one, whose server throws changes away: QEMU need not.
+    fn as_served(&mut self) -> Served {
+        if let Form::Served(served) = &self.form {
+            return served.clone();
+        }
+        self.throw_away = false;
+        Served::default()
+    }
+
+    /// The image file, or the list that stands for it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// QEMU's `-drive` option for the drive of number `index`.
+    pub(crate) fn option(&self, index: usize) -> String {
+        let snapshot = if self.throw_away { "on" } else { "off" };
+        let format = match self.form {
+            Form::Raw | Form::Served(_) => "raw",
+            Form::Qcow2 => "qcow2",
+        };
+        let place = match &self.form {
+            Form::Raw | Form::Qcow2 => format!("file={}", escape(&self.path)),
+            Form::Served(served) => {
+                let socket = served.socket.clone();
+                let socket = socket.unwrap_or_else(|| default_socket(index));
+                format!(
+                    "file.driver=nbd,file.server.type=unix,file.server.path={}",
+                    escape(&socket)
+                )
+            }
+        };
+        format!("if=none,id=disk{index},format={format},cache=unsafe,snapshot={snapshot},{place}")
+    }
+
+    /// The arguments of the program `serve` that serves the drive of number `index` as a guest would get it; None for a drive that QEMU
+    /// opens itself.
+    pub(crate) fn serve_args(&self, index: usize) -> Option<Vec<String>> {
+        let Form::Served(served) = &self.form else {
+            return None;
+        };
+        let word = |path: &Path| path.display().to_string();
+        let mut words = vec![word(&self.path), "--socket".to_owned()];
+        words.push(word(&default_socket(index)));
+        if let Some(keep) = &served.keep {
+            words.extend(["--persist".to_owned(), word(keep)]);
+        }
+        Some(words)
+    }
+
+    /// Starts the drive's server, if it is to have one.
+    fn serve(&mut self, index: usize, folder: &Path) -> Result<Option<Server>> {
+        let Form::Served(served) = &mut self.form else {
+            return Ok(None);
+        };
+        let path = &self.path;
+        let failed = |source| VmError::Serve {
+            path: path.clone(),
+            source,
+        };
+        let image = Reader::open_any(path).map_err(|error| failed(error.into()))?;
+        let disk = match &served.keep {
+            None => Overlay::throw_away(image),
+            Some(keep) => {
+                let identity = nbd::identity(&image).map_err(failed)?;
+                Overlay::keep(image, keep, identity)
+            }
+        };
+        let disk = disk.map_err(failed)?;
+        for offset in &served.flips {
+            let mut byte = [0];
+            disk.read_at(&mut byte, *offset).map_err(failed)?;
+            disk.write_at(&byte.map(|b| !b), *offset).map_err(failed)?;
+        }
+        let socket = folder.join(default_socket(index));
+        let server = Server::start(disk, self.throw_away, &socket).map_err(failed)?;
+        served.socket = Some(socket);
+        Ok(Some(server))
+    }
+}
+
+/// The servers of a guest's drives, which end when this is dropped: the guest must have ended before.
+#[derive(Debug, Default)]
+pub struct Servers {
+    // Dropped first: their sockets lie in the folder.
+    servers: Vec<Server>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Servers {
+    /// Starts the servers of all `drives` that are to have one.
+    pub(crate) fn start(drives: &mut [Drive]) -> Result<Self> {
+        let served = |drive: &Drive| matches!(drive.form, Form::Served(_));
+        if !drives.iter().any(served) {
+            return Ok(Self::default());
+        }
+        let folder = folder()?;
+        let mut servers = Vec::new();
+        for (index, drive) in drives.iter_mut().enumerate() {
+            servers.extend(drive.serve(index, folder.path())?);
+        }
+        Ok(Self {
+            servers,
+            _folder: Some(folder),
+        })
+    }
+
+    /// The sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &Path> {
+        self.servers.iter().map(Server::path)
+    }
+}
+
+/// A folder for sockets: with a short name, which a sandbox's folder for temporary files does not have.
+fn folder() -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("vm-");
+    let folder = builder.tempdir();
+    let folder = match folder {
+        Ok(folder) if folder.path().as_os_str().len() <= LONGEST_FOLDER => Ok(folder),
+        _ => builder.tempdir_in("/tmp"),
+    };
+    folder.map_err(VmError::io("create a temporary folder"))
+}
+
+fn default_socket(index: usize) -> PathBuf {
+    format!("disk{index}.sock").into()
+}
+
+/// A path inside one of QEMU's comma-separated options.
+pub(crate) fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::{Builder, Input};
+
+    /// A list and what it needs, in `dir`.
+    fn list(dir: &Path) -> PathBuf {
+        let at = |name: &str| dir.join(name);
+        std::fs::write(at("input"), vec![3; 1 << 20]).unwrap();
+        let mut builder = Builder::new(vec![Input::of_len(1 << 20)]);
+        builder.source(0, 0, 1 << 20).unwrap();
+        builder.zero(1 << 20).unwrap();
+        std::fs::write(at("p"), builder.finish().unwrap().encode()).unwrap();
+        let text = format!("{}\n{}\n", at("p").display(), at("input").display());
+        std::fs::write(at("disk.image"), text).unwrap();
+        at("disk.image")
+    }
+
+    #[test]
+    fn images_are_told_apart_by_name() {
+        assert_eq!(Drive::image("a.img"), Drive::raw("a.img"));
+        assert_eq!(Drive::image("a.image"), Drive::served("a.image"));
+        assert_eq!(
+            Drive::served("a.image").option(1),
+            "if=none,id=disk1,format=raw,cache=unsafe,snapshot=off,\
+             file.driver=nbd,file.server.type=unix,file.server.path=disk1.sock"
+        );
+        let kept = Drive::image("a.image").keep_in("k").throw_away(true);
+        assert!(kept.option(0).contains("snapshot=on,file.driver=nbd"));
+        let words = kept.serve_args(0).unwrap().join(" ");
+        assert_eq!(words, "a.image --socket disk0.sock --persist k");
+        assert_eq!(Drive::raw("a.img").serve_args(0), None);
+    }
+
+    #[test]
+    fn a_flipped_byte_is_seen_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = list(dir.path());
+        let raw = dir.path().join("input");
+        let mut drives = [
+            Drive::image(&list).flip(5).flip((1 << 20) + 7),
+            Drive::raw(&raw),
+            Drive::raw(&raw).flip(9),
+        ];
+        let servers = Servers::start(&mut drives).unwrap();
+        let sockets: Vec<PathBuf> = servers.sockets().map(Path::to_path_buf).collect();
+        assert_eq!(sockets.len(), 2);
+        if !crate::process::installed("qemu-img") {
+            return;
+        }
+        for (socket, flipped) in sockets.iter().zip([5, 9]) {
+            let copy = dir.path().join("copy");
+            let uri = format!("nbd+unix:///?socket={}", socket.display());
+            let status = std::process::Command::new("qemu-img")
+                .args(["convert", "-f", "raw", "-O", "raw", &uri])
+                .arg(&copy)
+                .status();
+            assert!(status.unwrap().success());
+            let bytes = std::fs::read(&copy).unwrap();
+            assert_eq!(bytes[flipped], !3);
+            assert_eq!(bytes[flipped + 1], 3);
+        }
+        drop(servers);
+        assert!(!sockets[0].exists() && !sockets[0].parent().unwrap().exists());
+        assert!(std::fs::read(&raw).unwrap() == vec![3; 1 << 20]);
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = list(dir.path());
+        let text = |drive| match Servers::start(&mut [drive]).unwrap_err() {
+            VmError::Serve { path, source } => {
+                assert_eq!(path, list);
+                source.to_string()
+            }
+            error => panic!("{error}"),
+        };
+        let beyond = text(Drive::image(&list).flip(2 << 20));
+        assert!(beyond.contains("outside the image"), "{beyond}");
+        let foreign = dir.path().join("foreign");
+        std::fs::write(&foreign, vec![1; 9000]).unwrap();
+        let refused = text(Drive::image(&list).keep_in(&foreign));
+        assert!(refused.contains("holds no changes"), "{refused}");
+        std::fs::write(dir.path().join("input"), b"short").unwrap();
+        let cut = text(Drive::image(&list));
+        assert!(!cut.is_empty(), "{cut}");
+    }
+}
