@@ -6,7 +6,7 @@
 - `ext4_image`, `vfat_image`: file systems from trees.
 - `verity_image`: an image with its dm-verity hash tree.
 - `gpt_disk`: images behind a GPT.
-- `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it.
+- `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `merge_destinations`: joins injection maps and refuses what is claimed twice.
@@ -15,6 +15,7 @@ Images are plans (docs/formats/plan.md) until `image_file` writes one: file syst
 inputs each byte lies, and hashes are computed through that. `ImagePlanInfo` is what they hand on.
 """
 
+load("//bzl/private:deployment_file.bzl", _deployment_file = "deployment_file")
 load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations")
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
 load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
@@ -33,6 +34,7 @@ load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
 load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanInfo")
 
 ImagePlanInfo = _ImagePlanInfo
+deployment_file = _deployment_file
 dockerfile_rootfs = _dockerfile_rootfs
 ext4_image = _ext4_image
 filled_template = _filled_template

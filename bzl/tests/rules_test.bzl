@@ -1,7 +1,7 @@
 """Analysis tests of the other rules: mnemonic, tool flags, execution requirements, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "ext4_image", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "deployment_file", "ext4_image", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
@@ -42,6 +42,7 @@ _UUID = "00000000-0000-4000-8000-000000000001"
 
 # subject: (mnemonic, parts of the command line). References: PLAN:positions of its inputs, FILE::position.
 _ARGV = {
+    "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.plan:0 --image-set inner:env=dev --input bzl/tests/rootfs.tar"]),
     # Its only partition's image has the rootfs for its input.
     "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.plan:0 "]),
     "ext4": ("MkExt4", ["--source 0", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
@@ -75,6 +76,15 @@ def _subjects(prefix):
             prefix + "fat": "root",
         },
         partitions = "partitions.csv",
+        **manual
+    )
+    deployment_file(
+        name = prefix + "deployment",
+        image_name = "outer",
+        images = {prefix + "disk": "inner"},
+        out = prefix + "deployment.json",
+        properties = {"env": "dev"},
+        version = "one.txt",
         **manual
     )
     image_file(name = prefix + "file", image = prefix + "disk", **manual)

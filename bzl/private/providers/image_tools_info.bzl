@@ -10,6 +10,7 @@ TOOLS = {
     "mkbase": "makes a base image from .deb files",
     "mkbundle": "lays out an update bundle; writes a plan",
     "mkchecksums": "hashes images through their plans; writes SHA256SUMS",
+    "mkdeployment": "hashes images through their plans; writes deployment.json",
     "mkdisk": "puts images behind a GPT; writes a plan",
     "mkext4": "lays out an ext4 file system from a tree manifest; writes a plan",
     "mkfat": "lays out a FAT file system from a tree manifest; writes a plan",

@@ -1,0 +1,56 @@
+"""deployment_file: a description of images that travel inside another one."""
+
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
+
+visibility(["//bzl/..."])
+
+def _deployment_file_impl(ctx):
+    out = ctx.actions.declare_file(ctx.attr.out)
+    args = tool_args(ctx)
+    args.add("--name", ctx.attr.image_name)
+    args.add("--version-file", ctx.file.version)
+    for key, value in sorted(ctx.attr.properties.items()):
+        args.add("--set", "{}={}".format(key, value))
+    images = {name: image_of(target, "images", ctx.label) for target, name in ctx.attr.images.items()}
+    merged = merge(images.values())
+    for name, image in images.items():
+        add_reference(args, "--image", image, merged.positions, name)
+        for key, value in sorted(ctx.attr.properties.items()):
+            args.add("--image-set", "{}:{}={}".format(name, key, value))
+    args.add_all(merged.inputs, before_each = "--input")
+    args.add("--output", out)
+    read = depset([ctx.file.version] + plans_of(images.values()), transitive = [merged.inputs])
+    run_tool(ctx, "mkdeployment", args, read, [out], "MkDeployment", "Describing the images of %{label}")
+    return [DefaultInfo(files = depset([out]))]
+
+deployment_file = rule(
+    implementation = _deployment_file_impl,
+    doc = """deployment.json (docs/formats/deployment.md): names, versions, sizes and digests of images that an installation medium carries.
+
+The images are hashed through their plans.""",
+    attrs = {
+        "image_name": attr.string(
+            mandatory = True,
+            doc = "Name of the whole.",
+        ),
+        "images": attr.label_keyed_string_dict(
+            mandatory = True,
+            allow_files = True,
+            doc = "Image (a plan or a file) to its name; its file is called NAME.img.",
+        ),
+        "out": attr.string(
+            default = "deployment.json",
+            doc = "Name of the file.",
+        ),
+        "properties": attr.string_dict(
+            doc = "What else is to be known of the whole and of each image, as `{\"env\": \"prod\"}`.",
+        ),
+        "version": attr.label(
+            mandatory = True,
+            allow_single_file = True,
+            doc = "A file whose first line is the version of the whole and of its images.",
+        ),
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)
