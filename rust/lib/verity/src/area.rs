@@ -19,7 +19,7 @@ use crate::work::in_order;
 /// Data blocks that are one piece of work, unless one hash block holds more digests.
 const PIECE: u64 = 1024;
 /// Bytes that are read at once.
-const BATCH: usize = 256 << 10;
+const BATCH: usize = 64 << 10;
 
 /// Something that bytes can be written to at any position, by several threads at once.
 pub trait WriteAt {

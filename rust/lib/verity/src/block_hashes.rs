@@ -31,7 +31,7 @@ const PIECE: u64 = 4096;
 /// [`DIGEST`] as a length in a file.
 const DIGEST_LEN: u64 = 32;
 /// Bytes that are read at once.
-const BATCH: u64 = 256 << 10;
+const BATCH: u64 = 64 << 10;
 
 /// Hashes all blocks of `input`, which has `len` bytes, and writes the digests to `out`; the length of what was written.
 pub fn write_block_hashes(
