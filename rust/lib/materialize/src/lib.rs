@@ -2,6 +2,7 @@
 
 mod compress;
 mod error;
+mod gather;
 mod inputs;
 mod jobs;
 mod output;

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
 
 use plan::Reader;
 use seekable::ordered;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::inputs::Snapshot;
 use crate::jobs::{jobs, Job, BLOCK};
 use crate::share::Sharing;
@@ -54,14 +56,15 @@ pub fn write(
         file,
         sharing,
         whole: options.digest,
+        writing: Mutex::new(()),
     };
     let hash = ordered::run(
         options.threads,
         jobs(reader.plan(), CHUNK),
         options.digest.then(Hash::default),
-        || Ok(Vec::new()),
-        |job, buffer| writer.job(*job, buffer),
-        |hash, job, buffer| {
+        || Ok((Gather::default(), Vec::new())),
+        |job, (gather, buffer)| writer.job(*job, gather, buffer),
+        |hash, job, (_, buffer)| {
             if let Some(hash) = hash {
                 hash.zeros_to(job.start);
                 hash.update(buffer);
@@ -107,34 +110,41 @@ struct Writer<'a> {
     sharing: Sharing,
     /// Whether the buffer must hold all of a job afterwards, also what is shared.
     whole: bool,
+    /// File systems let one thread write to a file at a time; those that wait for this one sleep, and don't spin.
+    writing: Mutex<()>,
 }
 
 impl Writer<'_> {
     /// Writes the range of `job`, and leaves its bytes in `buffer`.
-    fn job(&self, job: Job, buffer: &mut Vec<u8>) -> Result<(), Error> {
+    fn job(&self, job: Job, gather: &mut Gather, buffer: &mut Vec<u8>) -> Result<(), Error> {
         buffer.resize(job.len(), 0);
         if self.whole {
-            self.reader.read_at(buffer, job.start)?;
+            gather.read(self.reader, buffer, job.start)?;
         }
         let mut at = job.start;
+        let mut copy = |start: u64, end: u64| {
+            let index = |at: u64| usize::try_from(at.saturating_sub(job.start));
+            let (Ok(from), Ok(to)) = (index(start), index(end)) else {
+                return Ok(());
+            };
+            let bytes = buffer.get_mut(from..to).unwrap_or_default();
+            if !self.whole {
+                gather.read(self.reader, bytes, start)?;
+            }
+            self.put(bytes, start)
+        };
         for shared in self.sharing.share(self.reader, self.file, job)? {
-            self.copy(job.start, at, shared.start, buffer)?;
+            copy(at, shared.start)?;
             at = shared.end;
         }
-        self.copy(job.start, at, job.end, buffer)
+        copy(at, job.end)
     }
 
-    /// Writes the image's bytes from `start` to `end` by way of `buffer`, which stands for it from `base` on.
-    fn copy(&self, base: u64, start: u64, end: u64, buffer: &mut [u8]) -> Result<(), Error> {
-        let index = |at: u64| usize::try_from(at.saturating_sub(base)).unwrap_or(usize::MAX);
-        let Some(bytes) = buffer.get_mut(index(start)..index(end)) else {
-            return Ok(());
-        };
-        if !self.whole {
-            self.reader.read_at(bytes, start)?;
-        }
+    /// Writes what is not zero of the image's bytes from `start` on, which starts a block.
+    fn put(&self, bytes: &[u8], start: u64) -> Result<(), Error> {
         for (offset, run) in runs(bytes) {
             let at = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             self.file.write_all_at(run, at).map_err(Error::write(at))?;
         }
         Ok(())
