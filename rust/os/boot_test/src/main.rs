@@ -4,15 +4,19 @@
 //! |---|---|---|
 //! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] |
 //! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in; everything in [`checks`] |
+//! | `verity` | any with dm-verity | a changed block of the root is refused and the machine starts again |
 //! | `exact` | development | the documented QEMU command, word by word, boots it |
 //!
 //! A failed check does not stop the ones after it; all are told at the end. The console's log stays in the test's outputs.
 
 mod checks;
 mod http;
+mod image;
+mod mounts;
 mod report;
 mod scenario;
 mod ssh;
+mod verity;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,12 +28,22 @@ use vm::{Accel, AccelChoice, Deadline};
 /// Boots an image in QEMU and checks what it promises.
 #[derive(Debug, clap::Parser)]
 struct Args {
-    /// What to do: dev, prod or exact.
+    /// What to do: dev, prod, verity or exact.
     #[arg(long)]
     scenario: scenario::Name,
-    /// Disk image to boot; never written to.
+    /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
     #[arg(long)]
     disk: PathBuf,
+    /// For verity: change the first block of this file.
+    #[arg(
+        long,
+        value_name = "PARTITION:/PATH",
+        default_value = "A_root:/usr/lib/systemd/systemd"
+    )]
+    flip: verity::Flip,
+    /// For dev: another image, which the guest mounts and compares; may be repeated.
+    #[arg(long, value_name = "FILE[:ext4|vfat[:rw]]")]
+    extra_drive: Vec<mounts::Extra>,
     /// File with the version that the image should have.
     #[arg(long)]
     version_file: PathBuf,
@@ -47,6 +61,8 @@ struct Setting {
     firmware: PathBuf,
     accel: Accel,
     disk: PathBuf,
+    flip: verity::Flip,
+    extras: Vec<mounts::Extra>,
     version: String,
     log: PathBuf,
     /// For keys, media and copies; gone at the end.
@@ -76,14 +92,15 @@ fn run(args: Args) -> Result<()> {
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let outputs = args.outputs.or_else(test_outputs);
     let folder = outputs.unwrap_or_else(|| scratch.path().to_path_buf());
-    let disk = args
-        .disk
-        .canonicalize()
+    // Links stay: a list is known by its name.
+    let disk = std::path::absolute(&args.disk)
         .with_context(|| format!("cannot open {}", args.disk.display()))?;
     let setting = Setting {
         firmware,
         accel: choice.accel,
         disk,
+        flip: args.flip,
+        extras: args.extra_drive,
         version: version.lines().next().unwrap_or_default().to_owned(),
         log: folder.join("console.log"),
         scratch,

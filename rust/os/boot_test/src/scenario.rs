@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
-use vm::{Accel, Shell, Vm, VmConfig};
+use vm::{Accel, Drive, Shell, Vm, VmConfig};
 
 use crate::checks::{self, BOOT};
 use crate::http;
+use crate::mounts;
 use crate::report::{note, Report};
 use crate::ssh::{self, Login, Proof};
+use crate::verity;
 use crate::Setting;
 
 const SSH: u16 = 22;
@@ -24,6 +26,7 @@ const UUID: &str = "0f6a1c5e-8f0b-4c53-9d55-5d0b7e0a4c11";
 pub(crate) enum Name {
     Dev,
     Prod,
+    Verity,
     Exact,
 }
 
@@ -34,8 +37,11 @@ impl FromStr for Name {
         match text {
             "dev" => Ok(Self::Dev),
             "prod" => Ok(Self::Prod),
+            "verity" => Ok(Self::Verity),
             "exact" => Ok(Self::Exact),
-            _ => Err(format!("scenario `{text}` is none of dev, prod, exact")),
+            _ => Err(format!(
+                "scenario `{text}` is none of dev, prod, verity, exact"
+            )),
         }
     }
 }
@@ -45,6 +51,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
     let outcome = match name {
         Name::Dev => dev(setting),
         Name::Prod => prod(setting),
+        Name::Verity => verity::run(&setting.flip, setting),
         Name::Exact => exact(setting),
     };
     if outcome.is_err() {
@@ -54,8 +61,13 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
 }
 
 fn machine(setting: &Setting) -> VmConfig {
+    machine_on(Drive::image(&setting.disk), setting)
+}
+
+/// The machine that all scenarios but one use, with this disk.
+pub(crate) fn machine_on(disk: Drive, setting: &Setting) -> VmConfig {
     VmConfig::new(&setting.firmware, setting.accel)
-        .disk(&setting.disk)
+        .drive(disk)
         .forward(0, SSH)
         .forward(0, ORCHESTRATOR)
         .forward(0, REPLICA)
@@ -71,9 +83,14 @@ fn port(vm: &Vm, guest: u16) -> Result<u16> {
 
 fn dev(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
-    let vm = machine(setting).start()?;
+    let mut machine = machine(setting);
+    for extra in &setting.extras {
+        machine = machine.drive(extra.drive());
+    }
+    let vm = machine.start()?;
     let shell = console_login(&vm, setting, &report)?;
     checks::run(&shell, setting, &mut report);
+    mounts::run(&setting.extras, &shell, setting, &mut report);
     outside(&vm, setting, &mut report)?;
     let login = Login {
         port: port(&vm, SSH)?,
@@ -283,6 +300,12 @@ fn no_login(vm: &Vm) -> Result<()> {
 fn exact(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let folder = setting.scratch.path();
+    let is_list = plan::List::is_named(&setting.disk);
+    ensure!(
+        !is_list,
+        "the documented command takes a disk, not a plan list: {}",
+        setting.disk.display()
+    );
     vm::copy_sparse(&setting.disk, &folder.join("disk.img"))?;
     vm::ports::check_free(2222, "the documented command, there is no other")?;
     let words = documented(setting);
