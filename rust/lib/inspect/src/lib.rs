@@ -1,1 +1,34 @@
-//! To come.
+//! Looking into disk and file-system images: everything in them as text that can be compared, and their files.
+mod bytes;
+mod claims;
+mod content;
+mod digest;
+mod dump;
+mod error;
+mod ext4;
+mod extract;
+mod fat;
+mod files;
+mod gpt;
+mod grubenv;
+mod image;
+mod listing;
+mod model;
+mod names;
+mod show;
+mod text;
+mod time;
+mod unified;
+mod verity;
+
+pub use dump::{dump, Options};
+pub use error::Error;
+pub use extract::{extract, Notes};
+pub use files::{partitions, Files, Place};
+pub use image::Image;
+pub use model::*;
+pub use names::{Name, Value};
+pub use show::{long, stat};
+pub use text::write as write_text;
+pub use time::Time;
+pub use unified::unified;

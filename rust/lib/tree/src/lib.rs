@@ -28,6 +28,7 @@ mod to_tar;
 #[allow(clippy::module_inception, reason = "the type this crate is about")]
 mod tree;
 
+pub use base64::encode as base64;
 pub use entry::{Entry, Input, Kind, Source, Stamp};
 pub use error::Error;
 pub use name::{display, relative};

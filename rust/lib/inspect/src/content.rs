@@ -1,0 +1,191 @@
+//! What a partition or a bare image holds: tries one format after the other.
+
+use crate::bytes::long;
+use crate::digest;
+use crate::error::{damaged, Error};
+use crate::image::Window;
+use crate::listing::Listing;
+use crate::model::{Content, Entry, Gap, Kind};
+use crate::{ext4, fat, grubenv, verity, Options};
+
+/// Formats that are recognised but not read: name, position and bytes.
+const MAGIC: &[(&str, u64, &[u8])] = &[
+    ("gzip", 0, b"\x1f\x8b\x08"),
+    ("luks", 0, b"LUKS\xba\xbe"),
+    ("lvm2", 0x218, b"LVM2 001"),
+    ("qcow2", 0, b"QFI\xfb"),
+    ("squashfs", 0, b"hsqs"),
+    ("erofs", 1024, b"\xe2\xe1\xf5\xe0"),
+    ("swap", 4086, b"SWAPSPACE2"),
+    ("verity", 0, b"verity\0\0"),
+    ("xfs", 0, b"XFSB"),
+    ("xz", 0, b"\xfd7zXZ\0"),
+    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
+    ("btrfs", 0x1_0040, b"_BHRfS_M"),
+    ("iso9660", 0x8001, b"CD001"),
+    ("tar", 257, b"ustar"),
+];
+
+/// The format that the first bytes are of.
+pub(crate) fn looks_like(window: Window<'_>) -> Result<Option<&'static str>, Error> {
+    for (name, at, magic) in MAGIC {
+        if damaged(window.bytes(*at, magic.len()))?.is_ok_and(|bytes| bytes == *magic) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// In one word what `window` holds.
+pub(crate) fn kind(window: Window<'_>) -> Result<Kind, Error> {
+    if ext4::is_here(window)? {
+        return Ok(Kind::Ext4);
+    }
+    if fat::is_here(window)? {
+        return Ok(Kind::Fat);
+    }
+    let start = window.part(0, long(grubenv::SIZE));
+    let bytes = damaged(start.bytes(0, grubenv::SIGNATURE.len()))?;
+    if bytes.is_ok_and(|bytes| bytes == grubenv::SIGNATURE) {
+        return Ok(Kind::Grubenv);
+    }
+    match window.is_zero(0, window.len())? {
+        true => Ok(Kind::Zero),
+        false => Ok(Kind::Data),
+    }
+}
+
+/// The files in `window`, of which contents were not read; nothing if there is no file system.
+pub(crate) fn list(window: Window<'_>) -> Result<Result<Listing, Kind>, Error> {
+    match kind(window)? {
+        Kind::Ext4 => ext4::read(window).map(Ok),
+        Kind::Fat => fat::read(window).map(Ok),
+        other => Ok(Err(other)),
+    }
+}
+
+/// Reads all of `window`.
+pub(crate) fn read(window: Window<'_>, options: Options) -> Result<Content, Error> {
+    let listing = match list(window)? {
+        Ok(listing) => listing,
+        Err(kind) => return without_files(window, kind, options),
+    };
+    let kind = if ext4::is_here(window)? {
+        Kind::Ext4
+    } else {
+        Kind::Fat
+    };
+    let mut content = Content {
+        kind,
+        parameters: listing.parameters,
+        problems: listing.problems,
+        entries: listing.entries,
+        ..Content::default()
+    };
+    if let Some(depth) = options.depth {
+        content.entries.retain(|entry| entry.depth() <= depth);
+    }
+    if options.digests {
+        let rest = digest::all(window, &mut content.entries, listing.len)?;
+        // Of the files that were not asked for nothing is known, so the rest of the image is not, either.
+        content.rest = options.depth.is_none().then_some(rest);
+    }
+    behind(window, listing.len, &mut content, options)?;
+    Ok(content)
+}
+
+/// What has no files.
+fn without_files(window: Window<'_>, kind: Kind, options: Options) -> Result<Content, Error> {
+    let mut content = Content {
+        kind,
+        ..Content::default()
+    };
+    match kind {
+        Kind::Grubenv => {
+            let len = long(grubenv::SIZE);
+            let bytes = damaged(window.bytes(0, grubenv::SIZE))?;
+            content.grubenv = bytes.ok().and_then(|bytes| grubenv::variables(&bytes));
+            if content.grubenv.is_none() {
+                content
+                    .problems
+                    .push("the environment block is damaged".to_owned());
+            }
+            content.sha256 = hashed(window, 0, len, options)?;
+            gap(window, len, window.len(), &mut content, options)?;
+        }
+        Kind::Data => {
+            content.looks_like = looks_like(window)?;
+            content.sha256 = hashed(window, 0, window.len(), options)?;
+        }
+        _ => {}
+    }
+    Ok(content)
+}
+
+/// What lies behind a file system of `len` bytes.
+fn behind(
+    window: Window<'_>,
+    len: u64,
+    content: &mut Content,
+    options: Options,
+) -> Result<(), Error> {
+    let start = len.next_multiple_of(4096);
+    let Some((verity, problems)) = verity::read(window, start, options)? else {
+        return gap(window, len, window.len(), content, options);
+    };
+    gap(window, len, start, content, options)?;
+    let end = start.saturating_add(verity.size);
+    content.verity = Some(verity);
+    content.problems.extend(problems);
+    gap(window, end, window.len(), content, options)
+}
+
+fn gap(
+    window: Window<'_>,
+    start: u64,
+    end: u64,
+    content: &mut Content,
+    options: Options,
+) -> Result<(), Error> {
+    content.gaps.extend(nonzero(window, start, end, options)?);
+    Ok(())
+}
+
+/// `start..end`, unless it is zero.
+pub(crate) fn nonzero(
+    window: Window<'_>,
+    start: u64,
+    end: u64,
+    options: Options,
+) -> Result<Option<Gap>, Error> {
+    if start >= end || window.is_zero(start, end)? {
+        return Ok(None);
+    }
+    Ok(Some(Gap {
+        start,
+        size: end.saturating_sub(start),
+        sha256: hashed(window, start, end, options)?,
+    }))
+}
+
+fn hashed(
+    window: Window<'_>,
+    start: u64,
+    end: u64,
+    options: Options,
+) -> Result<Option<crate::model::Digest>, Error> {
+    match options.digests {
+        true => digest::range(window, start, end.min(window.len())).map(Some),
+        false => Ok(None),
+    }
+}
+
+impl Entry {
+    /// How many names the path has.
+    fn depth(&self) -> usize {
+        match self.path.0.as_slice() {
+            b"/" => 0,
+            path => path.iter().filter(|byte| **byte == b'/').count(),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A whole image.
+
+use crate::content;
+use crate::error::Error;
+use crate::gpt;
+use crate::image::{Image, Window};
+use crate::model::{Dump, Gpt, Partition, VERSION};
+
+/// How much to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether to hash contents.
+    pub digests: bool,
+    /// Whether to check hash trees against the data.
+    pub verify: bool,
+    /// Leave out files whose path has more names.
+    pub depth: Option<usize>,
+}
+
+impl Default for Options {
+    /// Everything but the check of hash trees.
+    fn default() -> Self {
+        Self {
+            digests: true,
+            verify: false,
+            depth: None,
+        }
+    }
+}
+
+/// Reads all of `image`, or of a disk only the partition called `only` (a name or a number).
+pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<Dump, Error> {
+    let window = Window::all(image);
+    let mut dump = Dump {
+        imgdump: VERSION,
+        length: window.len(),
+        gpt: None,
+        content: None,
+    };
+    let Some(gpt::Table { mut gpt, own }) = gpt::read(window)? else {
+        if let Some(name) = only {
+            return Err(no_partition(name, &[]));
+        }
+        refuse_wrapped(window)?;
+        dump.content = Some(content::read(window, options)?);
+        return Ok(dump);
+    };
+    let chosen = only.map(|name| find(&gpt, name)).transpose()?;
+    let chosen = chosen.map(|partition| partition.number);
+    if chosen.is_none() {
+        gaps(window, &mut gpt, own, options)?;
+    }
+    for partition in &mut gpt.partitions {
+        if chosen.is_none_or(|number| number == partition.number) {
+            let part = window.part(partition.start, partition.size);
+            partition.content = Some(content::read(part, options)?);
+        }
+    }
+    if chosen.is_some() {
+        gpt.partitions
+            .retain(|partition| partition.content.is_some());
+    }
+    dump.gpt = Some(gpt);
+    Ok(dump)
+}
+
+/// What lies outside of partitions and table.
+fn gaps(
+    window: Window<'_>,
+    gpt: &mut Gpt,
+    own: Vec<(u64, u64)>,
+    options: Options,
+) -> Result<(), Error> {
+    let mut taken = own;
+    let partitions = gpt.partitions.iter();
+    taken.extend(partitions.map(|p| (p.start, p.start.saturating_add(p.size))));
+    taken.push((window.len(), window.len()));
+    taken.sort_unstable();
+    let mut at = 0;
+    for (start, end) in taken {
+        let start = start.min(window.len());
+        gpt.gaps
+            .extend(content::nonzero(window, at, start, options)?);
+        at = end.max(at);
+    }
+    Ok(())
+}
+
+/// An image inside another format is no image that we read.
+pub(crate) fn refuse_wrapped(window: Window<'_>) -> Result<(), Error> {
+    let (what, hint) = match content::looks_like(window)? {
+        Some("zstd") => ("a zstd stream", "decompress it first, with zstd -d"),
+        Some("gzip") => ("a gzip stream", "decompress it first, with gzip -d"),
+        Some("xz") => ("an xz stream", "decompress it first, with xz -d"),
+        Some("qcow2") => (
+            "a qcow2 image",
+            "convert it first, with qemu-img convert -O raw",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Wrapped { what, hint })
+}
+
+/// The partition called `name`: by name first, then by number.
+pub(crate) fn find<'a>(gpt: &'a Gpt, name: &str) -> Result<&'a Partition, Error> {
+    let all = &gpt.partitions;
+    all.iter()
+        .find(|partition| partition.slot == name)
+        .or_else(|| all.iter().find(|p| p.name.0 == name.as_bytes()))
+        .or_else(|| all.iter().find(|p| p.number.to_string() == name))
+        .ok_or_else(|| no_partition(name, all))
+}
+
+fn no_partition(name: &str, have: &[Partition]) -> Error {
+    Error::NoPartition {
+        name: name.to_owned(),
+        have: slots(have),
+    }
+}
+
+/// What the partitions are called, for messages.
+pub(crate) fn slots(partitions: &[Partition]) -> String {
+    let names: Vec<&str> = partitions.iter().map(|p| p.slot.as_str()).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}

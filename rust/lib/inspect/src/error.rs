@@ -1,0 +1,131 @@
+//! What can go wrong, and what is only damage.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an image could not be read, or something in it not be found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The image's bytes could not be had.
+    #[error("cannot read the image at byte {at}")]
+    Read {
+        /// Where.
+        at: u64,
+        /// Why.
+        source: Box<plan::Error>,
+    },
+    /// A range beyond the image, which only a mistake of ours asks for.
+    #[error("bytes {at}+{len} lie outside the image of {have} bytes")]
+    Outside {
+        /// Start of the range.
+        at: u64,
+        /// Length of the range.
+        len: u64,
+        /// Length of the image.
+        have: u64,
+    },
+    /// No partition is called so.
+    #[error("no partition {name:?}, the image has {have}")]
+    NoPartition {
+        /// The name or number asked for.
+        name: String,
+        /// The ones that are there.
+        have: String,
+    },
+    /// A place without a partition on a disk.
+    #[error("{place:?} names no partition of the disk: write PARTITION:PATH, with one of {have}")]
+    WhichPartition {
+        /// What came.
+        place: String,
+        /// The partitions.
+        have: String,
+    },
+    /// A partition, or an image, in which there are no files.
+    #[error("{what} has no file system that is known here, it holds {holds}")]
+    NoFiles {
+        /// Which.
+        what: String,
+        /// What was found instead.
+        holds: &'static str,
+    },
+    /// A path that is not there.
+    #[error("{path}: no such file or directory in the image")]
+    NotFound {
+        /// The path.
+        path: String,
+    },
+    /// Links that lead nowhere.
+    #[error("{path}: more than {max} symbolic links on the way")]
+    Loop {
+        /// The path.
+        path: String,
+        /// How many are followed.
+        max: usize,
+    },
+    /// A path without contents.
+    #[error("{path}: is a {kind}, want a regular file")]
+    NotAFile {
+        /// The path.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A file whose contents the damaged image does not have.
+    #[error("{path}: damaged: {reason}")]
+    Damaged {
+        /// The path.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file of the host could not be made.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The output broke off.
+    #[error("cannot write")]
+    Output(#[from] io::Error),
+    /// A format around the image that this program does not read.
+    #[error("this is {what}, not a raw image: {hint}")]
+    Wrapped {
+        /// The format.
+        what: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+/// Why a part of an image was not understood: damage is noted in the dump and the rest is read on, an error ends it.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The image is wrong there.
+    Damage(String),
+    /// The image could not be read.
+    Failed(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A [`Fault::Damage`] of a formatted text.
+macro_rules! damage {
+    ($($text:tt)*) => { $crate::error::Fault::Damage(format!($($text)*)) };
+}
+pub(crate) use damage;
+
+/// `Ok`, or the damage as text; an error passes on.
+pub(crate) fn damaged<T>(result: Result<T, Fault>) -> Result<Result<T, String>, Error> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Fault::Damage(text)) => Ok(Err(text)),
+        Err(Fault::Failed(error)) => Err(error),
+    }
+}

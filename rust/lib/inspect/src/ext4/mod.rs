@@ -1,0 +1,175 @@
+//! Reading ext2, ext3 and ext4.
+//!
+//! Spec: the kernel's `filesystems/ext4` pages; names as there at the place where bytes are taken apart. Nothing that stands in
+//! the image is believed: block numbers are checked against its length, each block belongs to one file only ([`Claims`]), each
+//! directory is entered once. So work and memory are bounded by the image's length.
+//!
+//! Why not a reader from outside: what a dump needs is more than files by path. Numbers of inodes (hard links, directories that
+//! contain themselves), extended attributes, device numbers, and where the content lies, so that the rest of the image can be
+//! told from it.
+
+mod dir;
+mod extents;
+mod features;
+mod inode;
+mod superblock;
+mod walk;
+mod xattr;
+
+use crate::bytes::{array, index, joined, times, u32_at};
+use crate::claims::Claims;
+use crate::error::{damage, damaged, Error, Fault};
+use crate::image::{Cached, Window};
+use crate::listing::Listing;
+use crate::model::{Parameter, Run};
+
+use inode::Inode;
+use superblock::Superblock;
+
+/// Whether there is a superblock.
+pub(crate) fn is_here(window: Window<'_>) -> Result<bool, Error> {
+    Ok(damaged(superblock::bytes(window))?.is_ok_and(|bytes| superblock::has_magic(&bytes)))
+}
+
+/// Reads everything but the contents of files.
+pub(crate) fn read(window: Window<'_>) -> Result<Listing, Error> {
+    let mut listing = Listing::default();
+    let superblock = match damaged(Superblock::read(window))? {
+        Ok(superblock) => superblock,
+        Err(problem) => {
+            listing.problem(problem);
+            return Ok(listing);
+        }
+    };
+    listing.parameters = superblock.parameters();
+    listing.len = superblock.len().min(window.len());
+    if superblock.len() > window.len() {
+        listing.problem(format!(
+            "the file system is {} bytes long, there are {}",
+            superblock.len(),
+            window.len()
+        ));
+    }
+    listing.problems.extend(superblock.problems());
+    let mut reader = Reader::new(window, superblock);
+    match damaged(reader.journal())? {
+        Ok(journal) => listing.parameters.push(("journal", journal)),
+        Err(problem) => listing.problem(format!("journal: {problem}")),
+    }
+    if let Some(feature) = reader.superblock.unsupported() {
+        listing.problem(format!(
+            "files of a file system with {feature} are not read here"
+        ));
+        return Ok(listing);
+    }
+    walk::walk(&mut reader, &mut listing)?;
+    Ok(listing)
+}
+
+/// A file system that is being read.
+struct Reader<'a> {
+    cache: Cached<'a>,
+    superblock: Superblock,
+    /// Blocks of files and of their trees.
+    claims: Claims,
+    /// How many bytes of extended attributes may still be read.
+    xattr_budget: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn new(window: Window<'a>, superblock: Superblock) -> Self {
+        let there = times(window.len(), superblock.block_size);
+        Self {
+            cache: Cached::new(window),
+            claims: Claims::new(superblock.blocks.min(there)),
+            xattr_budget: xattr::BUDGET,
+            superblock,
+        }
+    }
+
+    fn block_size(&self) -> u64 {
+        self.superblock.block_size
+    }
+
+    /// Bytes of one block.
+    fn block(&mut self, block: u64) -> Result<Vec<u8>, Fault> {
+        let size = self.block_size();
+        if block == 0 {
+            return Err(damage!("block 0 is no block of a file"));
+        }
+        self.cache.bytes(block.saturating_mul(size), index(size))
+    }
+
+    /// Position of inode `number`.
+    fn inode_position(&mut self, number: u32) -> Result<u64, Fault> {
+        let sb = &self.superblock;
+        let zero_based = match number.checked_sub(1) {
+            Some(zero_based) if number <= sb.inodes => zero_based,
+            _ => {
+                return Err(damage!(
+                    "there is no inode {number}, the last is {}",
+                    sb.inodes
+                ))
+            }
+        };
+        let group = times(zero_based.into(), sb.inodes_per_group.into());
+        let first = group.saturating_mul(sb.inodes_per_group.into());
+        let position = u64::from(zero_based).saturating_sub(first);
+        let (size, inode_size, wide) = (sb.block_size, sb.inode_size, sb.is_64bit());
+        let at = sb.descriptor(group);
+        let descriptor = self.cache.bytes(at, index(sb.descriptor_size))?;
+        let low = u32_at(&descriptor, 0x8);
+        let high = if wide { u32_at(&descriptor, 0x28) } else { 0 };
+        let table = joined(high, low);
+        Ok(table
+            .saturating_mul(size)
+            .saturating_add(position.saturating_mul(inode_size)))
+    }
+
+    fn inode(&mut self, number: u32) -> Result<Inode, Fault> {
+        let at = self.inode_position(number)?;
+        let len = index(self.superblock.inode_size);
+        let bytes = self.cache.bytes(at, len)?;
+        Inode::parse(number, bytes, &self.superblock)
+    }
+
+    /// The journal in one word: none, or its size.
+    fn journal(&mut self) -> Result<Parameter, Fault> {
+        match self.superblock.journal {
+            None => Ok(Parameter::Text("none".to_owned())),
+            Some(0) => Ok(Parameter::Text("elsewhere".to_owned())),
+            Some(number) => Ok(Parameter::Number(self.inode(number)?.size)),
+        }
+    }
+
+    /// All bytes of a small file; a larger one is damage.
+    fn content(&mut self, size: u64, runs: &[Run], max: u64) -> Result<Vec<u8>, Fault> {
+        if size > max {
+            return Err(damage!("{size} bytes, want at most {max}"));
+        }
+        let mut bytes = vec![0; index(size)];
+        for run in runs {
+            let start = index(run.at);
+            let end = start.saturating_add(index(run.len));
+            if let Some(part) = bytes.get_mut(start..end) {
+                self.cache.window().read(part, run.from)?;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// The raw form of a checksum that goes on from `seed`, without the inversions that the crate makes.
+fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
+    !crc32c::crc32c_append(!seed, bytes)
+}
+
+/// Two numbers of four bytes as one.
+fn high_low(bytes: &[u8], high: usize, low: usize) -> u64 {
+    joined(u32_at(bytes, high), u32_at(bytes, low))
+}
+
+/// Sixteen bytes as a UUID.
+fn uuid(bytes: &[u8], at: usize) -> String {
+    uuid::Uuid::from_bytes(array(bytes, at)).to_string()
+}

@@ -1,0 +1,263 @@
+//! Files of an image by their place: `A_root:/etc/os-release` on a disk, `/etc/os-release` in a bare file system.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use crate::content;
+use crate::digest;
+use crate::dump::{find, refuse_wrapped, slots};
+use crate::error::{Error, Fault};
+use crate::gpt;
+use crate::image::{Image, Window};
+use crate::model::{Entry, Gpt, Kind, Node};
+use crate::names::Name;
+
+/// As many links are followed on the way to a file, as Linux does.
+const MAX_LINKS: usize = 40;
+
+/// A place in an image, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Name or number of the partition.
+    pub partition: Option<String>,
+    /// Path in its file system; one without a leading `/` counts from the root, too.
+    pub path: Vec<u8>,
+}
+
+impl Place {
+    /// `PARTITION:PATH`, or `PATH`, which then begins with `/` or has no colon.
+    pub fn parse(text: &[u8]) -> Self {
+        let colon = text.iter().position(|byte| matches!(byte, b':' | b'/'));
+        let before = colon.and_then(|at| text.split_at_checked(at));
+        match before {
+            Some((partition, [b':', path @ ..])) => Self {
+                partition: Some(String::from_utf8_lossy(partition).into_owned()),
+                path: path.to_vec(),
+            },
+            _ => Self {
+                partition: None,
+                path: text.to_vec(),
+            },
+        }
+    }
+}
+
+/// The partitions of a disk, each with what it holds; `None`: the image is no disk.
+pub fn partitions(image: &dyn Image) -> Result<Option<(Gpt, Vec<Kind>)>, Error> {
+    let window = Window::all(image);
+    let Some(table) = gpt::read(window)? else {
+        return Ok(None);
+    };
+    let mut kinds = Vec::new();
+    for partition in &table.gpt.partitions {
+        kinds.push(content::kind(window.part(partition.start, partition.size))?);
+    }
+    Ok(Some((table.gpt, kinds)))
+}
+
+/// The files of a file system. Contents are read when they are asked for.
+pub struct Files<'a> {
+    window: Window<'a>,
+    entries: Vec<Entry>,
+    by_path: BTreeMap<Name, usize>,
+    case: bool,
+    problems: Vec<String>,
+}
+
+impl<'a> Files<'a> {
+    /// The files of the file system that `place` is in.
+    pub fn open(image: &'a dyn Image, place: &Place) -> Result<Self, Error> {
+        let window = Window::all(image);
+        let (window, what) = match (gpt::read(window)?, &place.partition) {
+            (Some(table), Some(name)) => {
+                let partition = find(&table.gpt, name)?;
+                let what = format!("partition {}", partition.slot);
+                (window.part(partition.start, partition.size), what)
+            }
+            (Some(table), None) => {
+                return Err(Error::WhichPartition {
+                    place: Name(place.path.clone()).word(),
+                    have: slots(&table.gpt.partitions),
+                })
+            }
+            (None, Some(name)) => {
+                return Err(Error::NoPartition {
+                    name: name.clone(),
+                    have: "no partition table".to_owned(),
+                })
+            }
+            (None, None) => {
+                refuse_wrapped(window)?;
+                (window, "the image".to_owned())
+            }
+        };
+        let kind = content::kind(window)?;
+        let listing = content::list(window)?.map_err(|holds| Error::NoFiles {
+            what,
+            holds: holds.as_str(),
+        })?;
+        let numbered = listing.entries.iter().enumerate();
+        Ok(Self {
+            window,
+            by_path: numbered.map(|(n, entry)| (entry.path.clone(), n)).collect(),
+            entries: listing.entries,
+            case: kind != Kind::Fat,
+            problems: listing.problems,
+        })
+    }
+
+    /// Damage that was found: files may be missing.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// The file at `path`. Links on the way are followed inside of the image, the last name only if `follow` says so. Names may be
+    /// written as dumps show them; on FAT, case does not count.
+    pub fn find(&self, path: &[u8], follow: bool) -> Result<&Entry, Error> {
+        match (self.resolve(path, follow), Name::parse(path)) {
+            (Err(Error::NotFound { .. }), Some(plain)) if plain != path => {
+                self.resolve(&plain, follow)
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn resolve(&self, path: &[u8], follow: bool) -> Result<&Entry, Error> {
+        let not_found = || Error::NotFound {
+            path: Name(path.to_vec()).word(),
+        };
+        let split = |path: &[u8]| -> Vec<Vec<u8>> {
+            let names = path.split(|byte| *byte == b'/').rev();
+            names.map(<[u8]>::to_vec).collect()
+        };
+        let mut entry = self.at(&Name(b"/".to_vec())).ok_or_else(not_found)?;
+        let mut rest = split(path);
+        let mut links = 0usize;
+        while let Some(name) = rest.pop() {
+            let mut place = entry.path.0.clone();
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    let slash = place.iter().rposition(|byte| *byte == b'/');
+                    place.truncate(slash.unwrap_or(0).max(1));
+                }
+                name => {
+                    if place.last() != Some(&b'/') {
+                        place.push(b'/');
+                    }
+                    place.extend_from_slice(name);
+                }
+            }
+            let next = self.at(&Name(place)).ok_or_else(not_found)?;
+            let last = rest.iter().all(Vec::is_empty);
+            match &next.node {
+                Node::Symlink { target } if follow || !last => {
+                    links = links.saturating_add(1);
+                    if links > MAX_LINKS {
+                        return Err(Error::Loop {
+                            path: Name(path.to_vec()).word(),
+                            max: MAX_LINKS,
+                        });
+                    }
+                    rest.extend(split(&target.0));
+                    if target.0.first() == Some(&b'/') {
+                        entry = self.at(&Name(b"/".to_vec())).ok_or_else(not_found)?;
+                    }
+                }
+                _ => entry = next,
+            }
+        }
+        Ok(entry)
+    }
+
+    fn at(&self, path: &Name) -> Option<&Entry> {
+        let exact = self.by_path.get(path);
+        let folded = || {
+            let same = |entry: &Entry| entry.path.0.eq_ignore_ascii_case(&path.0);
+            self.entries.iter().position(same)
+        };
+        let index = match exact {
+            None if !self.case => folded(),
+            found => found.copied(),
+        };
+        self.entries.get(index?)
+    }
+
+    /// `top` and everything below it, by path.
+    pub fn below<'b>(&'b self, top: &'b Entry) -> impl Iterator<Item = &'b Entry> {
+        let inside = move |path: &[u8]| match path.strip_prefix(top.path.0.as_slice()) {
+            Some(rest) => rest.is_empty() || rest.starts_with(b"/") || top.path.0 == b"/",
+            None => false,
+        };
+        self.entries
+            .iter()
+            .filter(move |entry| inside(&entry.path.0))
+    }
+
+    /// What is directly in the directory `top`.
+    pub fn children<'b>(&'b self, top: &'b Entry) -> impl Iterator<Item = &'b Entry> {
+        let start = match top.path.0.as_slice() {
+            b"/" => 1,
+            path => path.len().saturating_add(1),
+        };
+        self.below(top).filter(move |entry| {
+            let name = entry.path.0.get(start..).unwrap_or_default();
+            !name.is_empty() && !name.contains(&b'/')
+        })
+    }
+
+    /// The entry with everything in it: that of the file's first name for a hard link.
+    pub fn whole<'b>(&'b self, entry: &'b Entry) -> &'b Entry {
+        match &entry.node {
+            Node::Hardlink { target } => self.at(target).unwrap_or(entry),
+            _ => entry,
+        }
+    }
+
+    /// Writes the content of a regular file to `out`.
+    pub fn copy(&self, entry: &Entry, out: &mut dyn Write) -> Result<(), Error> {
+        let entry = self.whole(entry);
+        let path = || entry.path.word();
+        let Node::File(file) = &entry.node else {
+            let (path, kind) = (path(), entry.node.as_str());
+            return Err(Error::NotAFile { path, kind });
+        };
+        if let Some(reason) = &entry.damage {
+            let reason = reason.clone();
+            return Err(Error::Damaged {
+                path: path(),
+                reason,
+            });
+        }
+        let copied = digest::read(self.window, file, |bytes| Ok(out.write_all(bytes)?));
+        match copied {
+            Ok(()) => Ok(()),
+            Err(Fault::Failed(error)) => Err(error),
+            Err(Fault::Damage(reason)) => Err(Error::Damaged {
+                path: path(),
+                reason,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        for (text, partition, path) in [
+            ("/a:b", None, "/a:b"),
+            ("a/b:c", None, "a/b:c"),
+            ("A_root:/etc", Some("A_root"), "/etc"),
+            ("3:etc:x", Some("3"), "etc:x"),
+            ("esp:", Some("esp"), ""),
+            ("", None, ""),
+        ] {
+            let place = Place::parse(text.as_bytes());
+            assert_eq!(place.partition.as_deref(), partition, "{text}");
+            assert_eq!(place.path, path.as_bytes(), "{text}");
+        }
+    }
+}
