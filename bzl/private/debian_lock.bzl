@@ -4,7 +4,7 @@ load("@bazel_skylib//rules:native_binary.bzl", "native_binary")
 
 visibility(["//bzl/..."])
 
-def debian_lock(name, suite, locks, then = None, arch = "amd64", **kwargs):
+def debian_lock(name, suite, locks, components = ["main"], then = None, arch = "amd64", **kwargs):
     """`bazel run` it to resolve package lists into lock files beside them, in the source tree.
 
     apt resolves, against the archive that this machine's apt is set up with.
@@ -12,15 +12,17 @@ def debian_lock(name, suite, locks, then = None, arch = "amd64", **kwargs):
     Args:
       name: name of the target.
       suite: Debian suite, as "trixie".
-      locks: dict of lock file to the list files it resolves, all in this package.
+      locks: dict of lock file (in this package) to the labels of the list files it resolves; a list may be shared by locks.
+      components: components of the suite that packages may come from: "main", "non-free-firmware", ….
       then: label of a target to `bazel run` afterwards, normally the `base_image_pin`.
       arch: Debian architecture.
       **kwargs: visibility, tags.
     """
-    here = native.package_name() + "/"
     args = ["--suite", suite, "--arch", arch]
+    for component in components:
+        args += ["--component", component]
     for lock, lists in locks.items():
-        args += ["--lock", here + lock + "=" + ",".join([here + file for file in lists])]
+        args += ["--lock", _source_path(lock) + "=" + ",".join([_source_path(file) for file in lists])]
     if then:
         label = native.package_relative_label(then)
 
@@ -33,3 +35,8 @@ def debian_lock(name, suite, locks, then = None, arch = "amd64", **kwargs):
         args = args,
         **kwargs
     )
+
+def _source_path(label):
+    """Where a file of this repository lies, from the root of the source tree."""
+    label = native.package_relative_label(label)
+    return "/".join([part for part in [label.package, label.name] if part])

@@ -17,8 +17,10 @@ const ALWAYS: [&str; 2] = ["?essential", "?priority(required)"];
 /// Which archive.
 #[derive(Clone, Debug)]
 pub struct ArchiveOptions {
-    /// Suite, such as `trixie`. Only its component `main` is used.
+    /// Suite, such as `trixie`.
     pub suite: String,
+    /// Components of the suite, such as `main`.
+    pub components: Vec<String>,
     /// Architecture of the image.
     pub architecture: String,
     /// Keys that must have signed the suite.
@@ -107,8 +109,12 @@ impl Archive {
         let options = &self.options;
         let keyring = absolute(&options.keyring)?;
         let source = format!(
-            "deb [arch={} signed-by={}] {} {} main\n",
-            options.architecture, keyring, self.mirror, options.suite
+            "deb [arch={} signed-by={}] {} {} {}\n",
+            options.architecture,
+            keyring,
+            self.mirror,
+            options.suite,
+            options.components.join(" ")
         );
         let root = absolute(self.dir.path())?;
         let arch = &options.architecture;

@@ -16,7 +16,7 @@ const SETTINGS: [&str; 8] = [
     "Acquire::ForceIPv6",
 ];
 
-/// Roots of archives that have indexes of `main`, those of `suite` first.
+/// Roots of archives that have package indexes, those of `suite` first.
 pub(crate) fn mirrors(suite: &str) -> Result<Vec<String>, Error> {
     let format = "$(RELEASE) $(REPO_URI)";
     let text = stdout(Command::new("apt-get").args([

@@ -15,12 +15,15 @@ use debian::{Archive, ArchiveOptions, List, Lock};
 /// Resolves package lists into lock files.
 #[derive(Parser)]
 struct Args {
-    /// Suite, such as trixie; its component main alone is used
+    /// Suite, such as trixie
     #[arg(long)]
     suite: String,
     /// Architecture of the image
     #[arg(long, default_value = "amd64")]
     arch: String,
+    /// A component of the suite that packages may come from, such as non-free-firmware
+    #[arg(long = "component", value_name = "NAME", default_value = "main")]
+    components: Vec<Component>,
     /// A lock file and the list files it resolves, relative to the workspace
     #[arg(long = "lock", value_name = "LOCK=LIST[,LIST…]")]
     locks: Vec<Wanted>,
@@ -68,6 +71,24 @@ impl FromStr for Wanted {
     }
 }
 
+/// A component's name: it becomes a word of apt's configuration.
+#[derive(Clone)]
+struct Component(String);
+
+impl FromStr for Component {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+            return Err(format!(
+                "got `{text}`, want lower-case letters, digits and hyphens"
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 fn main() -> ExitCode {
     cli::run("lock", run)
 }
@@ -93,6 +114,7 @@ fn run(args: Args) -> Result<()> {
     eprintln!("lock: fetching the indexes of {} {}", args.suite, args.arch);
     let archive = Archive::open(&ArchiveOptions {
         suite: args.suite.clone(),
+        components: args.components.iter().map(|c| c.0.clone()).collect(),
         architecture: args.arch.clone(),
         keyring: args.keyring.clone(),
         mirror: args.mirror.clone().or_else(mirror_of_environment),
