@@ -26,6 +26,11 @@ COMMON_EARLY_COMPONENTS = {
     "//components:common/systemd/emergency-reboot.conf": "early/emergency-reboot.conf",
 }
 
+# Read by RUN steps of the systems for real hardware, too.
+COMMON_METAL_EARLY_COMPONENTS = COMMON_EARLY_COMPONENTS | {
+    "//components:common/initrd/60-metal.conf": "early/60-metal.conf",
+}
+
 # Development images: root logs in with a password.
 COMMON_DEV_COMPONENTS = {
     "//components:common/ssh/05-root-password.conf": "/etc/ssh/sshd_config.d/05-root-password.conf",

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Step of the Dockerfiles: remove what a read-only machine has no use for.
+set -eu
+# Documentation (licences stay), translations, editor syntax files, the sources of the hardware database, package caches.
+find /usr/share/doc -mindepth 1 ! -type d ! -name copyright -delete
+find /usr/share/doc -mindepth 1 -type d -empty -delete
+rm -rf /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/share/bug /usr/share/doc-base \
+    /usr/share/bash-completion /usr/share/zsh /usr/share/fish /usr/share/pixmaps /usr/share/menu \
+    /usr/lib/udev/hwdb.d /usr/share/vim/*/doc /usr/share/vim/*/lang /usr/lib/dracut
+
+# /var starts empty on every slot; the package list stays for scanners of the image.
+cp /var/lib/dpkg/status /tmp/status
+find /var -mindepth 1 -delete
+mkdir -p /var/lib/dpkg
+mv /tmp/status /var/lib/dpkg/status
+
+# Per machine or per build: made at run time, or not at all. An empty machine-id is filled in from the firmware's.
+# Dates of password changes would be the day of the build.
+rm -f /etc/ssh/ssh_host_* /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- \
+    /etc/.pwd.lock /etc/.updated /etc/.resolv.conf* /etc/chrony/chrony.keys /etc/ld.so.cache~
+: > /etc/machine-id
+sed -i -E 's/^([^:]*:[^:]*):[0-9]*:/\1::/' /etc/shadow
+mkdir -p /boot/config /boot/efi /boot/grub /opt/ic/bin /opt/ic/share
