@@ -28,11 +28,18 @@ struct Args {
     command: Command,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone)]
 enum Command {
-    /// Writes /run/systemd/network/20-guestos.network for systemd-networkd.
+    /// Writes /run/systemd/network/20-config.network for systemd-networkd.
     #[command(name = "setup-network")]
-    Network,
+    Network {
+        /// The interface that the settings are for; default: every wired card
+        #[arg(long, value_name = "NAME", value_parser = network::interface)]
+        interface: Option<String>,
+        /// The interface that carries it, by its file FILE.network of the image: takes the settings' mtu, too
+        #[arg(long, value_name = "FILE", value_parser = network::interface)]
+        uplink: Option<String>,
+    },
     /// Sets the host name and writes it to /run/ic/hostname.
     #[command(name = "setup-hostname")]
     Hostname,
@@ -87,7 +94,7 @@ impl System {
 }
 
 fn main() -> ExitCode {
-    cli::run("guestos_tool", |args: Args| -> anyhow::Result<()> {
+    cli::run("node_tool", |args: Args| -> anyhow::Result<()> {
         // Folders made on the way are 0755, whatever the caller's umask.
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         let system = System { root: args.root };
@@ -107,11 +114,24 @@ fn main() -> ExitCode {
 
 fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()> {
     match command {
-        Command::Network => say(&network::setup(&config.settings, system)?),
+        Command::Network { interface, uplink } => {
+            if let Some(uplink) = uplink {
+                network::setup_uplink(&config.settings, system, &uplink)?;
+            }
+            say(&network::setup(
+                &config.settings,
+                system,
+                interface.as_deref(),
+            )?)
+        }
         Command::Hostname => say(&hostname::setup(&config.settings, system)?),
         Command::Ssh => say(&ssh::setup(config, system)?),
         Command::All => {
-            let results = [Command::Hostname, Command::Network, Command::Ssh]
+            let network = Command::Network {
+                interface: None,
+                uplink: None,
+            };
+            let results = [Command::Hostname, network, Command::Ssh]
                 .map(|command| run(command, config, system));
             let mut errors = results.into_iter().filter_map(Result::err);
             let Some(first) = errors.next() else {

@@ -13,7 +13,7 @@ use std::process::Command;
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me";
-const NETWORK: &str = "run/systemd/network/20-guestos.network";
+const NETWORK: &str = "run/systemd/network/20-config.network";
 
 struct Setup {
     dir: tempfile::TempDir,
@@ -41,7 +41,7 @@ impl Setup {
 
     /// (status, stdout, stderr) with the folder written as `D`.
     fn run(&self, args: &[&str]) -> (i32, String, String) {
-        let program = std::fs::canonicalize(env!("CARGO_BIN_EXE_guestos_tool")).unwrap();
+        let program = std::fs::canonicalize(env!("CARGO_BIN_EXE_node_tool")).unwrap();
         let output = Command::new(program)
             .args(args)
             .arg("--root")
@@ -73,7 +73,7 @@ fn golden(name: &str, got: &str) {
     let path = match path.exists() || std::env::var_os("UPDATE_GOLDEN").is_some() {
         true => path,
         // Under Bazel the working folder is the root of the sources.
-        false => Path::new("rust/os/guestos_tool").join(path),
+        false => Path::new("rust/os/node_tool").join(path),
     };
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, got).unwrap();
@@ -104,6 +104,26 @@ fn network_files() {
         let setup = Setup::new(ini);
         setup.ok("setup-network");
         golden(name, &setup.read(NETWORK));
+    }
+}
+
+#[test]
+fn network_of_one_interface() {
+    let setup = Setup::new(Some("ipv4_address=192.0.2.2/24\nmtu=9000\n"));
+    let (status, _, error) = setup.run(&["setup-network", "--interface", "br0"]);
+    assert_eq!((status, error.as_str()), (0, ""));
+    golden("bridge.network", &setup.read(NETWORK));
+    let (status, _, _) = setup.run(&["setup-network", "--interface=br0", "--uplink=bond0"]);
+    assert_eq!(status, 0);
+    let uplink = "run/systemd/network/bond0.network.d/20-config.conf";
+    assert!(setup.read(uplink).ends_with("\n[Link]\nMTUBytes=9000\n"));
+    std::fs::write(setup.path("boot/config/config.ini"), "").unwrap();
+    let (status, _, _) = setup.run(&["setup-network", "--interface=br0", "--uplink=bond0"]);
+    assert_eq!((status, setup.path(uplink).exists()), (0, false));
+    for name in ["", "a b", "*", "sixteen-letters-", "../x"] {
+        let (status, _, error) = setup.run(&["setup-network", "--interface", name]);
+        assert_eq!(status, 1, "{name}");
+        assert!(error.contains("want at most 15 letters"), "{error}");
     }
 }
 
@@ -207,7 +227,7 @@ fn all_at_once() {
         )
     );
     assert!(
-        error.starts_with("guestos_tool: error: cannot create D/run/systemd/network: "),
+        error.starts_with("node_tool: error: cannot create D/run/systemd/network: "),
         "{error}"
     );
 }
@@ -221,7 +241,7 @@ fn a_bad_configuration_changes_nothing() {
             (
                 1,
                 String::new(),
-                "guestos_tool: error: the stored configuration is refused: D/boot/config/config.ini:1: hostname: got \"a_b\", \
+                "node_tool: error: the stored configuration is refused: D/boot/config/config.ini:1: hostname: got \"a_b\", \
                  want a name of letters, digits and hyphens, at most 64 bytes\n"
                     .to_owned()
             )

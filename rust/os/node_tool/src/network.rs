@@ -1,7 +1,8 @@
 //! The network: one file for systemd-networkd, systemd.network(5).
 //!
 //! Each family stands for itself: IPv6 is static or by router advertisements, IPv4 is static or by DHCP. Name servers
-//! of the configuration replace those that the network offers. The file applies to every wired card; a node has one.
+//! of the configuration replace those that the network offers. The file applies to every wired card, since a node has
+//! one; or to the one interface that is named, such as the bridge in front of a host's cards.
 
 use std::fmt::{Display, Write};
 
@@ -9,11 +10,24 @@ use os_config::Settings;
 
 use crate::System;
 
-const FILE: &str = "/run/systemd/network/20-guestos.network";
+const FILE: &str = "/run/systemd/network/20-config.network";
+
+/// A name that the kernel takes for an interface, and systemd.network(5) for itself and not for a pattern.
+pub(crate) fn interface(name: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 15 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err("want at most 15 letters, digits and -_.".to_owned());
+    }
+    Ok(name.to_owned())
+}
 
 /// Writes the file.
-pub(crate) fn setup(settings: &Settings, system: &System) -> anyhow::Result<String> {
-    let changed = system.write(FILE, render(settings).as_bytes())?;
+pub(crate) fn setup(
+    settings: &Settings,
+    system: &System,
+    interface: Option<&str>,
+) -> anyhow::Result<String> {
+    let changed = system.write(FILE, render(settings, interface).as_bytes())?;
     let ipv6 = settings
         .ipv6
         .map_or("router advertisements".to_owned(), |a| {
@@ -26,10 +40,31 @@ pub(crate) fn setup(settings: &Settings, system: &System) -> anyhow::Result<Stri
     Ok(format!("network: IPv6 {ipv6}, IPv4 {ipv4}{note}"))
 }
 
+/// Writes what the settings mean for the interface below, as an addition to its own file: packets must fit through both.
+pub(crate) fn setup_uplink(
+    settings: &Settings,
+    system: &System,
+    uplink: &str,
+) -> anyhow::Result<()> {
+    let path = format!("/run/systemd/network/{uplink}.network.d/20-config.conf");
+    match settings.mtu {
+        Some(mtu) => {
+            let mut file = File::default();
+            file.section("Link").set("MTUBytes", mtu);
+            system.write(&path, file.text.as_bytes()).map(drop)
+        }
+        None => system.remove(&path).map(drop),
+    }
+}
+
 /// The file's text.
-fn render(settings: &Settings) -> String {
+fn render(settings: &Settings, interface: Option<&str>) -> String {
     let mut file = File::default();
-    file.section("Match").set("Type", "ether").set("Kind", "!*");
+    file.section("Match");
+    match interface {
+        Some(name) => file.set("Name", name),
+        None => file.set("Type", "ether").set("Kind", "!*"),
+    };
     file.section("Link").set("RequiredForOnline", "no");
     if let Some(mtu) = settings.mtu {
         file.set("MTUBytes", mtu);
@@ -102,7 +137,7 @@ struct File {
 impl Default for File {
     fn default() -> Self {
         Self {
-            text: "# Written by guestos_tool from config.ini at each boot.\n".to_owned(),
+            text: "# Written by node_tool from config.ini at each boot.\n".to_owned(),
         }
     }
 }
