@@ -6,6 +6,7 @@
 //! | `{{start:NAME}}`      | its first byte                                      |
 //! | `{{size:NAME}}`       | its size in bytes                                   |
 //! | `{{number:NAME}}`     | its number in the table, from 1                     |
+//! | `{{type:NAME}}`       | its type's GUID, lower case                         |
 //! | `{{KEY}}`             | the value given for KEY                             |
 //!
 //! White space inside the braces is not looked at. Values are not searched for braces again. `}}` alone is plain text.
@@ -48,7 +49,7 @@ pub enum TemplateProblem {
         known: String,
     },
     /// A word before the colon that means nothing.
-    #[error("{{{{{key}}}}}: want partuuid:, start:, size: or number:")]
+    #[error("{{{{{key}}}}}: want partuuid:, start:, size:, number: or type:")]
     UnknownField {
         /// The text between the braces.
         key: String,
@@ -101,7 +102,7 @@ fn value(
             });
     };
     let key = key.to_owned();
-    if !matches!(field, "partuuid" | "start" | "size" | "number") {
+    if !matches!(field, "partuuid" | "start" | "size" | "number" | "type") {
         return Err(TemplateProblem::UnknownField { key });
     }
     let placed = layout.and_then(|layout| layout.get(name)).ok_or_else(|| {
@@ -118,6 +119,7 @@ fn value(
         "partuuid" => placed.partition.uuid.to_string(),
         "start" => placed.start.to_string(),
         "size" => placed.partition.size.to_string(),
+        "type" => placed.partition.type_guid.to_string(),
         _ => placed.number.to_string(),
     })
 }
@@ -177,7 +179,7 @@ mod tests {
             ),
             (
                 "{{end:A_root}}",
-                "line 1: {{end:A_root}}: want partuuid:, start:, size: or number:",
+                "line 1: {{end:A_root}}: want partuuid:, start:, size:, number: or type:",
             ),
         ] {
             assert_eq!(render_all(text).unwrap_err(), error);

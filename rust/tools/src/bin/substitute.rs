@@ -9,7 +9,7 @@ use anyhow::{ensure, Context};
 use disk::{NamedFile, Pair};
 use partitions::Table;
 
-/// Replaces {{KEY}}, {{partuuid:PARTITION}}, {{start:…}}, {{size:…}} (bytes) and {{number:…}} in a text.
+/// Replaces {{KEY}}, {{partuuid:PARTITION}}, {{start:…}}, {{size:…}} (bytes), {{number:…}} and {{type:…}} in a text.
 #[derive(clap::Parser)]
 struct Args {
     /// The text, UTF-8.
