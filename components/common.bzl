@@ -1,23 +1,48 @@
-"""Files that every OS image takes: label to install path.
+"""Files that several operating systems take: label to install path.
 
 A value is "path", "path:mode" or "path:mode:uid:gid". Without a mode a file is 0644, and 0755 if it is a *.sh or goes to
 a bin directory; without an owner it is root's.
 """
 
 COMMON_COMPONENTS = {
-    "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
     "//components:common/etc/hosts": "/etc/hosts",
     "//components:common/etc/locale.conf": "/etc/locale.conf",
+    "//components:common/etc/profile.sh": "/etc/profile.d/ic.sh:0644",
+    "//components:common/hostname/setup-hostname.service": "/usr/lib/systemd/system/setup-hostname.service",
     "//components:common/journald/50-image.conf": "/usr/lib/systemd/journald.conf.d/50-image.conf",
-    "//components:common/network/80-dhcp.network": "/usr/lib/systemd/network/80-dhcp.network",
+    "//components:common/network/setup-network.service": "/usr/lib/systemd/system/setup-network.service",
+    "//components:common/nftables/nftables.conf": "/etc/nftables.conf:0755",
     "//components:common/resolved/50-image.conf": "/usr/lib/systemd/resolved.conf.d/50-image.conf",
     "//components:common/resolved/after-tmpfiles.conf": "/usr/lib/systemd/system/systemd-resolved.service.d/50-image.conf",
-    "//components:common/ssh/10-image.conf": "/etc/ssh/sshd_config.d/10-image.conf",
-    "//components:common/ssh/ssh-host-keys.service": "/usr/lib/systemd/system/ssh-host-keys.service",
-    "//components:common/sudo/admin": "/etc/sudoers.d/admin:0440",
     "//components:common/sysctl/50-image.conf": "/usr/lib/sysctl.d/60-image.conf",
     "//components:common/systemd/logind.conf": "/usr/lib/systemd/logind.conf.d/50-image.conf",
     "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
+}
+
+# Images whose wired cards each have an address of their own.
+COMMON_CARDS_COMPONENTS = {
+    "//components:common/network/80-dhcp.network": "/usr/lib/systemd/network/80-dhcp.network",
+}
+
+# Images that people log in to over the network.
+COMMON_SSH_COMPONENTS = {
+    "//components:common/nftables/ssh.nft": "/etc/nftables.d/ssh.nft",
+    "//components:common/ssh/10-image.conf": "/etc/ssh/sshd_config.d/10-image.conf",
+    "//components:common/ssh/ssh-host-keys.service": "/usr/lib/systemd/system/ssh-host-keys.service",
+}
+
+# The systems that stay on a machine: settings kept from a CONFIG medium, keys for the people named there, the right time.
+COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
+    "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
+    "//components:common/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
+    "//components:common/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
+    "//components:common/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",
+    "//components:common/sudo/admin": "/etc/sudoers.d/admin:0440",
+}
+
+# Templates of the systems with two slots: filled in from partitions.csv on their way to the path.
+COMMON_SLOTS_TEMPLATES = {
+    "//components:common/fstab/slots.template": "/etc/fstab",
 }
 
 # Read by RUN steps of the Dockerfiles: label to path in the build context.
@@ -45,6 +70,11 @@ COMMON_PROD_COMPONENTS = {
 COMMON_SYMLINKS = {
     "/etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf",
     "/usr/lib/systemd/system/default.target": "multi-user.target",
+}
+
+# Development images for real machines: a login on the screen, beside that on the serial line.
+COMMON_METAL_DEV_SYMLINKS = {
+    "/etc/systemd/system/getty.target.wants/getty@tty1.service": "/usr/lib/systemd/system/getty@.service",
 }
 
 # Production images have no console login: whatever the kernel command line asks for, there is nothing to start.

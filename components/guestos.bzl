@@ -5,34 +5,28 @@ Touching one of these re-runs injection and what follows it; touching an early o
 
 load(
     "//components:common.bzl",
-    "COMMON_COMPONENTS",
+    "COMMON_CARDS_COMPONENTS",
     "COMMON_DEV_COMPONENTS",
     "COMMON_EARLY_COMPONENTS",
+    "COMMON_NODE_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
+    "COMMON_SLOTS_TEMPLATES",
     "COMMON_SYMLINKS",
 )
 
-GUESTOS_COMPONENTS = COMMON_COMPONENTS | {
-    "//components:guestos/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
+GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_CARDS_COMPONENTS | {
     "//components:guestos/etc/hostname": "/etc/hostname",
     "//components:guestos/etc/issue": "/etc/issue",
     "//components:guestos/etc/motd": "/etc/motd",
-    "//components:guestos/etc/profile.sh": "/etc/profile.d/ic.sh:0644",
-    "//components:guestos/hostname/setup-hostname.service": "/usr/lib/systemd/system/setup-hostname.service",
-    "//components:guestos/network/setup-network.service": "/usr/lib/systemd/system/setup-network.service",
-    "//components:guestos/nftables/nftables.conf": "/etc/nftables.conf:0755",
+    "//components:guestos/nftables/orchestrator.nft": "/etc/nftables.d/orchestrator.nft",
     "//components:guestos/orchestrator/orchestrator.service": "/usr/lib/systemd/system/orchestrator.service",
-    "//components:guestos/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
-    "//components:guestos/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",
     "//components:guestos/systemd/00-image.preset": "/usr/lib/systemd/system-preset/00-image.preset",
     "//components:guestos/users/ic.tmpfiles.conf": "/usr/lib/tmpfiles.d/ic.conf",
 }
 
 # Templates: filled in from partitions.csv (tool `substitute`) on their way to the path.
-GUESTOS_TEMPLATES = {
-    "//components:guestos/fstab/fstab.template": "/etc/fstab",
-}
+GUESTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES
 
 # Read by RUN steps of the Dockerfile: label to path in the build context.
 GUESTOS_EARLY_COMPONENTS = COMMON_EARLY_COMPONENTS | {

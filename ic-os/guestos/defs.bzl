@@ -1,5 +1,7 @@
 """What GuestOS is made of, for every env: fixed identifiers, late programs, files and folders."""
 
+load("//ic-os/common:defs.bzl", "NODE_BINARIES", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+
 visibility(["//ic-os/...", "//tests/..."])
 
 # Fixed, so that an image is reproducible: never change one after a release.
@@ -15,22 +17,13 @@ IDS = {
 }
 
 # Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.
-BINARIES = {
-    "//rust/os/config_tool": "/opt/ic/bin/config_tool:0755",
-    "//rust/os/guestos_tool": "/opt/ic/bin/guestos_tool:0755",
-    "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
+BINARIES = NODE_BINARIES | {
     "//rust/os/orchestrator": "/opt/ic/bin/orchestrator:0755",
     "//rust/os/replica": "/opt/ic/bin/replica:0755",
 }
 
-# Filled in from partitions.csv, then put into the boot partition.
-BOOT_FILES = {
-    "//ic-os/guestos:boot_args.template": "/boot/boot_args",
-}
+BOOT_ARGS = {"CONSOLES": SERIAL_CONSOLE}
 
-# Mount points.
-DIRECTORIES = {
-    "/boot/config": "0755",
-    "/boot/efi": "0755",
-    "/boot/grub": "0755",
-}
+BOOT_FILES = SLOTS_BOOT_FILES
+
+DIRECTORIES = SLOTS_DIRECTORIES

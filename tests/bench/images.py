@@ -25,7 +25,8 @@ def change_blob():
 
 def packages():
     """What both sides install."""
-    lists = [TOP / "ic-os/guestos/context" / name for name in ("packages.common", "packages.dev")]
+    lists = [TOP / "ic-os/common" / name for name in ("packages.base", "packages.node", "packages.dev")]
+    lists += [TOP / "ic-os/guestos/context" / name for name in ("packages.common", "packages.dev")]
     return sorted({word for f in lists for line in f.read_text().splitlines() for word in line.split("#")[0].split()})
 
 
