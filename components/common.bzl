@@ -72,9 +72,10 @@ COMMON_SYMLINKS = {
     "/usr/lib/systemd/system/default.target": "multi-user.target",
 }
 
-# Development images for real machines: a login on the screen, beside that on the serial line.
+# Development images for real machines: a login on the screen, beside that on the serial line. No preset can say so: the unit is a
+# template.
 COMMON_METAL_DEV_SYMLINKS = {
-    "/etc/systemd/system/getty.target.wants/getty@tty1.service": "/usr/lib/systemd/system/getty@.service",
+    "/usr/lib/systemd/system/getty.target.wants/getty@tty1.service": "../getty@.service",
 }
 
 # Production images have no console login: whatever the kernel command line asks for, there is nothing to start.
