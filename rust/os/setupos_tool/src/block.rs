@@ -1,0 +1,111 @@
+//! Block devices and what is mounted from them, as /sys/block and /proc/self/mountinfo tell.
+
+use std::path::Path;
+
+use crate::system::System;
+
+/// Devices that are no drives: made of others or of memory, or for media that nobody installs to.
+const NO_DRIVES: [&str; 8] = ["dm-", "fd", "loop", "md", "nbd", "ram", "sr", "zram"];
+
+/// Names of the drives, sorted. A drive without a medium (a card reader) is none.
+pub(crate) fn drives(system: &System) -> Vec<String> {
+    let mut names = system.names("/sys/block");
+    names.retain(|name| {
+        let drive = !NO_DRIVES.iter().any(|prefix| name.starts_with(prefix));
+        drive
+            && system
+                .number(format!("/sys/block/{name}/size"))
+                .unwrap_or(0)
+                > 0
+    });
+    names
+}
+
+/// A partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// As `vda3`.
+    pub(crate) device: String,
+    /// Its name in the partition table.
+    pub(crate) name: Option<String>,
+}
+
+/// Partitions of `disk`, sorted.
+pub(crate) fn partitions(system: &System, disk: &str) -> Vec<Partition> {
+    let dir = format!("/sys/block/{disk}");
+    let mut names = system.names(&dir);
+    names.retain(|name| system.exists(format!("{dir}/{name}/partition")));
+    let partition = |device: String| {
+        let uevent = system.text(format!("{dir}/{device}/uevent"));
+        let name = uevent.and_then(|text| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix("PARTNAME=").map(str::to_owned))
+        });
+        Partition { device, name }
+    };
+    names.into_iter().map(partition).collect()
+}
+
+/// Whether something is mounted at `place`, a path of the machine.
+pub(crate) fn is_mounted(system: &System, place: &Path) -> bool {
+    mounted_number(system, place).is_some()
+}
+
+/// The block device mounted at `place`, as `vda3`.
+pub(crate) fn mounted(system: &System, place: &Path) -> Option<String> {
+    let number = mounted_number(system, place)?;
+    for disk in system.names("/sys/block") {
+        let dir = format!("/sys/block/{disk}");
+        if system.text(format!("{dir}/dev")).as_ref() == Some(&number) {
+            return Some(disk);
+        }
+        let mut parts = partitions(system, &disk).into_iter();
+        let is =
+            |device: &str| system.text(format!("{dir}/{device}/dev")).as_ref() == Some(&number);
+        if let Some(part) = parts.find(|part| is(&part.device)) {
+            return Some(part.device);
+        }
+    }
+    None
+}
+
+/// `MAJOR:MINOR` of what is mounted at `place`; of several, the last one hides the others.
+fn mounted_number(system: &System, place: &Path) -> Option<String> {
+    let text = system.text("/proc/self/mountinfo")?;
+    // proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, …
+    let mut found = text.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(2);
+        let number = words.next()?;
+        let point = words.nth(1)?;
+        (Path::new(&unescape(point)) == place).then(|| number.to_owned())
+    });
+    found.next_back()
+}
+
+/// `\040` and kin stand for characters that would end the word.
+fn unescape(word: &str) -> String {
+    word.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+}
+
+/// The drives below a block device: itself, the one it is a partition of, or those that a mapping is made of.
+pub(crate) fn drives_of(system: &System, device: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![device.to_owned()];
+    // A mapping of a mapping of a partition is as deep as it gets; a loop in a made-up /sys ends, too.
+    for _ in 0..64 {
+        let Some(device) = left.pop() else { break };
+        let slaves = system.names(format!("/sys/block/{device}/slaves"));
+        if !slaves.is_empty() {
+            left.extend(slaves);
+        } else if system.exists(format!("/sys/block/{device}")) {
+            found.push(device);
+        } else {
+            let mut disks = system.names("/sys/block").into_iter();
+            found.extend(disks.find(|disk| system.exists(format!("/sys/block/{disk}/{device}"))));
+        }
+    }
+    found
+}

@@ -1,0 +1,195 @@
+//! The CONFIG medium: where it is, whether it has its label, and everything that is wrong with its files.
+
+use std::path::Path;
+
+use os_config::{SSH_KEYS_DIR, SSH_USERS};
+use steps::Failure;
+
+use super::{Context, Look};
+use crate::block::{self, Partition};
+use crate::fat::{self, Volume};
+use crate::system::System;
+
+/// Name of the step.
+pub(crate) const CONFIG: &str = "config";
+/// The label that the volume must have.
+const LABEL: &str = "CONFIG";
+/// Name of its partition in the partition table.
+const PARTITION: &str = "config";
+
+pub(super) const STEP: Look = Look {
+    name: CONFIG,
+    plan: |context| {
+        let dir = context.system.path(&context.places.config);
+        format!(
+            "read {}/config.ini and ssh_authorized_keys, and the volume's label",
+            dir.display()
+        )
+    },
+    run: |context, _| inspect(context),
+};
+
+fn inspect(context: &mut Context) -> Result<Vec<String>, Failure> {
+    let place = context.places.config.clone();
+    let dir = context.system.path(&place);
+    let mut problems = Vec::new();
+    if block::is_mounted(&context.system, &place) {
+        problems.extend(label(context, &place));
+    } else if !dir.join(os_config::CONFIG_INI).exists() {
+        return Err(Failure::new(absent(&context.system, &dir)));
+    }
+    problems.extend(files(context, &dir));
+    let config = &mut context.facts.config;
+    config.valid = problems.is_empty();
+    let nothing = config.settings.is_empty() && config.ssh_keys.is_empty();
+    let note = nothing.then(|| {
+        let file = dir.join(os_config::CONFIG_INI);
+        format!(
+            "{} sets nothing and there are no keys: defaults",
+            file.display()
+        )
+    });
+    Failure::unless_none(problems, note.into_iter().collect())
+}
+
+/// What is wrong with the label of the volume mounted at `place`.
+fn label(context: &mut Context, place: &Path) -> Option<String> {
+    let device = block::mounted(&context.system, place)?;
+    let dir = context.system.path(place);
+    let found = look(&context.system, &device);
+    let problem = match &found {
+        Ok(Volume::Fat(Some(label))) if label == LABEL => None,
+        Ok(volume) => Some(format!(
+            "{}: mounted from {device}, which {}",
+            dir.display(),
+            wanted(volume)
+        )),
+        Err(error) => Some(format!("{device}: {error}")),
+    };
+    let config = &mut context.facts.config;
+    config.device = Some(device);
+    if let Ok(Volume::Fat(label)) = found {
+        config.label = label;
+    }
+    problem
+}
+
+fn look(system: &System, device: &str) -> std::io::Result<Volume> {
+    fat::look(&std::fs::File::open(system.path(format!("/dev/{device}")))?)
+}
+
+/// As a part of a sentence: what came and what was wanted.
+fn wanted(volume: &Volume) -> String {
+    match volume {
+        Volume::Fat(Some(label)) => {
+            format!("is a FAT volume labelled {label:?}, want the label {LABEL}")
+        }
+        Volume::Fat(None) => format!("is a FAT volume without a label, want the label {LABEL}"),
+        Volume::Other(Some(name)) => {
+            format!("holds {name}, want a FAT volume labelled {LABEL}")
+        }
+        Volume::Other(None) => format!("is no FAT volume, want one labelled {LABEL}"),
+    }
+}
+
+/// Why nothing is mounted at `dir`, as well as the block devices tell.
+fn absent(system: &System, dir: &Path) -> String {
+    let dir = dir.display();
+    let mut candidate = None;
+    let mut seen = Vec::new();
+    for disk in block::drives(system) {
+        let mut volumes = block::partitions(system, &disk);
+        if volumes.is_empty() {
+            let (device, name) = (disk, None);
+            volumes.push(Partition { device, name });
+        }
+        for Partition { device, name } in volumes {
+            let volume = match look(system, &device) {
+                Ok(volume) => volume,
+                Err(error) => {
+                    seen.push(format!("{device} ({error})"));
+                    continue;
+                }
+            };
+            if volume == Volume::Fat(Some(LABEL.to_owned())) {
+                return format!("{dir}: nothing is mounted here, although {device} is labelled {LABEL}: it does not mount");
+            }
+            if name.as_deref() == Some(PARTITION) {
+                candidate = Some(format!(
+                    "{dir}: no volume labelled {LABEL}: partition {PARTITION} ({device}) {}",
+                    wanted(&volume)
+                ));
+            }
+            seen.push(device);
+        }
+    }
+    match candidate {
+        Some(text) => text,
+        None if seen.is_empty() => {
+            format!("{dir}: no volume labelled {LABEL}, and no drive is seen")
+        }
+        None => format!(
+            "{dir}: no volume labelled {LABEL}; looked at {}",
+            seen.join(", ")
+        ),
+    }
+}
+
+/// Everything that is wrong with the files in `dir`; what is right goes to the facts.
+fn files(context: &mut Context, dir: &Path) -> Vec<String> {
+    let mut problems = Vec::new();
+    match os_config::Config::read(dir) {
+        Ok(read) => {
+            let config = &mut context.facts.config;
+            config.settings = read.settings.pairs.into_iter().collect();
+            let keys = read.keys.into_iter();
+            config.ssh_keys = keys
+                .map(|(user, keys)| (user.to_owned(), keys.keys.len()))
+                .collect();
+        }
+        Err(error) => {
+            let each = error.problems();
+            problems.extend(each.iter().map(|(path, problem)| problem.at(path)));
+        }
+    }
+    problems.extend(strays(&context.system, &context.places.config));
+    problems
+}
+
+/// Files that are one letter, or a hidden extension, away from being read.
+fn strays(system: &System, place: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let keys = place.join(SSH_KEYS_DIR);
+    for name in system.names(&keys) {
+        let known = SSH_USERS
+            .iter()
+            .any(|user| user.eq_ignore_ascii_case(&name));
+        if !known && !is_desktop_litter(&name) {
+            found.push(format!(
+                "{}: not the name of a user, want {}",
+                system.path(keys.join(&name)).display(),
+                SSH_USERS.join(", ")
+            ));
+        }
+    }
+    for name in system.names(place) {
+        let lower = name.to_ascii_lowercase();
+        let ini = os_config::CONFIG_INI;
+        if lower != ini && lower.starts_with("config.") && !is_desktop_litter(&name) {
+            found.push(format!(
+                "{}: not read, want the name {ini}",
+                system.path(place.join(&name)).display()
+            ));
+        }
+    }
+    found
+}
+
+/// What file managers, editors and people leave behind.
+fn is_desktop_litter(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    name.starts_with('.')
+        || name.ends_with('~')
+        || upper.starts_with("README")
+        || matches!(upper.as_str(), "DESKTOP.INI" | "THUMBS.DB")
+}

@@ -1,0 +1,182 @@
+//! The images that travel with this system: deployment.json, files, env, digests.
+
+use std::io::Read;
+use std::path::Path;
+
+use deployment::Deployment;
+use steps::{Failure, Progress};
+
+use super::{Context, Look};
+use crate::block;
+use crate::facts::{Image, State};
+use crate::system::System;
+
+/// Name of the step that finds the images.
+pub(crate) const IMAGES: &str = "images";
+/// Name of the step that computes their digests.
+pub(crate) const DIGESTS: &str = "digests";
+
+const DOCUMENT: &str = "deployment.json";
+/// The images without which there is nothing to install.
+const WANTED: [&str; 2] = ["host-os", "guest-os"];
+/// The property that says what something was built for.
+const ENV: &str = "env";
+
+pub(super) const STEP: Look = Look {
+    name: IMAGES,
+    plan: |context| {
+        let dir = context.system.path(&context.places.data);
+        format!("read {}/{DOCUMENT} and find its images", dir.display())
+    },
+    run: |context, _| find(context),
+};
+
+fn find(context: &mut Context) -> Result<Vec<String>, Failure> {
+    let dir = context.system.path(&context.places.data);
+    let path = dir.join(DOCUMENT);
+    let shown = path.display().to_string();
+    let document = read(&path).map_err(|text| {
+        let mounted = block::is_mounted(&context.system, &context.places.data);
+        Failure::new(match path.exists() || mounted {
+            true => format!("{shown}: {text}"),
+            false => format!("{shown}: {text}; nothing is mounted there"),
+        })
+    })?;
+    let own = context.facts.env.as_deref();
+    let mut problems = Vec::new();
+    problems.extend(wrong_env(&shown, document.properties.get(ENV), own));
+    for name in WANTED {
+        if !document.images.iter().any(|image| image.name == name) {
+            problems.push(format!("{shown}: no image {name}"));
+        }
+    }
+    let mut images = Vec::new();
+    for image in document.images {
+        let before = problems.len();
+        let env = image.properties.get(ENV);
+        let what = format!("{shown}: image {}", image.name);
+        problems.extend(wrong_env(&what, env, own));
+        problems.extend(wrong_file(&dir.join(&image.file), &image.name, image.size));
+        images.push(Image {
+            env: env.cloned(),
+            state: match problems.len() == before {
+                true => State::Unverified,
+                false => State::Bad,
+            },
+            name: image.name,
+            file: image.file,
+            version: image.version,
+            size: image.size,
+            sha256: image.sha256,
+        });
+    }
+    context.facts.images = images;
+    let own = context.facts.version.as_deref();
+    let other = own.filter(|own| *own != document.version);
+    let note = other.map(|own| {
+        let version = &document.version;
+        format!("{shown} is of version {version}, this system of {own}")
+    });
+    Failure::unless_none(problems, note.into_iter().collect())
+}
+
+fn read(path: &Path) -> Result<Deployment, String> {
+    let file = System::open_plain(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    // One more than is taken, so that the parser sees what is too long.
+    file.take(deployment::MOST_BYTES.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    Deployment::parse(&bytes).map_err(|error| cli::chain(&error))
+}
+
+/// What is wrong with the env that `what` says it was built for. Nothing is said when this system's own is not known: that
+/// is a problem of its own.
+fn wrong_env(what: &str, got: Option<&String>, own: Option<&str>) -> Option<String> {
+    let own = own?;
+    match got {
+        Some(got) if got == own => None,
+        Some(got) => Some(format!(
+            "{what}: built for env {got}, this system is for {own}"
+        )),
+        None => Some(format!("{what}: does not say its env, want {own}")),
+    }
+}
+
+/// What is wrong with an image's file before it is read.
+fn wrong_file(path: &Path, name: &str, size: u64) -> Option<String> {
+    let shown = path.display();
+    let file = match System::open_plain(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Some(format!("{shown}: image {name} is missing"))
+        }
+        Err(error) => return Some(format!("{shown}: {error}")),
+    };
+    match file.metadata() {
+        Ok(meta) if meta.len() == size => None,
+        Ok(meta) => Some(format!(
+            "{shown}: {} bytes, want {size}: the file is not whole",
+            meta.len()
+        )),
+        Err(error) => Some(format!("{shown}: {error}")),
+    }
+}
+
+pub(super) const DIGESTS_STEP: Look = Look {
+    name: DIGESTS,
+    plan: |context| {
+        let dir = context.system.path(&context.places.data);
+        format!("compute the SHA-256 of each image in {}", dir.display())
+    },
+    run: verify,
+};
+
+fn verify(context: &mut Context, progress: Progress<'_>) -> Result<Vec<String>, Failure> {
+    let dir = context.system.path(&context.places.data);
+    let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    let mut todo: Vec<&mut Image> = Vec::new();
+    for image in &mut context.facts.images {
+        // What is wrong with it was said when it was found.
+        match image.state {
+            State::Bad => notes.push(format!("{} is not verified", image.file)),
+            _ => todo.push(image),
+        }
+    }
+    if todo.is_empty() {
+        notes.push("no image to verify".to_owned());
+    }
+    let of = todo.iter().map(|i| i.size).fold(0, u64::saturating_add);
+    let mut before = 0_u64;
+    for image in todo {
+        let path = dir.join(&image.file);
+        let mut tell = |done: u64| progress(before.saturating_add(done), of);
+        match wrong_digest(&path, image, &mut tell) {
+            None => image.state = State::Verified,
+            Some(problem) => {
+                image.state = State::Bad;
+                problems.push(problem);
+            }
+        }
+        before = before.saturating_add(image.size);
+    }
+    Failure::unless_none(problems, notes)
+}
+
+fn wrong_digest(path: &Path, image: &Image, progress: &mut dyn FnMut(u64)) -> Option<String> {
+    let shown = path.display();
+    let digest = System::open_plain(path).and_then(|file| deployment::digest(&file, progress));
+    match digest {
+        Ok(digest) if digest.len != image.size => Some(format!(
+            "{shown}: {} bytes, want {}: the file is not whole",
+            digest.len, image.size
+        )),
+        Ok(digest) if digest.to_string() != image.sha256 => Some(format!(
+            "{shown}: SHA-256 is {digest}, want {}: the file is damaged",
+            image.sha256
+        )),
+        Ok(_) => None,
+        Err(error) => Some(format!("{shown}: cannot read: {error}")),
+    }
+}

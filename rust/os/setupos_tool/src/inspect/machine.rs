@@ -1,0 +1,102 @@
+//! Processor, memory and firmware.
+
+use super::Look;
+use crate::facts::Machine;
+use crate::system::System;
+
+/// UEFI variable SecureBoot of the global namespace: four bytes of attributes, then 1 or 0 (UEFI 2.10, section 3.3).
+const SECURE_BOOT: &str =
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+pub(super) const STEP: Look = Look {
+    name: "machine",
+    plan: |_| "look at processor, memory and firmware".to_owned(),
+    run: |context, _| {
+        let machine = machine(&context.system);
+        let mut notes = Vec::new();
+        if !machine.uefi {
+            notes.push("not started by UEFI".to_owned());
+        }
+        if machine.virtualization.is_none() {
+            notes.push("the processor offers no virtualisation".to_owned());
+        }
+        context.facts.machine = machine;
+        Ok(notes)
+    },
+};
+
+fn machine(system: &System) -> Machine {
+    let cpuinfo = system.text("/proc/cpuinfo").unwrap_or_default();
+    let of = |key: &str| {
+        let value = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim() == key).then(|| value.trim().to_owned())
+        };
+        cpuinfo.lines().find_map(value)
+    };
+    let flags = of("flags").unwrap_or_default();
+    let has = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let virtualization = match (has("svm"), has("vmx")) {
+        (true, _) => Some("AMD-V"),
+        (_, true) => Some("VT-x"),
+        _ => None,
+    };
+    let online = system
+        .text("/sys/devices/system/cpu/online")
+        .unwrap_or_default();
+    Machine {
+        vendor: system.text("/sys/class/dmi/id/sys_vendor"),
+        product: system.text("/sys/class/dmi/id/product_name"),
+        cpu: of("model name"),
+        cpus: count(&online),
+        memory: memory(&system.text("/proc/meminfo").unwrap_or_default()),
+        virtualization,
+        uefi: system.exists("/sys/firmware/efi"),
+        secure_boot: secure_boot(system),
+    }
+}
+
+/// `0-3,8`: five.
+fn count(list: &str) -> u64 {
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    list.split(',')
+        .filter_map(range)
+        .fold(0, u64::saturating_add)
+}
+
+/// Bytes of `MemTotal`, which is in KiB.
+fn memory(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"));
+    let word = line.and_then(|line| line.split_ascii_whitespace().next());
+    let kib: u64 = word.and_then(|word| word.parse().ok()).unwrap_or(0);
+    kib.saturating_mul(1024)
+}
+
+fn secure_boot(system: &System) -> Option<bool> {
+    let bytes = std::fs::read(system.path(SECURE_BOOT)).ok()?;
+    match bytes.as_slice() {
+        [_, _, _, _, on] => Some(*on == 1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_kernel() {
+        for (list, want) in [("0", 1), ("0-3", 4), ("0-3,8", 5), ("", 0), ("3-0", 0)] {
+            assert_eq!(count(list), want, "{list}");
+        }
+        assert_eq!(
+            memory("MemTotal:        2048 kB\nMemFree: 1 kB"),
+            2 * 1024 * 1024
+        );
+        assert_eq!(memory("x"), 0);
+    }
+}

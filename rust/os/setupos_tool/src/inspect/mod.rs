@@ -1,0 +1,141 @@
+//! What SetupOS looks at, as steps. None of them writes.
+
+mod config;
+mod drives;
+mod identity;
+mod images;
+mod machine;
+mod network;
+
+use std::path::PathBuf;
+
+use steps::{Effect, OnFailure, Report, Runner, Step, Watcher};
+
+use crate::facts::Facts;
+use crate::system::System;
+
+pub(crate) use config::CONFIG;
+pub(crate) use identity::IDENTITY;
+pub(crate) use images::{DIGESTS, IMAGES};
+
+/// Where things are, and what was found of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Context {
+    pub(crate) system: System,
+    /// Paths of the machine, not yet below the folder that may stand for it.
+    pub(crate) places: Places,
+    pub(crate) facts: Facts,
+}
+
+/// Where things are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Places {
+    /// Where the CONFIG volume is mounted.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/boot/config"
+    )]
+    pub(crate) config: PathBuf,
+    /// Where the partition with deployment.json and the images is mounted.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/data")]
+    pub(crate) data: PathBuf,
+    /// File with this system's version on its first line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/opt/ic/share/version.txt"
+    )]
+    pub(crate) version_file: PathBuf,
+    /// File with the env that this system was built for on its first line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/opt/ic/share/env.txt"
+    )]
+    pub(crate) env_file: PathBuf,
+}
+
+/// A step that only looks, and whose failure keeps no other from looking.
+struct Look {
+    name: &'static str,
+    plan: fn(&Context) -> String,
+    run: fn(&mut Context, steps::Progress<'_>) -> Result<Vec<String>, steps::Failure>,
+}
+
+impl Step<Context> for Look {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn plan(&self, context: &Context) -> String {
+        (self.plan)(context)
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Reads
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        OnFailure::GoOn
+    }
+
+    fn run(
+        &self,
+        context: &mut Context,
+        progress: steps::Progress<'_>,
+    ) -> Result<Vec<String>, steps::Failure> {
+        (self.run)(context, progress)
+    }
+}
+
+/// Looks at everything; at the images' digests only if `digests`, because that takes as long as reading them.
+pub(crate) fn inspect(
+    context: &mut Context,
+    digests: bool,
+    dry_run: bool,
+    watcher: &mut dyn Watcher,
+) -> Report {
+    let mut steps: Vec<&dyn Step<Context>> = vec![
+        &identity::STEP,
+        &config::STEP,
+        &images::STEP,
+        &drives::STEP,
+        &network::STEP,
+        &machine::STEP,
+    ];
+    if digests {
+        steps.push(&images::DIGESTS_STEP);
+    }
+    context.facts = Facts::default();
+    Runner::reading(dry_run).run(&steps, context, watcher)
+}
+
+/// Computes the digests of images that were found before.
+pub(crate) fn verify(context: &mut Context, watcher: &mut dyn Watcher) -> Report {
+    Runner::reading(false).run(&[&images::DIGESTS_STEP], context, watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_writes() {
+        let steps = [
+            &identity::STEP,
+            &config::STEP,
+            &images::STEP,
+            &drives::STEP,
+            &network::STEP,
+            &machine::STEP,
+            &images::DIGESTS_STEP,
+        ];
+        for step in steps {
+            assert_eq!(step.effect(), Effect::Reads, "{}", step.name());
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Shows what an installation stick found: itself, its configuration, the images it carries, the machine.
+//!
+//! Everything is a step of the framework in `rust/os/steps`, and every step only looks: no drive is written to. What was
+//! found is data ([`facts`]); the screen ([`screen`]) and `--json` are two views of it.
+
+mod block;
+mod console;
+mod facts;
+mod fat;
+mod inspect;
+mod screen;
+mod system;
+mod watch;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use steps::{Lines, Report, Silent};
+
+use crate::console::Console;
+use crate::facts::Facts;
+use crate::inspect::{Context, Places};
+use crate::screen::Screen;
+use crate::system::System;
+use crate::watch::Watch;
+
+/// Shows and checks what this installation medium found. No command writes to any drive.
+#[derive(clap::Parser)]
+#[command(
+    after_help = "Exit status: 0 shown, or nothing wrong; 1 something is wrong, or a bad flag; 2 reading or writing failed."
+)]
+struct Args {
+    #[command(flatten)]
+    places: Places,
+    /// Take every path, those of the other flags too, below this folder (for tests).
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows version, configuration, images, drives, network and machine, and what is wrong with them.
+    #[command(
+        long_about = "Shows version, configuration, images, drives, network and machine, and what is wrong with \
+            them, in at most 80 columns.\n\nVirtual terminals (ttyN), and stdout with --watch if it is a terminal, are \
+            repainted in place. Serial lines, pipes and files get the screen once, then only lines that are new; there, \
+            \"setupos: status shown\" follows the first screen, and \"setupos: images verified\" comes when all digests \
+            are right. A console that takes nothing for a second is tried again the next time. Colours only on \
+            terminals, and not if NO_COLOR is set."
+    )]
+    Status(StatusArgs),
+    /// Checks everything; what is wrong goes to stderr, all of it, and the exit status is 1.
+    Check {
+        /// Say what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print facts and results as JSON in place of progress.
+        #[arg(long)]
+        json: bool,
+        /// Leave the images' digests out: they take as long as reading the images.
+        #[arg(long)]
+        skip_digests: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct StatusArgs {
+    /// Show it on the consoles of the kernel and on tty1.
+    #[arg(long, conflicts_with = "console")]
+    all_consoles: bool,
+    /// Show it on this device in place of stdout; may be repeated.
+    #[arg(long, value_name = "DEV")]
+    console: Vec<PathBuf>,
+    /// Show it once, with digests, and end (the default).
+    #[arg(long, conflicts_with = "watch")]
+    once: bool,
+    /// Look again every so many seconds, for ever; digests are computed meanwhile.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
+    /// Print facts and results as JSON; with --watch a line at each change.
+    #[arg(long, conflicts_with_all = ["all_consoles", "console"])]
+    json: bool,
+    /// Leave the images' digests out: they take as long as reading the images.
+    #[arg(long)]
+    skip_digests: bool,
+    /// Rows of the virtual terminals: what does not fit is left out there.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(12..=500))]
+    rows: u16,
+}
+
+fn main() -> ExitCode {
+    cli::run("setupos_tool", |args: Args| -> anyhow::Result<()> {
+        let context = Context {
+            system: System::new(args.root),
+            places: args.places,
+            facts: Facts::default(),
+        };
+        match args.command {
+            Command::Status(args) => status(context, &args),
+            Command::Check {
+                dry_run,
+                json,
+                skip_digests,
+            } => check(context, dry_run, json, !skip_digests),
+        }
+    })
+}
+
+fn status(mut context: Context, args: &StatusArgs) -> anyhow::Result<()> {
+    let mut consoles = consoles(&context.system, args);
+    if let Some(seconds) = args.watch {
+        return watch(context, args, &mut consoles, Duration::from_secs(seconds));
+    }
+    let report = inspect::inspect(&mut context, !args.skip_digests, false, &mut Silent);
+    if args.json {
+        return say(&format!("{:#}", json(&context.facts, &report)?));
+    }
+    let screen = Screen::new(&context.facts, &report);
+    let mut failed = Vec::new();
+    for console in &mut consoles {
+        if let Err(error) = console.show(&screen) {
+            failed.push((console.name(), error));
+        }
+    }
+    for (name, error) in &failed {
+        eprintln!("setupos_tool: cannot show the status on {name}: {error}");
+    }
+    // One that works is enough: nobody has all that the kernel may name.
+    match failed.pop() {
+        Some((name, error)) if failed.len().saturating_add(1) == consoles.len() => {
+            Err(error).with_context(|| format!("no console took the status, such as {name}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn watch(
+    context: Context,
+    args: &StatusArgs,
+    consoles: &mut [Console],
+    interval: Duration,
+) -> anyhow::Result<()> {
+    let mut watch = Watch::new(context, !args.skip_digests);
+    let mut last_json = None;
+    // What was said of each console that does not work.
+    let mut complaints = vec![None; consoles.len()];
+    loop {
+        let report = watch.look();
+        let facts = &watch.context().facts;
+        if args.json {
+            let json = json(facts, &report)?.to_string();
+            if last_json.as_ref() != Some(&json) {
+                say(&json)?;
+                last_json = Some(json);
+            }
+        } else {
+            let screen = Screen::new(facts, &report);
+            for (console, complaint) in consoles.iter_mut().zip(&mut complaints) {
+                let result = console.show(&screen);
+                if console.is_stdout() {
+                    result.context("cannot write to stdout")?;
+                    continue;
+                }
+                let error = result.err().map(|e| e.to_string());
+                if let Some(error) = error.as_ref().filter(|_| error != *complaint) {
+                    let name = console.name();
+                    eprintln!("setupos_tool: cannot show the status on {name}: {error}");
+                }
+                *complaint = error;
+            }
+        }
+        watch.wait(interval);
+    }
+}
+
+fn consoles(system: &System, args: &StatusArgs) -> Vec<Console> {
+    let colour = wants_colour();
+    let paths = match args.all_consoles {
+        true => console::all(system),
+        false => args.console.iter().map(|path| system.path(path)).collect(),
+    };
+    if paths.is_empty() {
+        return vec![Console::stdout(args.watch.is_some(), colour)];
+    }
+    let device = |path| Console::device(path, usize::from(args.rows), colour);
+    paths.into_iter().map(device).collect()
+}
+
+/// Unless NO_COLOR is there and not empty (no-color.org).
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it is for whoever looks at the screen, and no image depends on it"
+)]
+fn wants_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn check(mut context: Context, dry_run: bool, as_json: bool, digests: bool) -> anyhow::Result<()> {
+    let report = if as_json {
+        inspect::inspect(&mut context, digests, dry_run, &mut Silent)
+    } else {
+        let mut lines = Lines::new(std::io::stdout().lock());
+        inspect::inspect(&mut context, digests, dry_run, &mut lines)
+    };
+    if as_json {
+        say(&format!("{:#}", json(&context.facts, &report)?))?;
+    }
+    let problems: Vec<&str> = report.problems().map(|(_, text)| text).collect();
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    if !as_json && !dry_run {
+        say("nothing is wrong")?;
+    }
+    Ok(())
+}
+
+fn json(facts: &Facts, report: &Report) -> anyhow::Result<serde_json::Value> {
+    Ok(serde_json::json!({
+        "facts": serde_json::to_value(facts)?,
+        "report": serde_json::to_value(report)?,
+        "verified": screen::is_verified(facts, report),
+    }))
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").context("cannot write to stdout")
+}

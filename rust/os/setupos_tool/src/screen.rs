@@ -1,0 +1,369 @@
+//! The screen: what was found, as lines of plain ASCII that fit 80 columns.
+
+use steps::{Record, Report, Status};
+
+use crate::facts::{Drive, Facts, Image, Interface, State};
+use crate::inspect::{CONFIG, DIGESTS, IDENTITY, IMAGES};
+
+/// One less than the columns of the smallest console: a cursor behind the last column behaves differently everywhere.
+pub(crate) const WIDTH: usize = 79;
+/// Columns that the names of the sections take.
+const MARGIN: usize = 9;
+
+/// What a line is, for those that can show colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Title,
+    Plain,
+    Good,
+    Bad,
+    Faint,
+}
+
+/// A line, perhaps longer than the screen is wide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) section: &'static str,
+    pub(crate) style: Style,
+    pub(crate) text: String,
+    /// Whether it says how far something is: not worth a line in a log.
+    pub(crate) passing: bool,
+}
+
+/// A row of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) style: Style,
+    pub(crate) text: String,
+}
+
+/// The screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(crate) lines: Vec<Line>,
+    /// Whether all images were verified.
+    pub(crate) verified: bool,
+}
+
+/// Names of the sections, in their order.
+const TITLE: &str = "";
+const CONFIG_SECTION: &str = "Config";
+const IMAGES_SECTION: &str = "Images";
+const DRIVES_SECTION: &str = "Drives";
+const NETWORK_SECTION: &str = "Network";
+const MACHINE_SECTION: &str = "Machine";
+const SUMMARY: &str = "Result";
+
+/// Whether all images are verified and nothing is wrong with any.
+pub(crate) fn is_verified(facts: &Facts, report: &Report) -> bool {
+    let done = |name| {
+        report
+            .step(name)
+            .is_some_and(|step| step.status == Status::Done)
+    };
+    let mut images = facts.images.iter();
+    done(IMAGES) && done(DIGESTS) && images.all(|image| image.state == State::Verified)
+}
+
+impl Screen {
+    /// The screen of what was found.
+    pub(crate) fn new(facts: &Facts, report: &Report) -> Self {
+        let mut screen = Self {
+            lines: Vec::new(),
+            verified: is_verified(facts, report),
+        };
+        let version = facts.version.as_deref().unwrap_or("of unknown version");
+        let env = facts.env.as_deref().unwrap_or("unknown env");
+        let title = format!("SetupOS {version} ({env}). It only looks: no drive is written to.");
+        screen.add(TITLE, Style::Title, title);
+        screen.records(TITLE, report, &[IDENTITY]);
+        screen.config(facts, report);
+        screen.records(CONFIG_SECTION, report, &[CONFIG]);
+        for image in &facts.images {
+            screen.image(image);
+        }
+        screen.records(IMAGES_SECTION, report, &[IMAGES, DIGESTS]);
+        for drive in &facts.drives {
+            screen.add(DRIVES_SECTION, Style::Plain, drive_text(drive));
+        }
+        screen.records(DRIVES_SECTION, report, &["drives"]);
+        for card in &facts.network {
+            screen.add(NETWORK_SECTION, Style::Plain, interface_text(card));
+        }
+        screen.records(NETWORK_SECTION, report, &["network"]);
+        screen.add(MACHINE_SECTION, Style::Plain, machine_text(facts));
+        screen.records(MACHINE_SECTION, report, &["machine"]);
+        screen.summary(facts, report);
+        screen
+    }
+
+    fn add(&mut self, section: &'static str, style: Style, text: impl AsRef<str>) {
+        self.lines.push(Line {
+            section,
+            style,
+            text: plain(text.as_ref()),
+            passing: false,
+        });
+    }
+
+    /// Problems and remarks of steps.
+    fn records(&mut self, section: &'static str, report: &Report, names: &[&str]) {
+        let records: Vec<&Record> = names.iter().filter_map(|name| report.step(name)).collect();
+        for problem in records.iter().flat_map(|record| &record.problems) {
+            self.add(section, Style::Bad, format!("! {problem}"));
+        }
+        for note in records.iter().flat_map(|record| &record.notes) {
+            self.add(section, Style::Faint, format!("- {note}"));
+        }
+    }
+
+    fn config(&mut self, facts: &Facts, report: &Report) {
+        let config = &facts.config;
+        if let Some(device) = &config.device {
+            let label = config.label.as_deref().unwrap_or("no label");
+            let text = format!("on {device}, labelled {label}");
+            self.add(CONFIG_SECTION, Style::Plain, text);
+        }
+        let read = report
+            .step(CONFIG)
+            .is_some_and(|step| step.status == Status::Done);
+        if !read {
+            return;
+        }
+        let settings = config.settings.iter();
+        let mut words: Vec<String> = settings
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        if words.is_empty() {
+            words.push("nothing set".to_owned());
+        }
+        self.add(CONFIG_SECTION, Style::Good, words.join("  "));
+        let keys = config.ssh_keys.iter();
+        let keys: Vec<String> = keys.map(|(user, n)| format!("{user} {n}")).collect();
+        let keys = match keys.is_empty() {
+            true => "none".to_owned(),
+            false => keys.join(", "),
+        };
+        self.add(CONFIG_SECTION, Style::Plain, format!("ssh keys: {keys}"));
+    }
+
+    fn image(&mut self, image: &Image) {
+        let (style, state) = match image.state {
+            State::Unverified => (Style::Plain, "waits to be verified".to_owned()),
+            State::Verifying { percent } => (Style::Plain, format!("verifying, {percent} %")),
+            State::Verified => (Style::Good, "verified".to_owned()),
+            State::Bad => (Style::Bad, "unusable".to_owned()),
+        };
+        let digest: String = image.sha256.chars().take(16).collect();
+        let text = format!(
+            "{}  {}  {}  {digest}...  {state}",
+            image.name,
+            image.version,
+            size(image.size)
+        );
+        self.lines.push(Line {
+            section: IMAGES_SECTION,
+            style,
+            text: plain(&text),
+            passing: matches!(image.state, State::Verifying { .. }),
+        });
+    }
+
+    fn summary(&mut self, facts: &Facts, report: &Report) {
+        let problems = report.problems().count();
+        let waiting = facts
+            .images
+            .iter()
+            .any(|i| matches!(i.state, State::Unverified | State::Verifying { .. }));
+        let (style, text) = match problems {
+            0 if waiting => (
+                Style::Plain,
+                "Nothing wrong so far; images are not verified yet.".to_owned(),
+            ),
+            0 => (Style::Good, "Nothing is wrong.".to_owned()),
+            1 => (Style::Bad, "1 problem, marked with !".to_owned()),
+            n => (Style::Bad, format!("{n} problems, marked with !")),
+        };
+        self.add(SUMMARY, style, text);
+    }
+
+    /// The rows; at most `most` of them if given, by leaving out the last lines of the longest sections.
+    pub(crate) fn rows(&self, most: Option<usize>) -> Vec<Row> {
+        let mut sections: Vec<(&'static str, Vec<Row>)> = Vec::new();
+        for line in &self.lines {
+            let margin = if line.section == TITLE { 0 } else { MARGIN };
+            let rows = wrap(&line.text, WIDTH.saturating_sub(margin));
+            let style = line.style;
+            let rows = rows.into_iter().map(|text| Row { style, text });
+            match sections.last_mut() {
+                Some((name, all)) if *name == line.section => all.extend(rows),
+                _ => sections.push((line.section, rows.collect())),
+            }
+        }
+        if let Some(most) = most {
+            shorten(&mut sections, most);
+        }
+        let mut out = Vec::new();
+        for (name, rows) in sections {
+            for (index, Row { style, text }) in rows.into_iter().enumerate() {
+                let text = match (name, index) {
+                    (TITLE, _) => text,
+                    (name, 0) => format!("{name:<MARGIN$}{text}"),
+                    _ => format!("{:MARGIN$}{text}", ""),
+                };
+                out.push(Row { style, text });
+            }
+        }
+        out
+    }
+}
+
+/// Takes rows from the longest section until all fit, and says how many are missing.
+fn shorten(sections: &mut [(&'static str, Vec<Row>)], most: usize) {
+    // How many of each are kept; where some are missing, one more row says so.
+    let all: Vec<usize> = sections.iter().map(|(_, rows)| rows.len()).collect();
+    let mut kept = all.clone();
+    loop {
+        let shown = |(kept, all): (&usize, &usize)| match kept == all {
+            true => *all,
+            false => kept.saturating_add(1),
+        };
+        let rows: Vec<usize> = kept.iter().zip(&all).map(shown).collect();
+        if rows.iter().sum::<usize>() <= most {
+            break;
+        }
+        let longest = rows.iter().zip(kept.iter_mut().zip(&all)).rev();
+        let Some((_, (kept, all))) = longest.max_by_key(|(rows, _)| **rows) else {
+            break;
+        };
+        if *kept <= 2 {
+            break;
+        }
+        *kept = kept.saturating_sub(if kept == all { 2 } else { 1 });
+    }
+    for ((_, rows), kept) in sections.iter_mut().zip(kept) {
+        let missing = rows.len().saturating_sub(kept);
+        if missing > 0 {
+            rows.truncate(kept);
+            rows.push(Row {
+                style: Style::Faint,
+                text: format!("... {missing} more rows; all of it: setupos_tool status"),
+            });
+        }
+    }
+}
+
+/// ASCII that moves no cursor: what comes from media and hardware is not trusted.
+fn plain(text: &str) -> String {
+    let safe = |c: char| match c {
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        _ => '?',
+    };
+    text.chars().map(safe).collect()
+}
+
+/// Breaks `text` (ASCII) between words into rows of at most `width`, and within words that are longer.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    const HANG: &str = "  ";
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    for word in text.split(' ') {
+        let mut word = word;
+        if !row.trim().is_empty() {
+            if row.len().saturating_add(1).saturating_add(word.len()) <= width {
+                row.push(' ');
+                row.push_str(word);
+                continue;
+            }
+            rows.push(std::mem::replace(&mut row, HANG.to_owned()));
+        }
+        while let Some((part, rest)) = word.split_at_checked(width.saturating_sub(row.len())) {
+            if rest.is_empty() {
+                break;
+            }
+            row.push_str(part);
+            rows.push(std::mem::replace(&mut row, HANG.to_owned()));
+            word = rest;
+        }
+        row.push_str(word);
+    }
+    rows.push(row);
+    rows.iter().map(|row| row.trim_end().to_owned()).collect()
+}
+
+/// Bytes for people, with one digit after the point.
+fn size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    for (unit, shift) in units {
+        if bytes.checked_shr(shift).unwrap_or(0) > 0 {
+            let tenths = u128::from(bytes).saturating_mul(10) >> shift;
+            let (whole, tenth) = (tenths / 10, tenths % 10);
+            return format!("{whole}.{tenth} {unit}");
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+fn drive_text(drive: &Drive) -> String {
+    let mut words = vec![drive.name.clone(), size(drive.size)];
+    words.extend(drive.bus.map(str::to_owned));
+    words.extend(drive.model.clone());
+    words.extend(
+        drive
+            .serial
+            .as_ref()
+            .map(|serial| format!("serial {serial}")),
+    );
+    let flags = [
+        (drive.rotational, "rotating"),
+        (drive.removable, "removable"),
+        (drive.read_only, "read-only"),
+        (drive.own, "runs this system"),
+    ];
+    words.extend(
+        flags
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, what)| (*what).to_owned()),
+    );
+    words.join("  ")
+}
+
+fn interface_text(card: &Interface) -> String {
+    let mut words = vec![card.name.clone()];
+    words.extend(card.mac.clone());
+    words.extend(card.driver.clone());
+    words.push(match (card.link, card.speed_mbps) {
+        (true, Some(speed)) => format!("link, {speed} Mb/s"),
+        (true, None) => "link".to_owned(),
+        (false, _) => "no link".to_owned(),
+    });
+    words.extend(card.addresses.iter().cloned());
+    words.join("  ")
+}
+
+fn machine_text(facts: &Facts) -> String {
+    let machine = &facts.machine;
+    let maker = [&machine.vendor, &machine.product];
+    let maker: Vec<&str> = maker.into_iter().filter_map(|m| m.as_deref()).collect();
+    let mut words = vec![maker.join(" ")];
+    words.retain(|maker| !maker.is_empty());
+    words.extend(machine.cpu.clone());
+    words.push(match machine.cpus {
+        1 => "1 processor".to_owned(),
+        n => format!("{n} processors"),
+    });
+    words.extend(machine.virtualization.map(str::to_owned));
+    words.push(format!("{} memory", size(machine.memory)));
+    words.push(match (machine.uefi, machine.secure_boot) {
+        (false, _) => "BIOS".to_owned(),
+        (true, Some(true)) => "UEFI, Secure Boot on".to_owned(),
+        (true, Some(false)) => "UEFI, Secure Boot off".to_owned(),
+        (true, None) => "UEFI, Secure Boot unknown".to_owned(),
+    });
+    words.join("  ")
+}
+
+#[cfg(test)]
+#[path = "screen_tests.rs"]
+mod tests;

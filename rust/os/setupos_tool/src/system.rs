@@ -1,0 +1,88 @@
+//! The machine that is looked at: the running one, or a folder in its place. Nothing here writes.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+/// More of a file in /sys or /proc is not looked at.
+const MOST_TEXT: u64 = 1 << 20;
+
+/// The machine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct System {
+    root: Option<PathBuf>,
+}
+
+impl System {
+    pub(crate) fn new(root: Option<PathBuf>) -> Self {
+        Self { root }
+    }
+
+    /// Where `path` of the machine lies.
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        match &self.root {
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_path_buf(),
+        }
+    }
+
+    /// A small file without the white space around it; none when there is nothing to read, as `speed` of a card that is
+    /// down.
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        let mut bytes = Vec::new();
+        let file = File::open(self.path(path)).ok()?;
+        file.take(MOST_TEXT).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// As [`System::text`], as a number.
+    pub(crate) fn number(&self, path: impl AsRef<Path>) -> Option<u64> {
+        self.text(path)?.parse().ok()
+    }
+
+    pub(crate) fn exists(&self, path: impl AsRef<Path>) -> bool {
+        self.path(path).exists()
+    }
+
+    /// Names in a folder, sorted; none when there is no such folder.
+    pub(crate) fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
+        walkdir::WalkDir::new(self.path(path))
+            .min_depth(1)
+            .max_depth(1)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_map(|entry| entry.ok()?.file_name().to_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// The last part of where a link points to.
+    pub(crate) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
+        let target = std::fs::read_link(self.path(path)).ok()?;
+        Some(target.file_name()?.to_str()?.to_owned())
+    }
+
+    /// Opens a plain file for reading; a link is refused, and a FIFO does not stop us.
+    pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(path)
+            .map_err(|error| match error.raw_os_error() {
+                Some(code) if Errno::from_raw(code) == Errno::ELOOP => {
+                    io::Error::other("a link, want a plain file")
+                }
+                _ => error,
+            })?;
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::other("a folder or device, want a plain file")),
+        }
+    }
+}
