@@ -117,21 +117,33 @@ fn status(mut context: Context, args: &StatusArgs) -> anyhow::Result<()> {
     if let Some(seconds) = args.watch {
         return watch(context, args, &mut consoles, Duration::from_secs(seconds));
     }
+    // Digests take long: who waits at a console sees the rest meanwhile. A pipe or a terminal gets the screen once.
+    if !args.skip_digests && consoles.iter().all(|console| !console.is_stdout()) {
+        let report = inspect::inspect(&mut context, false, false, &mut Silent);
+        let screen = Screen::new(&context.facts, &report);
+        // One that does not work is reported below.
+        consoles
+            .iter_mut()
+            .for_each(|console| drop(console.show(&screen)));
+    }
     let report = inspect::inspect(&mut context, !args.skip_digests, false, &mut Silent);
     if args.json {
         return say(&format!("{:#}", json(&context.facts, &report)?));
     }
-    let screen = Screen::new(&context.facts, &report);
+    show(&Screen::new(&context.facts, &report), &mut consoles)
+}
+
+/// Shows `screen` everywhere; an error only if nobody takes it: the kernel may name consoles that are not there.
+fn show(screen: &Screen, consoles: &mut [Console]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
-    for console in &mut consoles {
-        if let Err(error) = console.show(&screen) {
+    for console in consoles.iter_mut() {
+        if let Err(error) = console.show(screen) {
             failed.push((console.name(), error));
         }
     }
     for (name, error) in &failed {
         eprintln!("setupos_tool: cannot show the status on {name}: {error}");
     }
-    // One that works is enough: nobody has all that the kernel may name.
     match failed.pop() {
         Some((name, error)) if failed.len().saturating_add(1) == consoles.len() => {
             Err(error).with_context(|| format!("no console took the status, such as {name}"))
