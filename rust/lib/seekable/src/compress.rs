@@ -10,6 +10,9 @@ use crate::ordered;
 use crate::read::MAX_FRAME;
 use crate::table::{Table, MAX_FRAMES};
 
+/// What all threads may take together, roughly.
+const MEMORY: u64 = 256 << 20;
+
 /// What decides the bytes, besides the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
@@ -29,6 +32,21 @@ impl Default for Params {
 }
 
 impl Params {
+    /// How many of `threads` may work so that together they stay within [`MEMORY`].
+    fn threads(self, threads: NonZeroUsize) -> NonZeroUsize {
+        // Measured with frames of 4 MiB, which the tables of a context depend on.
+        let context: u64 = match self.level {
+            ..=3 => 3 << 20,
+            4..=9 => 14 << 20,
+            10.. => 72 << 20,
+        };
+        let each = u64::from(self.frame_size).saturating_mul(2);
+        let each = each.saturating_add(context);
+        let most = MEMORY.checked_div(each).unwrap_or(1);
+        let most = usize::try_from(most).ok().and_then(NonZeroUsize::new);
+        threads.min(most.unwrap_or(NonZeroUsize::MIN))
+    }
+
     fn check(self, len: u64) -> Result<(), Error> {
         let Self { level, frame_size } = self;
         let levels = zstd::compression_level_range();
@@ -47,7 +65,8 @@ impl Params {
     }
 }
 
-/// Gives `sink` the compressed image, piece by piece and in order. The bytes do not depend on the number of threads.
+/// Gives `sink` the compressed image, piece by piece and in order. The bytes do not depend on the number of threads, which is
+/// at most `threads`: fewer if they would take more than about 256 MiB (at high levels each takes 80).
 ///
 /// The sink is told after each piece, too, how much of the image has passed.
 pub fn compress<R, E>(
@@ -68,7 +87,7 @@ where
         start..start.saturating_add(size).min(len)
     });
     let (table, _) = ordered::run(
-        threads,
+        params.threads(threads),
         frames,
         (Table::default(), &mut sink),
         || Ok(Frames::new(params)?),
