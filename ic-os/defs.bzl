@@ -23,6 +23,7 @@ def icos_build(
         grub_config,
         update = True,
         images = {},
+        properties = {},
         version = "//ic-os:version",
         symlinks = {},
         tags = [],
@@ -51,6 +52,7 @@ def icos_build(
       grub_config: label of the template of grub.cfg.
       update: whether there are two slots: then boot and root go into A_boot and A_root, and there is an update.tar.
       images: label of an image to the partition it goes into, besides those made here.
+      properties: what whoever takes the disk into another image is to know of it (see `gpt_disk`), as {"env": "dev"}.
       version: label of the version file.
       symlinks: path to target.
       tags: of the files, as ["manual"] for an image that `//...` shall not build.
@@ -96,18 +98,19 @@ def icos_build(
         ":grub": "grub",
         ":root": slot + "root",
     }
-    _disk(partitions, ids, images, common)
+    _disk(partitions, ids, images, properties, common)
     if update:
         _update(common)
     _release(name, lock, partitions, version, update, images, common)
 
-def _disk(partitions, ids, images, common):
+def _disk(partitions, ids, images, properties, common):
     """The disk: laid out, and in the forms that it is written in."""
     gpt_disk(
         name = "disk_plan",
         disk_guid = ids["disk"],
         images = images,
         partitions = partitions,
+        properties = properties,
         **STEP
     )
     image_file(

@@ -2,8 +2,16 @@
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
+
+def _check(name, target, ctx):
+    """Refuses an image that says of itself what the whole says otherwise."""
+    for key, value in target[ImagePlanInfo].properties.items():
+        want = ctx.attr.properties.get(key, value)
+        if value != want:
+            fail("images: {} ({}) has {} {}, want {} as the whole ({})".format(name, target.label, key, value, want, ctx.label))
 
 def _deployment_file_impl(ctx):
     out = ctx.actions.declare_file(ctx.attr.out)
@@ -12,11 +20,18 @@ def _deployment_file_impl(ctx):
     args.add("--version-file", ctx.file.version)
     for key, value in sorted(ctx.attr.properties.items()):
         args.add("--set", "{}={}".format(key, value))
-    images = {name: image_of(target, "images", ctx.label) for target, name in ctx.attr.images.items()}
+    images = {}
+    properties = {}
+    for target, name in ctx.attr.images.items():
+        images[name] = image_of(target, "images", ctx.label)
+        properties[name] = ctx.attr.properties
+        if ImagePlanInfo in target:
+            _check(name, target, ctx)
+            properties[name] = ctx.attr.properties | target[ImagePlanInfo].properties
     merged = merge(images.values())
     for name, image in images.items():
         add_reference(args, "--image", image, merged.positions, name)
-        for key, value in sorted(ctx.attr.properties.items()):
+        for key, value in sorted(properties[name].items()):
             args.add("--image-set", "{}:{}={}".format(name, key, value))
     args.add_all(merged.inputs, before_each = "--input")
     args.add("--output", out)
@@ -44,7 +59,8 @@ The images are hashed through their plans.""",
             doc = "Name of the file.",
         ),
         "properties": attr.string_dict(
-            doc = "What else is to be known of the whole and of each image, as `{\"env\": \"prod\"}`.",
+            doc = "What else is to be known of the whole and of each image, as `{\"env\": \"prod\"}`. " +
+                  "An image that says otherwise of itself (`gpt_disk.properties`) is refused.",
         ),
         "version": attr.label(
             mandatory = True,

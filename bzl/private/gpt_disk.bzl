@@ -22,7 +22,7 @@ def _gpt_disk_impl(ctx):
         add_reference(args, "--image", part.image, merged.positions, name)
     args.add("--output", plan)
     run_tool(ctx, "mkdisk", args, [ctx.file.partitions] + plans_of(parts), [plan], "MkDisk", "Laying out disk %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
+    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs, properties = ctx.attr.properties)]
 
 gpt_disk = rule(
     implementation = _gpt_disk_impl,
@@ -41,6 +41,9 @@ gpt_disk = rule(
             mandatory = True,
             allow_single_file = [".csv"],
             doc = "The partition table (docs/formats/partitions.md).",
+        ),
+        "properties": attr.string_dict(
+            doc = "What whoever takes the disk into another image is to know of it, as `{\"env\": \"prod\"}` (see `deployment_file`).",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

@@ -67,7 +67,7 @@ def _subjects(prefix):
     vfat_image(name = prefix + "fat", label = "DATA", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_empty", label = "DATA", size_mib = 0, volume_id = "12345678", **common)
     verity_image(name = prefix + "verity", image = prefix + "ext4", salt = "ab", uuid = _UUID, **manual)
-    gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", **manual)
+    gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", properties = {"env": "dev"}, **manual)
     gpt_disk(
         name = prefix + "disk_twice",
         disk_guid = _UUID,
@@ -84,6 +84,14 @@ def _subjects(prefix):
         images = {prefix + "disk": "inner"},
         out = prefix + "deployment.json",
         properties = {"env": "dev"},
+        version = "one.txt",
+        **manual
+    )
+    deployment_file(
+        name = prefix + "deployment_mixed",
+        image_name = "outer",
+        images = {prefix + "disk": "inner"},
+        properties = {"env": "prod"},
         version = "one.txt",
         **manual
     )
@@ -107,6 +115,7 @@ def _subjects(prefix):
     )
 
 _REFUSED = {
+    "deployment_mixed": "has env dev, want prod as the whole",
     "disk_twice": "images: partition root gets",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1",

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (plan, paths): (plan::Plan, Vec<String>) = todo!();
+//! # let (plan, paths): (plan::Plan, Vec<String>) = unreachable!();
 //! let image = plan::Reader::open(plan, &paths)?;
 //! let server = nbd::Server::start(nbd::Overlay::throw_away(image)?, false, "disk.sock".as_ref())?;
 //! // qemu-img info nbd+unix:///?socket=disk.sock
