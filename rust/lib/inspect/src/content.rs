@@ -6,7 +6,8 @@ use crate::error::{damaged, Error};
 use crate::image::Window;
 use crate::listing::Listing;
 use crate::model::{Content, Entry, Gap, Kind};
-use crate::{ext4, fat, grubenv, verity, Options};
+use crate::verity::{self, Found};
+use crate::{ext4, fat, grubenv, Options};
 
 /// Formats that are recognised but not read: name, position and bytes.
 const MAGIC: &[(&str, u64, &[u8])] = &[
@@ -86,9 +87,9 @@ pub(crate) fn read(window: Window<'_>, options: Options) -> Result<Content, Erro
         content.entries.retain(|entry| entry.depth() <= depth);
     }
     if options.digests {
-        let rest = digest::all(window, &mut content.entries, listing.len)?;
-        // Of the files that were not asked for nothing is known, so the rest of the image is not, either.
-        content.rest = options.depth.is_none().then_some(rest);
+        // Where files lie that were not asked for is not known, so the rest of the image is not, either.
+        let rest = options.depth.is_none().then_some(listing.len);
+        content.rest = digest::all(window, &mut content.entries, rest)?;
     }
     behind(window, listing.len, &mut content, options)?;
     Ok(content)
@@ -130,13 +131,18 @@ fn behind(
     options: Options,
 ) -> Result<(), Error> {
     let start = len.next_multiple_of(4096);
-    let Some((verity, problems)) = verity::read(window, start, options)? else {
-        return gap(window, len, window.len(), content, options);
+    let (verity, problem) = match verity::read(window, start, options)? {
+        Found::Tree(verity, problem) => (verity, problem),
+        Found::Nothing => return gap(window, len, window.len(), content, options),
+        Found::Damaged(problem) => {
+            content.problems.push(problem);
+            return gap(window, len, window.len(), content, options);
+        }
     };
     gap(window, len, start, content, options)?;
     let end = start.saturating_add(verity.size);
-    content.verity = Some(verity);
-    content.problems.extend(problems);
+    content.verity = Some(*verity);
+    content.problems.extend(problem);
     gap(window, end, window.len(), content, options)
 }
 

@@ -129,7 +129,8 @@ fn sparse(window: Window<'_>, file: &File) -> Result<Digest, Fault> {
 enum Task {
     Whole(usize),
     Sparse(usize),
-    Rest,
+    /// Of a file system of this length.
+    Rest(u64),
 }
 
 /// What came out.
@@ -139,11 +140,16 @@ enum Outcome {
     Rest(Digest),
 }
 
-/// Gives every file of `entries` its digest and returns that of everything else in the file system of `len` bytes.
-pub(crate) fn all(window: Window<'_>, entries: &mut [Entry], len: u64) -> Result<Digest, Error> {
+/// Gives every file of `entries` its digest and returns that of everything else in the file system, if its length is given.
+pub(crate) fn all(
+    window: Window<'_>,
+    entries: &mut [Entry],
+    len: Option<u64>,
+) -> Result<Option<Digest>, Error> {
     // Holes cost time without taking room in the image: so many zeros are hashed, in the order of paths, and no more.
     let mut zeros = window.len().saturating_add(1 << 30);
-    let mut tasks = vec![(u64::MAX, Task::Rest)];
+    let mut tasks: Vec<(u64, Task)> = Vec::new();
+    tasks.extend(len.map(|len| (len, Task::Rest(len))));
     let mut taken = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
         let Node::File(file) = &entry.node else {
@@ -174,7 +180,9 @@ pub(crate) fn all(window: Window<'_>, entries: &mut [Entry], len: u64) -> Result
     tasks.sort_by_key(|(len, _)| std::cmp::Reverse(*len));
     let run = |task: &Task| -> Result<(usize, Outcome), Error> {
         let position = match task {
-            Task::Rest => return Ok((usize::MAX, Outcome::Rest(outside(window, &taken, len)?))),
+            Task::Rest(len) => {
+                return Ok((usize::MAX, Outcome::Rest(outside(window, &taken, *len)?)))
+            }
             Task::Whole(position) | Task::Sparse(position) => *position,
         };
         let Some(Node::File(file)) = entries.get(position).map(|entry| &entry.node) else {
@@ -198,10 +206,10 @@ pub(crate) fn all(window: Window<'_>, entries: &mut [Entry], len: u64) -> Result
         ))
     };
     let outcomes = parallel(&tasks, |(_, task)| run(task))?;
-    let mut rest = Digest([0; 32]);
+    let mut rest = None;
     for (position, outcome) in outcomes {
         match (outcome, entries.get_mut(position)) {
-            (Outcome::Rest(digest), _) => rest = digest,
+            (Outcome::Rest(digest), _) => rest = Some(digest),
             (Outcome::File(digest, variables), Some(entry)) => {
                 if let Node::File(file) = &mut entry.node {
                     file.digest = Some(digest);

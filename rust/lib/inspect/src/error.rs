@@ -15,6 +15,12 @@ pub enum Error {
         /// Why.
         source: Box<plan::Error>,
     },
+    /// The image's bytes could not be had when its hash tree was checked.
+    #[error("cannot read the image for its hash tree")]
+    Verity {
+        /// Why.
+        source: io::Error,
+    },
     /// A range beyond the image, which only a mistake of ours asks for.
     #[error("bytes {at}+{len} lie outside the image of {have} bytes")]
     Outside {

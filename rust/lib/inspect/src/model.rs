@@ -202,10 +202,6 @@ pub struct Verity {
     pub size: u64,
     /// UUID.
     pub uuid: String,
-    /// `sha256`, usually.
-    pub algorithm: Name,
-    /// 1: the salt comes first.
-    pub hash_type: u32,
     /// Bytes in a block of data.
     pub data_block_size: u32,
     /// Bytes in a block of the tree.
@@ -214,9 +210,8 @@ pub struct Verity {
     pub data_blocks: u64,
     /// Hexadecimal.
     pub salt: String,
-    /// Hash of the tree's top block: what the kernel is to be given; `None` for an algorithm that is not known here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub root_hash: Option<String>,
+    /// Digest of the tree's top block: what the kernel is to be given.
+    pub root_hash: String,
     /// Digest of the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,

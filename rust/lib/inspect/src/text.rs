@@ -130,8 +130,7 @@ fn variables(
 }
 
 fn verity(tree: &Verity, fact: &str, out: &mut dyn Write) -> io::Result<()> {
-    let root_hash = tree.root_hash.as_deref().unwrap_or("unknown");
-    writeln!(out, "{fact}verity root-hash {root_hash}")?;
+    writeln!(out, "{fact}verity root-hash {}", tree.root_hash)?;
     let salt = if tree.salt.is_empty() {
         "-"
     } else {
@@ -139,11 +138,6 @@ fn verity(tree: &Verity, fact: &str, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(out, "{fact}verity salt {salt}")?;
     writeln!(out, "{fact}verity uuid {}", tree.uuid)?;
-    writeln!(
-        out,
-        "{fact}verity hash {} type {}",
-        tree.algorithm, tree.hash_type
-    )?;
     writeln!(
         out,
         "{fact}verity blocks {} of {}, hashes in blocks of {}",
