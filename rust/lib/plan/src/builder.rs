@@ -1,7 +1,14 @@
 //! A plan front to back. The canonical form is made here and nowhere else.
 
 use crate::error::Error;
-use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, ZERO_RUN};
+use crate::plan::{
+    Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, PERIOD, UNIT, UNIT_LEN, ZERO_RUN,
+};
+use crate::repeats::{repeated, Search};
+
+/// Zeros that are too few for an extent of their own.
+const ZEROS: [u8; 511] = [0; 511];
+const _: () = assert!(ZERO_RUN == 512);
 
 /// Writes a plan from its first byte to its last, whatever pieces it is given in.
 #[derive(Clone, Debug)]
@@ -15,6 +22,7 @@ pub struct Builder {
     zeros: u64,
     /// Whether the known run has a byte that is not zero.
     known: bool,
+    repeats: Search,
 }
 
 impl Builder {
@@ -27,6 +35,7 @@ impl Builder {
             at: 0,
             zeros: 0,
             known: false,
+            repeats: Search::default(),
         }
     }
 
@@ -78,6 +87,38 @@ impl Builder {
             rest = rest.get(data..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Appends `len` bytes that are `pattern` again and again. This does not take longer the longer it is.
+    pub fn repeat(&mut self, pattern: &[u8; 32], len: u64) -> Result<(), Error> {
+        self.repeat_unit(&pattern.repeat(UNIT / PERIOD), len)
+    }
+
+    /// Appends `len` bytes that are `unit`, which has the period, again and again.
+    pub(crate) fn repeat_unit(&mut self, unit: &[u8], len: u64) -> Result<(), Error> {
+        self.check(len)?;
+        if unit.iter().all(|b| *b == 0) {
+            return self.zero(len);
+        }
+        let mut rest = len;
+        // What stood before may take part of the first one; behind the second one the last extent is a repeat.
+        for _ in 0..2 {
+            let take = rest.min(UNIT_LEN);
+            self.inline(first(unit, take))?;
+            rest = rest.saturating_sub(take);
+        }
+        let tail = rest.checked_rem(UNIT_LEN).unwrap_or(0);
+        let units = rest.saturating_sub(tail);
+        if let Some(Stored {
+            len,
+            kind: Kind::Repeat { .. },
+            ..
+        }) = self.extents.last_mut()
+        {
+            *len = len.saturating_add(units);
+            self.at = self.at.saturating_add(units);
+        }
+        self.inline(first(unit, tail))
     }
 
     /// Appends `len` bytes of `input` from `offset` on.
@@ -134,8 +175,14 @@ impl Builder {
 
     /// Appends all of `plan`; `map` has, for each of its inputs, the position here.
     pub fn plan(&mut self, plan: &Plan, map: &[u32]) -> Result<(), Error> {
-        for extent in plan.extents() {
-            self.extent(mapped(extent, map)?)?;
+        for stored in &plan.extents {
+            if let Kind::Repeat { at } = stored.kind {
+                self.repeat_unit(plan.held(at, UNIT), stored.len)?;
+                continue;
+            }
+            for extent in plan.pieces(*stored, 0, u64::MAX) {
+                self.extent(mapped(extent, map)?)?;
+            }
         }
         Ok(())
     }
@@ -166,7 +213,7 @@ impl Builder {
         } else {
             self.hold_zeros();
         }
-        self.hold_bytes(bytes.len(), |blob| blob.extend_from_slice(bytes));
+        self.hold_bytes(bytes);
         self.known = true;
     }
 
@@ -181,29 +228,84 @@ impl Builder {
 
     fn hold_zeros(&mut self) {
         // Fewer than ZERO_RUN.
-        let len = usize::try_from(self.zeros).unwrap_or(0);
-        self.zeros = 0;
-        self.hold_bytes(len, |blob| blob.resize(blob.len().saturating_add(len), 0));
+        let len = usize::try_from(std::mem::take(&mut self.zeros)).unwrap_or(0);
+        self.hold_bytes(ZEROS.get(..len).unwrap_or_default());
     }
 
-    fn hold_bytes(&mut self, len: usize, put: impl FnOnce(&mut Vec<u8>)) {
-        if len == 0 {
-            return;
-        }
-        let at = self.blob.len();
-        put(&mut self.blob);
-        let len = u64::try_from(len).unwrap_or(u64::MAX);
+    /// Bytes of the known run that are decided: no zero extent takes them.
+    fn hold_bytes(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
         if let Some(Stored {
-            len: before,
-            kind: Kind::Inline { .. },
+            len,
+            kind: Kind::Repeat { at },
             ..
         }) = self.extents.last_mut()
         {
-            *before = before.saturating_add(len);
-            self.at = self.at.saturating_add(len);
-            return;
+            let unit = self.blob.get(*at..).unwrap_or_default();
+            let more = repeated(unit, *len, bytes);
+            let more_len = length(bytes.get(..more).unwrap_or_default());
+            *len = len.saturating_add(more_len);
+            self.at = self.at.saturating_add(more_len);
+            bytes = bytes.get(more..).unwrap_or_default();
         }
-        self.push(len, Kind::Inline { at });
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(UNIT));
+            self.append(now);
+            bytes = rest;
+            if self.close_repeat() {
+                // It ends where the appended bytes end, or before.
+                return self.hold_bytes(bytes);
+            }
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let at = self.blob.len();
+        self.blob.extend_from_slice(bytes);
+        match self.extents.last_mut() {
+            Some(Stored {
+                len,
+                kind: Kind::Inline { .. },
+                ..
+            }) => {
+                *len = len.saturating_add(length(bytes));
+                self.at = self.at.saturating_add(length(bytes));
+            }
+            _ => {
+                self.repeats = Search::default();
+                self.push(length(bytes), Kind::Inline { at });
+            }
+        }
+    }
+
+    /// Makes the end of the inline extent a repeat, if it became one; what stands behind it is appended anew.
+    fn close_repeat(&mut self) -> bool {
+        let Some(last) = self.extents.last_mut() else {
+            return false;
+        };
+        let Kind::Inline { at } = last.kind else {
+            return false;
+        };
+        let bytes = self.blob.get(at..).unwrap_or_default();
+        let Some((start, end)) = self.repeats.find(bytes) else {
+            return false;
+        };
+        let behind = bytes.get(end..).unwrap_or_default().to_vec();
+        let before = bytes.get(..start).unwrap_or_default();
+        let (before_len, len) = (
+            length(before),
+            length(bytes.get(start..end).unwrap_or_default()),
+        );
+        let unit_at = at.saturating_add(start);
+        self.blob.truncate(unit_at.saturating_add(UNIT));
+        self.at = last.start.saturating_add(before_len);
+        last.len = before_len;
+        if before_len == 0 {
+            self.extents.pop();
+        }
+        self.push(len, Kind::Repeat { at: unit_at });
+        self.hold_bytes(&behind);
+        true
     }
 
     fn push_zeros(&mut self) {
@@ -232,6 +334,12 @@ pub(crate) fn mapped<'a>(extent: Extent<'a>, map: &[u32]) -> Result<Extent<'a>, 
     })?;
     let piece = Piece::Source { input, offset };
     Ok(Extent { piece, ..extent })
+}
+
+/// The first `len` of `bytes`.
+fn first(bytes: &[u8], len: u64) -> &[u8] {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    bytes.get(..len).unwrap_or(bytes)
 }
 
 fn length(bytes: &[u8]) -> u64 {

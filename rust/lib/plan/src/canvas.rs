@@ -2,7 +2,7 @@
 
 use crate::builder::{mapped, Builder};
 use crate::error::Error;
-use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN};
+use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, UNIT};
 
 /// An image of fixed length, zero where nothing is put. Two pieces on one byte are an error, found by [`Canvas::finish`].
 #[derive(Clone, Debug)]
@@ -52,10 +52,23 @@ impl Canvas {
 
     /// Puts all of `plan` at `start`; `map` has, for each of its inputs, the position here. Its zeros count as pieces.
     pub fn plan(&mut self, start: u64, plan: &Plan, map: &[u32]) -> Result<(), Error> {
-        for extent in plan.extents() {
-            let start = start.saturating_add(extent.start);
-            self.extent(start, mapped(extent, map)?)?;
+        for stored in &plan.extents {
+            let start = start.saturating_add(stored.start);
+            if let Kind::Repeat { at } = stored.kind {
+                self.repeat(start, stored.len, plan.held(at, UNIT))?;
+                continue;
+            }
+            for extent in plan.pieces(*stored, 0, u64::MAX) {
+                self.extent(start, mapped(extent, map)?)?;
+            }
         }
+        Ok(())
+    }
+
+    fn repeat(&mut self, start: u64, len: u64, unit: &[u8]) -> Result<(), Error> {
+        let at = self.pieces.blob.len();
+        self.put(start, len, Kind::Repeat { at })?;
+        self.pieces.blob.extend_from_slice(unit);
         Ok(())
     }
 
@@ -84,7 +97,13 @@ impl Canvas {
                 });
             }
             builder.zero_to(piece.start)?;
-            builder.extent(self.pieces.extent(piece))?;
+            if let Kind::Repeat { at } = piece.kind {
+                builder.repeat_unit(self.pieces.held(at, UNIT), piece.len)?;
+            } else {
+                for extent in self.pieces.pieces(piece, 0, u64::MAX) {
+                    builder.extent(extent)?;
+                }
+            }
             last = (piece.start, piece.len);
         }
         builder.zero_to(self.len)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Piece, Plan};
+use crate::plan::{Kind, Plan, PERIOD};
 
 /// Inline bytes up to this number are shown, more are named by their digest.
 const SHOWN: usize = 64;
@@ -20,6 +20,7 @@ impl Plan {
     /// 0 512 inline hex:eb58…
     /// 512 3584 zero
     /// 4096 1734 source 0 0
+    /// 5830 262144 repeat hex:35a1…
     /// ```
     ///
     /// Inline bytes beyond 64 stand there as `sha256:…`, so text is as different as plans are, but for collisions of SHA-256.
@@ -33,16 +34,20 @@ impl Plan {
             }
             writeln!(out)?;
         }
-        for extent in self.extents() {
-            write!(out, "{} {} ", extent.start, extent.len)?;
-            match extent.piece {
-                Piece::Zero => writeln!(out, "zero")?,
-                Piece::Source { input, offset } => writeln!(out, "source {input} {offset}")?,
-                Piece::Inline(bytes) if bytes.len() <= SHOWN => {
-                    writeln!(out, "inline hex:{}", hex(bytes))?;
+        for stored in &self.extents {
+            write!(out, "{} {} ", stored.start, stored.len)?;
+            match stored.kind {
+                Kind::Zero => writeln!(out, "zero")?,
+                Kind::Source { input, offset } => writeln!(out, "source {input} {offset}")?,
+                Kind::Repeat { at } => {
+                    writeln!(out, "repeat hex:{}", hex(self.held(at, PERIOD)))?;
                 }
-                Piece::Inline(bytes) => {
-                    writeln!(out, "inline sha256:{}", hex(&Sha256::digest(bytes)))?;
+                Kind::Inline { at } => {
+                    let len = usize::try_from(stored.len).unwrap_or(usize::MAX);
+                    match self.held(at, len) {
+                        short if len <= SHOWN => writeln!(out, "inline hex:{}", hex(short))?,
+                        long => writeln!(out, "inline sha256:{}", hex(&Sha256::digest(long)))?,
+                    }
                 }
             }
         }

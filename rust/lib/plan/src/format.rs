@@ -9,10 +9,10 @@
 //! |     12 |               4 | number of inputs, i                                      |
 //! |     16 |               8 | length of the image                                      |
 //! |     24 |               8 | number of extents, e                                     |
-//! |     32 |               8 | number of inline bytes, b                                |
+//! |     32 |               8 | number of held bytes, b                                  |
 //! |     40 |            48 i | inputs: length (8), has a digest: 0 or 1 (8), SHA-256    |
 //! |        |            24 e | extents: length (8), kind (4), input (4), offset (8)     |
-//! |        |               b | bytes of the inline extents, one after another           |
+//! |        |               b | bytes of extents that hold some, one after another       |
 //! |        |              32 | SHA-256 of everything before it                          |
 
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::plan::{Input, Kind, Plan};
+use crate::plan::{Input, Kind, Plan, PERIOD, UNIT_LEN};
 
 /// The first bytes of every plan.
 pub const MAGIC: [u8; 8] = *b"IMGPLAN\0";
@@ -36,10 +36,30 @@ const DIGEST: u64 = 32;
 const ZERO: u32 = 0;
 const INLINE: u32 = 1;
 const SOURCE: u32 = 2;
+const REPEAT: u32 = 3;
 
 impl Plan {
     /// The encoding: equal plans are equal bytes.
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Memory takes everything.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    /// Writes the encoding.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let mut digest = Sha256::new();
+        let head = self.head();
+        for part in std::iter::once(head.as_slice()).chain(self.held_parts()) {
+            digest.update(part);
+            out.write_all(part)?;
+        }
+        out.write_all(&digest.finalize())
+    }
+
+    /// All of the encoding before the bytes that the plan holds.
+    fn head(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -49,7 +69,7 @@ impl Plan {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).to_le_bytes();
         out.extend_from_slice(&self.len.to_le_bytes());
         out.extend_from_slice(&number(self.extents.len()));
-        out.extend_from_slice(&number(self.blob.len()));
+        out.extend_from_slice(&number(self.held_parts().map(<[u8]>::len).sum()));
         for input in &self.inputs {
             out.extend_from_slice(&input.len.to_le_bytes());
             out.extend_from_slice(&u64::from(input.sha256.is_some()).to_le_bytes());
@@ -60,21 +80,26 @@ impl Plan {
                 Kind::Zero => (ZERO, 0, 0),
                 Kind::Inline { .. } => (INLINE, 0, 0),
                 Kind::Source { input, offset } => (SOURCE, input, offset),
+                Kind::Repeat { .. } => (REPEAT, 0, 0),
             };
             out.extend_from_slice(&extent.len.to_le_bytes());
             out.extend_from_slice(&kind.to_le_bytes());
             out.extend_from_slice(&input.to_le_bytes());
             out.extend_from_slice(&offset.to_le_bytes());
         }
-        out.extend_from_slice(&self.blob);
-        let digest = Sha256::digest(&out);
-        out.extend_from_slice(&digest);
         out
     }
 
-    /// Writes the encoding.
-    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        out.write_all(&self.encode())
+    /// The bytes that the plan holds, as they stand in the encoding.
+    fn held_parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.extents.iter().filter_map(|extent| match extent.kind {
+            Kind::Inline { at } => {
+                let len = usize::try_from(extent.len).unwrap_or(usize::MAX);
+                Some(self.held(at, len))
+            }
+            Kind::Repeat { at } => Some(self.held(at, PERIOD)),
+            _ => None,
+        })
     }
 
     /// Reads an encoding that anybody may have made: nothing is allocated because it claims a size, every range is checked,
@@ -136,13 +161,15 @@ impl Plan {
         if plan.len != len {
             return Err(reader.fault_at(16, format!("the extents make up {} bytes", plan.len)));
         }
-        // The builder joins what belongs together.
-        if plan.extents.len() != usize::try_from(extents).unwrap_or(usize::MAX)
-            || plan.encode() != bytes
-        {
-            return Err(reader.fault_at(HEADER, "the extents are not in canonical form"));
+        // The builder joins and splits as it must be.
+        let mut rest = body.strip_prefix(plan.head().as_slice());
+        for part in plan.held_parts() {
+            rest = rest.and_then(|rest| rest.strip_prefix(part));
         }
-        Ok(plan)
+        match rest {
+            Some([]) => Ok(plan),
+            _ => Err(reader.fault_at(HEADER, "the extents are not in canonical form")),
+        }
     }
 }
 
@@ -204,6 +231,13 @@ impl<'a> Cursor<'a> {
                 builder.inline(blob.take(usize::try_from(len).unwrap_or(usize::MAX))?)
             }
             SOURCE => builder.source(input, offset, len),
+            REPEAT if (input, offset) == (0, 0) && len >= UNIT_LEN => {
+                let pattern = blob.array()?;
+                if pattern == [0; PERIOD] {
+                    return Err(blob.fault("zeros that are repeated"));
+                }
+                builder.repeat(&pattern, len)
+            }
             _ => Err(self.fault(format!("an extent of kind {kind}"))),
         }
     }

@@ -18,7 +18,9 @@
 //!
 //! The canonical form: neighbours that continue each other are one extent. The bytes between two ranges of inputs (or
 //! an end of the image) are one *known run*; a run that is all zero is one zero extent, and in any other run exactly the
-//! stretches of at least [`ZERO_RUN`] zeros are zero extents, all else is held by the plan.
+//! stretches of at least [`ZERO_RUN`] zeros are zero extents. All else the plan holds; of bytes that repeat every 32 bytes
+//! over 16 KiB or more (hash trees over zeros, full bitmaps) it holds the first 32. Iterators give such bytes as any
+//! others that the plan holds, in pieces.
 
 mod body;
 mod builder;
@@ -31,6 +33,7 @@ mod list;
 mod plan;
 mod read;
 mod reference;
+mod repeats;
 
 pub use body::{Body, Origin};
 pub use builder::Builder;

@@ -6,6 +6,15 @@ use crate::error::Error;
 /// Zeros of this length or more within bytes that a plan holds are a zero extent of their own.
 pub const ZERO_RUN: u64 = 512;
 
+/// Held bytes that repeat every so many bytes ...
+pub(crate) const PERIOD: usize = 32;
+
+/// ... over at least this length are held once. A multiple of the period.
+pub(crate) const UNIT: usize = 16 << 10;
+
+/// [`UNIT`] as a length in an image.
+pub(crate) const UNIT_LEN: u64 = 16 << 10;
+
 /// The longest image: what file offsets reach.
 pub(crate) const MAX_LEN: u64 = i64::MAX.unsigned_abs();
 
@@ -71,8 +80,17 @@ pub(crate) struct Stored {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Zero,
-    Inline { at: usize },
-    Source { input: u32, offset: u64 },
+    Inline {
+        at: usize,
+    },
+    /// [`UNIT`] bytes with the [`PERIOD`], again and again.
+    Repeat {
+        at: usize,
+    },
+    Source {
+        input: u32,
+        offset: u64,
+    },
 }
 
 /// An image as extents over its inputs. See the crate's page for what holds of every one.
@@ -104,9 +122,10 @@ impl Plan {
         u64::try_from(self.blob.len()).unwrap_or(u64::MAX)
     }
 
-    /// All extents: sorted, without gaps, canonical.
+    /// All extents: sorted and without gaps. Bytes that repeat come in pieces of some KB, all other extents whole.
     pub fn extents(&self) -> impl Iterator<Item = Extent<'_>> + Clone {
-        self.extents.iter().map(|stored| self.extent(*stored))
+        let all = self.extents.iter();
+        all.flat_map(|stored| self.pieces(*stored, 0, u64::MAX))
     }
 
     /// The extents of `len` bytes from `start` on, the outer ones cut to them. Starts are those of the whole image.
@@ -126,7 +145,7 @@ impl Plan {
             .partition_point(|e| e.start.saturating_add(e.len) <= start);
         let rest = self.extents.get(first..).unwrap_or_default().iter();
         let within = rest.take_while(move |e| e.start < end);
-        Ok(within.map(move |stored| cut(self.extent(*stored), start, end)))
+        Ok(within.flat_map(move |stored| self.pieces(*stored, start, end)))
     }
 
     /// The plan of `len` bytes from `start` on, over the same inputs.
@@ -138,42 +157,64 @@ impl Plan {
         builder.finish()
     }
 
-    pub(crate) fn extent(&self, stored: Stored) -> Extent<'_> {
-        let Stored { start, len, kind } = stored;
-        let piece = match kind {
-            Kind::Zero => Piece::Zero,
-            Kind::Source { input, offset } => Piece::Source { input, offset },
-            Kind::Inline { at } => {
-                let end = usize::try_from(len).map_or(usize::MAX, |len| at.saturating_add(len));
-                // The builder put exactly these bytes there.
-                Piece::Inline(self.blob.get(at..end).unwrap_or_default())
-            }
-        };
-        Extent { start, len, piece }
+    /// What of `stored` lies in `start..end`.
+    pub(crate) fn pieces(&self, stored: Stored, start: u64, end: u64) -> Pieces<'_> {
+        Pieces {
+            plan: self,
+            stored,
+            at: stored.start.max(start),
+            end: stored.start.saturating_add(stored.len).min(end),
+        }
+    }
+
+    /// Bytes that the plan holds.
+    pub(crate) fn held(&self, at: usize, len: usize) -> &[u8] {
+        // The builder put them there.
+        self.blob
+            .get(at..at.saturating_add(len))
+            .unwrap_or_default()
     }
 }
 
-/// `extent` without what lies outside `start..end`, which it overlaps.
-fn cut(extent: Extent<'_>, start: u64, end: u64) -> Extent<'_> {
-    let from = extent.start.max(start);
-    let to = extent.end().min(end);
-    let skip = from.saturating_sub(extent.start);
-    let len = to.saturating_sub(from);
-    let piece = match extent.piece {
-        Piece::Zero => Piece::Zero,
-        Piece::Source { input, offset } => Piece::Source {
-            input,
-            offset: offset.saturating_add(skip),
-        },
-        Piece::Inline(bytes) => {
-            let at = usize::try_from(skip).unwrap_or(usize::MAX);
-            let to = usize::try_from(len).map_or(usize::MAX, |len| at.saturating_add(len));
-            Piece::Inline(bytes.get(at..to).unwrap_or_default())
+/// Parts of one stored extent.
+#[derive(Clone, Debug)]
+pub(crate) struct Pieces<'a> {
+    plan: &'a Plan,
+    stored: Stored,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Extent<'a>;
+
+    fn next(&mut self) -> Option<Extent<'a>> {
+        let Self { at: from, end, .. } = *self;
+        if from >= end {
+            return None;
         }
-    };
-    Extent {
-        start: from,
-        len,
-        piece,
+        let skip = from.saturating_sub(self.stored.start);
+        let len = end.saturating_sub(from);
+        let bytes = |at: usize, skip: u64, len: u64| {
+            let at = usize::try_from(skip).map_or(usize::MAX, |skip| at.saturating_add(skip));
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            Piece::Inline(self.plan.held(at, len))
+        };
+        let (len, piece) = match self.stored.kind {
+            Kind::Zero => (len, Piece::Zero),
+            Kind::Source { input, offset } => {
+                let offset = offset.saturating_add(skip);
+                (len, Piece::Source { input, offset })
+            }
+            Kind::Inline { at } => (len, bytes(at, skip, len)),
+            Kind::Repeat { at } => {
+                let skip = skip.checked_rem(UNIT_LEN).unwrap_or(0);
+                let len = len.min(UNIT_LEN.saturating_sub(skip));
+                (len, bytes(at, skip, len))
+            }
+        };
+        self.at = from.saturating_add(len);
+        let start = from;
+        Some(Extent { start, len, piece })
     }
 }

@@ -71,6 +71,12 @@ impl Reader<File> {
     }
 }
 
+impl<R: ReadAt> ReadAt for Reader<R> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_at(buffer, offset).map_err(io::Error::other)
+    }
+}
+
 impl<R: ReadAt> Reader<R> {
     /// A reader over inputs that are open already, each with what to call it in errors. Their lengths are not checked.
     pub fn new(plan: Plan, inputs: Vec<(String, R)>) -> Result<Self, Error> {

@@ -40,10 +40,8 @@ pub enum Error {
         len: u64,
     },
     /// The hash area does not fit into a plan.
-    #[error("a hash area of {len} bytes is too much to be held by a plan, which takes {max}: let it be a file of its own")]
+    #[error("a plan takes at most {max} bytes of a hash area: let it be a file of its own")]
     TooLargeForPlan {
-        /// Length of the hash area.
-        len: u64,
         /// [`crate::MAX_APPENDED`].
         max: u64,
     },

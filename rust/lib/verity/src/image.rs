@@ -1,16 +1,19 @@
 //! Plans with a hash area.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use plan::{Builder, Input, Plan, ReadAt, Reader};
 
-use crate::area::{write_area, Known};
+use crate::area::{write_area, Known, WriteAt};
 use crate::error::Error;
-use crate::hash::Digest;
+use crate::hash::{Digest, DIGEST};
 use crate::layout::Layout;
 use crate::params::Params;
 
-/// The longest hash area that [`append`] puts into a plan: one over almost 8 GiB of data in blocks of 4096 bytes.
+/// How many bytes of a hash area [`append`] lets a plan hold: those over almost 8 GiB of data in blocks of 4096 bytes. What
+/// lies over zeros does not count.
 pub const MAX_APPENDED: u64 = 64 << 20;
 
 /// The plan of `data` with its hash area, whose bytes the plan holds; with the root hash and where everything lies.
@@ -19,19 +22,57 @@ pub fn append<R: ReadAt + Sync>(
     known: &Known,
     params: &Params,
 ) -> Result<(Plan, Digest, Layout), Error> {
-    let len = Layout::new(data.len(), params)?.area_len();
-    let max = MAX_APPENDED;
-    if len > max {
-        return Err(Error::TooLargeForPlan { len, max });
-    }
-    let capacity = usize::try_from(len).unwrap_or(0);
-    let area = Mutex::new(Vec::with_capacity(capacity));
-    let (root, layout) = write_area(data, known, params, &area)?;
+    let area = Mutex::new(Area::default());
+    let written = write_area(data, known, params, &area);
     let area = area.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if area.held > MAX_APPENDED {
+        return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
+    }
+    let (root, layout) = written?;
     let mut builder = padded(data.plan(), &layout)?;
-    builder.inline(&area)?;
+    for (at, piece) in area.pieces {
+        builder.zero_to(layout.hash_offset.saturating_add(at))?;
+        match piece {
+            Piece::Held(bytes) => builder.inline(&bytes)?,
+            Piece::Repeat(pattern, len) => builder.repeat(&pattern, len)?,
+        }
+    }
     builder.zero_to(layout.end)?;
     Ok((builder.finish()?, root, layout))
+}
+
+/// A hash area in memory, by position.
+#[derive(Debug, Default)]
+struct Area {
+    pieces: BTreeMap<u64, Piece>,
+    held: u64,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Held(Vec<u8>),
+    Repeat(Digest, u64),
+}
+
+impl WriteAt for Mutex<Area> {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let piece = match bytes.split_first_chunk() {
+            Some((pattern, rest)) if rest.chunks(DIGEST).all(|digest| digest == pattern) => {
+                Piece::Repeat(*pattern, len)
+            }
+            _ => Piece::Held(bytes.to_vec()),
+        };
+        let mut area = self.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(piece, Piece::Held(_)) {
+            area.held = area.held.saturating_add(len);
+            if area.held > MAX_APPENDED {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+        }
+        area.pieces.insert(offset, piece);
+        Ok(())
+    }
 }
 
 /// The plan of `data` with its hash area as one more input, the last: what [`write_area`] wrote.
@@ -45,10 +86,12 @@ pub fn append_source(data: &Plan, layout: &Layout) -> Result<Plan, Error> {
 /// The data until where the hash area begins.
 fn padded(data: &Plan, layout: &Layout) -> Result<Builder, Error> {
     let inputs = data.inputs().to_vec();
+    let same: Vec<u32> = (0u32..)
+        .zip(&inputs)
+        .map(|(position, _)| position)
+        .collect();
     let mut builder = Builder::new(inputs);
-    for extent in data.extents() {
-        builder.extent(extent)?;
-    }
+    builder.plan(data, &same)?;
     builder.zero_to(layout.hash_offset)?;
     Ok(builder)
 }

@@ -41,7 +41,7 @@
 //! # Memory
 //!
 //! A hash area is 1/127 of the data. [`write_area`] keeps less than 1/100 of that and a few MB; [`append`] keeps all of
-//! it in the plan and therefore refuses one of more than [`MAX_APPENDED`] bytes.
+//! it but what lies over zeros, and refuses to keep more than [`MAX_APPENDED`] bytes.
 
 mod area;
 mod block_hashes;

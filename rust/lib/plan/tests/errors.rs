@@ -1,0 +1,361 @@
+//! What is refused, and in which words.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::path::Path;
+
+use plan::{Builder, Canvas, Error, Input, Merged, Plan, Reader, Reference};
+use sha2::{Digest, Sha256};
+
+fn text<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn ranges() {
+    let mut builder = Builder::new(vec![Input::of_len(10)]);
+    assert_eq!(
+        text(builder.source(1, 0, 1)),
+        "the plan names input 1, but it has 1 inputs"
+    );
+    assert_eq!(
+        text(builder.source(0, 5, 6)),
+        "bytes 5+6 of input 0 lie outside its 10 bytes"
+    );
+    assert_eq!(
+        text(builder.source(0, u64::MAX, 1)),
+        "bytes 18446744073709551615+1 of input 0 lie outside its 10 bytes"
+    );
+    builder.zero(5).unwrap();
+    let too_long = "the image would be longer than 2^63-1 bytes";
+    assert_eq!(text(builder.zero(u64::MAX)), too_long);
+    assert_eq!(text(builder.zero(i64::MAX.unsigned_abs() - 4)), too_long);
+    assert_eq!(text(builder.repeat(&[1; 32], u64::MAX)), too_long);
+    assert_eq!(text(builder.zero_to(4)), "two pieces overlap: 0+5 and 4+0");
+    let plan = builder.finish().unwrap();
+    assert_eq!(
+        text(plan.slice(4, 2)),
+        "bytes 4+2 lie outside the image of 5 bytes"
+    );
+    let mut other = Builder::new(vec![]);
+    let mut source = Builder::new(vec![Input::of_len(1)]);
+    source.source(0, 0, 1).unwrap();
+    let source = source.finish().unwrap();
+    assert_eq!(
+        text(other.plan(&source, &[])),
+        "the plan names input 0, but it has 0 inputs"
+    );
+    assert_eq!(
+        text(other.plan(&source, &[3])),
+        "the plan names input 3, but it has 0 inputs"
+    );
+}
+
+#[test]
+fn canvases() {
+    assert!(matches!(Canvas::new(u64::MAX, vec![]), Err(Error::TooLong)));
+    let mut canvas = Canvas::new(10, vec![Input::of_len(5)]).unwrap();
+    assert_eq!(
+        text(canvas.inline(9, b"ab")),
+        "bytes 9+2 lie outside the image of 10 bytes"
+    );
+    assert_eq!(
+        text(canvas.source(u64::MAX, 0, 0, 2)),
+        "bytes 18446744073709551615+2 lie outside the image of 10 bytes"
+    );
+    canvas.inline(6, b"abc").unwrap();
+    canvas.source(4, 0, 0, 3).unwrap();
+    assert_eq!(
+        text(canvas.clone().finish()),
+        "two pieces overlap: 4+3 and 6+3"
+    );
+    // An input's end is checked at the end.
+    let mut canvas = Canvas::new(10, vec![Input::of_len(5)]).unwrap();
+    canvas.source(0, 0, 0, 6).unwrap();
+    assert_eq!(
+        text(canvas.finish()),
+        "bytes 0+6 of input 0 lie outside its 5 bytes"
+    );
+    // The zeros of a plan are pieces.
+    let mut zeros = Builder::new(vec![]);
+    zeros.zero(4).unwrap();
+    let zeros = zeros.finish().unwrap();
+    let mut canvas = Canvas::new(10, vec![]).unwrap();
+    canvas.plan(0, &zeros, &[]).unwrap();
+    canvas.plan(2, &zeros, &[]).unwrap();
+    assert_eq!(text(canvas.finish()), "two pieces overlap: 0+4 and 2+4");
+}
+
+/// A plan of one input of 5 bytes, in a file; with the folder.
+fn plan_file() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.plan").display().to_string();
+    let mut builder = Builder::new(vec![Input::of_len(5)]);
+    builder.source(0, 0, 5).unwrap();
+    std::fs::write(&path, builder.finish().unwrap().encode()).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn inputs_on_disk() {
+    let (dir, path) = plan_file();
+    let plan = Plan::open(Path::new(&path)).unwrap();
+    let input = dir.path().join("input");
+    let name = input.display();
+    let open = |paths: &[&Path]| Reader::open(plan.clone(), paths);
+    assert_eq!(
+        text(open(&[])),
+        "the plan was made over 1 inputs, but 0 are given"
+    );
+    assert_eq!(text(open(&[&input])), format!("cannot read {name}"));
+    std::fs::write(&input, b"abcd").unwrap();
+    assert_eq!(
+        text(open(&[&input])),
+        format!("{name} has 4 bytes, but the plan was made over 5")
+    );
+    assert_eq!(
+        text(open(&[dir.path()])),
+        format!("{} is not a regular file", dir.path().display())
+    );
+    std::fs::write(&input, b"abcde").unwrap();
+    let reader = open(&[&input]).unwrap();
+    let mut bytes = [0; 3];
+    reader.read_at(&mut bytes, 1).unwrap();
+    assert_eq!(&bytes, b"bcd");
+    assert_eq!(
+        text(reader.read_at(&mut bytes, 3)),
+        "bytes 3+3 lie outside the image of 5 bytes"
+    );
+    std::fs::write(&input, b"ab").unwrap();
+    assert_eq!(
+        text(reader.read_at(&mut bytes, 1)),
+        format!("{name} became shorter while it was read")
+    );
+}
+
+#[test]
+fn references() {
+    let (dir, path) = plan_file();
+    let open = |text: String| {
+        text.parse::<Reference>()
+            .unwrap()
+            .open(&mut Merged::default())
+    };
+    assert_eq!(
+        text(open(format!("{path}:"))),
+        format!("{path} has 1 inputs, but 0 positions are given")
+    );
+    assert_eq!(
+        text(open(format!("{path}:0,1"))),
+        format!("{path} has 1 inputs, but 2 positions are given")
+    );
+    assert_eq!(
+        text(open(format!("{path}:1048577"))),
+        "there is no input 1048577"
+    );
+    assert_eq!(
+        text(open(format!("{path}.no:0"))),
+        format!("cannot read {path}.no")
+    );
+    let folder = dir.path().display();
+    assert_eq!(
+        text(open(format!("{folder}::0"))),
+        format!("{folder} is not a regular file")
+    );
+    assert!(open(format!("{path}::0")).unwrap().len() > 5);
+    std::fs::write(dir.path().join("bad.plan"), b"IMGPLAX\0").unwrap();
+    let bad = open(format!("{folder}/bad.plan:0")).unwrap_err();
+    assert_eq!(bad.to_string(), format!("{folder}/bad.plan"));
+    let cause = std::error::Error::source(&bad).unwrap().to_string();
+    assert_eq!(
+        cause,
+        "not a valid image plan: at byte 0: it does not begin with IMGPLAN"
+    );
+
+    // Positions among the inputs of the result, whatever their order.
+    let mut builder = Builder::new(vec![Input::of_len(5), Input::of_len(6)]);
+    builder.source(0, 0, 1).unwrap();
+    let two = dir.path().join("two.plan");
+    std::fs::write(&two, builder.finish().unwrap().encode()).unwrap();
+    let reference: Reference = format!("{}:1,0", two.display()).parse().unwrap();
+    let plan = reference.open_alone().unwrap();
+    assert_eq!(plan.inputs(), [6, 5].map(Input::of_len));
+    let gap: Reference = format!("{}:2,0", two.display()).parse().unwrap();
+    assert_eq!(text(gap.open_alone()), "no plan has an input at position 1");
+}
+
+#[test]
+fn inputs_of_several_plans() {
+    let of = |len, sha256| Input { len, sha256 };
+    let (a, b) = (Some([1; 32]), Some([2; 32]));
+    let mut merged = Merged::default();
+    merged.enter(1, of(5, None)).unwrap();
+    merged.enter(1, of(5, a)).unwrap();
+    merged.enter(1, of(5, None)).unwrap();
+    let differ = "two plans disagree on what input 1 is";
+    assert_eq!(text(merged.enter(1, of(6, None))), differ);
+    assert_eq!(text(merged.enter(1, of(5, b))), differ);
+    assert_eq!(
+        text(merged.clone().finish()),
+        "no plan has an input at position 0"
+    );
+    merged.enter(0, of(7, b)).unwrap();
+    assert_eq!(merged.finish().unwrap(), [of(7, b), of(5, a)]);
+}
+
+/// An encoding: inputs' lengths, extents, held bytes.
+fn encoding(len: u64, inputs: &[u64], extents: &[(u64, u32, u32, u64)], held: &[u8]) -> Vec<u8> {
+    let mut bytes = b"IMGPLAN\0\x01\0\0\0".to_vec();
+    bytes.extend_from_slice(&u32::try_from(inputs.len()).unwrap().to_le_bytes());
+    let count = |n: usize| u64::try_from(n).unwrap();
+    for number in [len, count(extents.len()), count(held.len())] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for len in inputs {
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&[0; 40]);
+    }
+    for (len, kind, input, offset) in extents {
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&kind.to_le_bytes());
+        bytes.extend_from_slice(&input.to_le_bytes());
+        bytes.extend_from_slice(&offset.to_le_bytes());
+    }
+    bytes.extend_from_slice(held);
+    let digest = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&digest);
+    bytes
+}
+
+#[test]
+fn encodings() {
+    let good = encoding(5, &[5], &[(5, 2, 0, 0)], &[]);
+    assert_eq!(Plan::decode(&good).unwrap().encode(), good);
+    let zeros = [0u8; 600];
+    let ones = [1u8; 16384];
+    let cases: [(Vec<u8>, &str); 22] = [
+        (vec![], "at byte 0: it ends too early"),
+        (b"IMGPLAN\0".to_vec(), "at byte 8: it ends too early"),
+        (
+            b"IMGPLAN\0\x02\0\0\0".to_vec(),
+            "at byte 8: version 2, want 1",
+        ),
+        (
+            good[..72].to_vec(),
+            "at byte 12: 1 inputs, 1 extents and 0 inline bytes don't make up 72 bytes",
+        ),
+        (
+            [&good[..], b"x"].concat(),
+            "at byte 12: 1 inputs, 1 extents and 0 inline bytes don't make up 145 bytes",
+        ),
+        (
+            {
+                let mut bad = good.clone();
+                bad[20] ^= 1;
+                bad
+            },
+            "at byte 112: the digest is another one: damaged",
+        ),
+        (
+            encoding(6, &[5], &[(5, 2, 0, 0)], &[]),
+            "at byte 16: the extents make up 5 bytes",
+        ),
+        (
+            encoding(5, &[5], &[(5, 4, 0, 0)], &[]),
+            "at byte 112: an extent of kind 4",
+        ),
+        (
+            encoding(0, &[5], &[(0, 2, 0, 0)], &[]),
+            "at byte 112: an extent of no bytes",
+        ),
+        (
+            encoding(5, &[], &[(5, 0, 1, 0)], &[]),
+            "at byte 64: an extent of kind 0",
+        ),
+        (
+            encoding(5, &[], &[(5, 0, 0, 1)], &[]),
+            "at byte 64: an extent of kind 0",
+        ),
+        (
+            encoding(1, &[], &[(1, 1, 0, 1)], b"x"),
+            "at byte 64: an extent of kind 1",
+        ),
+        (
+            encoding(2, &[], &[(2, 1, 0, 0)], b"x"),
+            "at byte 64: it ends too early",
+        ),
+        (
+            encoding(1, &[], &[(1, 1, 0, 0)], b"xy"),
+            "at byte 65: inline bytes that no extent takes",
+        ),
+        (
+            encoding(2, &[], &[(1, 1, 0, 0), (1, 1, 0, 0)], b"xy"),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(2, &[], &[(1, 0, 0, 0), (1, 0, 0, 0)], b""),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(1, &[], &[(1, 1, 0, 0)], b"\0"),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(600, &[], &[(600, 1, 0, 0)], &zeros),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(10, &[10], &[(5, 2, 0, 0), (5, 2, 0, 5)], &[]),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(16384, &[], &[(16384, 1, 0, 0)], &ones),
+            "at byte 40: the extents are not in canonical form",
+        ),
+        (
+            encoding(16383, &[], &[(16383, 3, 0, 0)], &ones[..32]),
+            "at byte 64: an extent of kind 3",
+        ),
+        (
+            encoding(16384, &[], &[(16384, 3, 0, 0)], &zeros[..32]),
+            "at byte 96: zeros that are repeated",
+        ),
+    ];
+    for (bytes, want) in cases {
+        assert_eq!(
+            text(Plan::decode(&bytes)),
+            format!("not a valid image plan: {want}")
+        );
+    }
+    let sources = [
+        (
+            encoding(6, &[5], &[(6, 2, 0, 0)], &[]),
+            "bytes 0+6 of input 0 lie outside its 5 bytes",
+        ),
+        (
+            encoding(5, &[5], &[(5, 2, 1, 0)], &[]),
+            "the plan names input 1, but it has 1 inputs",
+        ),
+        (
+            encoding(5, &[5], &[(5, 2, 0, u64::MAX)], &[]),
+            "bytes 18446744073709551615+5 of input 0 lie outside its 5 bytes",
+        ),
+        (
+            encoding(5, &[], &[(u64::MAX, 0, 0, 0)], &[]),
+            "the image would be longer than 2^63-1 bytes",
+        ),
+        (
+            encoding(5, &[], &[(u64::MAX, 3, 0, 0)], &ones[..32]),
+            "the image would be longer than 2^63-1 bytes",
+        ),
+    ];
+    for (bytes, want) in sources {
+        assert_eq!(text(Plan::decode(&bytes)), want);
+    }
+    assert!(Plan::decode(&encoding(1 << 60, &[], &[(1 << 60, 3, 0, 0)], &ones[..32])).is_ok());
+}
