@@ -264,6 +264,11 @@ proptest! {
             prop_assert_eq!(aligned, plain);
         }
     }
+}
+
+proptest! {
+    // Three programs are started for each.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Python's tarfile, GNU tar and libarchive list the same members.
     #[test]
