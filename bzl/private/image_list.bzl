@@ -14,7 +14,8 @@ def _image_list_impl(ctx):
     ctx.actions.write(out, lines)
     return [DefaultInfo(
         files = depset([out]),
-        runfiles = ctx.runfiles([out, info.plan], transitive_files = info.inputs),
+        # As a list: runfiles take no depset in preorder.
+        runfiles = ctx.runfiles([out, info.plan] + info.inputs.to_list()),
     )]
 
 def _short_path(file):

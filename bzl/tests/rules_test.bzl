@@ -97,7 +97,7 @@ def _subjects(prefix):
     )
     image_file(name = prefix + "file", image = prefix + "disk", **manual)
     image_file(name = prefix + "file_zstd", image = prefix + "disk", out = prefix + "file_zstd.zst", zstd_level = 3, **manual)
-    image_file(name = prefix + "file_of_nothing", image = "one.txt", **manual)
+    image_file(name = prefix + "file_of_nothing", image = prefix + "tree", **manual)
     image_list(name = prefix + "list", image = prefix + "disk", **manual)
     qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
     image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
