@@ -1,9 +1,6 @@
-//! Why an image was not written.
+//! Why there is no layout.
 
-use std::io;
-use std::path::PathBuf;
-
-/// A refusal or a failure.
+/// A refusal. Paths are printed as the tree's manifest writes them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -23,53 +20,57 @@ pub enum Error {
          ({} MiB more are wanted)", needs_mib.saturating_sub(*has_mib)
     )]
     DoesNotFit {
-        /// A lower bound of the size wanted.
+        /// The smallest size that it fits in.
         needs_mib: u64,
         /// The size given.
         has_mib: u64,
     },
-    /// mke2fs could not be started.
-    #[error("cannot run {}", program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// The cause.
-        source: io::Error,
+    /// More files than an image of this size can have.
+    #[error(
+        "the tree does not fit: it has {needs} inodes, an image of {has_mib} MiB holds {most}"
+    )]
+    TooManyInodes {
+        /// How many the tree wants, the reserved ones included.
+        needs: u64,
+        /// How many there can be.
+        most: u64,
+        /// Size of the image.
+        has_mib: u64,
     },
-    /// mke2fs failed.
-    #[error("{} failed ({status}): {message}", program.display())]
-    Mke2fs {
-        /// The program.
-        program: PathBuf,
-        /// Its exit status.
-        status: String,
-        /// What it said.
-        message: String,
-    },
-    /// An extended attribute could not be set.
-    #[error("cannot set extended attributes of '{path}': {reason}")]
-    Xattr {
-        /// The entry, or the image.
+    /// Something that ext4 cannot hold.
+    #[error("'/{path}' {reason}")]
+    Entry {
+        /// The entry.
         path: String,
-        /// What was said.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The tree's contents could not be read.
-    #[error(transparent)]
-    Tree(#[from] tree::Error),
-    /// Reading or writing failed.
-    #[error("cannot {action}")]
-    Io {
-        /// What was tried.
-        action: String,
-        /// The cause.
-        source: io::Error,
+    /// An extended attribute that ext4 cannot hold.
+    #[error("'/{path}': extended attribute '{name}' {reason}")]
+    Xattr {
+        /// The entry.
+        path: String,
+        /// The attribute.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
     },
+    /// The bodies or inputs given are not those of the tree.
+    #[error("{reason}")]
+    Inputs {
+        /// What differs.
+        reason: String,
+    },
+    /// The plan could not be made.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
 }
 
 impl Error {
-    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let action = action.into();
-        move |source| Self::Io { action, source }
+    pub(crate) fn entry(path: &[u8], reason: impl Into<String>) -> Self {
+        Self::Entry {
+            path: tree::display(path),
+            reason: reason.into(),
+        }
     }
 }

@@ -8,6 +8,10 @@ pub const BLOCK_SIZE: u64 = 4096;
 pub const MIB: u64 = 1 << 20;
 /// Blocks in a MiB.
 pub(crate) const MIB_BLOCKS: u64 = MIB / BLOCK_SIZE;
+/// The latest time that ext4 holds: 34 bits of seconds from 1901 on, in May 2446.
+pub(crate) const LAST_TIME: i64 = (3 << 32) + (1 << 31) - 1;
+/// 16 TiB.
+pub(crate) const MAX_MIB: u64 = 1 << 24;
 
 /// How large the image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,48 +42,84 @@ pub struct Params {
     pub journal: bool,
 }
 
+/// [`Params`] that were checked, as the disk has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) size: Size,
+    pub(crate) uuid: [u8; 16],
+    pub(crate) hash_seed: [u8; 16],
+    pub(crate) label: Vec<u8>,
+    pub(crate) mtime: i64,
+    pub(crate) journal: bool,
+}
+
+impl Checked {
+    /// The hash seed as the hash takes it.
+    pub(crate) fn hash_words(&self) -> [u32; 4] {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(self.hash_seed.chunks_exact(4)) {
+            if let Ok(bytes) = bytes.try_into() {
+                *word = u32::from_le_bytes(bytes);
+            }
+        }
+        words
+    }
+}
+
 impl Params {
-    /// Refuses what mke2fs would refuse or, worse, read as something else.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses what is out of range.
+    pub(crate) fn check(&self) -> Result<Checked, Error> {
         let bad = |name, value: &dyn ToString, want| Error::Param {
             name,
             value: value.to_string(),
             want,
         };
-        for (name, value) in [("uuid", &self.uuid), ("hash seed", &self.hash_seed)] {
-            if !is_uuid(value) {
-                let want = "a UUID as 8-4-4-4-12 hexadecimal digits, not all zero";
-                return Err(bad(name, value, want));
-            }
-        }
+        let want = "a UUID as 8-4-4-4-12 hexadecimal digits, not all zero";
+        let uuid = parse_uuid(&self.uuid).ok_or_else(|| bad("uuid", &self.uuid, want))?;
+        let seed = &self.hash_seed;
+        let hash_seed = parse_uuid(seed).ok_or_else(|| bad("hash seed", seed, want))?;
         if self.label.len() > 16 || self.label.bytes().any(|b| b.is_ascii_control()) {
             let want = "at most 16 bytes without control characters";
             return Err(bad("label", &self.label, want));
         }
-        if !(0..1i64 << 34).contains(&self.mtime) {
-            let want = "0 to 2^34-1, the times that ext4 can hold";
+        if !(0..=LAST_TIME).contains(&self.mtime) {
+            let want = "0 to 15032385535, the times that ext4 can hold";
             return Err(bad("mtime", &self.mtime, want));
         }
         match self.size {
             Size::Mib(mib) if mib == 0 || mib > MAX_MIB => {
-                Err(bad("size", &mib, "1 to 16777216 MiB"))
+                return Err(bad("size", &mib, "1 to 16777216 MiB"))
             }
             Size::Smallest { free_percent } if free_percent > 99 => {
-                Err(bad("free percent", &free_percent, "0 to 99"))
+                return Err(bad("free percent", &free_percent, "0 to 99"))
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(Checked {
+            size: self.size,
+            uuid,
+            hash_seed,
+            label: self.label.clone().into_bytes(),
+            mtime: self.mtime,
+            journal: self.journal,
+        })
     }
 }
 
-/// 16 TiB: what 32-bit block numbers reach.
-pub(crate) const MAX_MIB: u64 = 1 << 24;
-
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lens: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let hex = |group: &&str| group.bytes().all(|b| b.is_ascii_hexdigit());
-    lens == [8, 4, 4, 4, 12] && groups.iter().all(hex) && text.bytes().any(|b| !b"0-".contains(&b))
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let lens: Vec<usize> = text.split('-').map(str::len).collect();
+    if lens != [8, 4, 4, 4, 12] {
+        return None;
+    }
+    let digits: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
+    let mut uuid = [0; 16];
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        for digit in pair {
+            let value = u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
+            *byte = (*byte << 4) | value;
+        }
+    }
+    (uuid != [0; 16]).then_some(uuid)
 }
 
 #[cfg(test)]
@@ -88,7 +128,9 @@ mod tests {
 
     #[test]
     fn uuids() {
-        assert!(is_uuid("a3b1c2d4-0000-4000-8000-0123456789aF"));
+        let uuid = parse_uuid("a3b1c2d4-0000-4000-8000-0123456789aF").unwrap();
+        assert_eq!(uuid[..5], [0xa3, 0xb1, 0xc2, 0xd4, 0]);
+        assert_eq!(uuid[15], 0xaf);
         for bad in [
             "",
             "random",
@@ -97,7 +139,7 @@ mod tests {
             "a3b1c2d400004000800001234567890af",
             "a3b1c2d4-0000-4000-8000-0123456789ag",
         ] {
-            assert!(!is_uuid(bad), "{bad}");
+            assert_eq!(parse_uuid(bad), None, "{bad}");
         }
     }
 }

@@ -340,6 +340,7 @@ pub(crate) fn link_entry(target: Vec<u8>, mtime: i64) -> Entry {
         uid: 0,
         gid: 0,
         mtime,
+        mtime_nanos: 0,
     };
     Entry::injected(Kind::Symlink { target }, stamp)
 }

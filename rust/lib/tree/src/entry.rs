@@ -81,6 +81,8 @@ pub struct Stamp {
     pub gid: u32,
     /// Modification time in seconds since 1970.
     pub mtime: i64,
+    /// Nanoseconds after [`Stamp::mtime`], below 1,000,000,000.
+    pub mtime_nanos: u32,
 }
 
 /// A file, directory or link. A hard link's own attributes are those of its file and carry no meaning.

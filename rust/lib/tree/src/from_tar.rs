@@ -10,8 +10,7 @@ use crate::tree::Tree;
 impl Tree {
     /// The tree of an archive that becomes input 0, `len` bytes long.
     ///
-    /// Folders that the archive leaves out become 0755, root's, dated 1970. Times are cut to whole seconds. Of the
-    /// names of one file the first in byte order becomes the file, the others its hard links.
+    /// Folders that the archive leaves out become 0755, root's, dated 1970. Of the names of one file the first in byte order becomes the file, the others its hard links.
     pub fn from_tar(index: Vec<archive::Entry>, len: u64) -> Result<Self, Error> {
         let mut tree = Self::new(IMPLIED);
         tree.inputs.push(Input { len });
@@ -62,6 +61,7 @@ const IMPLIED: Stamp = Stamp {
     uid: 0,
     gid: 0,
     mtime: 0,
+    mtime_nanos: 0,
 };
 
 /// A folder that nobody described.
@@ -103,6 +103,7 @@ fn convert(entry: archive::Entry) -> (Vec<u8>, Entry) {
             uid: entry.uid,
             gid: entry.gid,
             mtime: entry.mtime,
+            mtime_nanos: entry.mtime_nanos.min(999_999_999),
         },
         xattrs: entry.xattrs,
         layer: 0,

@@ -110,6 +110,7 @@ impl Tree {
             uid: 0,
             gid: 0,
             mtime: entry.stamp.mtime,
+            mtime_nanos: entry.stamp.mtime_nanos,
         };
         let mut at = path;
         while let Some(parent) = name::parent(at) {

@@ -40,6 +40,8 @@ pub(crate) struct Line {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mtime: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) mtime_nanos: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<(usize, u64, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +69,14 @@ impl Tree {
     }
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(nanos: &u32) -> bool {
+    *nanos == 0
+}
+
 fn put(out: &mut impl Write, line: &impl Serialize) -> Result<(), Error> {
     let io = || Error::io("write the manifest");
     serde_json::to_writer(&mut *out, line).map_err(|e| io()(e.into()))?;
@@ -91,6 +101,7 @@ fn line(path: &[u8], entry: &Entry) -> Line {
         uid: entry.stamp.uid,
         gid: entry.stamp.gid,
         mtime: entry.stamp.mtime,
+        mtime_nanos: entry.stamp.mtime_nanos,
         source,
         target,
         rdev,

@@ -185,11 +185,15 @@ fn entry(line: Line) -> Result<(Vec<u8>, Entry), &'static str> {
     if line.layer > 1 {
         return Err("'layer' is neither 0 nor 1");
     }
+    if line.mtime_nanos > 999_999_999 {
+        return Err("'mtime_nanos' is a second or more");
+    }
     let stamp = Stamp {
         mode: mode(&line.mode).ok_or("'mode' is not four octal digits")?,
         uid: line.uid,
         gid: line.gid,
         mtime: line.mtime,
+        mtime_nanos: line.mtime_nanos,
     };
     let entry = Entry {
         kind,

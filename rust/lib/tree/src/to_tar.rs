@@ -69,6 +69,7 @@ fn member(path: &[u8], kind: &Kind, inode: &Entry) -> archive::Entry {
     member.uid = inode.stamp.uid;
     member.gid = inode.stamp.gid;
     member.mtime = inode.stamp.mtime;
+    member.mtime_nanos = inode.stamp.mtime_nanos;
     member.xattrs.clone_from(&inode.xattrs);
     member
 }

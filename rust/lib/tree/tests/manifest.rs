@@ -19,6 +19,7 @@ const STAMP: Stamp = Stamp {
     uid: 0,
     gid: 0,
     mtime: 7,
+    mtime_nanos: 0,
 };
 
 fn member(path: &str, kind: archive::Kind) -> archive::Entry {
@@ -511,7 +512,7 @@ proptest! {
                 2 => Kind::File(Source { input: 0, offset: 3000, len: 5 }),
                 _ => Kind::Fifo,
             };
-            let mut entry = Entry::injected(kind, Stamp { mode: uid & 0o7777, uid, gid: 1, mtime });
+            let mut entry = Entry::injected(kind, Stamp { mode: uid & 0o7777, uid, gid: 1, mtime, mtime_nanos: uid % 3 });
             entry.xattrs = BTreeMap::from([([b"user.", &other[..]].concat(), dest.clone())]);
             let before = tree.clone();
             if tree.insert(&dest, entry, "x").is_err() {

@@ -151,6 +151,7 @@ fn insert(
         uid: item.uid,
         gid: item.gid,
         mtime,
+        mtime_nanos: 0,
     };
     let entry = Entry::injected(kind, stamp);
     tree.insert(item.dest.as_bytes(), entry, &format!("{origin} ({at})"))?;

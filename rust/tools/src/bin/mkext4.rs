@@ -1,21 +1,27 @@
-//! `mkext4`: an ext4 image from a tree manifest.
+//! `mkext4`: the plan of an ext4 image from a tree manifest.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use ext4::{Params, Size};
+use anyhow::{Context, Error, Result};
+use ext4::{Body, Params, Size};
+use plan::{Input, Merged, Reference};
+use tree::Tree;
 
-/// Writes a tree as an ext4 file system, sparse, the same bytes for the same input.
+/// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
 #[derive(clap::Parser)]
 #[command(name = "mkext4")]
 struct Args {
     /// Manifest of the tree.
     #[arg(long)]
     tree: PathBuf,
-    /// The manifest's inputs, in its order.
+    /// What each of the manifest's inputs is, in their order: a number, the position of that file among the inputs of the
+    /// image; or PLAN:0,3,4, an image given as a plan and the positions of its inputs. Without any, inputs are the
+    /// image's own, in the same order.
     #[arg(long)]
-    input: Vec<PathBuf>,
+    source: Vec<String>,
     /// Take only what lies in this folder of the tree.
     #[arg(long)]
     subdir: Option<String>,
@@ -43,7 +49,7 @@ struct Args {
     /// Make a journal.
     #[arg(long)]
     journal: bool,
-    /// Where the image goes.
+    /// Where the plan goes.
     #[arg(long)]
     output: PathBuf,
 }
@@ -53,8 +59,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let (tree, sources) = tree::open(&args.tree, &args.input)?;
-    let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
+    let name = args.tree.display();
+    let file = File::open(&args.tree).with_context(|| format!("cannot open {name}"))?;
+    let tree = Tree::read(BufReader::with_capacity(1 << 16, file)).context(name.to_string())?;
+    let (bodies, inputs) = bodies(&tree, &args.source)?;
+    let tree = match (args.subdir.as_deref(), args.exclude.as_slice()) {
+        (None, []) => tree,
+        (subdir, exclude) => tree.cut(subdir.map(str::as_bytes), exclude)?,
+    };
     let params = Params {
         size: match args.size_mib {
             0 => Size::Smallest {
@@ -69,8 +81,37 @@ fn run(args: Args) -> Result<()> {
         journal: args.journal,
     };
     let name = args.output.display();
-    let create = || format!("cannot write {name}");
-    let pending = cli::PendingOutput::create(&args.output).with_context(create)?;
-    ext4::write(&tree, &sources, &params, pending.temporary_path()).context(name.to_string())?;
-    pending.commit().with_context(create)
+    let layout = ext4::layout(&tree, &bodies, inputs, &params).context(name.to_string())?;
+    cli::write_output(&args.output, |out| layout.plan.write(out)).map_err(Error::from_boxed)
+}
+
+/// What the tree's inputs are, and the inputs of the image.
+fn bodies(tree: &Tree, sources: &[String]) -> Result<(Vec<Body>, Vec<Input>)> {
+    if sources.is_empty() {
+        return Ok(Body::identity(tree));
+    }
+    let (have, want) = (sources.len(), tree.inputs().len());
+    anyhow::ensure!(
+        have == want,
+        "--source: the manifest has {want} inputs, but {have} are given"
+    );
+    let mut merged = Merged::default();
+    let mut bodies = Vec::with_capacity(want);
+    for (source, input) in sources.iter().zip(tree.inputs()) {
+        let len = input.len;
+        let body = match source.parse() {
+            Ok(input) => {
+                merged.enter(input, Input::of_len(len))?;
+                Body::Raw { input, len }
+            }
+            Err(_) => {
+                let reference: Reference = source.parse()?;
+                let plan = reference.open(&mut merged)?;
+                let map = reference.inputs;
+                Body::Plan { plan, map }
+            }
+        };
+        bodies.push(body);
+    }
+    Ok((bodies, merged.finish()?))
 }

@@ -1,0 +1,169 @@
+//! Where the bytes of files come from.
+
+use plan::{Builder, Input, Piece, Plan};
+use tree::{Source, Tree};
+
+use crate::bytes::index;
+use crate::error::Error;
+use crate::params::BLOCK_SIZE;
+
+/// What an input of the tree is in the image that is planned.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// An input of the result itself.
+    Raw {
+        /// Its position.
+        input: u32,
+        /// Its length, for it to be the tree's input.
+        len: u64,
+    },
+    /// An image that is a plan over inputs of the result. Blocks of a file that are zero in it become holes.
+    Plan {
+        /// The image.
+        plan: Plan,
+        /// For each input of the plan, its position in the result.
+        map: Vec<u32>,
+    },
+}
+
+impl Body {
+    /// Bytes.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "a body is measured, not asked for being empty"
+    )]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Raw { len, .. } => *len,
+            Self::Plan { plan, .. } => plan.len(),
+        }
+    }
+
+    /// A body for each input of `tree`, which are the inputs of the result in the same order.
+    pub fn identity(tree: &Tree) -> (Vec<Self>, Vec<Input>) {
+        let inputs = tree.inputs().iter();
+        let bodies = (0..).zip(inputs.clone());
+        let bodies = bodies.map(|(input, i)| Self::Raw { input, len: i.len });
+        let inputs = inputs.map(|input| Input::of_len(input.len));
+        (bodies.collect(), inputs.collect())
+    }
+}
+
+/// Whether `bodies` are those of `tree`, over `inputs`.
+pub(crate) fn check(tree: &Tree, bodies: &[Body], inputs: &[Input]) -> Result<(), Error> {
+    let wrong = |reason: String| Err(Error::Inputs { reason });
+    let (have, want) = (bodies.len(), tree.inputs().len());
+    if have != want {
+        return wrong(format!("the tree has {want} inputs, but {have} are given"));
+    }
+    for (position, (body, input)) in bodies.iter().zip(tree.inputs()).enumerate() {
+        if body.len() != input.len {
+            let (len, want) = (body.len(), input.len);
+            return wrong(format!(
+                "input {position} of the tree has {want} bytes, but what is given for it has {len}"
+            ));
+        }
+        let (raw, map) = match body {
+            Body::Raw { input, .. } => (Some(*input), None),
+            Body::Plan { map, .. } => (None, Some(map)),
+        };
+        let used = raw.iter().chain(map.into_iter().flatten());
+        let known = |at: &u32| inputs.get(usize::try_from(*at).unwrap_or(usize::MAX));
+        if let Some(missing) = used.clone().find(|at| known(at).is_none()) {
+            let have = inputs.len();
+            return wrong(format!(
+                "input {position} of the tree lies in input {missing} of the image, which has {have}"
+            ));
+        }
+        let real = raw.as_ref().and_then(known).map(|input| input.len);
+        if real.is_some_and(|len| len != input.len) {
+            let (len, want) = (real.unwrap_or(0), input.len);
+            return wrong(format!(
+                "input {position} of the tree has {want} bytes, but it is given as one of {len}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A run of blocks of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// Its first block within the file.
+    pub(crate) start: u64,
+    /// How many blocks.
+    pub(crate) len: u64,
+}
+
+/// The blocks of `source` that are not holes, in order, into `out`.
+pub(crate) fn stretches(
+    bodies: &[Body],
+    source: Source,
+    out: &mut Vec<Stretch>,
+) -> Result<(), Error> {
+    out.clear();
+    let Some(Body::Plan { plan, .. }) = bodies.get(source.input) else {
+        if source.len > 0 {
+            let len = source.len.div_ceil(BLOCK_SIZE);
+            out.push(Stretch { start: 0, len });
+        }
+        return Ok(());
+    };
+    for extent in plan.extents_in(source.offset, source.len)? {
+        if extent.piece == Piece::Zero {
+            continue;
+        }
+        let first = extent.start.saturating_sub(source.offset) / BLOCK_SIZE;
+        let end = extent.end().saturating_sub(source.offset);
+        let end = end.div_ceil(BLOCK_SIZE);
+        match out.last_mut() {
+            Some(last) if first <= last.start.saturating_add(last.len) => {
+                last.len = end.saturating_sub(last.start);
+            }
+            _ => out.push(Stretch {
+                start: first,
+                len: end.saturating_sub(first),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// Appends `stretch` of the file `source` to the image, its last block filled up with zeros.
+pub(crate) fn emit(
+    bodies: &[Body],
+    source: Source,
+    stretch: Stretch,
+    builder: &mut Builder,
+) -> Result<(), Error> {
+    let from = stretch.start.saturating_mul(BLOCK_SIZE);
+    let room = stretch.len.saturating_mul(BLOCK_SIZE);
+    let len = source.len.saturating_sub(from).min(room);
+    let start = source.offset.saturating_add(from);
+    match bodies.get(source.input) {
+        Some(Body::Raw { input, .. }) => builder.source(*input, start, len)?,
+        Some(Body::Plan { plan, map }) => {
+            for mut extent in plan.extents_in(start, len)? {
+                if let Piece::Source { input, offset } = extent.piece {
+                    let input = map.get(index(u64::from(input))).copied();
+                    let input = input.ok_or(plan::Error::MissingInput {
+                        input: u32::MAX,
+                        have: map.len(),
+                    })?;
+                    extent.piece = Piece::Source { input, offset };
+                }
+                builder.extent(extent)?;
+            }
+        }
+        None => {
+            let input = u32::try_from(source.input).unwrap_or(u32::MAX);
+            let have = bodies.len();
+            return Err(plan::Error::MissingInput { input, have }.into());
+        }
+    }
+    builder.zero(room.saturating_sub(len))?;
+    Ok(())
+}
+
+/// The longest file: numbers of blocks within a file have 32 bits.
+pub(crate) const MAX_FILE: u64 = 0xffff_ffff * BLOCK_SIZE;

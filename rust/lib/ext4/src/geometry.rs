@@ -1,0 +1,177 @@
+//! Groups: how many, how large, and what each of them has.
+
+use crate::bytes::{narrow, wide};
+use crate::error::Error;
+use crate::inode;
+use crate::model::Model;
+use crate::params::{BLOCK_SIZE, MIB_BLOCKS};
+use crate::space::has_copy;
+
+/// Blocks in a group: what one block of bits can describe.
+const GROUP: u64 = 8 * BLOCK_SIZE;
+/// Groups become smaller for trees of very many small files, to no less than this.
+const LEAST_GROUP: u64 = GROUP / 16;
+/// Inodes in a block.
+const PER_BLOCK: u64 = BLOCK_SIZE / 256;
+const _: () = assert!(inode::SIZE == 256);
+/// Images of up to so many groups of 128 MiB have one block of descriptors; all have at least that.
+const DESCRIPTORS: u64 = BLOCK_SIZE / 32;
+
+/// What is the same for all sizes of an image that a base may grow to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Blocks in a group.
+    pub(crate) group: u64,
+    /// Blocks set aside for descriptors.
+    pub(crate) descriptors: u64,
+}
+
+impl Frame {
+    /// The frame of an image of `blocks`, or of the smallest one; it depends on the base alone.
+    pub(crate) fn of(model: &Model<'_>, base_data: u64, blocks: Option<u64>) -> Self {
+        let base = model.inodes.iter().filter(|inode| !inode.late).count();
+        let inodes = wide(base);
+        let all = match blocks {
+            Some(blocks) => blocks,
+            None => base_data.saturating_add(inodes / PER_BLOCK),
+        };
+        // A quarter more, for what is injected.
+        let wanted = inodes.saturating_add(inodes / 4);
+        let mut group = GROUP;
+        while group > LEAST_GROUP && all.div_ceil(group).saturating_mul(most_inodes(group)) < wanted
+        {
+            group /= 2;
+        }
+        let grown = match blocks {
+            Some(blocks) => blocks,
+            None => all.saturating_mul(4).max(group.saturating_mul(DESCRIPTORS)),
+        };
+        Self {
+            group,
+            descriptors: descriptor_blocks(grown.div_ceil(group), grown),
+        }
+    }
+}
+
+/// Whether block numbers need more than 32 bits.
+fn is_wide(blocks: u64) -> bool {
+    blocks > u64::from(u32::MAX)
+}
+
+fn descriptor_blocks(groups: u64, blocks: u64) -> u64 {
+    groups
+        .saturating_mul(descriptor_size(blocks))
+        .div_ceil(BLOCK_SIZE)
+}
+
+fn descriptor_size(blocks: u64) -> u64 {
+    if is_wide(blocks) {
+        64
+    } else {
+        32
+    }
+}
+
+/// Inodes of a group at most: as many as bits in a block, and a table that leaves the group some blocks.
+fn most_inodes(group: u64) -> u64 {
+    let table = group.saturating_sub(4);
+    table.saturating_mul(PER_BLOCK).min(8 * BLOCK_SIZE)
+}
+
+/// Sizes of everything that does not depend on the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Size of the image.
+    pub(crate) mib: u64,
+    /// Blocks of the file system: those of the image, or a few less.
+    pub(crate) blocks: u64,
+    /// Blocks in a group.
+    pub(crate) group: u64,
+    pub(crate) groups: u64,
+    pub(crate) inodes_per_group: u64,
+    /// Blocks set aside for descriptors in groups with a copy.
+    pub(crate) head: u64,
+    /// Blocks of descriptors in use.
+    pub(crate) descriptors: u64,
+    /// Bytes of a descriptor.
+    pub(crate) descriptor: u64,
+    /// Blocks of the journal.
+    pub(crate) journal: u64,
+}
+
+impl Geometry {
+    /// An image of `mib` MiB with at least `inodes` inodes.
+    pub(crate) fn new(frame: Frame, mib: u64, inodes: u64, journal: bool) -> Result<Self, Error> {
+        let group = frame.group;
+        let all = mib.saturating_mul(MIB_BLOCKS);
+        let copy = frame.descriptors.saturating_add(2);
+        // A group that has no room for its copy of the superblock cannot be.
+        let rest = all.checked_rem(group).unwrap_or(0);
+        let last = all.checked_div(group).unwrap_or(0);
+        let short = rest > 0 && rest < copy && last > 0 && has_copy(last);
+        let blocks = if short { all.saturating_sub(rest) } else { all };
+        let groups = blocks.div_ceil(group);
+        let most = groups.saturating_mul(most_inodes(group));
+        let most = most.min(u64::from(u32::MAX));
+        if inodes > most {
+            return Err(Error::TooManyInodes {
+                needs: inodes,
+                most,
+                has_mib: mib,
+            });
+        }
+        let per_group = inodes.div_ceil(groups).next_multiple_of(PER_BLOCK);
+        let descriptors = descriptor_blocks(groups, blocks);
+        Ok(Self {
+            mib,
+            blocks,
+            group,
+            groups,
+            inodes_per_group: per_group.clamp(PER_BLOCK, most_inodes(group)),
+            head: frame.descriptors.max(descriptors).saturating_add(1),
+            descriptors,
+            descriptor: descriptor_size(blocks),
+            journal: if journal { journal_blocks(blocks) } else { 0 },
+        })
+    }
+
+    /// The fewest MiB of an image with `inodes` inodes.
+    pub(crate) fn least_mib(frame: Frame, inodes: u64) -> u64 {
+        let groups = inodes.div_ceil(most_inodes(frame.group));
+        let full = groups.saturating_sub(1).saturating_mul(frame.group);
+        full.saturating_add(1).div_ceil(MIB_BLOCKS)
+    }
+
+    /// Blocks of a group's inode table.
+    pub(crate) fn table(&self) -> u64 {
+        self.inodes_per_group / PER_BLOCK
+    }
+
+    pub(crate) fn inodes(&self) -> u32 {
+        narrow(self.inodes_per_group.saturating_mul(self.groups))
+    }
+
+    pub(crate) fn is_wide(&self) -> bool {
+        is_wide(self.blocks)
+    }
+
+    /// First block of `group`, and the one after its last.
+    pub(crate) fn bounds(&self, group: u64) -> (u64, u64) {
+        let start = group.saturating_mul(self.group);
+        (start, start.saturating_add(self.group).min(self.blocks))
+    }
+}
+
+/// Blocks of the journal: what mke2fs makes of file systems of these sizes.
+fn journal_blocks(blocks: u64) -> u64 {
+    match blocks {
+        0..32_768 => 1024,
+        32_768..262_144 => 4096,
+        262_144..524_288 => 8192,
+        524_288..4_194_304 => 16_384,
+        4_194_304..8_388_608 => 32_768,
+        8_388_608..16_777_216 => 65_536,
+        16_777_216..33_554_432 => 131_072,
+        _ => 262_144,
+    }
+}

@@ -1,0 +1,164 @@
+//! Choosing the size, and the layout of the size chosen.
+
+use plan::{Input, Plan};
+use tree::{Kind, Tree};
+
+use crate::body::{self, Body};
+use crate::emit::emit;
+use crate::error::Error;
+use crate::geometry::{Frame, Geometry};
+use crate::model::{lost_and_found, Model};
+use crate::params::{Checked, Params, Size, BLOCK_SIZE, MAX_MIB, MIB_BLOCKS};
+use crate::place::{Base, Placement};
+
+/// A file system that is laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The image.
+    pub plan: Plan,
+    /// Its size in MiB.
+    pub size_mib: u64,
+    /// The smallest size in MiB that the tree fits in.
+    pub needs_mib: u64,
+    /// Blocks of [`BLOCK_SIZE`] that are free.
+    pub free_blocks: u64,
+    /// Inodes.
+    pub inodes: u32,
+    /// Inodes that are free.
+    pub free_inodes: u32,
+}
+
+/// Lays out `tree` as an ext4 file system over `inputs`; `bodies` has what each input of the tree is among them.
+pub fn layout(
+    tree: &Tree,
+    bodies: &[Body],
+    inputs: Vec<Input>,
+    params: &Params,
+) -> Result<Layout, Error> {
+    let params = params.check()?;
+    body::check(tree, bodies, &inputs)?;
+    let lost = lost_and_found(&params);
+    let model = Model::of(tree, &lost, &params)?;
+    let chooser = Chooser {
+        model: &model,
+        bodies,
+        params: &params,
+        data: base_data(&model),
+    };
+    let (placement, needs_mib) = chooser.choose()?;
+    let (counts, plan) = emit(&model, bodies, &params, &placement, inputs)?;
+    Ok(Layout {
+        plan,
+        size_mib: placement.geometry.mib,
+        needs_mib,
+        free_blocks: counts.free_blocks,
+        inodes: placement.geometry.inodes(),
+        free_inodes: counts.free_inodes,
+    })
+}
+
+/// Blocks of the base's files, holes included.
+fn base_data(model: &Model<'_>) -> u64 {
+    let mut blocks = 0u64;
+    for inode in model.inodes.iter().filter(|inode| !inode.late) {
+        if let Kind::File(source) = inode.entry.kind {
+            blocks = blocks.saturating_add(source.len.div_ceil(BLOCK_SIZE));
+        }
+    }
+    blocks
+}
+
+struct Chooser<'a> {
+    model: &'a Model<'a>,
+    bodies: &'a [Body],
+    params: &'a Checked,
+    data: u64,
+}
+
+impl Chooser<'_> {
+    /// The placement, and the fewest MiB that there could be.
+    fn choose(&self) -> Result<(Placement, u64), Error> {
+        let base = Base::new(
+            self.model,
+            self.bodies,
+            Frame::of(self.model, self.data, None),
+        )?;
+        match self.params.size {
+            Size::Smallest { free_percent: 0 } => {
+                let placement = self.smallest(&base, 0)?;
+                let needs = placement.geometry.mib;
+                Ok((placement, needs))
+            }
+            Size::Smallest { free_percent } => {
+                let needs = self.smallest(&base, 0)?.geometry.mib;
+                Ok((self.smallest(&base, free_percent)?, needs))
+            }
+            Size::Mib(mib) => {
+                let needs = self.smallest(&base, 0)?.geometry.mib;
+                Ok((self.fixed(&base, mib, needs)?, needs))
+            }
+        }
+    }
+
+    fn fixed(&self, smallest: &Base, mib: u64, needs: u64) -> Result<Placement, Error> {
+        let blocks = mib.saturating_mul(MIB_BLOCKS);
+        let frame = Frame::of(self.model, self.data, Some(blocks));
+        let other;
+        let base = if frame == smallest.frame {
+            smallest
+        } else {
+            other = Base::new(self.model, self.bodies, frame)?;
+            &other
+        };
+        let wanted = self.inodes();
+        // One inode per 16 KiB as is usual, unless their tables would take the room that the files want.
+        let usual = wanted.max(blocks / 4);
+        for inodes in [usual, wanted] {
+            let geometry = match Geometry::new(frame, mib, inodes, self.params.journal) {
+                Err(Error::TooManyInodes { .. }) if inodes > wanted => continue,
+                geometry => geometry?,
+            };
+            let placement = Placement::new(self.model, self.bodies, base, geometry)?;
+            if placement.fits() {
+                return Ok(placement);
+            }
+        }
+        Err(Error::DoesNotFit {
+            needs_mib: needs.max(mib.saturating_add(1)),
+            has_mib: mib,
+        })
+    }
+
+    fn smallest(&self, base: &Base, free_percent: u8) -> Result<Placement, Error> {
+        let free = u64::from(free_percent);
+        let mut mib = Geometry::least_mib(base.frame, self.inodes());
+        loop {
+            if mib > MAX_MIB {
+                return Err(Error::DoesNotFit {
+                    needs_mib: mib,
+                    has_mib: MAX_MIB,
+                });
+            }
+            let blocks = mib.saturating_mul(MIB_BLOCKS);
+            // Room without inodes is no room.
+            let more = blocks.saturating_mul(free) / 400;
+            let inodes = self.inodes().saturating_add(more);
+            let geometry = Geometry::new(base.frame, mib, inodes, self.params.journal)?;
+            let placement = Placement::new(self.model, self.bodies, base, geometry)?;
+            let used = placement.used();
+            let share = 100u64.saturating_sub(free).max(1);
+            let wanted = used.saturating_mul(100).div_ceil(share);
+            if placement.fits() && wanted <= blocks {
+                return Ok(placement);
+            }
+            // What a larger image has besides only makes it larger: nothing below this fits.
+            let least = wanted.max(placement.space.end()).div_ceil(MIB_BLOCKS);
+            mib = least.max(mib.saturating_add(1));
+        }
+    }
+
+    /// Inodes that the tree takes, the reserved ones included.
+    fn inodes(&self) -> u64 {
+        u64::from(self.model.last_number())
+    }
+}

@@ -1,0 +1,313 @@
+//! Deciding where everything lies. The crate's page has the order, and why it is this one.
+
+use std::ops::Range;
+
+use tree::{Kind, Source};
+
+use crate::body::{stretches, Body, Stretch};
+use crate::bytes::wide;
+use crate::error::Error;
+use crate::extents::{self, Extent};
+use crate::geometry::{Frame, Geometry};
+use crate::inode::FAST_LINK;
+use crate::model::{Inode, Model};
+use crate::space::{has_copy, next_copy, Space};
+
+/// Where an inode's blocks lie: ranges of the lists of [`Places`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) extents: Range<usize>,
+    pub(crate) nodes: Range<usize>,
+    /// Block of attributes, or 0.
+    pub(crate) attributes: u64,
+}
+
+/// Where the blocks of all inodes lie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// One for each inode of the model.
+    pub(crate) of: Vec<Place>,
+    pub(crate) extents: Vec<Extent>,
+    pub(crate) nodes: Vec<u64>,
+}
+
+impl Places {
+    pub(crate) fn extents(&self, place: &Place) -> &[Extent] {
+        self.extents.get(place.extents.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn nodes(&self, place: &Place) -> &[u64] {
+        self.nodes.get(place.nodes.clone()).unwrap_or_default()
+    }
+
+    fn set(&mut self, inode: usize, change: impl FnOnce(&mut Place)) {
+        if let Some(place) = self.of.get_mut(inode) {
+            change(place);
+        }
+    }
+
+    /// Blocks for a stretch of a file whose extents are those from `from` on.
+    fn take(&mut self, space: &mut Space, from: usize, stretch: Stretch) {
+        let mut logical = stretch.start;
+        space.take(stretch.len, |run| {
+            extents::push(&mut self.extents, from, logical, run.start, run.len);
+            logical = logical.saturating_add(run.len);
+        });
+    }
+
+    /// Nodes for a tree over the extents from `from` on; it is complete then.
+    fn close(&mut self, space: &mut Space, from: usize) -> (Range<usize>, Range<usize>) {
+        let end = self.extents.len();
+        let first = self.nodes.len();
+        for _ in 0..extents::nodes(end.saturating_sub(from)) {
+            self.nodes.push(space.one());
+        }
+        (from..end, first..self.nodes.len())
+    }
+
+    fn file(
+        &mut self,
+        space: &mut Space,
+        inode: usize,
+        source: Source,
+        bodies: &[Body],
+        scratch: &mut Vec<Stretch>,
+    ) -> Result<(), Error> {
+        stretches(bodies, source, scratch)?;
+        let from = self.extents.len();
+        for stretch in scratch.iter() {
+            self.take(space, from, *stretch);
+        }
+        let end = self.extents.len();
+        self.set(inode, |place| place.extents = from..end);
+        Ok(())
+    }
+
+    /// All blocks of an inode but a file's data and a directory's records.
+    fn rest(&mut self, space: &mut Space, position: usize, inode: &Inode<'_>) {
+        let wants_block = inode.attributes.as_ref().is_some_and(|a| a.block.is_some());
+        if wants_block {
+            let block = space.one();
+            self.set(position, |place| place.attributes = block);
+        }
+        match &inode.entry.kind {
+            Kind::File(_) => {
+                let extents = self.of.get(position).map(|place| place.extents.clone());
+                let count = extents.map_or(0, |extents| extents.len());
+                let first = self.nodes.len();
+                for _ in 0..extents::nodes(count) {
+                    self.nodes.push(space.one());
+                }
+                let end = self.nodes.len();
+                self.set(position, |place| place.nodes = first..end);
+            }
+            Kind::Symlink { target } if target.len() >= FAST_LINK => {
+                let from = self.extents.len();
+                self.take(space, from, Stretch { start: 0, len: 1 });
+                let end = self.extents.len();
+                self.set(position, |place| place.extents = from..end);
+            }
+            _ => {}
+        }
+    }
+
+    /// Blocks `blocks` of a directory, and its tree if it is complete then.
+    fn dir(&mut self, space: &mut Space, inode: usize, blocks: Range<usize>, complete: bool) {
+        let before = self.of.get(inode).map(|place| place.extents.clone());
+        let from = self.extents.len();
+        // What is there already goes with the rest.
+        self.extents.extend_from_within(before.unwrap_or_default());
+        let stretch = Stretch {
+            start: wide(blocks.start),
+            len: wide(blocks.len()),
+        };
+        self.take(space, from, stretch);
+        if complete {
+            let (extents, nodes) = self.close(space, from);
+            self.set(inode, |place| {
+                (place.extents, place.nodes) = (extents, nodes)
+            });
+        } else {
+            let end = self.extents.len();
+            self.set(inode, |place| place.extents = from..end);
+        }
+    }
+}
+
+/// The base, laid out.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub(crate) frame: Frame,
+    places: Places,
+    space: Space,
+}
+
+impl Base {
+    pub(crate) fn new(model: &Model<'_>, bodies: &[Body], frame: Frame) -> Result<Self, Error> {
+        let head = frame.descriptors.saturating_add(1);
+        let mut space = Space::new(frame.group, head);
+        let mut places = Places {
+            of: vec![Place::default(); model.inodes.len()],
+            ..Places::default()
+        };
+        let mut scratch = Vec::new();
+        let mut files: Vec<(Source, usize)> = Vec::new();
+        for (position, inode) in model.inodes.iter().enumerate() {
+            if let (Kind::File(source), false) = (&inode.entry.kind, inode.late) {
+                files.push((*source, position));
+            }
+        }
+        // In the order of the input: what a file is called does not move it.
+        files.sort_unstable();
+        for (source, position) in files {
+            places.file(&mut space, position, source, bodies, &mut scratch)?;
+        }
+        for (position, inode) in model.inodes.iter().enumerate() {
+            if !inode.late {
+                places.rest(&mut space, position, inode);
+            }
+        }
+        for (position, inode) in model.inodes.iter().enumerate() {
+            if let (Some(dir), false) = (inode.dir.and_then(|at| model.dirs.get(at)), inode.late) {
+                let complete = dir.base_blocks == dir.shape.blocks();
+                places.dir(&mut space, position, 0..dir.base_blocks, complete);
+            }
+        }
+        Ok(Self {
+            frame,
+            places,
+            space,
+        })
+    }
+}
+
+/// A complete layout, for an image that may still turn out to be too small for it.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(crate) geometry: Geometry,
+    pub(crate) places: Places,
+    pub(crate) space: Space,
+    /// First block of each group's inode table.
+    pub(crate) tables: Vec<u64>,
+    pub(crate) inode_bitmaps: Vec<u64>,
+    pub(crate) block_bitmaps: Vec<u64>,
+    /// The journal's own place, in [`Placement::places`].
+    pub(crate) journal: Place,
+}
+
+impl Placement {
+    /// Lays out all behind `base`.
+    pub(crate) fn new(
+        model: &Model<'_>,
+        bodies: &[Body],
+        base: &Base,
+        geometry: Geometry,
+    ) -> Result<Self, Error> {
+        let Base {
+            mut places,
+            mut space,
+            ..
+        } = base.clone();
+        let groups = 0..geometry.groups;
+        let tables = groups
+            .clone()
+            .map(|_| space.piece(geometry.table()))
+            .collect();
+        let inode_bitmaps = groups.clone().map(|_| space.one()).collect();
+        let block_bitmaps = groups.map(|_| space.one()).collect();
+        let mut journal = Place::default();
+        if geometry.journal > 0 {
+            let from = places.extents.len();
+            let stretch = Stretch {
+                start: 0,
+                len: geometry.journal,
+            };
+            places.take(&mut space, from, stretch);
+            (journal.extents, journal.nodes) = places.close(&mut space, from);
+        }
+        let mut placement = Self {
+            geometry,
+            places,
+            space,
+            tables,
+            inode_bitmaps,
+            block_bitmaps,
+            journal,
+        };
+        placement.late(model, bodies)?;
+        Ok(placement)
+    }
+
+    fn late(&mut self, model: &Model<'_>, bodies: &[Body]) -> Result<(), Error> {
+        let (places, space) = (&mut self.places, &mut self.space);
+        let mut scratch = Vec::new();
+        // All of layer 1 stands behind all of layer 0.
+        let first = model.inodes.partition_point(|inode| !inode.late);
+        let late = || model.inodes.iter().enumerate().skip(first);
+        for (position, inode) in late() {
+            if let Kind::File(source) = inode.entry.kind {
+                places.file(space, position, source, bodies, &mut scratch)?;
+            }
+        }
+        for (position, inode) in late() {
+            places.rest(space, position, inode);
+        }
+        for (position, inode) in model.inodes.iter().enumerate() {
+            let Some(dir) = inode.dir.and_then(|at| model.dirs.get(at)) else {
+                continue;
+            };
+            let blocks = dir.shape.blocks();
+            if inode.late || dir.base_blocks < blocks {
+                places.dir(space, position, dir.base_blocks..blocks, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything lies inside of the image.
+    pub(crate) fn fits(&self) -> bool {
+        self.space.end() <= self.geometry.blocks
+    }
+
+    /// Blocks in use, whether or not they lie inside of the image.
+    pub(crate) fn used(&self) -> u64 {
+        let gaps: u64 = self.space.gaps().iter().map(|gap| gap.len).sum();
+        let end = self.space.end();
+        let spare = self.geometry.head.saturating_sub(1);
+        let spare = spare.saturating_sub(self.geometry.descriptors);
+        let mut used = end.saturating_sub(gaps);
+        let mut group = 0;
+        while group < self.geometry.groups {
+            let start = group.saturating_mul(self.geometry.group);
+            if start < end {
+                used = used.saturating_sub(spare);
+            } else {
+                used = used
+                    .saturating_add(self.geometry.descriptors)
+                    .saturating_add(1);
+            }
+            group = next_copy(group);
+        }
+        used
+    }
+
+    /// Blocks that `group` has in use, as bits.
+    pub(crate) fn block_bits(&self, group: u64, bits: &mut [u8]) {
+        use crate::bytes::{clear_bits, set_bits};
+        let (start, end) = self.geometry.bounds(group);
+        let within = |block: u64| block.clamp(start, end).saturating_sub(start);
+        bits.fill(0);
+        set_bits(bits, 0, within(self.space.end()));
+        for gap in self.space.gaps() {
+            clear_bits(bits, within(gap.start), within(gap.end()));
+        }
+        if has_copy(group) {
+            let used = self.geometry.descriptors.saturating_add(1);
+            clear_bits(bits, 0, self.geometry.head);
+            set_bits(bits, 0, used);
+        }
+        // What the group does not have cannot be free.
+        let room = end.saturating_sub(start);
+        set_bits(bits, room, wide(bits.len()).saturating_mul(8));
+    }
+}

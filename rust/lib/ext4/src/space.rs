@@ -1,0 +1,168 @@
+//! Handing out blocks, front to back.
+
+/// A run of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+}
+
+impl Run {
+    pub(crate) fn end(self) -> u64 {
+        self.start.saturating_add(self.len)
+    }
+}
+
+/// The blocks of an image whose end is not known yet. What begins each group with a copy of the superblock is left out.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    /// Blocks in a group.
+    group: u64,
+    /// Blocks set aside at the start of a group with a copy.
+    head: u64,
+    /// The next block.
+    at: u64,
+    /// The first group with a copy that is not passed yet.
+    next: u64,
+    /// Runs that were left out because something wanted more blocks in one piece.
+    gaps: Vec<Run>,
+}
+
+impl Space {
+    pub(crate) fn new(group: u64, head: u64) -> Self {
+        Self {
+            group,
+            head,
+            at: head,
+            next: 1,
+            gaps: Vec::new(),
+        }
+    }
+
+    /// The block after the last one handed out.
+    pub(crate) fn end(&self) -> u64 {
+        self.at
+    }
+
+    pub(crate) fn gaps(&self) -> &[Run] {
+        &self.gaps
+    }
+
+    /// The next `len` blocks, in as many runs as it takes.
+    pub(crate) fn take(&mut self, len: u64, mut each: impl FnMut(Run)) {
+        let mut left = len;
+        while left > 0 {
+            let room = self.room();
+            let take = left.min(room);
+            if take > 0 {
+                each(Run {
+                    start: self.at,
+                    len: take,
+                });
+            }
+            self.at = self.at.saturating_add(take);
+            left = left.saturating_sub(take);
+        }
+    }
+
+    /// One block.
+    pub(crate) fn one(&mut self) -> u64 {
+        let mut block = 0;
+        self.take(1, |run| block = run.start);
+        block
+    }
+
+    /// `len` blocks in one piece, at most a group without its copy.
+    pub(crate) fn piece(&mut self, len: u64) -> u64 {
+        loop {
+            let room = self.room();
+            if room >= len || room == u64::MAX {
+                let start = self.at;
+                self.at = start.saturating_add(len);
+                return start;
+            }
+            self.gaps.push(Run {
+                start: self.at,
+                len: room,
+            });
+            self.at = self.at.saturating_add(room);
+        }
+    }
+
+    /// Blocks before the next copy, at least one.
+    fn room(&mut self) -> u64 {
+        loop {
+            let stop = self.next.saturating_mul(self.group);
+            if self.at < stop {
+                return stop.saturating_sub(self.at);
+            }
+            if self.at < stop.saturating_add(self.head) {
+                self.at = stop.saturating_add(self.head);
+            }
+            self.next = next_copy(self.next);
+        }
+    }
+}
+
+/// Whether `group` has a copy of superblock and descriptors: 0, 1 and the powers of 3, 5 and 7.
+pub(crate) fn has_copy(group: u64) -> bool {
+    group <= 1
+        || [3u64, 5, 7].into_iter().any(|base| {
+            let mut power = base;
+            while power < group {
+                power = power.saturating_mul(base);
+            }
+            power == group
+        })
+}
+
+/// The first group after `group` that has a copy.
+pub(crate) fn next_copy(group: u64) -> u64 {
+    let next = [3u64, 5, 7].into_iter().map(|base| {
+        let mut power = base;
+        while power <= group {
+            power = power.saturating_mul(base);
+        }
+        power
+    });
+    let next = next.min().unwrap_or(u64::MAX);
+    if group == 0 {
+        1
+    } else {
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies() {
+        let mut groups = vec![0];
+        while *groups.last().unwrap() < 100 {
+            groups.push(next_copy(*groups.last().unwrap()));
+        }
+        assert_eq!(groups, [0, 1, 3, 5, 7, 9, 25, 27, 49, 81, 125]);
+        let all: Vec<u64> = (0..126).filter(|g| has_copy(*g)).collect();
+        assert_eq!(all, groups);
+    }
+
+    #[test]
+    fn copies_are_stepped_over() {
+        let mut space = Space::new(100, 3);
+        let mut runs = Vec::new();
+        space.take(250, |run| runs.push((run.start, run.len)));
+        assert_eq!(runs, [(3, 97), (103, 153)]);
+        assert_eq!(space.piece(50), 303);
+        assert_eq!(
+            space.gaps(),
+            [Run {
+                start: 256,
+                len: 44
+            }]
+        );
+        assert_eq!(space.one(), 353);
+        assert_eq!(space.end(), 354);
+    }
+}
