@@ -13,8 +13,9 @@ use crate::error::Error;
 
 /// An output that is being written. Dropped without [`Output::commit`] it vanishes.
 ///
-/// Where the file system can (Linux's own all do), the file has no name until then, so that not even a killed process leaves
-/// anything. Elsewhere it is `.partial-…` in the output's folder.
+/// Where the file system can (ext4, XFS, btrfs, tmpfs, overlays of them), the file has no name until then, so that not even a
+/// killed process leaves anything. Elsewhere (NFS, FAT) it is `.partial-…` in the output's folder, which an error takes away,
+/// but not a signal.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -36,12 +37,20 @@ impl Output {
                 return Err(Error::NotAFile { path });
             }
         }
-        let file = match unnamed(folder(path)) {
-            Some(file) => Held::Unnamed(file),
-            None => Held::Named(named(path).map_err(create_error(path))?),
-        };
+        match unnamed(folder(path)) {
+            Some(file) => Ok(Self::held(path, Held::Unnamed(file))),
+            None => Self::create_named(path),
+        }
+    }
+
+    fn create_named(path: &Path) -> Result<Self, Error> {
+        let file = named(path).map_err(create_error(path))?;
+        Ok(Self::held(path, Held::Named(file)))
+    }
+
+    fn held(path: &Path, file: Held) -> Self {
         let path = path.to_owned();
-        Ok(Self { path, file })
+        Self { path, file }
     }
 
     /// Refuses to replace what the image is made of: one of the reader's inputs, or of the `other` files.
@@ -132,4 +141,36 @@ fn named(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     builder.prefix(".partial-").tempfile_in(folder(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// What file systems get that have no files without a name.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "only counted")]
+    fn a_file_with_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let count = || fs::read_dir(dir.path()).unwrap().count();
+        let output = Output::create_named(&path).unwrap();
+        assert_eq!(count(), 1);
+        drop(output);
+        assert_eq!(count(), 0);
+        for text in ["first", "second"] {
+            let output = Output::create_named(&path).unwrap();
+            output.file().write_all(text.as_bytes()).unwrap();
+            output.commit().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(count(), 1);
+        }
+        // As any new file, but that nobody else may write to it.
+        let usual = File::create(dir.path().join("usual")).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().mode(),
+            usual.metadata().unwrap().mode() & !0o022
+        );
+    }
 }

@@ -168,7 +168,12 @@ fn an_output_is_whole_or_absent() {
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(entries(dir.path()), ["out"]);
     }
-    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+    // As any new file, but that nobody else may write to it.
+    let usual = File::create(dir.path().join("usual")).unwrap();
+    assert_eq!(
+        fs::metadata(&path).unwrap().mode(),
+        usual.metadata().unwrap().mode() & !0o022
+    );
 }
 
 #[test]
