@@ -94,6 +94,7 @@ fn empty(mtime: i64) -> Tree {
         uid: 0,
         gid: 0,
         mtime,
+        mtime_nanos: 0,
     })
 }
 
