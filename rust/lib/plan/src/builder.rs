@@ -75,7 +75,7 @@ impl Builder {
         self.check(length(bytes))?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let zeros = rest.iter().take_while(|b| **b == 0).count();
+            let zeros = leading_zeros(rest);
             self.zeros = self
                 .zeros
                 .saturating_add(u64::try_from(zeros).unwrap_or(u64::MAX));
@@ -348,20 +348,36 @@ fn length(bytes: &[u8]) -> u64 {
 
 /// How many of `bytes` come before ZERO_RUN zeros, or before the zeros at the end, which the next piece may continue.
 fn until_zero_run(bytes: &[u8]) -> usize {
+    // A run that is long enough fills one of these.
+    const STEP: usize = 256;
     let run = usize::try_from(ZERO_RUN).unwrap_or(usize::MAX);
-    let mut at = 0usize;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(zero) = rest.iter().position(|b| *b == 0) else {
-            return bytes.len();
-        };
-        let start = at.saturating_add(zero);
-        let zeros = bytes.get(start..).unwrap_or_default();
-        let zeros = zeros.iter().take_while(|b| **b == 0).count();
-        let end = start.saturating_add(zeros);
-        if zeros >= run || end == bytes.len() {
+    let back = |end: usize| {
+        let before = bytes.get(..end).unwrap_or_default().iter().rev();
+        end.saturating_sub(before.take_while(|b| **b == 0).count())
+    };
+    for (index, chunk) in bytes.chunks_exact(STEP).enumerate() {
+        if leading_zeros(chunk) < STEP {
+            continue;
+        }
+        let at = index.saturating_mul(STEP);
+        let start = back(at);
+        let behind = bytes.get(at..).unwrap_or_default();
+        let end = at.saturating_add(leading_zeros(behind));
+        if end.saturating_sub(start) >= run {
             return start;
         }
-        at = end;
     }
-    at
+    back(bytes.len())
+}
+
+/// How many zeros `bytes` begin with.
+fn leading_zeros(bytes: &[u8]) -> usize {
+    const STEP: usize = 256;
+    let steps = bytes.chunks_exact(STEP);
+    let whole = steps
+        .take_while(|chunk| chunk.first() == Some(&0) && ZEROS.get(..STEP) == Some(chunk))
+        .count()
+        .saturating_mul(STEP);
+    let rest = bytes.iter().skip(whole);
+    whole.saturating_add(rest.take_while(|b| **b == 0).count())
 }
