@@ -37,6 +37,7 @@ impl Output {
                 return Err(Error::NotAFile { path });
             }
         }
+        fs::metadata(folder(path)).map_err(create_error(path))?;
         match unnamed(folder(path)) {
             Some(file) => Ok(Self::held(path, Held::Unnamed(file))),
             None => Self::create_named(path),

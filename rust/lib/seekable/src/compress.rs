@@ -16,7 +16,7 @@ const MEMORY: u64 = 256 << 20;
 /// What decides the bytes, besides the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
-    /// zstd's compression level.
+    /// zstd's compression level, from 1.
     pub level: i32,
     /// How much of the image is in a frame: what must be decompressed to read a byte.
     pub frame_size: u32,
@@ -49,9 +49,9 @@ impl Params {
 
     fn check(self, len: u64) -> Result<(), Error> {
         let Self { level, frame_size } = self;
-        let levels = zstd::compression_level_range();
-        if !levels.contains(&level) {
-            let (min, max) = (*levels.start(), *levels.end());
+        // Those below trade size for speed, which disks and networks are too slow for; 0 is another word for 3.
+        let (min, max) = (1, *zstd::compression_level_range().end());
+        if !(min..=max).contains(&level) {
             return Err(Error::Level { level, min, max });
         }
         if !(1..=MAX_FRAME).contains(&frame_size) {

@@ -167,7 +167,8 @@ fn refused_parameters() {
         let params = Params { level, frame_size };
         compress(&image, params, one, sink).unwrap_err().to_string()
     };
-    assert!(with(23, 4096).starts_with("compression level 23: want "));
+    assert_eq!(with(23, 4096), "compression level 23: want 1 to 22");
+    assert_eq!(with(0, 4096), "compression level 0: want 1 to 22");
     assert_eq!(with(3, 0), "frames of 0 bytes: want 1 to 67108864");
     assert_eq!(
         with(3, 1 << 27),
