@@ -8,7 +8,7 @@
 //! | the bytes are the plan's        | one writer for all of them; threads do not decide anything                              |
 //! | sparse                          | what is zero in the plan is never touched, and blocks of 4 KiB that turn out zero are not written |
 //! | shared, where it can be         | aligned ranges of at least 64 KiB share extents with their input: on XFS and btrfs no data is written for them |
-//! | little memory                   | each of a few threads has a buffer of 1 MiB, or two of a frame (4 MiB) when it compresses |
+//! | little memory                   | at most 8 threads with a buffer of 512 KiB, or as many with two of 4 MiB as stay below 256 MiB when they compress |
 //! | few system calls                | small pieces that lie near each other in an input are read by one call, and written by one |
 //! | whole or absent                 | the file has no name before it is whole, where the file system has such files: nothing is left even by a killed process |
 //! | inputs as they were             | an input that is written to or truncated meanwhile is an error, and the image is not kept |

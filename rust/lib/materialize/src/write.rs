@@ -15,12 +15,14 @@ use crate::inputs::Snapshot;
 use crate::jobs::{jobs, Job, BLOCK};
 use crate::share::Sharing;
 
-/// What a thread writes at a time.
-const CHUNK: u64 = 1 << 20;
+/// What a thread writes at a time. More stays in no cache of a core, less costs more calls.
+const CHUNK: u64 = 512 << 10;
+/// File systems let one thread write to a file at a time. These many keep it busy; more would only wait.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
 /// What is wanted besides the bytes.
 pub struct Options<'a> {
-    /// How many threads work. The bytes do not depend on it.
+    /// How many threads work, at most. The bytes do not depend on it.
     pub threads: NonZeroUsize,
     /// Whether to take the SHA-256 of what is written.
     pub digest: bool,
@@ -59,7 +61,7 @@ pub fn write(
         writing: Mutex::new(()),
     };
     let hash = ordered::run(
-        options.threads,
+        options.threads.min(THREADS),
         jobs(reader.plan(), CHUNK),
         options.digest.then(Hash::default),
         || Ok((Gather::default(), Vec::new())),
@@ -110,7 +112,7 @@ struct Writer<'a> {
     sharing: Sharing,
     /// Whether the buffer must hold all of a job afterwards, also what is shared.
     whole: bool,
-    /// File systems let one thread write to a file at a time; those that wait for this one sleep, and don't spin.
+    /// Whose turn it is to write: in the kernel they would spin while they wait.
     writing: Mutex<()>,
 }
 
