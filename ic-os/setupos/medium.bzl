@@ -11,10 +11,11 @@ visibility(["//ic-os/..."])
 _HOST = "host-os"
 _GUEST = "guest-os"
 
-def setupos_medium(env, host_disk, guest_disk, version = "//ic-os:version"):
+def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"):
     """Makes `:config` and `:data`. The disks are taken as plans: neither is written for this.
 
     Args:
+      name: name of what is made; unused, the targets have the names of partitions.
       env: "dev" or "prod"; an image of another env on the medium is an error that the status screen shows.
       host_disk: label of HostOS's disk (`:disk_plan` of an env).
       guest_disk: label of GuestOS's disk.

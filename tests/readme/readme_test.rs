@@ -127,11 +127,7 @@ fn ports() {
             let rule = line.strip_prefix("add rule inet filter services ").unwrap();
             let rule = rule.strip_suffix(" accept").unwrap();
             let (protocol, rest) = rule.split_once(" dport ").unwrap();
-            for port in rest
-                .trim_matches(['{', '}', ' '])
-                .split(',')
-                .map(str::trim)
-            {
+            for port in rest.trim_matches(['{', '}', ' ']).split(',').map(str::trim) {
                 ports.insert(format!("{protocol} {}", port.parse::<u16>().unwrap()));
             }
         }
