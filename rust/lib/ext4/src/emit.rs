@@ -4,7 +4,7 @@ use plan::{Builder, Input, Plan};
 use tree::{Kind, Stamp};
 
 use crate::body::{self, Body, Stretch};
-use crate::bytes::{file_system_seed, index, inode_seed, wide, BLOCK};
+use crate::bytes::{crc, file_system_seed, index, inode_seed, low16, narrow, put16, wide, BLOCK};
 use crate::error::Error;
 use crate::extents::{self, Extent};
 use crate::groups::{inode_bits, inodes_in_use, no_blocks, Groups};
@@ -247,7 +247,7 @@ impl Emitter<'_> {
         let mut block = std::mem::take(&mut self.scratch);
         block.fill(0);
         let slots = BLOCK / inode::SIZE;
-        let mut number = crate::bytes::narrow(before.saturating_add(1));
+        let mut number = narrow(before.saturating_add(1));
         let mut left = index(used);
         while left > 0 {
             for slot in block.chunks_exact_mut(inode::SIZE).take(left) {
@@ -265,11 +265,14 @@ impl Emitter<'_> {
     }
 
     fn inode(&self, number: u32, out: &mut [u8]) {
-        if number == JOURNAL {
+        if number == JOURNAL && self.journal.is_some() {
             self.journal_inode(out);
             return;
         }
         let Some(position) = Model::position(number) else {
+            // Reserved: nothing but its checksum, of which there is half as the inode has no further fields.
+            let sum = crc(inode_seed(self.seed, number), out);
+            put16(out, 0x7c, low16(sum));
             return;
         };
         let inode = self.model.inodes.get(position);

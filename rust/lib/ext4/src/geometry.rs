@@ -3,7 +3,7 @@
 use crate::bytes::{narrow, wide};
 use crate::error::Error;
 use crate::inode;
-use crate::model::Model;
+use crate::model::{Inode, Model};
 use crate::params::{BLOCK_SIZE, MIB_BLOCKS};
 use crate::space::has_copy;
 
@@ -29,8 +29,8 @@ pub(crate) struct Frame {
 impl Frame {
     /// The frame of an image of `blocks`, or of the smallest one; it depends on the base alone.
     pub(crate) fn of(model: &Model<'_>, base_data: u64, blocks: Option<u64>) -> Self {
-        let base = model.inodes.iter().filter(|inode| !inode.late).count();
-        let inodes = wide(base);
+        let of_base = |inode: &&Inode<'_>| !inode.late || inode.entry.over.is_some();
+        let inodes = wide(model.inodes.iter().filter(of_base).count());
         let all = match blocks {
             Some(blocks) => blocks,
             None => base_data.saturating_add(inodes / PER_BLOCK),
@@ -38,8 +38,8 @@ impl Frame {
         // A quarter more, for what is injected.
         let wanted = inodes.saturating_add(inodes / 4);
         let mut group = GROUP;
-        while group > LEAST_GROUP && all.div_ceil(group).saturating_mul(most_inodes(group)) < wanted
-        {
+        let room = |group| most_inodes(group).saturating_mul(all.div_ceil(group).max(1));
+        while group > LEAST_GROUP && room(group) < wanted {
             group /= 2;
         }
         let grown = match blocks {

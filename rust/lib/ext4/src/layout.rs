@@ -1,7 +1,7 @@
 //! Choosing the size, and the layout of the size chosen.
 
 use plan::{Input, Plan};
-use tree::{Kind, Tree};
+use tree::Tree;
 
 use crate::body::{self, Body};
 use crate::emit::emit;
@@ -60,8 +60,8 @@ pub fn layout(
 /// Blocks of the base's files, holes included.
 fn base_data(model: &Model<'_>) -> u64 {
     let mut blocks = 0u64;
-    for inode in model.inodes.iter().filter(|inode| !inode.late) {
-        if let Kind::File(source) = inode.entry.kind {
+    for inode in &model.inodes {
+        if let Some(source) = inode.base_source() {
             blocks = blocks.saturating_add(source.len.div_ceil(BLOCK_SIZE));
         }
     }
@@ -132,6 +132,8 @@ impl Chooser<'_> {
     fn smallest(&self, base: &Base, free_percent: u8) -> Result<Placement, Error> {
         let free = u64::from(free_percent);
         let mut mib = Geometry::least_mib(base.frame, self.inodes());
+        let mut moved;
+        let mut base = base;
         loop {
             if mib > MAX_MIB {
                 return Err(Error::DoesNotFit {
@@ -144,6 +146,15 @@ impl Chooser<'_> {
             let more = blocks.saturating_mul(free) / 400;
             let inodes = self.inodes().saturating_add(more);
             let geometry = Geometry::new(base.frame, mib, inodes, self.params.journal)?;
+            if geometry.descriptors > base.frame.descriptors {
+                // Many times what the base is: it has to make room.
+                let frame = Frame {
+                    descriptors: geometry.descriptors,
+                    ..base.frame
+                };
+                moved = Base::new(self.model, self.bodies, frame)?;
+                base = &moved;
+            }
             let placement = Placement::new(self.model, self.bodies, base, geometry)?;
             let used = placement.used();
             let share = 100u64.saturating_sub(free).max(1);

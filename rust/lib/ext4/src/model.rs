@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tree::{Entry, Kind, Stamp, Tree};
+use tree::{Entry, Kind, Source, Stamp, Tree};
 
 use crate::body::MAX_FILE;
 use crate::bytes::{narrow, wide};
@@ -30,11 +30,21 @@ pub(crate) struct Inode<'a> {
     pub(crate) entry: &'a Entry,
     pub(crate) number: u32,
     pub(crate) links: u32,
-    /// Whether it lies behind the base.
+    /// Whether its blocks lie behind the base.
     pub(crate) late: bool,
     pub(crate) attributes: Option<Box<Attributes>>,
     /// Position in [`Model::dirs`].
     pub(crate) dir: Option<usize>,
+}
+
+impl Inode<'_> {
+    /// The bytes that the base has, or had, for it.
+    pub(crate) fn base_source(&self) -> Option<Source> {
+        match (self.late, &self.entry.kind) {
+            (false, Kind::File(source)) => Some(*source),
+            _ => self.entry.over,
+        }
+    }
 }
 
 /// A directory.
@@ -52,7 +62,7 @@ pub(crate) struct Dir {
 /// All of a tree.
 #[derive(Debug)]
 pub(crate) struct Model<'a> {
-    /// The root, `lost+found`, the rest of layer 0 by path, layer 1 by path.
+    /// The root, `lost+found`, what is early by path, what is late by path.
     pub(crate) inodes: Vec<Inode<'a>>,
     pub(crate) dirs: Vec<Dir>,
     /// Names of each directory, those of layer 0 first.
@@ -69,6 +79,11 @@ struct Flat<'a> {
 }
 
 impl Flat<'_> {
+    /// Whether its name and number stand behind those of the base: it was injected, and in the place of nothing.
+    fn is_late(&self) -> bool {
+        self.entry.layer != 0 && self.entry.over.is_none()
+    }
+
     fn name(&self) -> &[u8] {
         let slash = self.path.iter().rposition(|b| *b == b'/');
         let start = slash.map_or(0, |at| at.saturating_add(1));
@@ -154,7 +169,7 @@ impl<'a> Model<'a> {
         let lost = (!own_lost).then_some((LOST_AND_FOUND, 0usize, 1usize, false));
         let by_layer = |late: bool| {
             let flats = flats.iter().skip(1);
-            flats.filter(move |flat| (flat.entry.layer != 0) == late)
+            flats.filter(move |flat| flat.is_late() == late)
         };
         let flat_names = by_layer(false).chain(by_layer(true)).map(|flat| {
             let parent = flats.get(flat.parent).map_or(0, |parent| parent.inode);
@@ -163,7 +178,7 @@ impl<'a> Model<'a> {
                 .path
                 .get(flat.path.len().saturating_sub(flat.name().len())..);
             let name = name.unwrap_or_default();
-            (name, parent, flat.inode, flat.entry.layer != 0)
+            (name, parent, flat.inode, flat.is_late())
         });
         let names: Vec<(&'a [u8], usize, usize, bool)> =
             lost.into_iter().chain(flat_names).collect();
@@ -351,11 +366,10 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
     for late in [false, true] {
         for flat in flats.iter_mut().skip(1) {
             let link = matches!(flat.entry.kind, Kind::HardLink { .. });
-            if link || (flat.entry.layer != 0) != late || (own_lost && flat.path == LOST_AND_FOUND)
-            {
+            if link || flat.is_late() != late || (own_lost && flat.path == LOST_AND_FOUND) {
                 continue;
             }
-            flat.inode = add(flat.path, flat.entry, late);
+            flat.inode = add(flat.path, flat.entry, flat.entry.layer != 0);
         }
     }
     for at in 0..flats.len() {

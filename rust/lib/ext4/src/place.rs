@@ -1,5 +1,6 @@
 //! Deciding where everything lies. The crate's page has the order, and why it is this one.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use tree::{Kind, Source};
@@ -11,7 +12,7 @@ use crate::extents::{self, Extent};
 use crate::geometry::{Frame, Geometry};
 use crate::inode::FAST_LINK;
 use crate::model::{Inode, Model};
-use crate::space::{has_copy, next_copy, Space};
+use crate::space::{has_copy, next_copy, Run, Space};
 
 /// Where an inode's blocks lie: ranges of the lists of [`Places`].
 #[derive(Clone, Debug, Default)]
@@ -48,11 +49,32 @@ impl Places {
 
     /// Blocks for a stretch of a file whose extents are those from `from` on.
     fn take(&mut self, space: &mut Space, from: usize, stretch: Stretch) {
+        self.take_kept(space, &mut Vec::new(), from, stretch);
+    }
+
+    /// The same; the blocks of `kept`, last ones first, are used before others.
+    fn take_kept(&mut self, space: &mut Space, kept: &mut Vec<Run>, from: usize, stretch: Stretch) {
         let mut logical = stretch.start;
-        space.take(stretch.len, |run| {
-            extents::push(&mut self.extents, from, logical, run.start, run.len);
-            logical = logical.saturating_add(run.len);
-        });
+        let mut left = stretch.len;
+        let mut put = |start: u64, len: u64| {
+            extents::push(&mut self.extents, from, logical, start, len);
+            logical = logical.saturating_add(len);
+        };
+        while left > 0 {
+            let Some(run) = kept.pop() else {
+                break;
+            };
+            let len = run.len.min(left);
+            put(run.start, len);
+            left = left.saturating_sub(len);
+            if len < run.len {
+                kept.push(Run {
+                    start: run.start.saturating_add(len),
+                    len: run.len.saturating_sub(len),
+                });
+            }
+        }
+        space.take(left, |run| put(run.start, run.len));
     }
 
     /// Nodes for a tree over the extents from `from` on; it is complete then.
@@ -68,19 +90,16 @@ impl Places {
     fn file(
         &mut self,
         space: &mut Space,
+        kept: &mut Vec<Run>,
         inode: usize,
-        source: Source,
-        bodies: &[Body],
-        scratch: &mut Vec<Stretch>,
-    ) -> Result<(), Error> {
-        stretches(bodies, source, scratch)?;
+        stretches: &[Stretch],
+    ) {
         let from = self.extents.len();
-        for stretch in scratch.iter() {
-            self.take(space, from, *stretch);
+        for stretch in stretches {
+            self.take_kept(space, kept, from, *stretch);
         }
         let end = self.extents.len();
         self.set(inode, |place| place.extents = from..end);
-        Ok(())
     }
 
     /// All blocks of an inode but a file's data and a directory's records.
@@ -140,6 +159,8 @@ pub(crate) struct Base {
     pub(crate) frame: Frame,
     places: Places,
     space: Space,
+    /// Blocks of files that were replaced, the last run first, by the inode that stands in their place.
+    kept: BTreeMap<usize, Vec<Run>>,
 }
 
 impl Base {
@@ -151,16 +172,23 @@ impl Base {
             ..Places::default()
         };
         let mut scratch = Vec::new();
-        let mut files: Vec<(Source, usize)> = Vec::new();
-        for (position, inode) in model.inodes.iter().enumerate() {
-            if let (Kind::File(source), false) = (&inode.entry.kind, inode.late) {
-                files.push((*source, position));
-            }
-        }
+        let inodes = model.inodes.iter().enumerate();
+        let files = inodes.filter_map(|(at, inode)| Some((inode.base_source()?, at, inode.late)));
+        let mut files: Vec<(Source, usize, bool)> = files.collect();
         // In the order of the input: what a file is called does not move it.
         files.sort_unstable();
-        for (source, position) in files {
-            places.file(&mut space, position, source, bodies, &mut scratch)?;
+        let mut kept = BTreeMap::new();
+        for (source, position, replaced) in files {
+            stretches(bodies, source, &mut scratch)?;
+            if replaced {
+                let len = scratch.iter().map(|stretch| stretch.len).sum();
+                let mut runs = Vec::new();
+                space.take(len, |run| runs.push(run));
+                runs.reverse();
+                kept.insert(position, runs);
+            } else {
+                places.file(&mut space, &mut Vec::new(), position, &scratch);
+            }
         }
         for (position, inode) in model.inodes.iter().enumerate() {
             if !inode.late {
@@ -177,6 +205,7 @@ impl Base {
             frame,
             places,
             space,
+            kept,
         })
     }
 }
@@ -206,6 +235,7 @@ impl Placement {
         let Base {
             mut places,
             mut space,
+            kept,
             ..
         } = base.clone();
         let groups = 0..geometry.groups;
@@ -234,21 +264,36 @@ impl Placement {
             block_bitmaps,
             journal,
         };
-        placement.late(model, bodies)?;
+        placement.late(model, bodies, kept)?;
         Ok(placement)
     }
 
-    fn late(&mut self, model: &Model<'_>, bodies: &[Body]) -> Result<(), Error> {
+    fn late(
+        &mut self,
+        model: &Model<'_>,
+        bodies: &[Body],
+        mut kept: BTreeMap<usize, Vec<Run>>,
+    ) -> Result<(), Error> {
         let (places, space) = (&mut self.places, &mut self.space);
         let mut scratch = Vec::new();
-        // All of layer 1 stands behind all of layer 0.
-        let first = model.inodes.partition_point(|inode| !inode.late);
-        let late = || model.inodes.iter().enumerate().skip(first);
+        let late = || {
+            model
+                .inodes
+                .iter()
+                .enumerate()
+                .filter(|(_, inode)| inode.late)
+        };
         for (position, inode) in late() {
             if let Kind::File(source) = inode.entry.kind {
-                places.file(space, position, source, bodies, &mut scratch)?;
+                stretches(bodies, source, &mut scratch)?;
+                let mut none = Vec::new();
+                let kept = kept.get_mut(&position).unwrap_or(&mut none);
+                places.file(space, kept, position, &scratch);
             }
         }
+        kept.into_values()
+            .flatten()
+            .for_each(|run| space.leave(run));
         for (position, inode) in late() {
             places.rest(space, position, inode);
         }

@@ -24,7 +24,7 @@ pub(crate) struct Space {
     at: u64,
     /// The first group with a copy that is not passed yet.
     next: u64,
-    /// Runs that were left out because something wanted more blocks in one piece.
+    /// Runs that are free: left out because something wanted more blocks in one piece, or given back.
     gaps: Vec<Run>,
 }
 
@@ -44,13 +44,36 @@ impl Space {
         self.at
     }
 
+    /// Gives back blocks that were handed out.
+    pub(crate) fn leave(&mut self, run: Run) {
+        if run.len > 0 {
+            self.gaps.push(run);
+        }
+    }
+
     pub(crate) fn gaps(&self) -> &[Run] {
         &self.gaps
     }
 
-    /// The next `len` blocks, in as many runs as it takes.
+    /// The next `len` blocks, in as many runs as it takes; gaps are filled first.
     pub(crate) fn take(&mut self, len: u64, mut each: impl FnMut(Run)) {
         let mut left = len;
+        while left > 0 {
+            let Some(gap) = self.gaps.first_mut() else {
+                break;
+            };
+            let take = left.min(gap.len);
+            each(Run {
+                start: gap.start,
+                len: take,
+            });
+            gap.start = gap.start.saturating_add(take);
+            gap.len = gap.len.saturating_sub(take);
+            left = left.saturating_sub(take);
+            if gap.len == 0 {
+                self.gaps.remove(0);
+            }
+        }
         while left > 0 {
             let room = self.room();
             let take = left.min(room);
@@ -81,7 +104,7 @@ impl Space {
                 self.at = start.saturating_add(len);
                 return start;
             }
-            self.gaps.push(Run {
+            self.leave(Run {
                 start: self.at,
                 len: room,
             });
@@ -162,7 +185,10 @@ mod tests {
                 len: 44
             }]
         );
-        assert_eq!(space.one(), 353);
-        assert_eq!(space.end(), 354);
+        assert_eq!(space.end(), 353);
+        runs.clear();
+        space.take(45, |run| runs.push((run.start, run.len)));
+        assert_eq!(runs, [(256, 44), (353, 1)]);
+        assert_eq!(space.gaps(), []);
     }
 }

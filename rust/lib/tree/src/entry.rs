@@ -96,6 +96,9 @@ pub struct Entry {
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// 0 for the base, 1 for what was injected: writers place layer 1 behind layer 0.
     pub layer: u8,
+    /// The bytes of the base's file that was here before this entry was injected, if they have no other name. Writers keep
+    /// their place, so that nothing else of the base moves.
+    pub over: Option<Source>,
 }
 
 impl Entry {
@@ -106,6 +109,7 @@ impl Entry {
             stamp,
             xattrs: BTreeMap::new(),
             layer: 1,
+            over: None,
         }
     }
 

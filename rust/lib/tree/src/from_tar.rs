@@ -71,6 +71,7 @@ pub(crate) fn implied(stamp: Stamp, layer: u8) -> Entry {
         stamp,
         xattrs: BTreeMap::new(),
         layer,
+        over: None,
     }
 }
 
@@ -107,6 +108,7 @@ fn convert(entry: archive::Entry) -> (Vec<u8>, Entry) {
         },
         xattrs: entry.xattrs,
         layer: 0,
+        over: None,
     };
     (entry.path, converted)
 }

@@ -22,8 +22,14 @@ impl Tree {
         let path = self.resolve(&written, false, origin)?;
         self.check_place(&path, &entry, origin)?;
         self.make_parents(&path, &entry);
-        self.hand_over(&path);
+        let handed_over = self.hand_over(&path);
         let mut entry = entry;
+        entry.over = match self.entries.get(&path) {
+            Some(old) if old.layer < entry.layer && !handed_over => {
+                old.source().filter(|old| old.len > 0)
+            }
+            _ => None,
+        };
         if let (Kind::Dir, Some(old)) = (&entry.kind, self.entries.get(&path)) {
             // What lies in it stays where it is, and so must the directory.
             entry.layer = old.layer;

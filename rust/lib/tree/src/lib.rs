@@ -23,6 +23,7 @@ mod links;
 mod manifest;
 mod name;
 mod parse;
+mod scan;
 mod sources;
 mod to_tar;
 #[allow(clippy::module_inception, reason = "the type this crate is about")]

@@ -140,40 +140,50 @@ impl Tree {
         }
     }
 
-    /// Before `path` goes: the next name of its file, if there is one, becomes the file.
-    pub(crate) fn hand_over(&mut self, path: &[u8]) {
+    /// Before `path` goes: the next name of its file becomes the file; whether there is one.
+    pub(crate) fn hand_over(&mut self, path: &[u8]) -> bool {
         let Some(file) = self.entries.get(path).cloned() else {
-            return;
+            return false;
         };
         if matches!(file.kind, Kind::HardLink { .. } | Kind::Dir) {
-            return;
+            return false;
         }
         let names = |e: &Entry| matches!(&e.kind, Kind::HardLink { target } if target == path);
         let links = self.entries.iter().filter(|(_, entry)| names(entry));
         let links: Vec<Vec<u8>> = links.map(|(link, _)| link.clone()).collect();
         let Some((first, others)) = links.split_first() else {
-            return;
+            return false;
         };
         self.entries.insert(first.clone(), file);
         for link in others {
             self.point(link, first);
         }
+        true
     }
 
     /// A hard link must name an entry that is neither a directory nor a hard link.
-    pub(crate) fn check_hard_link(&self, path: &[u8], target: &[u8]) -> Result<(), Error> {
-        let reason = match self.entries.get(target).map(|entry| &entry.kind) {
-            None => "is not there",
-            Some(Kind::Dir) => "is a directory",
-            Some(Kind::HardLink { .. }) => "is a hard link itself",
-            Some(_) => return Ok(()),
-        };
-        Err(Error::BadHardLink {
-            path: name::display(path),
-            target: name::display(target),
-            reason,
-        })
+    fn check_hard_link(&self, path: &[u8], target: &[u8]) -> Result<(), Error> {
+        check_hard_link(path, target, self.entries.get(target))
     }
+}
+
+/// A hard link against what its target is.
+pub(crate) fn check_hard_link(
+    path: &[u8],
+    target: &[u8],
+    file: Option<&Entry>,
+) -> Result<(), Error> {
+    let reason = match file.map(|entry| &entry.kind) {
+        None => "is not there",
+        Some(Kind::Dir) => "is a directory",
+        Some(Kind::HardLink { .. }) => "is a hard link itself",
+        Some(_) => return Ok(()),
+    };
+    Err(Error::BadHardLink {
+        path: name::display(path),
+        target: name::display(target),
+        reason,
+    })
 }
 
 fn missing(path: &[u8], reason: &'static str) -> Error {

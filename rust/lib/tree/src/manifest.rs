@@ -12,7 +12,7 @@ use crate::name;
 use crate::tree::Tree;
 
 /// The format's number, in the first line.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The first line.
 #[derive(Debug, Deserialize, Serialize)]
@@ -50,6 +50,8 @@ pub(crate) struct Line {
     pub(crate) rdev: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) xattrs: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) over: Option<(usize, u64, u64)>,
     pub(crate) layer: u8,
 }
 
@@ -108,6 +110,7 @@ fn line(path: &[u8], entry: &Entry) -> Line {
         xattrs: xattrs
             .map(|(key, value)| (name::display(key), base64::encode(value)))
             .collect(),
+        over: entry.over.map(|s| (s.input, s.offset, s.len)),
         layer: entry.layer,
     }
 }

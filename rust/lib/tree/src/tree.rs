@@ -23,6 +23,7 @@ impl Tree {
             stamp: root,
             xattrs: BTreeMap::new(),
             layer: 0,
+            over: None,
         };
         Self {
             inputs: Vec::new(),

@@ -281,6 +281,31 @@ fn refused_injections() {
     tree.insert(b"/bin", link("usr/lib"), "o").unwrap();
 }
 
+/// Who lays out the base needs to know what was there.
+#[test]
+fn what_was_replaced_is_remembered() {
+    let mut tree = base();
+    let source = tree.get(b"etc/conf").unwrap().source();
+    let new = file(&mut tree, 9);
+    tree.insert(b"etc/conf", new.clone(), "x").unwrap();
+    assert_eq!(tree.get(b"etc/conf").unwrap().over, source);
+    assert!(text(&tree).contains(r#""over":[0,2048,3],"layer":1}"#));
+    assert_eq!(
+        Tree::read(text(&tree).as_bytes()).unwrap().entries(),
+        tree.entries()
+    );
+    // Under another name it is still there; in the place of a link there was nothing.
+    for path in ["usr/bin/a", "usr/lib/l"] {
+        tree.insert(path.as_bytes(), new.clone(), "x").unwrap();
+        assert_eq!(tree.get(path.as_bytes()).unwrap().over, None, "{path}");
+    }
+    for path in ["usr/bin/m", "usr/bin/z"] {
+        tree.insert(path.as_bytes(), new.clone(), "x").unwrap();
+    }
+    let last = tree.get(b"usr/bin/z").unwrap();
+    assert_eq!(last.over.map(|s| (s.offset, s.len)), Some((512, 10)));
+}
+
 #[test]
 fn removal() {
     let mut tree = base();
@@ -302,7 +327,7 @@ fn line(fields: &str) -> String {
 
 #[test]
 fn refused_manifests() {
-    let head = r#"{"tree":1,"inputs":[{"len":100}]}"#;
+    let head = r#"{"tree":2,"inputs":[{"len":100}]}"#;
     let cases = [
         (vec![], "manifest line 1: the manifest is empty"),
         (
@@ -310,8 +335,8 @@ fn refused_manifests() {
             "manifest line 1: missing field `tree` (column 2)",
         ),
         (
-            vec![r#"{"tree":2,"inputs":[]}"#.into()],
-            "manifest line 1: version 2, but only 1 is known",
+            vec![r#"{"tree":1,"inputs":[]}"#.into()],
+            "manifest line 1: version 1, but only 2 is known",
         ),
         (
             vec![head.into()],
