@@ -1,4 +1,27 @@
 //! Looking into disk and file-system images: everything in them as text that can be compared, and their files.
+//!
+//! [`dump()`] reads an [`Image`] into data ([`Dump`]), [`write_text`] writes that as text, serde as JSON; `docs/formats/imgdump.md`
+//! describes both. Different images give different dumps: what has no meaning here is in a digest. [`Files`] finds files by
+//! their [`Place`], [`extract()`] copies them out.
+//!
+//! | in the image                                  | read by            | after                                          |
+//! |-----------------------------------------------|--------------------|------------------------------------------------|
+//! | protective MBR, GPT, backup GPT               | `gpt`              | UEFI 2.10, chapter 5                           |
+//! | ext2, ext3, ext4                              | `ext4`             | the kernel's `filesystems/ext4` pages          |
+//! | FAT12, FAT16, FAT32                           | `fat`              | Microsoft's overview, 1.03                     |
+//! | dm-verity behind a file system                | crate `verity`     |                                                |
+//! | GRUB environment block, alone or as a file    | crate `grubenv`    |                                                |
+//! | anything else                                 | size and digest    |                                                |
+//!
+//! # Hostile images
+//!
+//! Nothing in an image is believed. It is read through a window that ends where the image ends; lengths are compared with
+//! it before memory is taken; a block or cluster belongs to one file, a directory is entered once, so that the work is bounded by
+//! the length of the image; holes, names and attributes, which could multiply, have budgets. What is wrong becomes a line of the dump,
+//! and what follows is still read. Only a failing read ends a dump.
+//!
+//! The readers are none of ours that write these formats, and share nothing with them.
+
 mod bytes;
 mod claims;
 mod content;

@@ -41,6 +41,11 @@ fn permissions(entry: &Entry) -> String {
 /// A line of `ls -l`: `entry` is shown with the attributes of `whole`, under `name`.
 pub fn long(entry: &Entry, whole: &Entry, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let attributes = whole.attributes.clone().unwrap_or_default();
+    // The root directory of FAT has no attributes at all.
+    let time = match whole.attributes {
+        Some(_) => attributes.mtime.to_string(),
+        None => "-".to_owned(),
+    };
     let id = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
     let size = match &whole.node {
         Node::File(file) => file.size.to_string(),
@@ -50,11 +55,10 @@ pub fn long(entry: &Entry, whole: &Entry, name: &str, out: &mut dyn Write) -> io
     };
     write!(
         out,
-        "{} {:>5} {:>5} {size:>10} {} {name}",
+        "{} {:>5} {:>5} {size:>10} {time} {name}",
         permissions(whole),
         id(attributes.uid),
         id(attributes.gid),
-        attributes.mtime,
     )?;
     match &entry.node {
         Node::Symlink { target } => writeln!(out, " -> {target}"),

@@ -101,10 +101,12 @@ impl Superblock {
 
     /// Position of the descriptor of a group.
     pub(super) fn descriptor(&self, group: u64) -> u64 {
-        let table = self
-            .first_data_block
-            .saturating_add(1)
-            .saturating_mul(self.block_size);
+        // Clusters of several blocks leave no block out at the start, but the superblock is in block 1 all the same.
+        let superblock = match (self.first_data_block, self.block_size) {
+            (0, 1024) => 1,
+            (first, _) => first,
+        };
+        let table = superblock.saturating_add(1).saturating_mul(self.block_size);
         table.saturating_add(group.saturating_mul(self.descriptor_size))
     }
 
