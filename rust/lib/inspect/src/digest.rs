@@ -127,16 +127,18 @@ fn sparse(window: Window<'_>, file: &File) -> Result<Digest, Fault> {
 
 /// What is to be hashed.
 enum Task {
+    /// All of the entry at this position.
     Whole(usize),
+    /// What is not zero of it.
     Sparse(usize),
-    /// Of a file system of this length.
+    /// What no file has of a file system of this length.
     Rest(u64),
 }
 
 /// What came out.
 enum Outcome {
-    File(FileDigest, Option<Vec<(Name, Name)>>),
-    Damage(String),
+    File(usize, FileDigest, Option<Vec<(Name, Name)>>),
+    Damage(usize, String),
     Rest(Digest),
 }
 
@@ -146,83 +148,92 @@ pub(crate) fn all(
     entries: &mut [Entry],
     len: Option<u64>,
 ) -> Result<Option<Digest>, Error> {
-    // Holes cost time without taking room in the image: so many zeros are hashed, in the order of paths, and no more.
-    let mut zeros = window.len().saturating_add(1 << 30);
-    let mut tasks: Vec<(u64, Task)> = Vec::new();
+    let (mut tasks, taken) = tasks(window, entries);
     tasks.extend(len.map(|len| (len, Task::Rest(len))));
-    let mut taken = Vec::new();
-    for (position, entry) in entries.iter().enumerate() {
-        let Node::File(file) = &entry.node else {
-            continue;
-        };
-        if entry.damage.is_some() && file.runs.is_empty() && file.size > 0 {
-            continue;
-        }
-        let mapped = file
-            .runs
-            .iter()
-            .fold(0u64, |n, run| n.saturating_add(run.len));
-        taken.extend(
-            file.runs
-                .iter()
-                .map(|run| (run.from, run.from.saturating_add(run.len))),
-        );
-        match zeros.checked_sub(file.size.saturating_sub(mapped)) {
-            Some(left) => {
-                zeros = left;
-                tasks.push((file.size, Task::Whole(position)));
-            }
-            None => tasks.push((mapped, Task::Sparse(position))),
-        }
-    }
-    taken.sort_unstable();
     // The longest first, so that no core is left with it at the end.
     tasks.sort_by_key(|(len, _)| std::cmp::Reverse(*len));
-    let run = |task: &Task| -> Result<(usize, Outcome), Error> {
-        let position = match task {
-            Task::Rest(len) => {
-                return Ok((usize::MAX, Outcome::Rest(outside(window, &taken, *len)?)))
-            }
-            Task::Whole(position) | Task::Sparse(position) => *position,
-        };
-        let Some(Node::File(file)) = entries.get(position).map(|entry| &entry.node) else {
-            return Ok((position, Outcome::Damage(String::new())));
-        };
-        let outcome = damaged(match task {
-            Task::Sparse(_) => {
-                sparse(window, file).map(|digest| (FileDigest::Sparse(digest), None))
-            }
-            _ => whole(window, file).map(|(digest, kept)| {
-                let variables = kept.as_deref().and_then(grubenv::variables);
-                (FileDigest::Whole(digest), variables)
-            }),
-        })?;
-        Ok((
-            position,
-            match outcome {
-                Ok((digest, variables)) => Outcome::File(digest, variables),
-                Err(problem) => Outcome::Damage(problem),
-            },
-        ))
-    };
-    let outcomes = parallel(&tasks, |(_, task)| run(task))?;
+    let outcomes = parallel(&tasks, |(_, task)| match task {
+        Task::Rest(len) => outside(window, &taken, *len).map(Outcome::Rest),
+        Task::Whole(at) => one(entries, *at, |file| {
+            let (digest, kept) = whole(window, file)?;
+            let variables = kept.as_deref().and_then(grubenv::variables);
+            Ok((FileDigest::Whole(digest), variables))
+        }),
+        Task::Sparse(at) => one(entries, *at, |file| {
+            Ok((FileDigest::Sparse(sparse(window, file)?), None))
+        }),
+    })?;
     let mut rest = None;
-    for (position, outcome) in outcomes {
-        match (outcome, entries.get_mut(position)) {
-            (Outcome::Rest(digest), _) => rest = Some(digest),
-            (Outcome::File(digest, variables), Some(entry)) => {
-                if let Node::File(file) = &mut entry.node {
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Rest(digest) => rest = Some(digest),
+            Outcome::File(at, digest, variables) => {
+                if let Some(Node::File(file)) = entries.get_mut(at).map(|entry| &mut entry.node) {
                     file.digest = Some(digest);
                     file.grubenv = variables;
                 }
             }
-            (Outcome::Damage(problem), Some(entry)) => {
-                let _ = entry.damage.get_or_insert(problem);
+            Outcome::Damage(at, problem) => {
+                if let Some(entry) = entries.get_mut(at) {
+                    entry.damage.get_or_insert(problem);
+                }
             }
-            _ => {}
         }
     }
     Ok(rest)
+}
+
+/// A file's digest by `hash`.
+fn one(
+    entries: &[Entry],
+    at: usize,
+    hash: impl FnOnce(&File) -> Result<(FileDigest, Option<Vec<(Name, Name)>>), Fault>,
+) -> Result<Outcome, Error> {
+    let Some(Node::File(file)) = entries.get(at).map(|entry| &entry.node) else {
+        return Ok(Outcome::Damage(at, "no file".to_owned()));
+    };
+    Ok(match damaged(hash(file))? {
+        Ok((digest, variables)) => Outcome::File(at, digest, variables),
+        Err(problem) => Outcome::Damage(at, problem),
+    })
+}
+
+/// A task with the number of bytes that it reads.
+type Weighed = (u64, Task);
+/// First byte and the one behind the last.
+type Ends = (u64, u64);
+
+/// What to do for each file; and where files lie, sorted.
+fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
+    // Holes cost time without taking room in the image: so many zeros are hashed, in the order of paths, and no more.
+    let mut zeros = window.len().saturating_add(1 << 30);
+    let (mut tasks, mut taken) = (Vec::new(), Vec::new());
+    for (at, entry) in entries.iter().enumerate() {
+        let Node::File(file) = &entry.node else {
+            continue;
+        };
+        if entry.lost().is_some() {
+            continue;
+        }
+        let ends = file
+            .runs
+            .iter()
+            .map(|run| (run.from, run.from.saturating_add(run.len)));
+        taken.extend(ends);
+        let mapped = file
+            .runs
+            .iter()
+            .fold(0u64, |sum, run| sum.saturating_add(run.len));
+        match zeros.checked_sub(file.size.saturating_sub(mapped)) {
+            Some(left) => {
+                zeros = left;
+                tasks.push((file.size, Task::Whole(at)));
+            }
+            None => tasks.push((mapped, Task::Sparse(at))),
+        }
+    }
+    taken.sort_unstable();
+    (tasks, taken)
 }
 
 /// `work` on all of `tasks`, by all cores.

@@ -173,6 +173,9 @@ impl Job<'_> {
     /// Owner, attributes, mode and time, in this order: a change of owner takes set-user-ID away.
     fn attributes(&mut self, entry: &Entry, path: &Path) -> Result<(), Error> {
         let whole = self.files.whole(entry);
+        if let (Some(damage), None) = (&whole.damage, whole.lost()) {
+            self.note(entry, &format!("damaged: {damage}"));
+        }
         let Some(attributes) = &whole.attributes else {
             return Ok(());
         };

@@ -222,8 +222,8 @@ impl<'a> Files<'a> {
             let (path, kind) = (path(), entry.node.as_str());
             return Err(Error::NotAFile { path, kind });
         };
-        if let Some(reason) = &entry.damage {
-            let reason = reason.clone();
+        if let Some(reason) = entry.lost() {
+            let reason = reason.to_owned();
             return Err(Error::Damaged {
                 path: path(),
                 reason,

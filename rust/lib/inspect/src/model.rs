@@ -239,6 +239,16 @@ pub struct Entry {
     pub(crate) inode: u64,
 }
 
+impl Entry {
+    /// Why the content of a regular file is not to be had. Other damage leaves it readable.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        match &self.node {
+            Node::File(file) if file.runs.is_empty() && file.size > 0 => self.damage.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// Types of files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]

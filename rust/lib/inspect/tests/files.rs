@@ -306,3 +306,29 @@ fn as_another_fat_reader() {
         }
     }
 }
+
+/// A file whose inode has a wrong checksum is read, and the damage is said.
+#[test]
+fn suspicious_is_not_lost() {
+    let mut image = ext4(b"extra");
+    let at = image
+        .windows(8)
+        .position(|b| b == b"\x07\x01grubenv".get(..8).unwrap());
+    assert!(at.is_some());
+    let table = u32::from_le_bytes(image[4104..4108].try_into().unwrap());
+    let entry = at.unwrap() - 6;
+    let inode = u32::from_le_bytes(image[entry..entry + 4].try_into().unwrap());
+    let inode = usize::try_from(table * 4096 + (inode - 1) * 256).unwrap();
+    // The generation, which nothing but the checksum depends on.
+    image[inode + 0x64] ^= 1;
+    assert_eq!(cat(&image, "/grubenv").unwrap(), grubenv());
+    let text = fixtures::dump(&image);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("/grubenv file "))
+        .unwrap();
+    assert!(
+        line.contains(" sha256:") && line.contains(" damaged: the checksum of inode "),
+        "{line}"
+    );
+}

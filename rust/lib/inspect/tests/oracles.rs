@@ -26,7 +26,13 @@ fn run(name: &str, args: &[&str]) -> Option<String> {
         println!("skipped: {name} is not installed");
         return None;
     };
-    let output = Command::new(program).args(args).output().unwrap();
+    let mut command = Command::new(program);
+    // mtools takes names as the locale says.
+    let output = command
+        .args(args)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} {args:?}: {errors}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())

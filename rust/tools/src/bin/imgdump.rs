@@ -309,7 +309,11 @@ fn with_file(
     if found.is_err() {
         warn(&files);
     }
-    body(&files, found?)
+    let entry = found?;
+    if let Some(damage) = &files.whole(entry).damage {
+        eprintln!("imgdump: warning: {}: damaged: {damage}", entry.path);
+    }
+    body(&files, entry)
 }
 
 /// Damage may be why a file is not there.

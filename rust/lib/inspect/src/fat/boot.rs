@@ -66,21 +66,12 @@ impl Boot {
             0 => u64::from(u32_at(b, 36)),
             sectors => sectors.into(),
         };
-        let jump = matches!((u8_at(b, 0), u8_at(b, 2)), (0xeb, 0x90) | (0xe9, _));
-        let valid = jump
-            && u16_at(b, 510) == 0xaa55
-            && matches!(sector_size, 512 | 1024 | 2048 | 4096)
-            && per_cluster.is_power_of_two()
-            && reserved > 0
-            && tables > 0
-            && matches!(u8_at(b, 21), 0xf0 | 0xf8..)
-            && per_table > 0;
         let root_sectors = root_entries.saturating_mul(32).div_ceil(sector_size.max(1));
         let meta = u64::from(tables)
             .saturating_mul(per_table)
             .saturating_add(reserved)
             .saturating_add(root_sectors);
-        let data_sectors = sectors.checked_sub(meta).filter(|_| valid);
+        let data_sectors = sectors.checked_sub(meta).filter(|_| is_valid(b));
         let clusters = data_sectors.map_or(0, |n| times(n, per_cluster));
         // The specification's limits: the number of clusters alone decides.
         let kind = match clusters {
@@ -159,6 +150,19 @@ impl Boot {
         ]);
         parameters
     }
+}
+
+/// Whether the fields make sense, as far as each does for itself.
+fn is_valid(b: &[u8]) -> bool {
+    let jump = matches!((u8_at(b, 0), u8_at(b, 2)), (0xeb, 0x90) | (0xe9, _));
+    let (reserved, tables) = (u16_at(b, 14), u8_at(b, 16));
+    jump && u16_at(b, 510) == 0xaa55
+        && matches!(u16_at(b, 11), 512 | 1024 | 2048 | 4096)
+        && u8_at(b, 13).is_power_of_two()
+        && reserved > 0
+        && tables > 0
+        && matches!(u8_at(b, 21), 0xf0 | 0xf8..)
+        && (u16_at(b, 22) > 0 || u32_at(b, 36) > 0)
 }
 
 /// A padded field without its padding.
