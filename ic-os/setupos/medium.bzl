@@ -12,10 +12,10 @@ _HOST = "host-os"
 _GUEST = "guest-os"
 
 def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"):
-    """Makes `:config` and `:data`. The disks are taken as plans: neither is written for this.
+    """Makes `:config` and `:data`, and `:NAME` of both. The disks are taken as plans: neither is written for this.
 
     Args:
-      name: name of what is made; unused, the targets have the names of partitions.
+      name: name of the target of both.
       env: "dev" or "prod"; an image of another env on the medium is an error that the status screen shows.
       host_disk: label of HostOS's disk (`:disk_plan` of an env).
       guest_disk: label of GuestOS's disk.
@@ -64,5 +64,13 @@ def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"
         timestamp = TIMESTAMP,
         tree = ":data_tree",
         uuid = IDS["data"],
+        **STEP
+    )
+    native.filegroup(
+        name = name,
+        srcs = [
+            ":config",
+            ":data",
+        ],
         **STEP
     )
