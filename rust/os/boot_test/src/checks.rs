@@ -1,15 +1,15 @@
 //! What must hold in a running guest, whichever way one got in: commands for root's shell and what they should say.
+//!
+//! What only some systems have is beside them, in [`crate::os`].
 
-use std::time::Duration;
-
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use vm::{Output, Shell};
 
 use crate::report::Report;
 use crate::Setting;
 
 /// One command and its expected outcome.
-struct Check {
+pub(crate) struct Check {
     name: &'static str,
     command: &'static str,
     want: Want,
@@ -27,136 +27,169 @@ enum Want {
 
 use Want::{FailsWith, Prints, Succeeds};
 
-/// Units that must be active once the guest is up.
-const UNITS: [&str; 10] = [
-    "chrony.service",
-    "ingest-config.service",
-    "nftables.service",
-    "orchestrator.service",
-    "setup-hostname.service",
-    "setup-network.service",
-    "setup-ssh-keys.service",
-    "ssh.service",
-    "systemd-networkd.service",
-    "systemd-resolved.service",
+/// The command succeeds and prints exactly `text`.
+pub(crate) const fn prints(name: &'static str, command: &'static str, text: &'static str) -> Check {
+    let want = Prints(text);
+    Check {
+        name,
+        command,
+        want,
+    }
+}
+
+/// The command succeeds.
+pub(crate) const fn succeeds(name: &'static str, command: &'static str) -> Check {
+    let want = Succeeds;
+    Check {
+        name,
+        command,
+        want,
+    }
+}
+
+/// The command fails and prints something with `text` in it.
+pub(crate) const fn fails(name: &'static str, command: &'static str, text: &'static str) -> Check {
+    let want = FailsWith(text);
+    Check {
+        name,
+        command,
+        want,
+    }
+}
+
+const READ_ONLY: &str = "Read-only file system";
+
+/// Every system.
+const COMMON: &[Check] = &[
+    prints(
+        "no unit has failed",
+        "systemctl --failed --no-legend --plain",
+        "",
+    ),
+    prints(
+        "the root file system is read-only ext4",
+        "findmnt -no FSTYPE,OPTIONS / | grep -Eo '^ext4 +ro' | tr -s ' '",
+        "ext4 ro",
+    ),
+    prints(
+        "the root is behind dm-verity",
+        "findmnt -nvo SOURCE / && veritysetup status root | awk '/type:|status:/ { print $2 }'",
+        "/dev/mapper/root\nVERITY\nverified",
+    ),
+    fails("nothing can be written to /", "touch /probe", READ_ONLY),
+    fails(
+        "nothing can be written to /etc",
+        "touch /etc/probe",
+        READ_ONLY,
+    ),
+    fails(
+        "nothing can be written to /opt/ic",
+        "echo x >>/opt/ic/share/version.txt",
+        READ_ONLY,
+    ),
+    succeeds(
+        "/var can be written to",
+        "touch /var/lib/probe && rm /var/lib/probe",
+    ),
+    succeeds(
+        "the firewall drops what it does not know",
+        "nft list chain inet filter input | grep -q 'policy drop'",
+    ),
+    fails(
+        "no ssh host key came with the image",
+        "ls /etc/ssh | grep ssh_host",
+        "",
+    ),
+    succeeds(
+        "the machine id is the machine's",
+        "[ \"$(cat /etc/machine-id)\" = \"$(tr -d - </sys/class/dmi/id/product_uuid)\" ]",
+    ),
 ];
 
-const COMMON: [Check; 19] = [
-    Check {
-        name: "no unit has failed",
-        command: "systemctl --failed --no-legend --plain",
-        want: Prints(""),
-    },
-    Check {
-        name: "the root file system is read-only ext4",
-        command: "findmnt -no FSTYPE,OPTIONS / | grep -Eo '^ext4 +ro' | tr -s ' '",
-        want: Prints("ext4 ro"),
-    },
-    Check {
-        name: "nothing can be written to /",
-        command: "touch /probe",
-        want: FailsWith("Read-only file system"),
-    },
-    Check {
-        name: "nothing can be written to /etc",
-        command: "touch /etc/probe",
-        want: FailsWith("Read-only file system"),
-    },
-    Check {
-        name: "nothing can be written to /opt/ic",
-        command: "echo x >>/opt/ic/share/version.txt",
-        want: FailsWith("Read-only file system"),
-    },
-    Check {
-        name: "the root is on partition A_root",
-        command: "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /)\"",
-        want: Prints("A_root"),
-    },
-    Check {
-        name: "/var is on partition A_var",
-        command: "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /var)\"",
-        want: Prints("A_var"),
-    },
-    Check {
-        name: "/var can be written to",
-        command: "touch /var/lib/probe && rm /var/lib/probe",
-        want: Prints(""),
-    },
-    Check {
-        name: "/boot/config is on partition config",
-        command: "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/config)\"",
-        want: Prints("config"),
-    },
-    Check {
-        name: "/boot/grub is on partition grub",
-        command: "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/grub)\"",
-        want: Prints("grub"),
-    },
-    Check {
-        name: "the kernel was told the slot",
-        command: "tr ' ' '\\n' </proc/cmdline | grep ^boot_alternative=",
-        want: Prints("boot_alternative=A"),
-    },
-    Check {
-        name: "the first boot left the cycle stable",
-        command: "grep -a ^boot_cycle= /boot/grub/grubenv",
-        want: Prints("boot_cycle=stable"),
-    },
-    Check {
-        name: "manageboot knows the running slot",
-        command: "/opt/ic/bin/manageboot current",
-        want: Prints("A"),
-    },
-    Check {
-        name: "manageboot knows the slot to upgrade",
-        command: "/opt/ic/bin/manageboot target",
-        want: Prints("B"),
-    },
-    Check {
-        name: "manageboot knows the next slot",
-        command: "/opt/ic/bin/manageboot next",
-        want: Prints("A"),
-    },
-    Check {
-        name: "the replica runs as its own user",
-        command: "stat -c %U $(grep -lsx replica /proc/[0-9]*/comm)",
-        want: Prints("ic-replica"),
-    },
-    Check {
-        name: "the firewall drops what it does not know",
-        command: "nft list chain inet filter input | grep -q 'policy drop'",
-        want: Succeeds,
-    },
-    Check {
-        name: "no ssh host key came with the image",
-        command: "ls /etc/ssh | grep ssh_host",
-        want: FailsWith(""),
-    },
-    Check {
-        name: "the machine id is the machine's",
-        command: "[ \"$(cat /etc/machine-id)\" = \"$(tr -d - </sys/class/dmi/id/product_uuid)\" ]",
-        want: Succeeds,
-    },
+/// Systems with two slots, upgraded in place.
+pub(crate) const SLOTS: &[Check] = &[
+    prints(
+        "the root is on partition A_root",
+        "lsblk -rnso PARTLABEL /dev/mapper/root | grep . | sort -u",
+        "A_root",
+    ),
+    prints(
+        "/var is on partition A_var",
+        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /var)\"",
+        "A_var",
+    ),
+    prints(
+        "/boot/config is on partition config",
+        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/config)\"",
+        "config",
+    ),
+    prints(
+        "/boot/grub is on partition grub",
+        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/grub)\"",
+        "grub",
+    ),
+    prints(
+        "the kernel was told the slot",
+        "tr ' ' '\\n' </proc/cmdline | grep ^boot_alternative=",
+        "boot_alternative=A",
+    ),
+    prints(
+        "the first boot left the cycle stable",
+        "grep -a ^boot_cycle= /boot/grub/grubenv",
+        "boot_cycle=stable",
+    ),
+    prints(
+        "manageboot knows the running slot",
+        "/opt/ic/bin/manageboot current",
+        "A",
+    ),
+    prints(
+        "manageboot knows the slot to upgrade",
+        "/opt/ic/bin/manageboot target",
+        "B",
+    ),
+    prints(
+        "manageboot knows the next slot",
+        "/opt/ic/bin/manageboot next",
+        "A",
+    ),
 ];
 
-/// Waits until the guest has started everything, then runs all checks in root's `shell`.
+/// Production images that somebody can log in to.
+pub(crate) const PRODUCTION: &[Check] = &[
+    prints("the name came from the medium", "hostname", "boot-test"),
+    prints("root is locked", "passwd -S root | cut -d' ' -f2", "L"),
+    prints(
+        "no getty runs",
+        "systemctl list-units --no-legend --plain 'getty@*' 'serial-getty@*' console-getty.service",
+        "",
+    ),
+];
+
+/// Enabled, but nothing asks for it.
+const IDLE: &str = "systemd-networkd-wait-online.service";
+
+/// Waits until the guest has started everything, then runs all checks of its system in root's `shell`.
 pub(crate) fn run(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
     report.check("the system is up", is_up(shell, setting));
-    for unit in UNITS {
-        report.check(
-            &format!("{unit} is active"),
-            is_active(shell, setting, unit),
-        );
+    units(shell, setting, report);
+    run_all(COMMON, shell, setting, report);
+    for checks in setting.os.checks {
+        run_all(checks, shell, setting, report);
     }
-    for check in &COMMON {
+    report.check("the version file is right", version(shell, setting));
+    (setting.os.inside)(shell, setting, report);
+}
+
+/// Runs these checks.
+pub(crate) fn run_all(checks: &[Check], shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
+    for check in checks {
         let outcome = shell
             .run(check.command, setting.within(15))
             .map_err(Into::into)
             .and_then(|output| judge(check, &output));
         report.check(check.name, outcome);
     }
-    report.check("the version file is right", version(shell, setting));
-    report.check("the replica answers inside", replica_inside(shell, setting));
 }
 
 fn judge(check: &Check, output: &Output) -> Result<()> {
@@ -192,15 +225,31 @@ fn is_up(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
     anyhow::bail!("it is {}:\n{}", state.text, why.text)
 }
 
-fn is_active(shell: &Shell<'_>, setting: &Setting, unit: &str) -> Result<()> {
-    let command = format!("systemctl is-active {unit}");
-    let output = shell.run(&command, setting.within(15))?;
-    if output.text == "active" {
-        return Ok(());
+/// Every unit that is enabled runs, or has done its work.
+fn units(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
+    let units = setting.units.iter().filter(|unit| *unit != IDLE);
+    let units: Vec<&str> = units.map(String::as_str).collect();
+    if units.is_empty() {
+        return;
     }
+    let command = format!("systemctl is-active {}", units.join(" "));
+    let states = shell.run(&command, setting.within(30));
+    let text = states.map_or_else(|error| error.to_string(), |output| output.text);
+    for (index, unit) in units.iter().enumerate() {
+        let state = text.lines().nth(index).unwrap_or_default();
+        let outcome = match state {
+            "active" => Ok(()),
+            _ => is_inactive(shell, setting, unit, state),
+        };
+        report.check(&format!("{unit} is active"), outcome);
+    }
+}
+
+/// An error with the last the unit said.
+fn is_inactive(shell: &Shell<'_>, setting: &Setting, unit: &str, state: &str) -> Result<()> {
     let journal = format!("journalctl --no-pager -b -n 15 -u {unit}");
     let journal = shell.run(&journal, setting.within(30))?;
-    anyhow::bail!("it is {}:\n{}", output.text, journal.text)
+    anyhow::bail!("it is {state}:\n{}", journal.text)
 }
 
 fn version(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
@@ -213,23 +262,3 @@ fn version(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
     );
     Ok(())
 }
-
-/// Images need not have an HTTP client: bash can open connections.
-fn replica_inside(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
-    let command = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080; printf \"GET /api/v2/status HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3'";
-    let output = shell.poll(command, setting.within(20), |o| o.text.contains("200 OK"))?;
-    let body = output.text.lines().last().context("no answer")?;
-    let status: serde_json::Value =
-        serde_json::from_str(body).with_context(|| format!("answer `{}`", output.text))?;
-    ensure!(
-        status.get("replica_health_status").is_some(),
-        "no replica_health_status in {status}"
-    );
-    Ok(())
-}
-
-/// How long a guest may take from power-on to a login prompt or ssh, on a machine with KVM.
-pub(crate) const BOOT: u64 = 60;
-
-/// How long one ssh login may take, whatever the machine.
-pub(crate) const SSH_CONNECT: Duration = Duration::from_secs(120);

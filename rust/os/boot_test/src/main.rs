@@ -1,11 +1,13 @@
-//! Boots a GuestOS image in QEMU and looks at it from inside and outside.
+//! Boots an image in QEMU and looks at it from inside and outside.
 //!
 //! | scenario | image | what it proves |
 //! |---|---|---|
-//! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] |
-//! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in; everything in [`checks`] |
-//! | `verity` | any with dm-verity | a changed block of the root is refused and the machine starts again |
+//! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] and in [`os`] |
+//! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks |
+//! | `verity` | any | a changed block of the root is refused and the machine starts again |
 //! | `exact` | development | the documented QEMU command, word by word, boots it |
+//!
+//! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
 //!
 //! A failed check does not stop the ones after it; all are told at the end. The console's log stays in the test's outputs.
 
@@ -13,37 +15,47 @@ mod checks;
 mod http;
 mod image;
 mod mounts;
+mod os;
 mod report;
+mod room;
 mod scenario;
 mod ssh;
+mod untouched;
 mod verity;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use vm::{Accel, AccelChoice, Deadline};
 
+use crate::os::Os;
+
+/// How long a guest may take from power-on to a login prompt or ssh, on a machine with KVM.
+const BOOT: u64 = 60;
+
 /// Boots an image in QEMU and checks what it promises.
 #[derive(Debug, clap::Parser)]
 struct Args {
+    /// The system: guestos, hostos or setupos.
+    #[arg(long)]
+    os: os::Name,
     /// What to do: dev, prod, verity or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
     #[arg(long)]
     disk: PathBuf,
-    /// For verity: change the first block of this file.
-    #[arg(
-        long,
-        value_name = "PARTITION:/PATH",
-        default_value = "A_root:/usr/lib/systemd/systemd"
-    )]
-    flip: verity::Flip,
+    /// For verity: change the first block of this file; default: systemd.
+    #[arg(long, value_name = "PARTITION:/PATH")]
+    flip: Option<verity::Flip>,
     /// For dev: another image, which the guest mounts and compares; may be repeated.
     #[arg(long, value_name = "FILE[:ext4|vfat[:rw]]")]
     extra_drive: Vec<mounts::Extra>,
+    /// File with the units that are enabled, one a line: all of them must run, or have run.
+    #[arg(long)]
+    units: Option<PathBuf>,
     /// File with the version that the image should have.
     #[arg(long)]
     version_file: PathBuf,
@@ -58,11 +70,15 @@ struct Args {
 /// What every scenario needs to know.
 #[derive(Debug)]
 struct Setting {
+    os: &'static Os,
+    /// What the image was built for, where the scenario says so.
+    env: Option<&'static str>,
     firmware: PathBuf,
     accel: Accel,
     disk: PathBuf,
-    flip: verity::Flip,
+    flip: Option<verity::Flip>,
     extras: Vec<mounts::Extra>,
+    units: Vec<String>,
     version: String,
     log: PathBuf,
     /// For keys, media and copies; gone at the end.
@@ -87,8 +103,8 @@ fn run(args: Args) -> Result<()> {
     if let Some(note) = &choice.note {
         report::note(note);
     }
-    let version = std::fs::read_to_string(&args.version_file)
-        .with_context(|| format!("cannot read {}", args.version_file.display()))?;
+    let units = args.units.as_deref().map_or(Ok(String::new()), read)?;
+    let version = read(&args.version_file)?;
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let outputs = args.outputs.or_else(test_outputs);
     let folder = outputs.unwrap_or_else(|| scratch.path().to_path_buf());
@@ -96,16 +112,23 @@ fn run(args: Args) -> Result<()> {
     let disk = std::path::absolute(&args.disk)
         .with_context(|| format!("cannot open {}", args.disk.display()))?;
     let setting = Setting {
+        os: args.os.0,
+        env: args.scenario.env(),
         firmware,
         accel: choice.accel,
         disk,
         flip: args.flip,
         extras: args.extra_drive,
+        units: units.lines().map(str::to_owned).collect(),
         version: version.lines().next().unwrap_or_default().to_owned(),
         log: folder.join("console.log"),
         scratch,
     };
     scenario::run(args.scenario, &setting)
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Where Bazel keeps what a test leaves for people to read.

@@ -1,5 +1,7 @@
 //! Logging in over ssh with OpenSSH's own client.
 
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,11 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use vm::{Console, Deadline, Output};
 
-use crate::checks::SSH_CONNECT;
+/// How long one login may take, whatever the machine.
+const SSH_CONNECT: Duration = Duration::from_secs(120);
+
+/// How long a server gets for its first word: sshd's comes at once, also on an emulated processor.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a user proves who they are.
 #[derive(Debug, Clone)]
@@ -131,6 +137,25 @@ impl Drop for Session {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Nothing behind this port of the host says a word; in the guest it may be closed or not even refused.
+pub(crate) fn nobody_answers(port: u16) -> Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, SILENCE) else {
+        return Ok(());
+    };
+    stream.set_read_timeout(Some(SILENCE))?;
+    let mut bytes = [0; 64];
+    // It breaks, or the time is over: silence either way.
+    let len = stream.read(&mut bytes).unwrap_or(0);
+    let said = bytes.get(..len).unwrap_or_default();
+    ensure!(
+        said.is_empty(),
+        "it says {}",
+        String::from_utf8_lossy(said).trim()
+    );
+    Ok(())
 }
 
 /// Makes a key pair; gives back the private key's file and the public key.

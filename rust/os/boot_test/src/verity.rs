@@ -5,11 +5,10 @@ use std::str::FromStr;
 use anyhow::{bail, ensure, Context, Result};
 use vm::{Drive, Vm, VmError};
 
-use crate::checks::BOOT;
 use crate::image::{Window, BLOCK};
 use crate::report::Report;
-use crate::scenario::machine_on;
-use crate::Setting;
+use crate::scenario::machine;
+use crate::{Setting, BOOT};
 
 /// Whose first block is changed: a file in a partition's ext4 file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +31,16 @@ impl FromStr for Flip {
     }
 }
 
-pub(crate) fn run(flip: &Flip, setting: &Setting) -> Result<()> {
+/// Every system has it, and nothing runs without it.
+const INIT: &str = "/usr/lib/systemd/systemd";
+
+/// Boots with a block changed: of `flip`, or else of the first program.
+pub(crate) fn run(flip: Option<&Flip>, setting: &Setting) -> Result<()> {
+    let init = Flip {
+        partition: setting.os.root.to_owned(),
+        path: INIT.to_owned(),
+    };
+    let flip = flip.unwrap_or(&init);
     let mut report = Report::new();
     let partition = Window::open(&setting.disk)?.partition(&flip.partition)?;
     let blocks = partition.first_block_of(&flip.path)?;
@@ -45,7 +53,7 @@ pub(crate) fn run(flip: &Flip, setting: &Setting) -> Result<()> {
         let offset = block.saturating_mul(BLOCK);
         drive = drive.flip(partition.start().saturating_add(offset));
     }
-    let vm = machine_on(drive, setting).start()?;
+    let vm = machine(drive, setting).start()?;
     report.check(
         "the kernel refuses the block",
         refused(&vm, &blocks, setting),

@@ -1,0 +1,103 @@
+//! HostOS: a bridge, room for a virtual machine, and QEMU that starts one.
+
+use anyhow::{ensure, Result};
+use vm::Shell;
+
+use super::{nothing, nothing_inside, Os};
+use crate::checks::{prints, succeeds, Check, SLOTS};
+use crate::report::Report;
+use crate::Setting;
+
+pub(super) const OS: Os = Os {
+    name: "hostos",
+    memory_mib: 3072,
+    room_mib: 4096,
+    root: "A_root",
+    loader: Some("booting slot A"),
+    ports: &[],
+    takes_keys: true,
+    only_looks: false,
+    checks: &[SLOTS, CHECKS],
+    inside: nested,
+    screen: nothing,
+    outside: nothing,
+    change: nothing_inside,
+};
+
+const CHECKS: &[Check] = &[
+    prints(
+        "the card is part of the bond",
+        "wc -w </sys/class/net/bond0/bonding/slaves",
+        "1",
+    ),
+    prints(
+        "the bond is part of the bridge",
+        "basename \"$(readlink /sys/class/net/bond0/master)\"",
+        "br0",
+    ),
+    succeeds(
+        "the bridge has an address from the network",
+        "for i in $(seq 30); do ip -4 -o addr show dev br0 | grep -q 'inet 10\\.0\\.2\\.' && exit; sleep 1; done; ip addr; exit 1",
+    ),
+    prints(
+        "systemd-repart did its work",
+        "systemctl show -P Result -P ExecMainStatus systemd-repart.service",
+        "success\n0",
+    ),
+    succeeds(
+        "partition guestos took the rest of the disk",
+        "[ \"$(blockdev --getsize64 /dev/disk/by-partlabel/guestos)\" -gt 4294967296 ] || { lsblk -o NAME,SIZE,PARTLABEL; exit 1; }",
+    ),
+    succeeds(
+        "QEMU is there",
+        "qemu-system-x86_64 --version | grep '^QEMU emulator version'",
+    ),
+    prints(
+        "so is its firmware",
+        "cd /usr/share/OVMF && ls OVMF_CODE_4M.fd OVMF_CODE_4M.secboot.fd OVMF_VARS_4M.fd",
+        "OVMF_CODE_4M.fd\nOVMF_CODE_4M.secboot.fd\nOVMF_VARS_4M.fd",
+    ),
+];
+
+/// A machine without a disk, whose firmware looks for one for ever.
+const MACHINE: &str = "qemu-system-x86_64 -nodefaults -display none -M q35 -m 64 -qmp stdio";
+
+/// Asks QEMU's monitor how that machine is, some seconds after its start.
+const QUESTIONS: &str = r#"(printf '{"execute":"qmp_capabilities"}'; sleep 5; printf '{"execute":"%s"}' query-kvm query-status quit)"#;
+
+/// QEMU starts a machine, on this machine's KVM where there is one.
+fn nested(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
+    let kvm = shell.run("[ -c /dev/kvm ]", setting.within(15));
+    let (name, options, want) = match kvm {
+        Ok(output) if output.status == 0 => (
+            "QEMU starts a machine on KVM",
+            "-accel kvm -cpu host",
+            "\"enabled\": true",
+        ),
+        Ok(_) => {
+            report.stage("this machine gives its guests no virtualisation: no /dev/kvm in it");
+            (
+                "QEMU starts a machine, emulated",
+                "-accel tcg",
+                "\"present\": true",
+            )
+        }
+        Err(error) => {
+            return report.check::<anyhow::Error>("QEMU starts a machine", Err(error.into()))
+        }
+    };
+    report.check(name, starts(shell, setting, options, want));
+}
+
+fn starts(shell: &Shell<'_>, setting: &Setting, options: &str, want: &str) -> Result<()> {
+    let command = format!("{QUESTIONS} | timeout 120 {MACHINE} {options}");
+    let output = shell.run(&command, setting.within(30))?;
+    let running = output.text.contains("\"running\": true");
+    ensure!(
+        output.status == 0 && running && output.text.contains(want),
+        "`{command}` gave status {} and `{}`, want status 0, {want} and \"running\": true",
+        output.status,
+        output.text
+    );
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! SetupOS: a status screen, and no drive that is written to.
+
+use anyhow::{ensure, Result};
+use vm::Vm;
+
+use super::{nothing, Os};
+use crate::checks::{fails, prints, run_all, succeeds, Check};
+use crate::report::Report;
+use crate::{Setting, BOOT};
+
+pub(super) const OS: Os = Os {
+    name: "setupos",
+    memory_mib: 2048,
+    room_mib: 0,
+    root: "root",
+    loader: None,
+    ports: &[],
+    takes_keys: false,
+    only_looks: true,
+    checks: &[CHECKS],
+    inside: super::nothing_inside,
+    screen,
+    outside: nothing,
+    change: |shell, setting, report| run_all(BROKEN, shell, setting, report),
+};
+
+const CHECKS: &[Check] = &[
+    prints(
+        "the root is on partition root",
+        "lsblk -rnso PARTLABEL /dev/mapper/root | grep . | sort -u",
+        "root",
+    ),
+    prints(
+        "/var is in memory",
+        "findmnt -no FSTYPE /var",
+        "tmpfs",
+    ),
+    prints(
+        "the config partition is mounted read-only",
+        "lsblk -ndo PARTLABEL,LABEL \"$(findmnt -nvo SOURCE /boot/config)\" | tr -s ' '; findmnt -no FSTYPE,OPTIONS /boot/config | grep -Eo '^vfat +ro' | tr -s ' '",
+        "config CONFIG\nvfat ro",
+    ),
+    prints(
+        "the data partition is mounted read-only",
+        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /data)\"; findmnt -no FSTYPE,OPTIONS /data | grep -Eo '^ext4 +ro' | tr -s ' '",
+        "data\next4 ro",
+    ),
+    prints(
+        "it holds the two images",
+        "ls -I lost+found /data",
+        "deployment.json\nguest-os.img\nhost-os.img",
+    ),
+    succeeds(
+        "setupos_tool finds nothing wrong",
+        "/opt/ic/bin/setupos_tool check --skip-digests",
+    ),
+];
+
+/// The owner of the medium makes mistakes in config.ini: all are told at once.
+const BROKEN: &[Check] = &[
+    succeeds(
+        "config.ini can be changed",
+        "mount -o remount,rw /boot/config && printf '\\nmtuu=1500\\nmtu=12\\n' >>/boot/config/config.ini && mount -o remount,ro /boot/config",
+    ),
+    fails(
+        "an unknown key is told",
+        "/opt/ic/bin/setupos_tool check --skip-digests",
+        "unknown key \"mtuu\", did you mean mtu?",
+    ),
+    fails(
+        "so is a bad value, with file and line",
+        "/opt/ic/bin/setupos_tool check --skip-digests; s=$?; grep -n ^mtu=12 /boot/config/config.ini; exit $s",
+        "/boot/config/config.ini:",
+    ),
+];
+
+/// What stands on the screen of a stick on which nothing is wrong, rows joined.
+fn wanted(setting: &Setting) -> Vec<String> {
+    let env = setting
+        .env
+        .map_or_else(String::new, |env| format!(" ({env})"));
+    let mut words = vec![format!("SetupOS {}{env}", setting.version)];
+    for text in [
+        "labelled CONFIG",
+        "nothing set",
+        "ssh keys: none",
+        "guest-os",
+        "host-os",
+        "runs this system",
+        "vdb 64.0 MiB",
+        "Network",
+        "UEFI",
+        "Nothing wrong so far",
+    ] {
+        words.push(text.to_owned());
+    }
+    words
+}
+
+/// The screen comes, then word that the images are right.
+fn screen(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
+    let boot = setting.within(BOOT);
+    let before = vm.console().expect("setupos: status shown", boot)?;
+    report.stage("the status screen");
+    let start = before.rfind("SetupOS ").unwrap_or(0);
+    let rows = before.get(start..).unwrap_or_default();
+    let words: Vec<&str> = rows.split_whitespace().collect();
+    let text = words.join(" ");
+    for want in wanted(setting) {
+        let outcome = match text.contains(&want) {
+            true => Ok(()),
+            false => Err(format!("the screen is\n{rows}")),
+        };
+        report.check(&format!("the screen says {want}"), outcome);
+    }
+    let problems = rows.lines().filter(|row| row.contains(" ! ")).count();
+    let none = match problems {
+        0 => Ok(()),
+        _ => Err(format!("the screen is\n{rows}")),
+    };
+    report.check("the screen shows no problem", none);
+    let rest = vm.console().expect("setupos: images verified", boot)?;
+    report.stage("the images are verified");
+    for image in ["guest-os", "host-os"] {
+        report.check(
+            &format!("image {image} is verified"),
+            verified(&rest, image),
+        );
+    }
+    Ok(())
+}
+
+fn verified(text: &str, image: &str) -> Result<()> {
+    let start = format!("setupos: images: {image} ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    let rest = text.split(&start).nth(1).unwrap_or_default();
+    let line = rest.split("setupos:").next().unwrap_or_default();
+    ensure!(line.contains("... verified"), "the console says {text}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_about_images_are_understood() {
+        let text = "setupos: images: host-os  1.0  2.4 GiB  0123456789abcdef...  verified\nsetupos: images: guest-os  1.0  1.9\n  GiB  \
+                    0123456789abcdef...  verified\nsetupos: result: Nothing is wrong.\n";
+        verified(text, "host-os").unwrap();
+        verified(text, "guest-os").unwrap();
+        assert!(verified(text, "other-os").is_err());
+        let bad = text.replace("1.0  1.9", "1.0 unusable");
+        assert!(verified(&bad.replace("...  verified", "... unusable"), "host-os").is_err());
+    }
+}
