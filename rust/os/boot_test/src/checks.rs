@@ -73,7 +73,7 @@ const COMMON: &[Check] = &[
     ),
     prints(
         "the root is behind dm-verity",
-        "findmnt -nvo SOURCE / && veritysetup status root | awk '/type:|status:/ { print $2 }'",
+        "findmnt -nvo SOURCE / && veritysetup status root | sed -nE 's/^ *(type|status): *//p'",
         "/dev/mapper/root\nVERITY\nverified",
     ),
     fails("nothing can be written to /", "touch /probe", READ_ONLY),
