@@ -47,7 +47,7 @@ const CHECKS: &[Check] = &[
     ),
     prints(
         "it holds the two images",
-        "ls -I lost+found /data",
+        "ls -1 -I lost+found /data",
         "deployment.json\nguest-os.img\nhost-os.img",
     ),
     succeeds(
