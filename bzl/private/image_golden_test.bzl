@@ -20,7 +20,8 @@ def image_golden_test(name, image, golden, args = [], size = "small", **kwargs):
     """
     list = name + "_image"
     image_list(name = list, image = image, testonly = True, **kwargs)
-    arguments = args + ["--golden", "$(rootpath {})".format(golden), "$(rootpath :{})".format(list)]
+    accept = "'--accept-with=bazel run //{}:{}.update'".format(native.package_name(), name)
+    arguments = args + [accept, "--golden", "$(rootpath {})".format(golden), "$(rootpath :{})".format(list)]
     common = dict(
         src = "//rust/tools:imgdump",
         data = [golden, ":" + list],

@@ -305,6 +305,6 @@ impl<R: ReadAt + Sync> Data<'_, R> {
     fn hashes(&self, input: u32, offset: u64) -> Option<(&BlockHashes, u64)> {
         let hashes = self.known.hashes.get(&input)?;
         let aligned = offset.checked_rem(self.block)? == 0;
-        Some((hashes, offset.checked_div(self.block)?)).filter(|_| aligned)
+        aligned.then_some((hashes, offset.checked_div(self.block)?))
     }
 }
