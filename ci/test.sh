@@ -14,9 +14,10 @@ skipped=$(grep -cE '^//[^ ]+ .*SKIPPED' "$log")
 # A build that fails beside its tests has no line for it.
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 
-for job in promises format starlark real-root late-injection reproducible; do
-  echo "== ci/$job.sh"
-  "ci/$job.sh"
+for job in promises format starlark 'fuzz --compile' real-root late-injection reproducible; do
+  read -r name args <<<"$job"
+  echo "== ci/$name.sh $args"
+  "ci/$name.sh" ${args:+"$args"}
   case $? in
     0) passed=$((passed + 1)) ;;
     77) skipped=$((skipped + 1)) ;;

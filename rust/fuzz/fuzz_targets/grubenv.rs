@@ -1,0 +1,20 @@
+//! GRUB's environment block: what is taken can be changed, written and read again.
+#![no_main]
+
+use grubenv::Block;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // A block is 1024 bytes; most inputs are its text.
+    let mut padded = data.to_vec();
+    padded.resize(1024, b'#');
+    for bytes in [data, &padded] {
+        let Ok(block) = Block::parse(bytes) else {
+            continue;
+        };
+        let _ = grubenv::next_boot(&block);
+        if let Ok(written) = block.to_bytes() {
+            assert_eq!(Block::parse(&written).unwrap().to_bytes().unwrap(), written);
+        }
+    }
+});

@@ -1,0 +1,117 @@
+//! Whole images as `imgdump` reads them: ext4, FAT and dm-verity with some bytes changed where there are any.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use inspect::{Files, Options, Place};
+use libfuzzer_sys::fuzz_target;
+use plan::{Plan, Reader};
+use tree::Tree;
+
+const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+/// A file of one block and a bit, and what points at it in all ways.
+const MANIFEST: &str = concat!(
+    r#"{"tree":1,"inputs":[{"len":5000}]}"#,
+    "\n",
+    r#"{"path":"","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}"#,
+    "\n",
+    r#"{"path":"a","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}"#,
+    "\n",
+    r#"{"path":"a/file","type":"file","mode":"0644","uid":1,"gid":2,"mtime":0,"source":[0,0,5000],"layer":0}"#,
+    "\n",
+);
+const LINK: &str = concat!(
+    r#"{"path":"a/link","type":"symlink","mode":"0777","uid":0,"gid":0,"mtime":0,"target":"../a/./file","layer":0}"#,
+    "\n",
+);
+
+/// An image, and where 64 bytes of it are not zero.
+struct Base {
+    bytes: Vec<u8>,
+    places: Vec<usize>,
+}
+
+static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
+    let read = |text: &str| Tree::read(text.as_bytes()).expect("the manifest is good");
+    let (plain, linked) = (read(MANIFEST), read(&[MANIFEST, LINK].concat()));
+    let inputs = vec![plan::Input::of_len(5000)];
+    let (bodies, _) = ext4::Body::identity(&linked);
+    let params = ext4::Params {
+        size: ext4::Size::Smallest { free_percent: 0 },
+        uuid: UUID.to_owned(),
+        hash_seed: UUID.to_owned(),
+        label: "label".to_owned(),
+        mtime: 0,
+        journal: false,
+    };
+    let ext4 = ext4::layout(&linked, &bodies, inputs.clone(), &params)
+        .expect("fits")
+        .plan;
+    let fat = |size_mib| {
+        let params = fat::Params {
+            size_mib,
+            fat_type: None,
+            volume_id: 1,
+            label: "LABEL".to_owned(),
+            mtime: 0,
+        };
+        let bodies = [plan::Body::Raw {
+            input: 0,
+            len: 5000,
+        }];
+        fat::layout(&plain, &bodies, inputs.clone(), &params).expect("fits")
+    };
+    let params = verity::Params::new(4096, 4096, b"salt", [7; 16]).expect("known sizes");
+    let (verity, _, _) =
+        verity::append(&reader(&ext4), &Default::default(), &params).expect("small");
+    [ext4, fat(1), fat(5), verity].iter().map(base).collect()
+});
+
+fn reader(plan: &Plan) -> Reader<Vec<u8>> {
+    Reader::new(plan.clone(), vec![("input".to_owned(), vec![b'x'; 5000])]).expect("one input")
+}
+
+fn base(plan: &Plan) -> Base {
+    let mut bytes = vec![0; plan.len() as usize];
+    reader(plan).read_at(&mut bytes, 0).expect("all of it");
+    let chunks = bytes.chunks(64).enumerate();
+    let places = chunks.filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0));
+    let places = places.map(|(n, _)| n * 64).collect();
+    Base { bytes, places }
+}
+
+// The first byte chooses the image and how it is cut; the rest are changes: place, distance from it, length, bytes.
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, mut rest)) = data.split_first() else {
+        return;
+    };
+    let base = &BASES[usize::from(*choice) % BASES.len()];
+    let mut image = base.bytes.clone();
+    while let [low, high, distance, len, more @ ..] = rest {
+        let place = base.places[usize::from(u16::from_le_bytes([*low, *high])) % base.places.len()];
+        let at = place + usize::from(*distance);
+        let (bytes, after) = more.split_at(more.len().min(usize::from(*len % 16)));
+        for (to, from) in image.iter_mut().skip(at).zip(bytes) {
+            *to = *from;
+        }
+        rest = after;
+    }
+    if *choice >= 128 {
+        let keep = usize::from(*choice - 127) * (image.len() / 128);
+        image.truncate(keep);
+    }
+    let options = Options {
+        verify: true,
+        ..Options::default()
+    };
+    if let Ok(dump) = inspect::dump(&image, options, None) {
+        inspect::write_text(&dump, &mut std::io::sink()).expect("a sink");
+    }
+    if let Ok(files) = Files::open(&image, &Place::parse(b"/")) {
+        for path in [&b"/a/link"[..], b"/a/file", b"/../a/link/x"] {
+            if let Ok(entry) = files.find(path, true) {
+                let _ = files.copy(entry, &mut std::io::sink());
+            }
+        }
+    }
+});

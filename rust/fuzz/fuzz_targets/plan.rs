@@ -1,0 +1,47 @@
+//! Plans: whatever is taken is canonical, and can be cut, shown and put together again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use plan::{Builder, Canvas, Plan};
+use sha2::{Digest, Sha256};
+
+const HEAD: usize = 40;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(plan) = Plan::decode(data) {
+        check(&plan, data);
+    }
+    // Digest and magic are right; the numbers of the head may be anything.
+    let mut bytes = b"IMGPLAN\0\x01\0\0\0".to_vec();
+    bytes.extend_from_slice(data);
+    bytes.resize(bytes.len().max(HEAD), 0);
+    let digest = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&digest);
+    if let Ok(plan) = Plan::decode(&bytes) {
+        check(&plan, &bytes);
+    }
+});
+
+fn check(plan: &Plan, bytes: &[u8]) {
+    assert_eq!(plan.encode(), bytes);
+    plan.dump(std::io::sink()).unwrap();
+    // Iterating over a long repeat takes as long as it is.
+    if plan.len() > 1 << 24 {
+        return;
+    }
+    let half = plan.len() / 2;
+    let map: Vec<u32> = (0u32..)
+        .zip(plan.inputs())
+        .map(|(position, _)| position)
+        .collect();
+    let mut builder = Builder::new(plan.inputs().to_vec());
+    for (start, len) in [(0, half), (half, plan.len() - half)] {
+        builder
+            .plan(&plan.slice(start, len).unwrap(), &map)
+            .unwrap();
+    }
+    assert_eq!(builder.finish().unwrap(), *plan);
+    let mut canvas = Canvas::new(plan.len(), plan.inputs().to_vec()).unwrap();
+    canvas.plan(0, plan, &map).unwrap();
+    assert_eq!(canvas.finish().unwrap(), *plan);
+}
