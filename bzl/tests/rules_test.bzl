@@ -1,7 +1,7 @@
 """Analysis tests of the other rules: mnemonic, tool flags, execution requirements, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "deployment_file", "ext4_image", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "deployment_file", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
@@ -50,10 +50,12 @@ _ARGV = {
     "file": ("WriteImage", ["disk.plan --input bzl/tests/rootfs.tar --output", "file.img"]),
     "file_zstd": ("WriteImage", ["--zstd=3 --output", "file_zstd.zst"]),
     "grubenv": ("MkGrubenv", ["--set a=1 --set b=2"]),
+    "manifest": ("MkManifest", ["--image root=", "ext4.plan:0 ", "--artifact one.txt=bzl/tests/one.txt::1", "--input bzl/tests/rootfs.tar --input bzl/tests/one.txt"]),
     # A plan in a tree: the rootfs is input 0 of the tree and of the plan.
     "nested": ("MkExt4", ["--source 0 --source", "fat.plan:0 "]),
     "qcow2": ("MkQcow2", ["disk.plan:0 --output"]),
     "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt::0", "file.img=", "disk.plan:1 ", "--input bzl/tests/one.txt --input bzl/tests/rootfs.tar"]),
+    "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
     "update": ("MkBundle", ["--member first=bzl/tests/two.txt::0", "--member second=", "ext4.plan:1 "]),
     "verity": ("MkVerity", ["ext4.plan:0 --input bzl/tests/rootfs.tar --hashes 0=", "--salt ab", "--uuid " + _UUID]),
 }
@@ -102,6 +104,26 @@ def _subjects(prefix):
     qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
     image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "nested", size_mib = 0, timestamp = 1, tree = prefix + "nested_tree", uuid = _UUID, **manual)
+    filled_template(
+        name = prefix + "template",
+        file_values = {"one.txt": "B"},
+        partitions = "partitions.csv",
+        template = "two.txt",
+        values = {"A": "1"},
+        **manual
+    )
+    image_manifest(
+        name = prefix + "manifest",
+        artifacts = ["one.txt"],
+        image_name = "image",
+        images = {prefix + "ext4": "root"},
+        lock = "lock.json",
+        out = prefix + "manifest.json",
+        packages_out = prefix + "packages.txt",
+        partitions = "partitions.csv",
+        version = "one.txt",
+        **manual
+    )
     grubenv_file(name = prefix + "grubenv", values = {"b": "2", "a": "1"}, **manual)
     sha256sums(name = prefix + "sums", out = prefix + "sums", srcs = ["one.txt", prefix + "file"], **manual)
     update_bundle(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import CONTAINER, HERE, TOP, bazel, info, inside, row, say, scratch
+from harness import CONTAINER, HERE, TOP, bazel, cache, info, inside, row, say, scratch
 from measure import allocated
 
 BLOB = HERE / "inject.bin"
@@ -133,6 +133,45 @@ def first_instruction(runs):
         process.stdin.flush()
         process.communicate(timeout=60)
     row("20 MB changed to QEMU's first output by :run", None, statistics.median(times), "<= 2")
+
+
+def six(runs):
+    """All six images: from packages, with nothing to do, and with one program of GuestOS changed."""
+    everything = "//ic-os/..."
+    bazel("build", everything)
+    row("six images, no-op", None, statistics.median(bazel("build", everything) for _ in range(runs)), "<= 2")
+    source = TOP / "rust/os/replica/src/main.rs"
+    text = source.read_text()
+    changed = ["//ic-os/guestos/envs/dev:disk", "//ic-os/setupos/envs/dev:disk"]
+    disk_cache = pathlib.Path(cache()) / "disk"
+    try:
+        compiling, images, grown = [], [], []
+        for number in range(runs):
+            # Another constant in the program, as a real change has.
+            source.write_text(text.replace("fn main() ", f'#[used]\nstatic BENCH: [u8; 16] = *b"{time.monotonic_ns():016d}";\n\nfn main() ', 1))
+            before = allocated([disk_cache])
+            compiling.append(bazel("build", "//rust/os/replica"))
+            images.append(bazel("build", *changed))
+            grown.append((allocated([disk_cache]) - before) / 1e6)
+    finally:
+        source.write_text(text)
+    row("GuestOS program changed: compiling it", None, statistics.median(compiling), "")
+    row("GuestOS program changed: GuestOS and SetupOS disks", None, statistics.median(images), "<= 10")
+    row("GuestOS program changed: new in Bazel's cache", None, statistics.median(grown), "", unit="MB")
+    with scratch("disk") as folder:
+        startup = [f"--output_base={folder}/base"]
+        # Loading rules, starting the server, tools and packages are not what is measured.
+        debs = [f"@{system}_{env}_debs//:debs" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
+        bazel("build", "//rust/tools/...", "//rust/os/...", "@bootloader_debs//:debs", *debs, startup=startup)
+        again = "--modify_execution_info=^(Mk.*|HashBlocks|InjectTree|FillTemplate|WriteImage)$=+no-cache"
+        row("six images from packages", None, bazel("build", again, everything, startup=startup), "<= 900")
+        bazel("shutdown", startup=startup)
+    bazel("build", everything)
+    for system in ("guestos", "hostos", "setupos"):
+        for env in ("dev", "prod"):
+            disk = TOP / f"bazel-bin/ic-os/{system}/envs/{env}/disk.img"
+            want = {"hostos": "<= 1000", "setupos": "<= 1800"}.get(system, "")
+            row(f"{system} {env}: data on its disk", None, allocated([disk]) / 1e6, want, f"{disk.stat().st_size >> 20} MiB apparent", unit="MB")
 
 
 def sizes(_runs):
