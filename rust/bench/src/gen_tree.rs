@@ -16,7 +16,12 @@ pub(crate) fn write(files: u64, bytes: u64, output: &Path) -> Result<()> {
         for file in 0..files {
             let dir = file.checked_div(FAN).unwrap_or(0);
             let top = dir.checked_div(FAN).unwrap_or(0);
-            let path = format!("d{top:04}/d{dir:06}");
+            let top = format!("d{top:04}");
+            let path = format!("{top}/d{dir:06}");
+            // mke2fs wants every directory to be there before what lies in it.
+            if file.checked_rem(FAN.saturating_mul(FAN)) == Some(0) {
+                writer.append(&Entry::new(top.as_str(), Kind::Dir, 0o755), io::empty())?;
+            }
             if file.checked_rem(FAN) == Some(0) {
                 writer.append(&Entry::new(path.as_str(), Kind::Dir, 0o755), io::empty())?;
             }
