@@ -111,8 +111,9 @@ impl Chooser<'_> {
             &other
         };
         let wanted = self.inodes();
-        // One inode per 16 KiB as is usual, unless their tables would take the room that the files want.
-        let usual = wanted.max(blocks / 4);
+        // One more inode per 16 KiB that the tree leaves, as is usual, unless their tables take the room of the files.
+        let left = mib.saturating_sub(needs).saturating_mul(MIB_BLOCKS);
+        let usual = wanted.saturating_add(left / 4);
         for inodes in [usual, wanted] {
             let geometry = match Geometry::new(frame, mib, inodes, self.params.journal) {
                 Err(Error::TooManyInodes { .. }) if inodes > wanted => continue,
