@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fuzz targets of every parser (rust/fuzz): built, and run for SECONDS each (60 if not said). --compile: built, and run for two seconds.
+# Fuzz targets of every parser (rust/fuzz): built, and run for SECONDS each (60 if not said). --compile: built, and run for a second.
 # Finds stay in rust/fuzz/artifacts; each becomes a test of the crate that it is in. What was learned stays in rust/fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
 case ${1:-60} in
-  --compile) seconds=2 ;;
+  --compile) seconds=1 ;;
   *[!0-9]* | '' | 0) echo "usage: ci/fuzz.sh [SECONDS | --compile]" >&2; exit 2 ;;
   *) seconds=$1 ;;
 esac
@@ -24,8 +24,10 @@ command -v g++ >/dev/null || skip "libfuzzer wants a C++ compiler, and there is 
 # shellcheck disable=SC2086 # these are flags
 echo 'pub fn f() {}' | rustc $RUSTFLAGS --crate-type lib --emit obj -o "$work/probe.o" - 2>"$work/log" ||
   skip "this rustc can't count what code ran: $(head -n 1 "$work/log")"
-cargo fetch --quiet --locked 2>"$work/log" || cargo fetch --quiet --locked --offline 2>/dev/null ||
+if ! cargo fetch --quiet --locked 2>"$work/log" && ! cargo fetch --quiet --locked --offline 2>/dev/null; then
+  ! grep -q 'lock file' "$work/log" || fail "rust/fuzz/Cargo.lock is behind: cd rust/fuzz && cargo update --workspace"
   skip "crates can't be had: $(grep -m 1 . "$work/log")"
+fi
 cargo fmt --check || fail "mend it with: cd rust/fuzz && cargo fmt"
 cargo build --quiet --release --locked --target "$target" || fail "the targets do not build"
 

@@ -12,7 +12,7 @@ use verity::{BlockHashes, Known, Params};
 
 /// Size of data and hash blocks.
 const BLOCK_SIZE: u32 = 4096;
-/// Block hashes up to this length, all files together, are held in memory; what is longer is read where it is needed.
+/// Block hashes up to this length, all files together, may be held in memory; what is longer is read where it is needed.
 const HELD: u64 = 64 << 20;
 
 /// Writes the plan of an image with the dm-verity hash area behind it.
@@ -111,12 +111,15 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) 
 fn open_hashes(list: &[Hashes], reader: &Reader, params: &Params) -> Result<Known> {
     let mut known = Known::default();
     let mut held = 0u64;
+    // Digests are read extent by extent; where those are many and short, all at once costs less.
+    let extents = u64::try_from(reader.plan().extents().count()).unwrap_or(u64::MAX);
+    let worth = extents.saturating_mul(1024).min(HELD);
     for Hashes { input, path } in list {
         let name = || path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot open {}", name()))?;
         let len = file.metadata().with_context(name)?.len();
         held = held.saturating_add(len);
-        let bytes: Box<dyn ReadAt + Send + Sync> = match held <= HELD {
+        let bytes: Box<dyn ReadAt + Send + Sync> = match held <= worth {
             true => Box::new(std::fs::read(path).with_context(name)?),
             false => Box::new(file),
         };
