@@ -7,12 +7,24 @@ fuzz_target!(|data: &[u8]| {
     let Some((position, rest)) = data.split_first() else {
         return;
     };
-    let at = u64::from(*position) * 512;
+    let at = u64::from(*position % 128) * 512;
     let mut image = rest.to_vec();
     let _ = verity::read_superblock(&image, image.len() as u64, at);
-    // With the constant fields right.
+    // With the constant fields right, and perhaps the smallest blocks.
+    let sizes: &[u8] = if *position < 128 {
+        b""
+    } else {
+        b"\0\x02\0\0\0\x02\0\0"
+    };
     let start = at as usize;
-    for (offset, bytes) in [(0, &b"verity\0\0\x01\0\0\0\x01\0\0\0"[..]), (32, b"sha256")] {
+    for (offset, bytes) in [
+        (0, &b"verity\0\0\x01\0\0\0\x01\0\0\0"[..]),
+        (
+            32,
+            &b"sha256\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..],
+        ),
+        (64, sizes),
+    ] {
         let place = start + offset..start + offset + bytes.len();
         if let Some(place) = image.get_mut(place) {
             place.copy_from_slice(bytes);
