@@ -33,8 +33,9 @@
 //! does not need stays free. The limit: with [`Size::Smallest`] there is room for the descriptors of 16 GiB, or of four times
 //! the base if that is more; beyond it the base moves by whole blocks of descriptors.
 //!
-//! Other metadata stays mostly, without a promise: base inodes keep their numbers and their place in the first table, a
-//! directory of the base changes only in blocks that get new names (all of them, if it has an index).
+//! Other metadata stays mostly, without a promise: inodes of the base keep their numbers and their place in the first table
+//! unless one of several names of a file is replaced, and a directory of the base changes only in blocks that get new names
+//! (all of them, if it has an index).
 //!
 //! # What is cut
 //!

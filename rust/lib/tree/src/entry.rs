@@ -96,8 +96,8 @@ pub struct Entry {
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// 0 for the base, 1 for what was injected: writers place layer 1 behind layer 0.
     pub layer: u8,
-    /// The bytes of the base's file that was here before this entry was injected, if they have no other name. Writers keep
-    /// their place, so that nothing else of the base moves.
+    /// That this entry was injected in the place of one of the base which has no other name, and the bytes of that one; of
+    /// what is no file, none of input 0. Writers keep its place, so that nothing else of the base moves.
     pub over: Option<Source>,
 }
 

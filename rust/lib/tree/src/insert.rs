@@ -1,10 +1,17 @@
 //! Putting entries into a tree, one by one, as a person would with `install` and `ln -s`.
 
-use crate::entry::{Entry, Kind, Stamp};
+use crate::entry::{Entry, Kind, Source, Stamp};
 use crate::error::Error;
 use crate::from_tar::implied;
 use crate::name;
 use crate::tree::Tree;
+
+/// The bytes of what has none.
+const NOTHING: Source = Source {
+    input: 0,
+    offset: 0,
+    len: 0,
+};
 
 impl Tree {
     /// Puts `entry` at `dest` and returns where that is after following symbolic links of parent folders.
@@ -25,10 +32,14 @@ impl Tree {
         let handed_over = self.hand_over(&path);
         let mut entry = entry;
         entry.over = match self.entries.get(&path) {
-            Some(old) if old.layer < entry.layer && !handed_over => {
-                old.source().filter(|old| old.len > 0)
-            }
-            _ => None,
+            // The names of its file that are left keep the place.
+            Some(old) if old.layer >= entry.layer || handed_over => None,
+            Some(Entry {
+                kind: Kind::Dir | Kind::HardLink { .. },
+                ..
+            }) => None,
+            Some(old) => Some(old.source().filter(|s| s.len > 0).unwrap_or(NOTHING)),
+            None => None,
         };
         if let (Kind::Dir, Some(old)) = (&entry.kind, self.entries.get(&path)) {
             // What lies in it stays where it is, and so must the directory.

@@ -57,7 +57,8 @@ impl Tree {
     pub(crate) fn check_sources(&self) -> Result<(), Error> {
         let mut ranges = Vec::with_capacity(self.entries.len());
         for (path, entry) in &self.entries {
-            for source in entry.source().into_iter().chain(entry.over) {
+            let over = entry.over.filter(|over| over.len > 0);
+            for source in entry.source().into_iter().chain(over) {
                 self.check_source(path, source)?;
                 if source.len > 0 {
                     ranges.push((source, path));
@@ -121,7 +122,8 @@ impl Reading {
                 return Err(lines.refuse("the file of the link has a later layer"));
             }
         }
-        for source in entry.source().into_iter().chain(entry.over) {
+        let over = entry.over.filter(|over| over.len > 0);
+        for source in entry.source().into_iter().chain(over) {
             check_source(&self.inputs, &path, source)?;
         }
         if entry.kind == Kind::Dir {
@@ -272,7 +274,11 @@ pub(crate) fn check(path: &[u8], entry: &Entry) -> Result<(), &'static str> {
     let replaces = entry.layer == 1 && !matches!(entry.kind, Kind::Dir | Kind::HardLink { .. });
     match entry.over {
         Some(_) if !replaces => Err("'over' belongs to what can replace a file of the base"),
-        Some(Source { len: 0, .. }) => Err("'over' names no bytes"),
+        Some(Source {
+            input,
+            offset,
+            len: 0,
+        }) if (input, offset) != (0, 0) => Err("'over' names no bytes"),
         _ => Ok(()),
     }
 }

@@ -294,11 +294,11 @@ fn what_was_replaced_is_remembered() {
         Tree::read(text(&tree).as_bytes()).unwrap().entries(),
         tree.entries()
     );
-    // Under another name it is still there; in the place of a link there was nothing.
-    for path in ["usr/bin/a", "usr/lib/l"] {
-        tree.insert(path.as_bytes(), new.clone(), "x").unwrap();
-        assert_eq!(tree.get(path.as_bytes()).unwrap().over, None, "{path}");
-    }
+    // Under another name it is still there; a link has no bytes.
+    tree.insert(b"usr/bin/a", new.clone(), "x").unwrap();
+    assert_eq!(tree.get(b"usr/bin/a").unwrap().over, None);
+    tree.insert(b"usr/lib/l", new.clone(), "x").unwrap();
+    assert!(text(&tree).contains(r#""over":[0,0,0],"layer":1}"#));
     for path in ["usr/bin/m", "usr/bin/z"] {
         tree.insert(path.as_bytes(), new.clone(), "x").unwrap();
     }
@@ -454,6 +454,57 @@ fn refused_manifests() {
                 line(r#""path":"a","type":"dir",$"#).replace("0644", "644"),
             ],
             "manifest line 3: 'mode' is not four octal digits",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"fifo",$,"mtime_nanos":1000000000"#),
+            ],
+            "manifest line 3: 'mtime_nanos' is a second or more",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"fifo",$,"mtime_nanos":0"#),
+            ],
+            "manifest line 3: not in the one spelling that the format has",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"fifo",$,"over":[0,0,5]"#),
+            ],
+            "manifest line 3: 'over' belongs to what can replace a file of the base",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"dir",$,"over":[0,0,5]"#)
+                    .replace("\"layer\":0", "\"layer\":1"),
+            ],
+            "manifest line 3: 'over' belongs to what can replace a file of the base",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"fifo",$,"over":[0,1,0]"#)
+                    .replace("\"layer\":0", "\"layer\":1"),
+            ],
+            "manifest line 3: 'over' names no bytes",
+        ),
+        (
+            vec![
+                head.into(),
+                ROOT.into(),
+                line(r#""path":"a","type":"fifo",$,"over":[0,99,2]"#)
+                    .replace("\"layer\":0", "\"layer\":1"),
+            ],
+            "'a': bytes 99+2 of input 0 lie outside its 100 bytes",
         ),
         (
             vec![
