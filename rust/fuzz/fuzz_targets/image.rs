@@ -6,24 +6,33 @@ use std::sync::LazyLock;
 use inspect::{Files, Options, Place};
 use libfuzzer_sys::fuzz_target;
 use plan::{Plan, Reader};
-use tree::Tree;
+use tree::{Entry, Kind, Source, Stamp, Tree};
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
-/// A file of one block and a bit, and what points at it in all ways.
-const MANIFEST: &str = concat!(
-    r#"{"tree":1,"inputs":[{"len":5000}]}"#,
-    "\n",
-    r#"{"path":"","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}"#,
-    "\n",
-    r#"{"path":"a","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}"#,
-    "\n",
-    r#"{"path":"a/file","type":"file","mode":"0644","uid":1,"gid":2,"mtime":0,"source":[0,0,5000],"layer":0}"#,
-    "\n",
-);
-const LINK: &str = concat!(
-    r#"{"path":"a/link","type":"symlink","mode":"0777","uid":0,"gid":0,"mtime":0,"target":"../a/./file","layer":0}"#,
-    "\n",
-);
+/// A file of one block and a bit in a folder; with a link, which FAT does not have, or without.
+fn tree(link: bool) -> Tree {
+    let stamp = Stamp {
+        mode: 0o755,
+        uid: 1,
+        gid: 2,
+        mtime: 0,
+        mtime_nanos: 0,
+    };
+    let mut tree = Tree::new(stamp);
+    let input = tree.add_input(tree::Input { len: 5000 });
+    let (offset, len) = (0, 5000);
+    let file = Kind::File(Source { input, offset, len });
+    let target = b"../a/./file".to_vec();
+    let mut entries = vec![(&b"a"[..], Kind::Dir), (b"a/file", file)];
+    if link {
+        entries.push((b"a/link", Kind::Symlink { target }));
+    }
+    for (path, kind) in entries {
+        let entry = Entry::injected(kind, stamp);
+        tree.insert(path, entry, "here").expect("a good path");
+    }
+    tree
+}
 
 /// An image, and where 64 bytes of it are not zero.
 struct Base {
@@ -32,8 +41,7 @@ struct Base {
 }
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
-    let read = |text: &str| Tree::read(text.as_bytes()).expect("the manifest is good");
-    let (plain, linked) = (read(MANIFEST), read(&[MANIFEST, LINK].concat()));
+    let (plain, linked) = (tree(false), tree(true));
     let inputs = vec![plan::Input::of_len(5000)];
     let (bodies, _) = ext4::Body::identity(&linked);
     let params = ext4::Params {
