@@ -12,6 +12,7 @@ esac
 skip() { echo "SKIP fuzz: $*"; exit 77; }
 fail() { echo "FAIL fuzz: $*"; exit 1; }
 cd rust/fuzz
+export CARGO_TARGET_DIR=$IMAGE_BUILD_CACHE/fuzz-target
 target=$(rustc -vV | sed -n 's/^host: //p')
 # What cargo-fuzz passes, for a compiler that calls itself stable.
 export RUSTC_BOOTSTRAP=1
@@ -60,7 +61,7 @@ for source in fuzz_targets/*.rs; do
   mkdir -p "artifacts/$name" "corpus/$name"
   # Bytes beyond max_len teach nothing new, they only take time.
   max_len=8192 && [ "$name" != tar ] || max_len=65536
-  if "target/$target/release/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len="$max_len" \
+  if "$CARGO_TARGET_DIR/$target/release/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len="$max_len" \
     -use_value_profile=1 -artifact_prefix="artifacts/$name/" "corpus/$name" >"$work/$name.log" 2>&1; then
     echo "$name: $(grep '^Done' "$work/$name.log"), $(grep -oE 'cov: [0-9]+' "$work/$name.log" | tail -n 1)"
   else
@@ -68,5 +69,5 @@ for source in fuzz_targets/*.rs; do
     found+=" $name"
   fi
 done
-[ -z "$found" ] || fail "found something in:$found (rust/fuzz/artifacts; again: rust/fuzz/target/$target/release/fuzz_NAME FILE)"
+[ -z "$found" ] || fail "found something in:$found (rust/fuzz/artifacts; again: $CARGO_TARGET_DIR/$target/release/fuzz_NAME FILE)"
 echo "PASS fuzz"

@@ -23,6 +23,7 @@ def _verity_image_impl(ctx):
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     root_hash = ctx.actions.declare_file(ctx.label.name + ".roothash")
     hash_offset = ctx.actions.declare_file(ctx.label.name + ".hash_offset")
+    hash_area = ctx.actions.declare_file(ctx.label.name + ".hash_area")
     args = tool_args(ctx)
     add_reference(args, "--image", data, merged.positions)
     args.add_all(merged.inputs, before_each = "--input")
@@ -34,6 +35,7 @@ def _verity_image_impl(ctx):
     args.add("--salt", ctx.attr.salt)
     args.add("--uuid", ctx.attr.uuid)
     args.add("--output", plan)
+    args.add("--hash-area-output", hash_area)
     args.add("--root-hash-output", root_hash)
     args.add("--hash-offset-output", hash_offset)
     run_tool(
@@ -41,13 +43,16 @@ def _verity_image_impl(ctx):
         "mkverity",
         args,
         inputs = depset([data.plan] + hashes, transitive = [merged.inputs]),
-        outputs = [plan, root_hash, hash_offset],
+        outputs = [plan, hash_area, root_hash, hash_offset],
         mnemonic = "MkVerity",
         progress = "Computing the dm-verity tree of %{label}",
     )
+
+    # Superblock and tree are a file of their own, the plan's last input: they'd be in every plan that this one is put into.
+    inputs = depset(transitive = [merged.inputs, depset([hash_area])], order = "preorder")
     return [
         DefaultInfo(files = depset([plan])),
-        ImagePlanInfo(plan = plan, inputs = merged.inputs),
+        ImagePlanInfo(plan = plan, inputs = inputs),
         VerityInfo(hash_offset = hash_offset, root_hash = root_hash),
         OutputGroupInfo(hash_offset = depset([hash_offset]), root_hash = depset([root_hash])),
     ]

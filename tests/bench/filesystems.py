@@ -85,20 +85,20 @@ def memory(_runs):
         tar = tree(folder, 13_000, 260_000_000)
         table = folder / "table.csv"
         table.write_text(f"name,start,size,type,uuid,description\nroot,,66000M,linux,{SALT[:8]}{UUID[8:]},\n")
-        plan, verity, disk = folder / "big.plan", folder / "verity.plan", folder / "disk.plan"
+        plan, verity, area, disk = folder / "big.plan", folder / "verity.plan", folder / "area", folder / "disk.plan"
         steps = [
             {"name": "inject", "commands": [inject(folder, tar, "big")]},
             {"name": "mkext4", "commands": [layout(folder, "big", 64 * 1024)]},
             {"name": "hashblocks", "commands": [tool("hashblocks", "--input", tar, "--salt", SALT, "--output", folder / "blocks")]},
             {"name": "mkverity", "commands": [tool(
                 "mkverity", "--image", f"{plan}:0", "--input", tar, "--hashes", f"0={folder}/blocks", "--salt", SALT, "--uuid", UUID,
-                "--output", verity, "--root-hash-output", folder / "hash", "--hash-offset-output", folder / "offset")]},
+                "--output", verity, "--hash-area-output", area, "--root-hash-output", folder / "hash", "--hash-offset-output", folder / "offset")]},
             {"name": "mkdisk", "commands": [tool(
-                "mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={verity}:0", "--output", disk)]},
-            {"name": "mkqcow2", "commands": [tool("mkqcow2", "--image", f"{disk}:0", "--output", folder / "qcow2.plan")]},
-            {"name": "materialize", "commands": [tool("materialize", "--plan", disk, "--input", tar, "--output", folder / "disk.img")]},
+                "mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={verity}:0,1", "--output", disk)]},
+            {"name": "mkqcow2", "commands": [tool("mkqcow2", "--image", f"{disk}:0,1", "--output", folder / "qcow2.plan")]},
+            {"name": "materialize", "commands": [tool("materialize", "--plan", disk, "--input", tar, "--input", area, "--output", folder / "disk.img")]},
             {"name": "mkchecksums", "commands": [tool(
-                "mkchecksums", "--image", f"disk.img={disk}:0", "--input", tar, "--output", folder / "sums")]},
+                "mkchecksums", "--image", f"disk.img={disk}:0,1", "--input", tar, "--input", area, "--output", folder / "sums")]},
         ]
         for name, figure in side_by_side(steps, 1).items():
             row(f"memory of {name}, 64 GiB apparent", None, figure["peak_mb"], "<= 300", unit="MB")

@@ -13,7 +13,7 @@ def mkverity(reference, inputs, hashes, folder, name):
     given = [part for file in inputs for part in ("--input", file)]
     known = [part for at, file in hashes for part in ("--hashes", f"{at}={file}")]
     return tool("mkverity", "--image", reference, *given, *known, "--salt", SALT, "--uuid", UUID, "--output", folder / f"{name}.plan",
-                "--root-hash-output", folder / f"{name}.hash", "--hash-offset-output", folder / f"{name}.offset")
+                "--hash-area-output", folder / f"{name}.area", "--root-hash-output", folder / f"{name}.hash", "--hash-offset-output", folder / f"{name}.offset")
 
 
 def hashblocks(source, folder, name):
