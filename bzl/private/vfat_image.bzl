@@ -17,6 +17,8 @@ def _vfat_image_impl(ctx):
     args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--volume-id", ctx.attr.volume_id)
     args.add("--label", ctx.attr.label)
+    if ctx.attr.fat_type:
+        args.add("--fat-type", str(ctx.attr.fat_type))
     args.add("--output", plan)
     run_tool(ctx, "mkfat", args, contents.read, [plan], "MkFat", "Laying out FAT image %{label}")
     return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
@@ -25,6 +27,10 @@ vfat_image = rule(
     implementation = _vfat_image_impl,
     doc = "A FAT file system from a tree or a folder of it, as a plan. Owners and modes are lost: FAT has none.",
     attrs = TREE_ATTRS | {
+        "fat_type": attr.int(
+            values = [0, 12, 16, 32],
+            doc = "12, 16 or 32; 0, the default: by size (FAT32 from 512 MiB).",
+        ),
         "label": attr.string(
             mandatory = True,
             doc = "Volume label, at most 11 characters, upper case.",

@@ -29,6 +29,7 @@ def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"
     )
     vfat_image(
         name = "config",
+        fat_type = 32,
         label = "CONFIG",
         size_mib = 64,
         timestamp = TIMESTAMP,
