@@ -51,6 +51,10 @@ const CHECKS: &[Check] = &[
         "deployment.json\nguest-os.img\nhost-os.img",
     ),
     succeeds(
+        "the status and the login are on the screen, too",
+        "fold -w 80 /dev/vcs1 >/run/screen; cat /run/screen; grep -q ' guest-os .* verified' /run/screen && grep -q 'login:' /run/screen",
+    ),
+    succeeds(
         "setupos_tool finds nothing wrong",
         "/opt/ic/bin/setupos_tool check --skip-digests",
     ),
