@@ -84,7 +84,7 @@ def memory(_runs):
     with scratch() as folder:
         tar = tree(folder, 13_000, 260_000_000)
         table = folder / "table.csv"
-        table.write_text(f"name,start,size,type,uuid,description\nroot,,66000M,linux,{SALT[:8]}{UUID[8:]},\n")
+        table.write_text(f"name,start,size,type,uuid,description\nroot,,66100M,linux,{SALT[:8]}{UUID[8:]},\n")
         plan, verity, area, disk = folder / "big.plan", folder / "verity.plan", folder / "area", folder / "disk.plan"
         steps = [
             {"name": "inject", "commands": [inject(folder, tar, "big")]},
