@@ -51,7 +51,7 @@ struct Args {
     #[arg(long, value_name = "PARTITION:/PATH")]
     flip: Option<verity::Flip>,
     /// For dev: another image, which the guest mounts and compares; may be repeated.
-    #[arg(long, value_name = "FILE[:ext4|vfat[:rw]]")]
+    #[arg(long, value_name = "FILE[:ext4|fat16|fat32[:rw]]")]
     extra_drive: Vec<mounts::Extra>,
     /// File with the units that are enabled, one a line: all of them must run, or have run.
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
+use fatfs::FatType;
 use sha2::{Digest, Sha256};
 use vm::{Drive, Shell};
 
@@ -13,7 +14,7 @@ use crate::image::{Content, Window};
 use crate::report::Report;
 use crate::Setting;
 
-/// An image to mount: `FILE[:TYPE[:rw]]`.
+/// An image to mount: `FILE[:KIND[:rw]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extra {
     path: PathBuf,
@@ -25,7 +26,7 @@ pub(crate) struct Extra {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Ext4,
-    Fat,
+    Fat(FatType),
 }
 
 impl Kind {
@@ -33,7 +34,17 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
-            Self::Fat => "vfat",
+            Self::Fat(_) => "vfat",
+        }
+    }
+
+    /// What blkid(8) calls the version of it, where there are several.
+    fn version(self) -> Option<&'static str> {
+        match self {
+            Self::Ext4 => None,
+            Self::Fat(FatType::Fat12) => Some("FAT12"),
+            Self::Fat(FatType::Fat16) => Some("FAT16"),
+            Self::Fat(FatType::Fat32) => Some("FAT32"),
         }
     }
 }
@@ -49,8 +60,9 @@ impl FromStr for Extra {
         let (path, kind) = match text.rsplit_once(':') {
             None if !writable => (text, Kind::Ext4),
             Some((path, "ext4")) => (path, Kind::Ext4),
-            Some((path, "vfat")) => (path, Kind::Fat),
-            _ => return Err(format!("`{text}` is not FILE[:ext4|vfat[:rw]]")),
+            Some((path, "fat16")) => (path, Kind::Fat(FatType::Fat16)),
+            Some((path, "fat32")) => (path, Kind::Fat(FatType::Fat32)),
+            _ => return Err(format!("`{text}` is not FILE[:ext4|fat16|fat32[:rw]]")),
         };
         if path.is_empty() {
             return Err("an image without a name".to_owned());
@@ -100,7 +112,11 @@ fn mount(extra: &Extra, device: &str, shell: &Shell<'_>, setting: &Setting) -> R
     let window = Window::open(&extra.path)?;
     match extra.kind {
         Kind::Ext4 => image.read_ext4(&window)?,
-        Kind::Fat => image.read_fat(window)?,
+        Kind::Fat(wanted) => image.read_fat(window, wanted)?,
+    }
+    if let Some(version) = extra.kind.version() {
+        let command = format!("blkid -p -o value -s VERSION {device}");
+        said(shell, &command, version, setting)?;
     }
     let kind = extra.kind.name();
     let enter = format!(
@@ -192,9 +208,11 @@ impl Tree {
         Ok(())
     }
 
-    fn read_fat(&mut self, window: Window) -> Result<()> {
+    fn read_fat(&mut self, window: Window, wanted: FatType) -> Result<()> {
         let volume = fatfs::FileSystem::new(window, fatfs::FsOptions::new())
             .context("cannot read the FAT file system")?;
+        let kind = volume.fat_type();
+        ensure!(kind == wanted, "it is {kind:?}, want {wanted:?}");
         let mut folders = vec![(String::new(), volume.root_dir())];
         while let Some((prefix, folder)) = folders.pop() {
             for entry in folder.iter() {
@@ -292,12 +310,13 @@ mod tests {
         for (text, want) in [
             ("a.img", extra("a.img", Kind::Ext4, false)),
             ("a.image:ext4", extra("a.image", Kind::Ext4, false)),
-            ("a:vfat", extra("a", Kind::Fat, false)),
+            ("a:fat16", extra("a", Kind::Fat(FatType::Fat16), false)),
+            ("a:fat32:rw", extra("a", Kind::Fat(FatType::Fat32), true)),
             ("a:ext4:rw", extra("a", Kind::Ext4, true)),
         ] {
             assert_eq!(text.parse::<Extra>().unwrap(), want);
         }
-        for text in ["", ":ext4", "a:xfs", "a:rw", "a:ext4:ro"] {
+        for text in ["", ":ext4", "a:xfs", "a:vfat", "a:rw", "a:ext4:ro"] {
             assert!(text.parse::<Extra>().is_err(), "{text}");
         }
     }
@@ -356,7 +375,10 @@ mod tests {
         let image = dir.path().join("medium.img");
         vm::medium::from_folder(&folder, "CONFIG", &image).unwrap();
         let mut tree = Tree::default();
-        tree.read_fat(Window::open(&image).unwrap()).unwrap();
+        let window = Window::open(&image).unwrap();
+        tree.read_fat(window.clone(), FatType::Fat16).unwrap();
+        let error = Tree::default().read_fat(window, FatType::Fat32);
+        assert_eq!(error.unwrap_err().to_string(), "it is Fat16, want Fat32");
         assert_eq!(tree.files(), printed(&folder, FILES));
     }
 }

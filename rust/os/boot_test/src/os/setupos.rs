@@ -37,8 +37,8 @@ const CHECKS: &[Check] = &[
     ),
     prints(
         "the config partition is mounted read-only",
-        "lsblk -ndo PARTLABEL,LABEL \"$(findmnt -nvo SOURCE /boot/config)\" | tr -s ' '; findmnt -no FSTYPE,OPTIONS /boot/config | grep -Eo '^vfat +ro' | tr -s ' '",
-        "config CONFIG\nvfat ro",
+        "lsblk -ndo PARTLABEL,LABEL,FSVER \"$(findmnt -nvo SOURCE /boot/config)\" | tr -s ' '; findmnt -no FSTYPE,OPTIONS /boot/config | grep -Eo '^vfat +ro' | tr -s ' '",
+        "config CONFIG FAT32\nvfat ro",
     ),
     prints(
         "the data partition is mounted read-only",
