@@ -244,8 +244,11 @@ fn prod_without_login(setting: &Setting) -> Result<()> {
     let vm = start(machine, setting, &report)?;
     untouched.forgive(&vm)?;
     (setting.os.screen)(&vm, setting, &mut report)?;
+    let ssh = port(&vm, SSH)?;
+    // Both wait for what must not come.
+    let silent = std::thread::spawn(move || ssh::nobody_answers(ssh));
     report.check("nobody can log in on the console", no_login(&vm));
-    let silent = ssh::nobody_answers(port(&vm, SSH)?);
+    let silent = silent.join().unwrap_or_else(|_| bail!("the test broke"));
     report.check("nobody can log in over the network", silent);
     if setting.os.only_looks {
         report.check("nothing was written to any drive", untouched.check(&vm));
