@@ -104,9 +104,9 @@ fn refusals_have_reasons() {
     let setup = Setup::new();
     let base = "--name stick --version-file version --input in0 --input in1 --image";
     let table = [
-        ("a=a.plan:0", "--image a: a.plan has 2 inputs, but 1 positions are given"),
-        ("a=a.plan:0,2", "--image a: input 2 of 2 --input"),
-        ("a=a.plan:1,0", "--image a: in1 has 300001 bytes, but the plan was made over 700000"),
+        ("a=a.plan:0", "a.plan has 2 inputs, but 1 positions are given"),
+        ("a=a.plan:0,2", "no plan has an input at position 1"),
+        ("a=a.plan:1,0", "in0 has 700000 bytes, but the plan was made over 300001"),
         ("a=a.plan:0,1 --image-set b:x=1", "--image-set: there is no --image \"b\""),
         ("a=a.plan:0,1 --image-set x=1", "--image-set: \"x\" is not NAME:KEY"),
         ("a=a.plan:0,1 --image-file b=1", "--image-file: there is no --image \"b\""),

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use anyhow::{ensure, Context};
-use deployment::{Deployment, Digest, Image};
-use disk::Pair;
-use plan::{Merged, Piece, Plan, Reader, Reference};
-use sha2::{Digest as _, Sha256};
+use deployment::{Deployment, Image};
+use disk::{digest, NamedReference, Pair};
 
 /// Writes deployment.json: the carried images with their files, versions, sizes and digests.
 #[derive(clap::Parser)]
@@ -42,23 +39,6 @@ struct Args {
     /// The description to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-}
-
-/// `NAME=REF`.
-#[derive(Clone)]
-struct NamedReference {
-    name: String,
-    reference: Reference,
-}
-
-impl FromStr for NamedReference {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let Pair { name, value } = text.parse()?;
-        let reference = value.parse()?;
-        Ok(Self { name, reference })
-    }
 }
 
 fn main() -> ExitCode {
@@ -95,7 +75,9 @@ fn make(args: &Args) -> anyhow::Result<Deployment> {
     }
     let version = version(&args.version_file)?;
     let mut images = Vec::new();
-    for (image, digest) in args.images.iter().zip(digests(args)?) {
+    let references: Vec<_> = args.images.iter().map(|image| &image.reference).collect();
+    let digests = digest::references(&references, &args.inputs)?;
+    for (image, digest) in args.images.iter().zip(digests) {
         let name = image.name.as_str();
         images.push(Image {
             file: match files.get(name) {
@@ -138,69 +120,4 @@ fn version(path: &Path) -> anyhow::Result<String> {
     let version = text.lines().next().unwrap_or_default().trim();
     ensure!(!version.is_empty(), "{} has no version", path.display());
     Ok(version.to_owned())
-}
-
-/// Digests of all images, one thread each.
-fn digests(args: &Args) -> anyhow::Result<Vec<Digest>> {
-    let mut merged = Merged::default();
-    let mut readers = Vec::new();
-    for NamedReference { name, reference } in &args.images {
-        let reader = open(reference, &args.inputs, &mut merged)
-            .with_context(|| format!("--image {name}"))?;
-        readers.push(reader);
-    }
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = readers
-            .iter()
-            .map(|reader| scope.spawn(|| digest(reader)))
-            .collect();
-        threads
-            .into_iter()
-            .zip(&args.images)
-            .map(|(thread, image)| match thread.join() {
-                Ok(digest) => digest.with_context(|| format!("--image {}", image.name)),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
-}
-
-fn open(reference: &Reference, inputs: &[PathBuf], merged: &mut Merged) -> anyhow::Result<Reader> {
-    let plan: Plan = reference.open(merged)?;
-    let have = inputs.len();
-    let mut paths = Vec::new();
-    for position in &reference.inputs {
-        let index = usize::try_from(*position)?;
-        let path = inputs.get(index);
-        paths.push(path.with_context(|| format!("input {index} of {have} --input"))?);
-    }
-    Ok(Reader::open(plan, &paths)?)
-}
-
-/// Hashes an image without writing it.
-fn digest(reader: &Reader) -> anyhow::Result<Digest> {
-    const BUFFER: usize = 1 << 18;
-    let zeros = vec![0; BUFFER];
-    let mut buffer = vec![0; BUFFER];
-    let mut hasher = Sha256::new();
-    for extent in reader.plan().extents() {
-        let mut at = extent.start;
-        while at < extent.end() {
-            let left = usize::try_from(extent.end().saturating_sub(at)).unwrap_or(BUFFER);
-            let take = left.min(BUFFER);
-            match extent.piece {
-                Piece::Zero => hasher.update(zeros.get(..take).unwrap_or_default()),
-                _ => {
-                    let part = buffer.get_mut(..take).unwrap_or_default();
-                    reader.read_at(part, at)?;
-                    hasher.update(part);
-                }
-            }
-            at = at.saturating_add(u64::try_from(take)?);
-        }
-    }
-    Ok(Digest {
-        sha256: hasher.finalize().into(),
-        len: reader.len(),
-    })
 }
