@@ -43,7 +43,7 @@ struct Base {
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
     let (plain, linked) = (tree(false), tree(true));
     let inputs = vec![plan::Input::of_len(5000)];
-    let (bodies, _) = ext4::Body::identity(&linked);
+    let (bodies, _) = plan::Body::open(&[], &[5000]).expect("one input");
     let params = ext4::Params {
         size: ext4::Size::Smallest { free_percent: 0 },
         uuid: UUID.to_owned(),

@@ -1,53 +1,10 @@
 //! Where the bytes of files come from.
 
-use plan::{Builder, Input, Piece, Plan};
+use plan::{Body, Builder, Input, Piece};
 use tree::{Source, Tree};
 
-use crate::bytes::index;
 use crate::error::Error;
 use crate::params::BLOCK_SIZE;
-
-/// What an input of the tree is in the image that is planned.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// An input of the result itself.
-    Raw {
-        /// Its position.
-        input: u32,
-        /// Its length, for it to be the tree's input.
-        len: u64,
-    },
-    /// An image that is a plan over inputs of the result. Blocks of a file that are zero in it become holes.
-    Plan {
-        /// The image.
-        plan: Plan,
-        /// For each input of the plan, its position in the result.
-        map: Vec<u32>,
-    },
-}
-
-impl Body {
-    /// Bytes.
-    #[allow(
-        clippy::len_without_is_empty,
-        reason = "a body is measured, not asked for being empty"
-    )]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Raw { len, .. } => *len,
-            Self::Plan { plan, .. } => plan.len(),
-        }
-    }
-
-    /// A body for each input of `tree`, which are the inputs of the result in the same order.
-    pub fn identity(tree: &Tree) -> (Vec<Self>, Vec<Input>) {
-        let inputs = tree.inputs().iter();
-        let bodies = (0..).zip(inputs.clone());
-        let bodies = bodies.map(|(input, i)| Self::Raw { input, len: i.len });
-        let inputs = inputs.map(|input| Input::of_len(input.len));
-        (bodies.collect(), inputs.collect())
-    }
-}
 
 /// Whether `bodies` are those of `tree`, over `inputs`.
 pub(crate) fn check(tree: &Tree, bodies: &[Body], inputs: &[Input]) -> Result<(), Error> {
@@ -140,27 +97,11 @@ pub(crate) fn emit(
     let room = stretch.len.saturating_mul(BLOCK_SIZE);
     let len = source.len.saturating_sub(from).min(room);
     let start = source.offset.saturating_add(from);
-    match bodies.get(source.input) {
-        Some(Body::Raw { input, .. }) => builder.source(*input, start, len)?,
-        Some(Body::Plan { plan, map }) => {
-            for mut extent in plan.extents_in(start, len)? {
-                if let Piece::Source { input, offset } = extent.piece {
-                    let input = map.get(index(u64::from(input))).copied();
-                    let input = input.ok_or(plan::Error::MissingInput {
-                        input: u32::MAX,
-                        have: map.len(),
-                    })?;
-                    extent.piece = Piece::Source { input, offset };
-                }
-                builder.extent(extent)?;
-            }
-        }
-        None => {
-            let input = u32::try_from(source.input).unwrap_or(u32::MAX);
-            let have = bodies.len();
-            return Err(plan::Error::MissingInput { input, have }.into());
-        }
-    }
+    let body = bodies.get(source.input).ok_or(plan::Error::MissingInput {
+        input: u32::try_from(source.input).unwrap_or(u32::MAX),
+        have: bodies.len(),
+    })?;
+    builder.body(body, start, len)?;
     builder.zero(room.saturating_sub(len))?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! A placement as a plan: its pieces in order of their blocks, each made when its turn comes.
 
-use plan::{Builder, Input, Plan};
+use plan::{Body, Builder, Input, Plan};
 use tree::{Kind, Stamp};
 
-use crate::body::{self, Body, Stretch};
+use crate::body::{self, Stretch};
 use crate::bytes::{crc, file_system_seed, index, inode_seed, low16, narrow, put16, wide, BLOCK};
 use crate::error::Error;
 use crate::extents::{self, Extent};

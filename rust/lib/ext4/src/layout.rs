@@ -1,9 +1,9 @@
 //! Choosing the size, and the layout of the size chosen.
 
-use plan::{Input, Plan};
+use plan::{Body, Input, Plan};
 use tree::Tree;
 
-use crate::body::{self, Body};
+use crate::body;
 use crate::emit::emit;
 use crate::error::Error;
 use crate::geometry::{Frame, Geometry};

@@ -1,6 +1,6 @@
 //! ext4 file systems as plans: where every block of a [`tree::Tree`] lies, without reading one byte of its files.
 //!
-//! [`layout()`] takes a tree, what each of its inputs is among the inputs of the image ([`Body`]), and [`Params`]. What comes
+//! [`layout()`] takes a tree, what each of its inputs is among the inputs of the image ([`plan::Body`]), and [`Params`]. What comes
 //! back is a [`plan::Plan`]: metadata as bytes, data as ranges of the inputs. The same arguments give the same plan: there is
 //! no clock, no random number and no default identifier.
 //!
@@ -42,7 +42,7 @@
 //! Times later than [`Params::mtime`] become that time, times before December 1901 become that. Access and change times are
 //! those of modification, the time of creation is [`Params::mtime`]. Everything else that ext4 cannot hold is an [`Error`].
 //!
-//! Holes: where a file comes out of an image that is a plan itself ([`Body::Plan`]), blocks that are zero there are no blocks
+//! Holes: where a file comes out of an image that is a plan itself ([`plan::Body::Plan`]), blocks that are zero there are no blocks
 //! here. Files that are ranges of raw inputs have all their blocks, since nobody has looked at them.
 
 mod body;
@@ -64,7 +64,6 @@ mod space;
 mod superblock;
 mod xattr;
 
-pub use body::Body;
 pub use error::Error;
 pub use layout::{layout, Layout};
 pub use params::{Params, Size, BLOCK_SIZE, MIB};

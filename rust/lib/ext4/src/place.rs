@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use plan::Body;
 use tree::{Kind, Source};
 
-use crate::body::{stretches, Body, Stretch};
+use crate::body::{stretches, Stretch};
 use crate::bytes::wide;
 use crate::error::Error;
 use crate::extents::{self, Extent};

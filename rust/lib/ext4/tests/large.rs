@@ -15,8 +15,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use common::{bytes, fsck, noise, params, plain, run, same, Scene, SMALLEST};
-use ext4::{layout, Body, Layout, Params, Size};
-use plan::{Builder, Input, Piece, Plan, Reader};
+use ext4::{layout, Layout, Params, Size};
+use plan::{Body, Builder, Input, Piece, Plan, Reader};
 use tree::{Entry, Kind, Source, Stamp, Tree};
 
 const STAMP: Stamp = Stamp {

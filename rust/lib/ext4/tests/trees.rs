@@ -15,8 +15,8 @@ mod common;
 use std::fs;
 
 use common::{bytes, fsck, noise, params, plain, run, same, Scene, NOW, SEED, SMALLEST, UUID};
-use ext4::{layout, Body, Error, Params, Size};
-use plan::Input;
+use ext4::{layout, Error, Params, Size};
+use plan::{Body, Input};
 use tree::{Entry, Kind, Source, Stamp, Tree};
 
 fn scene() -> Scene {

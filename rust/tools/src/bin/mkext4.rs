@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
-use ext4::{Body, Params, Size};
-use plan::{Input, Merged, Reference};
+use ext4::{Params, Size};
+use plan::{Body, Origin};
 use tree::Tree;
 
 /// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
@@ -17,11 +17,10 @@ struct Args {
     /// Manifest of the tree.
     #[arg(long)]
     tree: PathBuf,
-    /// What each of the manifest's inputs is, in their order: a number, the position of that file among the inputs of the
-    /// image; or PLAN:0,3,4, an image given as a plan and the positions of its inputs. Without any, inputs are the
-    /// image's own, in the same order.
-    #[arg(long)]
-    source: Vec<String>,
+    /// What each of the manifest's inputs is, in its order: the position of an input of the image, or a plan (PLAN:0,1 or
+    /// FILE::2) over such positions. Default: each is itself.
+    #[arg(long = "source", value_name = "POSITION|REF")]
+    sources: Vec<Origin>,
     /// Take only what lies in this folder of the tree.
     #[arg(long)]
     subdir: Option<String>,
@@ -62,7 +61,8 @@ fn run(args: Args) -> Result<()> {
     let name = args.tree.display();
     let file = File::open(&args.tree).with_context(|| format!("cannot open {name}"))?;
     let tree = Tree::read(BufReader::with_capacity(1 << 16, file)).context(name.to_string())?;
-    let (bodies, inputs) = bodies(&tree, &args.source)?;
+    let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
+    let (bodies, inputs) = Body::open(&args.sources, &lens)?;
     let tree = match (args.subdir.as_deref(), args.exclude.as_slice()) {
         (None, []) => tree,
         (subdir, exclude) => tree.cut(subdir.map(str::as_bytes), exclude)?,
@@ -83,35 +83,4 @@ fn run(args: Args) -> Result<()> {
     let name = args.output.display();
     let layout = ext4::layout(&tree, &bodies, inputs, &params).context(name.to_string())?;
     cli::write_output(&args.output, |out| layout.plan.write(out)).map_err(Error::from_boxed)
-}
-
-/// What the tree's inputs are, and the inputs of the image.
-fn bodies(tree: &Tree, sources: &[String]) -> Result<(Vec<Body>, Vec<Input>)> {
-    if sources.is_empty() {
-        return Ok(Body::identity(tree));
-    }
-    let (have, want) = (sources.len(), tree.inputs().len());
-    anyhow::ensure!(
-        have == want,
-        "--source: the manifest has {want} inputs, but {have} are given"
-    );
-    let mut merged = Merged::default();
-    let mut bodies = Vec::with_capacity(want);
-    for (source, input) in sources.iter().zip(tree.inputs()) {
-        let len = input.len;
-        let body = match source.parse() {
-            Ok(input) => {
-                merged.enter(input, Input::of_len(len))?;
-                Body::Raw { input, len }
-            }
-            Err(_) => {
-                let reference: Reference = source.parse()?;
-                let plan = reference.open(&mut merged)?;
-                let map = reference.inputs;
-                Body::Plan { plan, map }
-            }
-        };
-        bodies.push(body);
-    }
-    Ok((bodies, merged.finish()?))
 }
