@@ -266,15 +266,6 @@ impl Console {
             .write_all(bytes)
             .map_err(VmError::io("type on the guest's console"))
     }
-
-    /// Types `bytes` one at a time with pauses: firmware and boot loaders lose what comes in a burst.
-    pub fn send_slowly(&self, bytes: &[u8]) -> Result<()> {
-        for byte in bytes {
-            self.send(&[*byte])?;
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
-    }
 }
 
 fn list(texts: &[&str]) -> String {
