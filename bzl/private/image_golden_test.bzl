@@ -23,7 +23,7 @@ def image_golden_test(name, image, golden, args = [], size = "small", **kwargs):
     accept = "'--accept-with=bazel run //{}:{}.update'".format(native.package_name(), name)
     arguments = args + [accept, "--golden", "$(rootpath {})".format(golden), "$(rootpath :{})".format(list)]
     common = dict(
-        src = "//rust/tools:imgdump",
+        src = Label("//rust/tools:imgdump"),
         data = [golden, ":" + list],
         **kwargs
     )

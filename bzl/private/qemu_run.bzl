@@ -24,7 +24,7 @@ def qemu_run(name, disk, args = [], **kwargs):
     )
     native_binary(
         name = name,
-        src = "//rust/tools:runvm",
+        src = Label("//rust/tools:runvm"),
         out = name,
         args = ["--disk", "$(rootpath :{})".format(list)] + args,
         data = [":" + list],
