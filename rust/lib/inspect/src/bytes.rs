@@ -57,11 +57,6 @@ pub(crate) fn joined(high: impl Into<u64>, low: u32) -> u64 {
     (high.into() << 32) | u64::from(low)
 }
 
-/// Small hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// Whether all of `bytes` are zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let mut words = bytes.chunks_exact(16);

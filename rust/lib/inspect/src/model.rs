@@ -367,7 +367,7 @@ pub struct Digest(pub [u8; 32]);
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&crate::bytes::hex(&self.0))
+        f.write_str(&::verity::hex(&self.0))
     }
 }
 

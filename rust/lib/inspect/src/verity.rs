@@ -4,7 +4,6 @@ use std::io;
 
 use plan::ReadAt;
 
-use crate::bytes::hex;
 use crate::digest;
 use crate::error::{damaged, Error, Fault};
 use crate::image::Window;
@@ -40,7 +39,7 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         data_block_size: params.data_block_size(),
         hash_block_size: params.hash_block_size(),
         data_blocks: superblock.data_blocks,
-        salt: hex(params.salt()),
+        salt: ::verity::hex(params.salt()),
         root_hash: String::new(),
         sha256: None,
         verified: false,
@@ -49,7 +48,7 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         Ok(root) => root,
         Err(error) => return problem(error).map(Found::Damaged),
     };
-    verity.root_hash = hex(&root);
+    verity.root_hash = ::verity::hex(&root);
     if options.digests {
         verity.sha256 = Some(digest::range(window, start, end)?);
     }

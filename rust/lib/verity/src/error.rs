@@ -34,7 +34,9 @@ pub enum Error {
     #[error("the image is empty: dm-verity needs at least one block of data")]
     Empty,
     /// Data and hash area would reach beyond 2^63-1 bytes.
-    #[error("an image of {len} bytes is too long to get a hash area")]
+    #[error(
+        "an image of {len} bytes is too long: with its hash area it would have more than 2^63-1"
+    )]
     TooLong {
         /// Length of the data.
         len: u64,
