@@ -82,9 +82,9 @@ def binary(runs):
     for kind, place, want in (("best", "memory", "<= 0.5 x"), ("stock", "disk", "<= 0.1 x")):
         with scratch(place) as folder:
             startup = [f"--output_base={folder}/base"]
-            # Tools come from the usual cache; what the measured builds add goes beside their outputs.
-            bazel("build", DISK, *READY, startup=startup)
-            flags = [f"--disk_cache={folder}/cache"]
+            # Tools come from the usual cache, all of them: what the measured builds add goes to another one, beside their outputs.
+            bazel("build", "--remote_download_outputs=all", DISK, *READY, startup=startup)
+            flags = ["--remote_download_outputs=all", f"--disk_cache={folder}/cache"]
             bazel("build", *flags, DISK, *READY, startup=startup)
             if place == "memory":
                 before = allocated([folder / "cache"])
