@@ -192,12 +192,12 @@ pub(crate) mod tests {
     use super::*;
     use std::process::Command;
 
-    /// An ext4 file system with a folder's content, by mke2fs; None where that is not installed.
+    /// An ext4 file system with a folder's content, by mke2fs; None where that is not installed. Bazel's PATH for tests does not lead to it.
     pub(crate) fn mke2fs(folder: &Path, image: &Path) -> Option<()> {
         std::fs::File::create(image)
             .and_then(|file| file.set_len(8 << 20))
             .unwrap();
-        let status = Command::new("mke2fs")
+        let status = Command::new("/usr/sbin/mke2fs")
             .args(["-q", "-F", "-t", "ext4", "-b", "4096", "-d"])
             .arg(folder)
             .arg(image)
