@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Rust as rustfmt lays it out; shell scripts that shellcheck has nothing to say against.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/format.sh "$@"
 fail() { echo "FAIL format: $*"; exit 1; }
 cargo fmt --manifest-path rust/Cargo.toml --all --check || fail "mend it with: cd rust && cargo fmt --all"
 # What cargo does not know of.

@@ -2,8 +2,8 @@
 # A changed program and a changed component re-run injection and what follows it, never package installation or Dockerfile:
 # Bazel's execution log says so. Works on a scratch copy of the checkout.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/late-injection.sh "$@"
 target=//ic-os/guestos/envs/dev:disk
 fail() { echo "FAIL late-injection: $*"; exit 1; }
 

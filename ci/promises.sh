@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the tree promises of itself and grep can see: layers, sizes, docstrings, no address of any package registry.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 # `check` sits at the end of pipelines and sets `bad` for the whole script.
 shopt -s lastpipe
 git rev-parse --is-inside-work-tree >/dev/null || { echo "FAIL promises: needs a git checkout"; exit 1; }

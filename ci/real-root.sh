@@ -2,8 +2,8 @@
 # The tests that need real root, many users and namespaces, which Bazel's sandbox does not allow; among them: the same Dockerfile
 # through mkrootfs and through buildah gives the same tree.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/real-root.sh "$@"
 if [ "$(awk 'NR == 1 { print $3 }' /proc/self/uid_map)" -lt 4294967295 ]; then
   echo "SKIP real-root: this container is an ordinary user's"
   exit 77

@@ -2,8 +2,8 @@
 # Two builds of the release in two output bases, on one core and on all, under another time zone and umask, give the same files. Base images,
 # Dockerfiles and images are really made twice; only the compiled tools may come from the cache.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/reproducible.sh "$@"
 scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/reproducible.XXXXXX")
 clean() {
   local base

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Layout and lint of BUILD and .bzl files by buildifier, which Debian does not package: it is used where it is found.
+# Layout and lint of BUILD and .bzl files by buildifier, which Debian does not package: container-run.sh gets it where the machine has npm.
 # Exit status 77: skipped.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/starlark.sh "$@"
 tool=$(command -v buildifier || echo "$IMAGE_BUILD_CACHE/tools/buildifier")
 if [ ! -x "$tool" ]; then
   echo "SKIP starlark: no $tool. From npm's @bazel/buildifier, outside:"

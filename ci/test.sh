@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test: Bazel's, then one script per job. Ends with a line "N passed, N failed, N skipped".
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/test.sh "$@"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -14,7 +14,7 @@ skipped=$(grep -cE '^//[^ ]+ .*SKIPPED' "$log")
 # A build that fails beside its tests has no line for it.
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 
-for job in promises format starlark 'fuzz --compile' real-root late-injection reproducible; do
+for job in promises format starlark container-test 'fuzz --compile' real-root late-injection reproducible; do
   read -r name args <<<"$job"
   echo "== ci/$name.sh $args"
   "ci/$name.sh" ${args:+"$args"}

@@ -25,8 +25,14 @@ TEXT
 note() { printf 'container: %s\n' "$*" >&2; }
 die() { note "$*"; exit 1; }
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-checkout=$(cd "$here/../.." && pwd -P)
+# Outside, this machine's programs in its own folders, whatever PATH the caller has (an ordinary user's on Debian lacks /usr/sbin); what lies
+# elsewhere is found after them. They speak English: some of what they say is read.
+if [ ! -e /etc/image-build-container ]; then
+  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH} LC_ALL=C
+fi
+# Folders by their physical names, as the container has them, whatever links led here.
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+checkout=$(readlink -f "$here/../..")
 cache=${IMAGE_BUILD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/image-build}
 rebuild='' action=run option=${1:-}
 case $option in
@@ -47,7 +53,7 @@ if [ -e /etc/image-build-container ]; then
 fi
 
 mkdir -p "$cache/container" 2>/dev/null || die "can't write to $cache; choose another folder with IMAGE_BUILD_CACHE=FOLDER"
-cache=$(cd "$cache" && pwd -P)
+cache=$(readlink -f "$cache")
 # Neither Bazel's rc files nor the tools that it calls are at ease with such names.
 case $checkout$cache in *[[:space:]\"\'\\\$:]*) die "folder names with blanks, quotes, \$ or colons don't work; got $checkout and $cache" ;; esac
 # What the container is made of names it; a change under ci/container/ makes another one.
@@ -109,10 +115,10 @@ for name in TERM LANG CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy 
 done
 userns=()
 [ "$(id -u)" = 0 ] || userns=(--user --preserve-credentials)
-cwd=$PWD
+cwd=$(pwd -P 2>/dev/null) || cwd=$PWD
 case $cwd/ in
   "$checkout"/* | "$cache"/*) ;;
-  *) cwd=$checkout; note "$PWD does not exist inside; running in $checkout" ;;
+  *) note "$cwd does not exist inside; running in $checkout"; cwd=$checkout ;;
 esac
 # No fork: this process itself becomes enter.sh, which passes signals on and waits.
 exec nsenter --target "$pid" "${userns[@]}" --mount --pid --no-fork --wdns="$cwd" -- /usr/bin/env -i "${keep[@]}" \

@@ -12,7 +12,7 @@ megabytes_free() { df --output=avail --block-size=1M "$cache" | tail -n 1 | tr -
 # What the machine must have; root gets it installed, a user gets the command that mends it.
 need_host() {
   local missing=() user tool install='apt-get install --yes --no-install-recommends'
-  for tool in mmdebstrap:mmdebstrap newuidmap:uidmap unshare:util-linux nsenter:util-linux flock:util-linux setpriv:util-linux; do
+  for tool in mmdebstrap:mmdebstrap newuidmap:uidmap mount:mount {unshare,nsenter,flock,setpriv}:util-linux pivot_root:util-linux-extra; do
     command -v "${tool%:*}" >/dev/null || missing+=("${tool#*:}")
   done
   compgen -G '/usr/share/keyrings/debian-archive-keyring.*' >/dev/null || missing+=(debian-archive-keyring)
@@ -136,7 +136,26 @@ make_root() {
   sync -f "$partial"
   mv -T "$partial" "$base"
   trap - EXIT INT TERM HUP
+  get_buildifier
   note "the container is ready"
+}
+
+# What Debian does not package: buildifier, for ci/starlark.sh, by npm where this machine has that. A container without it is whole, too.
+get_buildifier() {
+  local version=8.2.1 sum=6ceb7b0ab7cf66fceccc56a027d21d9cc557a7f34af37d2101edb56b92fcfa1a work
+  local tool=$cache/tools/buildifier
+  ! sha256sum --check --status <<<"$sum  $tool" 2>/dev/null || return 0
+  command -v npm >/dev/null || { note "no npm here, so no buildifier: ci/starlark.sh will be skipped"; return 0; }
+  mkdir -p "$cache/tools"
+  work=$(mktemp -d "$cache/tools/buildifier.XXXXXX")
+  if (cd "$work" && npm pack --silent --fetch-retries=1 "@bazel/buildifier@$version" >/dev/null 2>&1 9>&- &&
+    tar -xzf bazel-buildifier-*.tgz package/buildifier-linux_amd64) && sha256sum --check --status <<<"$sum  $work/package/buildifier-linux_amd64"; then
+    chmod 755 "$work/package/buildifier-linux_amd64"
+    mv -T "$work/package/buildifier-linux_amd64" "$tool"
+  else
+    note "npm could not get @bazel/buildifier $version as it is pinned: ci/starlark.sh will be skipped"
+  fi
+  rm -rf "$work"
 }
 
 # Namespaces live as long as a process in them. This one reaps what is left to it (Bazel's server is) and ends
@@ -145,7 +164,8 @@ start_holder() {
   local pid git folders=("$checkout" "$cache")
   rm -f "$state"
   # A work tree's repository lies elsewhere.
-  git=$(git -c safe.directory="$checkout" -C "$checkout" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=''
+  # (A hook of git's has that repository in its environment.)
+  git=$(env -u GIT_DIR -u GIT_WORK_TREE git -c safe.directory="$checkout" -C "$checkout" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=''
   case $git in '' | "$checkout"/*) ;; *) folders+=("$git") ;; esac
   # shellcheck disable=SC2016 # the inner shell's variables
   setsid unshare "${ids[@]}" --mount --pid --fork --kill-child -- bash -c '

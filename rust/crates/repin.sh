@@ -2,8 +2,8 @@
 # Run in the container after a change of dependencies: brings rust/Cargo.lock up to date and writes rust/crates/crates.json from it.
 # The generator (cargo-bazel) is built once from the source that Debian ships with its rules_rust, and kept in the cache folder.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-[ -e /etc/image-build-container ] || exec ci/container/container-run.sh "$0" "$@"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh rust/crates/repin.sh "$@"
 source=/usr/share/bazel/rules/rust/crate_universe
 version=$(dpkg-query -W -f '${Version}' bazel-rules-rust)-$(rustc --version | cut -d' ' -f2)
 tool=$IMAGE_BUILD_CACHE/cargo-bazel-$version
