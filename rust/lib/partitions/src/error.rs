@@ -156,6 +156,12 @@ pub enum Problem {
         /// The size asked for.
         got: u64,
     },
+    /// A disk size beyond the offsets of files, which are signed.
+    #[error("disk size {got} is 2^63 bytes or more, which no file has")]
+    DiskTooLarge {
+        /// The size asked for.
+        got: u64,
+    },
     /// An offset that no file or disk can have.
     #[error("partition {name:?} would end after 2^63 bytes")]
     TooLarge {

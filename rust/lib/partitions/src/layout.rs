@@ -142,8 +142,11 @@ fn disk_size_of(partitions: &[Placed], wanted: Option<u64>) -> Result<u64, Error
         // `place` left room for both.
         return Ok(last.end().saturating_add(BACKUP).next_multiple_of(MIB));
     };
-    if disk % SECTOR != 0 || disk > MAX {
+    if disk % SECTOR != 0 {
         return Err(Problem::DiskSize { got: disk }.at(line));
+    }
+    if i64::try_from(disk).is_err() {
+        return Err(Problem::DiskTooLarge { got: disk }.at(line));
     }
     let usable = disk.saturating_sub(BACKUP);
     match last.end().checked_sub(usable) {

@@ -65,7 +65,24 @@ fn disk_sizes() {
         table.layout(Some(MIB + 1)).unwrap_err().to_string(),
         "line 2: disk size 1048577 is not a multiple of 512"
     );
-    assert!(table.layout(Some(u64::MAX)).is_err());
+    // Offsets of files are signed.
+    for large in [1 << 63, u64::MAX - 511] {
+        assert_eq!(
+            table.layout(Some(large)).unwrap_err().to_string(),
+            format!("line 2: disk size {large} is 2^63 bytes or more, which no file has")
+        );
+    }
+    let largest = (1 << 63) - SECTOR;
+    assert_eq!(table.layout(Some(largest)).unwrap().disk_size, largest);
+    // The last partition leaves room for the backup table and for rounding up to a MiB.
+    let last = ((1_u64 << 63) - 2 * MIB) / SECTOR - 1;
+    let at = |end: u64| parse(&[&format!("a,1M,{}s,esp", end - MIB / SECTOR)]);
+    let layout = at(last).unwrap().layout(None).unwrap();
+    assert_eq!(layout.disk_size, (1 << 63) - MIB);
+    assert_eq!(
+        at(last + 1).unwrap_err(),
+        "line 2: partition \"a\" would end after 2^63 bytes"
+    );
     // With less than 33 sectors after the last partition, the disk grows by a MiB.
     let tight = parse(&["a,,2031s,esp"]).unwrap().layout(None).unwrap();
     assert_eq!(tight.disk_size, 3 * MIB);
