@@ -133,3 +133,37 @@ fn cannot_read(path: &Path) -> String {
         path.display()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_more_or_less_is_no_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grubenv");
+        let mut bytes = Block::new().to_bytes().unwrap().to_vec();
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Block(_)));
+        bytes.push(b'#');
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Damaged(_)));
+        bytes.truncate(SIZE - 1);
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Damaged(_)));
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grubenv");
+        std::fs::write(&path, Block::new().to_bytes().unwrap()).unwrap();
+        let first = EnvFile::open(&path).unwrap();
+        let error = EnvFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("another manageboot is running"), "{error}");
+        // Looking is always allowed.
+        EnvFile::read(&path).unwrap();
+        drop(first);
+        EnvFile::open(&path).unwrap();
+    }
+}

@@ -7,15 +7,25 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context};
 use grubenv::{Slot, ALTERNATIVE};
 use partitions::Table;
+use rustix::fs::OFlags;
 
 use crate::envfile::Content;
 use crate::upgrade::SlotMedia;
+
+/// Where a kernel command line names the partition of the root file system: directly, or as data and hash tree of dm-verity
+/// (systemd-veritysetup-generator(8)), where `root=` is the mapped device.
+const ROOT_KEYS: [&str; 3] = [
+    "root",
+    "systemd.verity_root_data",
+    "systemd.verity_root_hash",
+];
 
 /// What the kernel was started with, and the table of partitions.
 #[derive(Debug)]
 pub(crate) struct Machine {
     booted: Option<Slot>,
-    root: Option<String>,
+    /// Identifiers of the partitions that the running root is read from.
+    roots: Vec<String>,
     partitions: PathBuf,
     device_dir: PathBuf,
 }
@@ -42,7 +52,11 @@ impl Machine {
             .with_context(|| format!("{ALTERNATIVE}= in {}", cmdline.display()))?;
         Ok(Self {
             booted,
-            root: value("root").map(str::to_owned),
+            roots: ROOT_KEYS
+                .into_iter()
+                .filter_map(|key| value(key)?.strip_prefix("PARTUUID="))
+                .map(str::to_owned)
+                .collect(),
             partitions: partitions.to_owned(),
             device_dir: device_dir.to_owned(),
         })
@@ -88,26 +102,46 @@ impl Machine {
     }
 
     fn is_root(&self, uuid: &str) -> bool {
-        self.root
-            .as_deref()
-            .and_then(|root| root.strip_prefix("PARTUUID="))
-            .is_some_and(|root| root.eq_ignore_ascii_case(uuid))
+        self.roots
+            .iter()
+            .any(|root| root.eq_ignore_ascii_case(uuid))
     }
 }
 
 fn open_device(path: &Path, write: bool) -> anyhow::Result<File> {
     let shown = || path.display().to_string();
-    let kind = std::fs::metadata(path).with_context(shown)?.file_type();
-    let mut options = OpenOptions::new();
-    options.read(true).write(write);
-    if kind.is_block_device() && write {
-        // open(2): with O_EXCL a block device in use, as by a mounted file system, can't be opened (EBUSY).
-        let excl = rustix::fs::OFlags::EXCL.bits();
-        options.custom_flags(i32::try_from(excl).unwrap_or_default());
-    } else if !kind.is_file() && !kind.is_block_device() {
+    let file_type = std::fs::metadata(path).with_context(shown)?.file_type();
+    let kind = if file_type.is_block_device() {
+        Kind::Device
+    } else if file_type.is_file() {
+        Kind::File
+    } else {
         bail!("{} is neither a block device nor a file", path.display());
+    };
+    OpenOptions::new()
+        .read(true)
+        .write(write)
+        .custom_flags(i32::try_from(flags(kind, write).bits()).with_context(shown)?)
+        .open(path)
+        .with_context(shown)
+}
+
+/// What stands for a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The partition.
+    Device,
+    /// A file in its place.
+    File,
+}
+
+/// What open(2) is asked for beside reading and writing.
+fn flags(kind: Kind, write: bool) -> OFlags {
+    match kind {
+        // A block device in use, as by a mounted file system, can't be opened with this (EBUSY).
+        Kind::Device if write => OFlags::EXCL,
+        Kind::Device | Kind::File => OFlags::empty(),
     }
-    options.open(path).with_context(shown)
 }
 
 #[cfg(test)]
@@ -134,5 +168,44 @@ mod tests {
         assert_eq!(m.current(env).unwrap(), Slot::A);
         assert!(m.is_root("abcd"));
         assert!(!m.is_root("abc"));
+    }
+
+    #[test]
+    fn the_root_behind_dm_verity_counts() {
+        let m = machine(
+            "root=/dev/mapper/root systemd.verity_root_data=PARTUUID=d systemd.verity_root_hash=PARTUUID=x \
+             systemd.verity_root_hash=PARTUUID=h boot_alternative=A",
+        )
+        .unwrap();
+        assert!(m.is_root("D") && m.is_root("h"));
+        // The last of several wins; a path names no partition.
+        assert!(!m.is_root("x") && !m.is_root("/dev/mapper/root"));
+    }
+
+    #[test]
+    fn devices_are_written_exclusively() {
+        assert_eq!(flags(Kind::Device, true), OFlags::EXCL);
+        assert_eq!(flags(Kind::Device, false), OFlags::empty());
+        assert_eq!(flags(Kind::File, true), OFlags::empty());
+    }
+
+    #[test]
+    fn neither_folder_nor_terminal_stands_for_a_partition() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path(), Path::new("/dev/null")] {
+            let error = open_device(path, true).unwrap_err().to_string();
+            assert!(
+                error.contains("neither a block device nor a file"),
+                "{error}"
+            );
+        }
+        let file = dir.path().join("file");
+        std::fs::write(&file, "1234").unwrap();
+        let mut opened = open_device(&file, true).unwrap();
+        // Really for both, and at offsets.
+        crate::medium::Medium::write_all_at(&mut opened, b"x", 2).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"12x4");
+        let mut opened = open_device(&file, false).unwrap();
+        assert!(crate::medium::Medium::write_all_at(&mut opened, b"y", 2).is_err());
     }
 }

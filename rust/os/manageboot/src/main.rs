@@ -7,7 +7,7 @@
 //! is complete, because of five rules:
 //!
 //! 1. **The running slot is never written.** The target is the other slot; a partition in use can't be opened, and the
-//!    kernel's `root=` is checked against the target too.
+//!    partitions that the kernel's command line names as root, or as data or hash tree of a dm-verity root, are refused too.
 //! 2. **Before the first byte goes to the target, grubenv says "running slot, stable"** and is on the disk. This also takes
 //!    back an upgrade that was committed but not booted. While the running slot itself is a try that nobody confirmed,
 //!    the other slot is what GRUB falls back to: then `upgrade-install` and `upgrade-commit` refuse.
@@ -29,6 +29,8 @@ mod machine;
 mod medium;
 mod upgrade;
 
+#[cfg(test)]
+mod bad_disk;
 #[cfg(test)]
 mod power_cut;
 

@@ -39,3 +39,25 @@ impl Medium for File {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flushing_a_file_asks_the_kernel() {
+        // fsync(2): what can't be synchronised says so; a flush that asks nobody would succeed.
+        let mut null = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
+        assert!(Medium::flush(&mut null).is_err());
+        let mut file = tempfile::tempfile().unwrap();
+        Medium::write_all_at(&mut file, b"abc", 3).unwrap();
+        Medium::flush(&mut file).unwrap();
+        assert_eq!(Medium::size(&mut file).unwrap(), 6);
+        let mut read = [0; 4];
+        Medium::read_exact_at(&mut file, &mut read, 2).unwrap();
+        assert_eq!(&read, b"\0abc");
+    }
+}

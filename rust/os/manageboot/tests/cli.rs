@@ -64,11 +64,7 @@ impl Node {
         let block = Block::parse(&fs::read(self.path("grubenv")).unwrap()).unwrap();
         let (slot, left) = next_boot(&block).unwrap();
         fs::write(self.path("grubenv"), left.to_bytes().unwrap()).unwrap();
-        let root = if slot == Slot::A { "a1" } else { "b1" };
-        let cmdline = format!(
-            "root=PARTUUID=b1a0a1c2-0000-4000-8000-0000000000{root} ro boot_alternative={slot}\n"
-        );
-        fs::write(self.path("cmdline"), cmdline).unwrap();
+        fs::write(self.path("cmdline"), command_line(slot)).unwrap();
         slot
     }
 
@@ -126,6 +122,28 @@ impl Node {
     fn bundle(&self, members: Members<'_>) -> String {
         self.write("update.tar", &tar(members))
     }
+}
+
+/// What GRUB starts the kernel of `slot` with, by the template that the images are made from.
+fn command_line(slot: Slot) -> String {
+    let template = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../ic-os/common/boot_args.template"
+    );
+    let text = fs::read_to_string(template).unwrap();
+    let variable = |name: String| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&name)?.strip_prefix("=\""));
+        line.unwrap().trim_end_matches('"').to_owned()
+    };
+    let mut line =
+        variable(format!("BOOT_ARGS_{slot}")) + " " + &variable("BOOT_ARGS_COMMON".into());
+    for (name, short) in [("A_root", "a1"), ("B_root", "b1")] {
+        let uuid = format!("b1a0a1c2-0000-4000-8000-0000000000{short}");
+        line = line.replace(&format!("{{{{partuuid:{name}}}}}"), &uuid);
+    }
+    line + "\n"
 }
 
 type Members<'a> = &'a [(&'a str, &'a [u8])];
@@ -341,13 +359,19 @@ fn what_is_missing_is_named() {
     assert!(node.refused(&["target"], 1).contains("want A or B"));
 
     // The kernel's root is slot B, whatever else the command line says.
-    let root_b = "root=PARTUUID=b1a0a1c2-0000-4000-8000-0000000000B1 boot_alternative=A";
-    fs::write(node.path("cmdline"), root_b).unwrap();
-    let why = node.refused(&["upgrade-install", &bundle], 1);
-    assert!(
-        why.contains("B_root is the root of the running system"),
-        "{why}"
-    );
+    let of_b = command_line(Slot::B);
+    assert!(of_b.contains("boot_alternative=B"), "{of_b}");
+    for root_b in [
+        "root=PARTUUID=b1a0a1c2-0000-4000-8000-0000000000B1 boot_alternative=A".to_owned(),
+        of_b.replace("boot_alternative=B", "boot_alternative=A"),
+    ] {
+        fs::write(node.path("cmdline"), root_b).unwrap();
+        let why = node.refused(&["upgrade-install", &bundle], 1);
+        assert!(
+            why.contains("B_root is the root of the running system"),
+            "{why}"
+        );
+    }
 
     node.reboot();
     fs::remove_file(node.partition("b1")).unwrap();
