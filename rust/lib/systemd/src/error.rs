@@ -28,6 +28,12 @@ pub enum Error {
         /// The instance.
         unit: String,
     },
+    /// A directory where a unit is looked for.
+    #[error("'/{path}' is a directory, want a unit file")]
+    UnitDirectory {
+        /// The path.
+        path: String,
+    },
     /// A preset file that is none.
     #[error("'/{path}' is a {kind}, want a preset file")]
     PresetFile {
@@ -70,6 +76,16 @@ pub enum Problem {
     Missing {
         /// The unit that the link names.
         unit: String,
+    },
+    /// The default instance of a template is a link that is none of a unit.
+    #[error(
+        "{unit}: its default instance '{instance}' is a link to itself or to no unit of its type"
+    )]
+    Instance {
+        /// The template.
+        unit: String,
+        /// The instance.
+        instance: String,
     },
     /// Something else is where a link should be.
     #[error("{unit}: '/{path}' is wanted as a link, but there is {holder}")]

@@ -16,9 +16,12 @@
 //! | case                                          | systemctl             | here                             |
 //! |-----------------------------------------------|-----------------------|----------------------------------|
 //! | `%m`, `%v`, `%H` and others of a machine      | values of this machine | a [`Problem`]                   |
-//! | absolute links of preset files                | lead out of DIR       | stay inside the tree             |
+//! | absolute links of preset files, and to links  | lead out of DIR       | stay inside the tree             |
 //! | two units want one alias                      | any of them gets it   | the first by name, and a problem |
 //! | unit that a preset disables, but `Also=` of an enabled one names | its old links go or stay by table order | go |
+//! | `Also=` names an instance that is a link to its template, or whose template lies outside the load path | reached or not by table order | enabled |
+//! | an instance that one line disables and a later one lists | its old links go or stay by folder order | go |
+//! | default instance with a mask of its own       | no links, and a failure | no links                       |
 //! | an instance's own file and its template want one link | any of them gets it | the instance           |
 //! | link to a link that is removed in the same run | depends on directory order | removed                     |
 //! | units in `/run/systemd/{transient,generator*}` | enabled, with an error | not looked at                   |

@@ -78,10 +78,21 @@ pub(crate) struct UnitFile {
 pub(crate) enum Linked {
     /// The file lies in the load path.
     No,
-    /// From /etc/systemd/system.
+    /// From /etc/systemd/system. Enabling makes a link there if there is none under the unit's name: to instances of a template.
     FromEtc,
-    /// From another folder: enabling makes a link in /etc/systemd/system, too.
+    /// From another folder: enabling makes that link, too.
     FromElsewhere,
+}
+
+/// What an instance's own file says when links to the instance are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnFile {
+    /// Nothing against it, or there is none.
+    Good,
+    /// `/dev/null`, or an empty file.
+    Masked,
+    /// A link to itself, or into the load path to what it cannot be.
+    Refused,
 }
 
 impl Search {
@@ -113,14 +124,14 @@ impl Search {
 
     /// What `name` leads to; an instance without a file of its own to its template's.
     pub(crate) fn find(&self, tree: &Tree, name: &str) -> Result<Found, Error> {
-        if let Some((dir, path)) = self.locate(tree, name) {
+        if let Some((dir, path)) = self.locate(tree, name)? {
             return self.examine(tree, dir, &path, name);
         }
         let template = Name::parse(name).and_then(|name| name.template());
         let Some(template) = template else {
             return Ok(Found::Missing);
         };
-        let Some((dir, path)) = self.locate(tree, &template) else {
+        let Some((dir, path)) = self.locate(tree, &template)? else {
             return Ok(Found::Missing);
         };
         Ok(match self.examine(tree, dir, &path, &template)? {
@@ -130,12 +141,42 @@ impl Search {
         })
     }
 
-    fn locate(&self, tree: &Tree, name: &str) -> Option<(&Dir, Vec<u8>)> {
-        self.0.iter().find_map(|dir| {
-            let path = [&dir.real[..], b"/", name.as_bytes()].concat();
-            let entry = tree.get(&path)?;
-            (entry.kind != Kind::Dir).then_some((dir, path))
+    /// What the file of its own says that the instance `name` of a template may have: one that enabling does not follow further.
+    pub(crate) fn own_file(&self, tree: &Tree, name: &str) -> Result<OwnFile, Error> {
+        let Some((dir, path)) = self.locate(tree, name)? else {
+            return Ok(OwnFile::Good);
+        };
+        Ok(match tree.get(&path).map(|entry| &entry.kind) {
+            Some(Kind::File(source)) if source.len == 0 => OwnFile::Masked,
+            Some(Kind::Symlink { target }) => {
+                let dest = absolute(&dir.real, target);
+                let base = std::str::from_utf8(base_name(&dest)).unwrap_or_default();
+                let fits = Name::parse(name)
+                    .zip(Name::parse(base))
+                    .is_some_and(|(name, other)| name.may_lead_to(&other));
+                match (dest == NULL, self.holds(tree, &dest)?) {
+                    (true, _) => OwnFile::Masked,
+                    (false, true) if base == name || !fits => OwnFile::Refused,
+                    _ => OwnFile::Good,
+                }
+            }
+            _ => OwnFile::Good,
         })
+    }
+
+    fn locate(&self, tree: &Tree, name: &str) -> Result<Option<(&Dir, Vec<u8>)>, Error> {
+        for dir in &self.0 {
+            let path = [&dir.real[..], b"/", name.as_bytes()].concat();
+            match tree.get(&path).map(|entry| &entry.kind) {
+                None => {}
+                Some(Kind::Dir) => {
+                    let path = tree::display(&path);
+                    return Err(Error::UnitDirectory { path });
+                }
+                Some(_) => return Ok(Some((dir, path))),
+            }
+        }
+        Ok(None)
     }
 
     /// The entry at `path`, which is `name` in `dir`.

@@ -7,7 +7,7 @@ use tree::{Entry, Kind, Source, Stamp, Tree};
 use crate::error::{Error, Problem};
 use crate::expand::expand;
 use crate::install::Install;
-use crate::lookup::{absolute, base_name, parent, Found, Linked, Search, UnitFile, NULL};
+use crate::lookup::{absolute, base_name, parent, Found, Linked, OwnFile, Search, UnitFile, NULL};
 use crate::name::{is_valid, Name};
 use crate::preset::{Presets, Verdict};
 use crate::ETC;
@@ -49,7 +49,9 @@ where
                 let named = |i: &String| template.and_then(|template| template.with_instance(i));
                 for unit in instances.iter().filter_map(named) {
                     match search.find(tree, &unit)? {
-                        Found::Masked | Found::Unit(_) => wanted.push(unit),
+                        Found::Unit(_) => wanted.push(unit),
+                        // With it ends the line: those before are enabled, those behind are not.
+                        Found::Masked => break,
                         _ => return Err(Error::ListedLink { unit }),
                     }
                 }
@@ -205,7 +207,7 @@ impl Planner<'_> {
     fn enable(&mut self, unit: &Unit) -> Result<(), Error> {
         let name = unit.install.effective(&unit.name);
         let file = &unit.file.path;
-        if unit.file.linked == Linked::FromElsewhere {
+        if unit.file.linked != Linked::No {
             self.link(unit, &unit.name, file, Existing::Respect)?;
         }
         let takes = Name::parse(&unit.name).is_some_and(|name| name.takes_aliases());
@@ -214,6 +216,9 @@ impl Planner<'_> {
                 Ok(alias) => self.alias(unit, &alias)?,
                 Err(problem) => self.plan.problems.push(problem),
             }
+        }
+        if !self.may_be_wanted(unit, &name)? {
+            return Ok(());
         }
         let lists = [
             (&unit.install.wanted_by, "wants"),
@@ -231,6 +236,27 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether others get links to `name`: not to the default instance of a template that has a mask of its own, or a link that
+    /// is none of a unit.
+    fn may_be_wanted(&mut self, unit: &Unit, name: &str) -> Result<bool, Error> {
+        let install = &unit.install;
+        let wanted = [&install.wanted_by, &install.required_by, &install.upheld_by];
+        if name == unit.name || wanted.iter().all(|list| list.is_empty()) {
+            return Ok(true);
+        }
+        match self.search.own_file(&self.work, name)? {
+            OwnFile::Good => Ok(true),
+            OwnFile::Masked => Ok(false),
+            OwnFile::Refused => {
+                self.plan.problems.push(Problem::Instance {
+                    unit: unit.name.clone(),
+                    instance: name.to_owned(),
+                });
+                Ok(false)
+            }
+        }
     }
 
     /// `other.wants/name`; a template without instance can be wanted only by another or an instance of one.

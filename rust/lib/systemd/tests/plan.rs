@@ -73,6 +73,11 @@ fn problems_name_the_unit() {
             unit("b.service"),
             "[Install]\nAlias=same.service\n".to_owned(),
         ),
+        (
+            unit("t@.service"),
+            "[Install]\nWantedBy=ok.target\nDefaultInstance=x\n".to_owned(),
+        ),
+        (format!("{E}t@x.service"), "-> t@x.service".to_owned()),
         (format!("{E}ok.target.wants/a.service"), "a file".to_owned()),
     ]);
     let (tree, bytes) = in_memory(&files);
@@ -85,6 +90,7 @@ fn problems_name_the_unit() {
         "a.service: '/etc/systemd/system/ok.target.wants/a.service' is wanted as a link, but there is a file",
         "b.service: '/etc/systemd/system/same.service' is wanted as a link, but there is one to \
          '/usr/lib/systemd/system/a.service'",
+        "t@.service: its default instance 't@x.service' is a link to itself or to no unit of its type",
     ];
     assert_eq!(got, want);
 }
@@ -111,6 +117,15 @@ fn refused_as_a_whole() {
         let (tree, bytes) = in_memory(&files);
         assert_eq!(plan(&tree, &bytes).unwrap_err().to_string(), want);
     }
+    let files = root(&[
+        (unit("a.service"), "[Install]\n".to_owned()),
+        (format!("{E}a.service/x"), String::new()),
+    ]);
+    let (tree, bytes) = in_memory(&files);
+    assert_eq!(
+        plan(&tree, &bytes).unwrap_err().to_string(),
+        "'/etc/systemd/system/a.service' is a directory, want a unit file"
+    );
     let files = root(&[(format!("{P}1.preset/x"), String::new())]);
     let (tree, bytes) = in_memory(&files);
     let error = plan(&tree, &bytes).unwrap_err().to_string();

@@ -1,5 +1,5 @@
 //! Random trees through systemctl and through this crate; always the same ones. For others change the seed and
-//! the number of cases: 1000 agreed when this was written.
+//! the number of cases: 7500 agreed when this was written.
 
 mod common;
 
@@ -104,7 +104,8 @@ fn presets() -> impl Strategy<Value = String> {
             "disable a.*",
             "enable a*.service",
             "enable s@.service",
-            "disable t@x.service",
+            // Not x, which others list: whether it is disabled first, the order of folders decides.
+            "disable t@y.service",
             "ignore b.service",
             "disable *.mount",
             "disable [abc].*",
@@ -161,6 +162,12 @@ fn aliases() -> impl Strategy<Value = (String, String)> {
         ("al.service", "/dev/null"),
         ("a.service", "/dev/null"),
         ("t@y.service", "/dev/null"),
+        ("t@q.service", "/dev/null"),
+        ("s@dd.service", "/dev/null"),
+        ("t@q.service", "s@.service"),
+        ("b.service", "/opt/b.service"),
+        ("n.path", "/opt/n.path"),
+        ("t@.service", "/opt/t@.service"),
     ]);
     (place, pair).prop_map(|(place, (name, target))| {
         let target = if target.starts_with('/') {
@@ -176,7 +183,7 @@ fn roots() -> impl Strategy<Value = Root> {
     let unit = (
         select(UNITS.to_vec()),
         install(),
-        select(vec![U, U, U, E, "usr/local/lib/systemd/system/"]),
+        select(vec![U, U, U, E, "usr/local/lib/systemd/system/", "opt/"]),
     );
     let drop_in = (
         select(UNITS.to_vec()),
@@ -201,9 +208,18 @@ fn roots() -> impl Strategy<Value = Root> {
     );
     parts.prop_map(|(units, drop_ins, links, aliases, presets, also)| {
         let mut root = Root::new();
-        // Units linked from outside the search path are left to the table tests: systemctl's word on them differs with the host.
+        // Of units linked from outside the search path a.service is none: it can have one link both by Alias= and by WantedBy=, and
+        // whether systemctl makes it anew depends on what its absolute links mean outside of the root.
         // Whether old links of a unit that is disabled and named in Also= stay, the order of systemctl's tables decides.
         let links = if also { Vec::new() } else { links };
+        // Whether Also= reaches an instance that is a link to its template, or whose template lies outside, its tables decide, too.
+        let by_order = |name: &str, target: &str| {
+            let link = name.ends_with("t@x.service") && target.ends_with("/t@.service");
+            link || target.ends_with("/opt/t@.service")
+        };
+        let aliases = aliases
+            .into_iter()
+            .filter(|(name, target)| !also || !by_order(name, target));
         let keep = |text: String| match also {
             true => text,
             false => text.replace("Also=", "X="),
@@ -225,7 +241,7 @@ fn roots() -> impl Strategy<Value = Root> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, rng_seed: RngSeed::Fixed(1), failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn same_links(root in roots()) {

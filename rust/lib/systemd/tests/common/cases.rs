@@ -975,4 +975,155 @@ U/bar.service : -> /opt/foo.service
 = linked template with alias
 opt/foo@.service : {F}Alias=al@.service\nDefaultInstance=d\n
 U/foo@.service : -> /opt/foo@.service
+= default instance masked
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\nAlias=autovt@.service\n
+P/1.preset : enable getty@.service\ndisable *\n
+E/getty@tty1.service : -> /dev/null
+= default instance empty mask
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nRequiredBy=q.target\nDefaultInstance=tty1\n
+U/getty@tty1.service : 
+= default instance masked, disabled by preset
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+P/1.preset : disable *\n
+E/getty@tty1.service : -> /dev/null
+E/getty.target.wants/getty@tty1.service : -> /usr/lib/systemd/system/getty@.service
+= default instance alias
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+U/other@.service : {S}
+E/getty@tty1.service : -> /usr/lib/systemd/system/other@.service
+= default instance dangling
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> /gone/other@.service
+= default instance loop
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> getty@tty1.service
+= default instance dir
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service/x : y
+= list x masked then y
+U/foo@.service : {F}
+P/1.preset : enable foo@.service x y\ndisable *\n
+E/foo@x.service : -> /dev/null
+= list y then x masked then z
+U/foo@.service : {F}
+P/1.preset : enable foo@.service y x z\ndisable *\n
+E/foo@x.service : -> /dev/null
+= list x, default instance of same template masked
+U/foo@.service : {F}DefaultInstance=x\n
+P/1.preset : enable foo@.service y\ndisable *\n
+E/foo@x.service : -> /dev/null
+= also default masked
+U/a.service : {F}Also=foo@.service\n
+U/foo@.service : {F}DefaultInstance=x\n
+P/1.preset : enable a.service\ndisable *\n
+E/foo@x.service : -> /dev/null
+= also instance masked
+U/a.service : {F}Also=foo@x.service b.service\n
+U/b.service : {F}
+U/foo@.service : {F}
+P/1.preset : enable a.service\ndisable *\n
+E/foo@x.service : -> /dev/null
+= alias of template with default masked elsewhere
+U/foo@.service : {S}[Install]\nAlias=al@.service\nDefaultInstance=x\n
+E/al@x.service : -> /dev/null
+= alias place masked
+U/foo@.service : {S}[Install]\nAlias=al@x.service\nWantedBy=m.target\nDefaultInstance=x\n
+E/al@x.service : -> /dev/null
+= alias of a unit shadowed by a mask
+U/foo.service : {F}
+U/al.service : -> foo.service
+E/foo.service : -> /dev/null
+= alias of a unit shadowed by a mask 2
+U/foo.service : {F}Alias=al.service\n
+E/al.service : -> /usr/lib/systemd/system/foo.service
+E/foo.service : -> /dev/null
+= alias of a unit shadowed by a mask dis
+U/foo.service : {F}Alias=al.service\n
+P/1.preset : disable *\n
+E/al.service : -> /usr/lib/systemd/system/foo.service
+E/foo.service : -> /dev/null
+E/q.wants/foo.service : -> /usr/lib/systemd/system/foo.service
+E/q.wants/al.service : -> /usr/lib/systemd/system/al.service
+= alias mask, etc alias of usr alias
+U/foo.service : {F}
+U/al.service : -> foo.service
+E/bl.service : -> /usr/lib/systemd/system/al.service
+E/foo.service : -> /dev/null
+= alias to template whose instance masked
+U/foo@.service : {F}
+U/al@.service : -> foo@.service
+P/1.preset : enable al@.service x\nenable foo@.service x\n
+E/foo@x.service : -> /dev/null
+= alias to template, alias instance masked
+U/foo@.service : {F}
+U/al@.service : -> foo@.service
+P/1.preset : enable foo@.service x\n
+E/al@x.service : -> /dev/null
+= also alias masked target
+U/a.service : {F}Also=al.service\n
+U/al.service : -> foo.service
+U/foo.service : {F}
+E/foo.service : -> /dev/null
+= dir shadows unit
+U/a.service : {F}
+U/b.service : {F}
+E/a.service/x : y
+= dir shadows also
+U/a.service : {F}Also=b.service\n
+U/b.service : {F}
+usr/local/lib/systemd/system/b.service/x : y
+P/1.preset : enable a.service\ndisable *
+= default instance own-name link
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> /usr/lib/systemd/system/getty@tty1.service
+= default instance own template
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> /usr/lib/systemd/system/getty@.service
+= default instance of other kind link
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> /usr/lib/systemd/system/x.socket
+= default instance linked outside
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+opt/z.service : {S}
+E/getty@tty1.service : -> /opt/z.service
+= default instance outside masked
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+opt/z.service : -> /dev/null
+E/getty@tty1.service : -> /opt/z.service
+= default instance outside empty
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+opt/z.service : 
+E/getty@tty1.service : -> /opt/z.service
+= default instance alias of masked
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> /usr/lib/systemd/system/o@.service
+U/o@.service : -> /dev/null
+= default instance file
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+U/getty@tty1.service : {S}
+= default chain to null
+U/getty@.service : {S}[Install]\nWantedBy=getty.target\nDefaultInstance=tty1\n
+E/getty@tty1.service : -> n.service
+E/n.service : -> /dev/null
+= linked opt, disabled
+opt/foo.service : {F}
+E/foo.service : -> /opt/foo.service
+P/1.preset : disable *
+= linked host path that is unit
+E/foo.service : -> /usr/share/foo.service
+usr/share/foo.service : {F}
+= linked etc hosts
+E/foo.service : -> /etc/hosts
+etc/hosts : {F}
+= linked relative out
+E/foo.service : -> ../../hosts
+etc/hosts : {F}
+= list of a template linked from etc
+opt/t@.service : {F}
+E/t@.service : -> /opt/t@.service
+P/1.preset : enable t@.service x\n
+= list of a template linked from usr
+opt/t@.service : {F}
+U/t@.service : -> /opt/t@.service
+P/1.preset : enable t@.service x\n
 "##;
