@@ -35,6 +35,17 @@ pub enum Error {
     /// The sandbox ended without a report.
     #[error("sandbox ended early ({0}); was it killed, or out of memory?")]
     Lost(String),
+    /// Trees cannot be made in a folder.
+    #[error("{} cannot hold a work folder: {problem}", path.display())]
+    WorkFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way, and what was wanted.
+        problem: &'static str,
+    },
+    /// A script's name is none.
+    #[error("script: {0}")]
+    Script(base::path::UnsafePath),
     /// The root of the sandbox is not a folder.
     #[error("{0} is not a folder to use as root")]
     Root(PathBuf),

@@ -32,9 +32,11 @@
 //! is how it learns that the caller is gone.
 
 mod child;
+mod disk;
 mod error;
 mod idmap;
 mod private;
+mod room;
 mod root;
 mod run;
 mod spec;
@@ -42,4 +44,5 @@ mod spec;
 pub use child::child_entry;
 pub use error::Error;
 pub use private::{private_mounts, PrivateMounts, Workdir};
+pub use room::{is_full, says_full, Room};
 pub use run::{Command, Finished, Sandbox};

@@ -10,7 +10,7 @@ use nix::sched::{unshare, CloneFlags};
 use nix::unistd::geteuid;
 
 use crate::error::Error;
-use crate::{idmap, root};
+use crate::{disk, idmap, root};
 
 /// Shows that [`private_mounts`] was called.
 #[derive(Debug)]
@@ -38,18 +38,32 @@ pub fn private_mounts() -> Result<PrivateMounts, Error> {
 /// Folders of every Debian that are usually empty, so that mounting on them hides nothing.
 const MOUNT_POINTS: [&str; 4] = ["/mnt", "/media", "/srv", "/opt"];
 
-/// An empty folder in memory that only this process and its children see. It is gone when they are, however they end.
+/// An empty folder that only this process and its children see. In memory it is gone when they are, however they end.
 #[derive(Debug)]
 pub struct Workdir {
     path: PathBuf,
     /// Where no empty folder was found to mount on.
     _made: Option<tempfile::TempDir>,
+    /// What is mounted, unless it is in memory. Removed last.
+    disk: Option<disk::Folder>,
 }
 
 impl Workdir {
-    /// Mounts one.
-    pub fn new(_: &PrivateMounts) -> Result<Self, Error> {
-        let (point, made) = match MOUNT_POINTS
+    /// Mounts one in memory.
+    pub fn new(mounts: &PrivateMounts) -> Result<Self, Error> {
+        Self::mount(mounts, None)
+    }
+
+    /// Mounts one that lies in `parent`, a folder on a disk that root may fill with devices, owners and set-uid programs.
+    ///
+    /// It is removed with the value; what a process left that was killed, the next one to use `parent` removes.
+    pub fn on_disk(mounts: &PrivateMounts, parent: &Path) -> Result<Self, Error> {
+        let folder = disk::Folder::new(parent)?;
+        Self::mount(mounts, Some(folder))
+    }
+
+    fn mount(_: &PrivateMounts, disk: Option<disk::Folder>) -> Result<Self, Error> {
+        let (path, made) = match MOUNT_POINTS
             .map(Path::new)
             .into_iter()
             .find(|p| is_empty(p))
@@ -62,18 +76,28 @@ impl Workdir {
             }
         };
         // Trees built here hold set-uid programs and devices that must work in a sandbox.
-        let flags = MsFlags::empty();
-        mount(
-            Some("tmpfs"),
-            &point,
-            Some("tmpfs"),
-            flags,
-            Some(OsStr::new("mode=755")),
-        )
-        .map_err(|e| Error::setup(format!("mount a tmpfs on {}", point.display()), e))?;
+        let mounted = match &disk {
+            None => mount(
+                Some("tmpfs"),
+                &path,
+                Some("tmpfs"),
+                MsFlags::empty(),
+                Some(OsStr::new("mode=755")),
+            ),
+            Some(folder) => mount(
+                Some(folder.path()),
+                &path,
+                None::<&str>,
+                MsFlags::MS_BIND,
+                None::<&str>,
+            ),
+        };
+        mounted
+            .map_err(|e| Error::setup(format!("mount a work folder on {}", path.display()), e))?;
         Ok(Self {
-            path: point,
+            path,
             _made: made,
+            disk,
         })
     }
 
@@ -86,7 +110,7 @@ impl Workdir {
 impl Drop for Workdir {
     fn drop(&mut self) {
         // Only what would be left in the host's files matters; the mount goes with the process.
-        if self._made.is_some() {
+        if self._made.is_some() || self.disk.is_some() {
             let _ = nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH);
         }
     }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chdir, pivot_root, sethostname};
 
 use crate::error::Error;
-use crate::spec::Spec;
+use crate::spec::{Spec, SCRIPTS};
 
 /// Device nodes taken from the host: making them needs more privilege than a user namespace has.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -46,6 +46,7 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     )
     .map_err(|e| Error::setup(format!("mount the root {}", root.to_string_lossy()), e))?;
     let root_fd = open_dir(root)?;
+    scripts(&root_fd, &spec.scripts)?;
     // /proc goes last: until then the host's leads to open folders by number.
     devices(&root_fd)?;
     let sys = at(&root_fd, OsStr::new("/sys"))?;
@@ -152,6 +153,26 @@ fn devices(root: &OwnedFd) -> Result<(), Error> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
         mount(Some(fstype), &target, Some(fstype), flags, Some(options))
             .map_err(|e| failed(name, e.into()))?;
+    }
+    Ok(())
+}
+
+/// Files of this run alone, in the new /dev.
+fn scripts(root: &OwnedFd, scripts: &[(OsString, Vec<u8>)]) -> Result<(), Error> {
+    if scripts.is_empty() {
+        return Ok(());
+    }
+    let failed = |e| Error::setup(format!("write to {SCRIPTS}"), e);
+    let dev = at(root, OsStr::new("/dev"))?;
+    let name = SCRIPTS.trim_start_matches("/dev/");
+    let folder = dev.path.join(name);
+    fs::create_dir(&folder).map_err(failed)?;
+    let executable = || fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&folder, executable()).map_err(failed)?;
+    for (name, content) in scripts {
+        let file = base::path::join_name(&folder, name).map_err(Error::Script)?;
+        fs::write(&file, content).map_err(failed)?;
+        fs::set_permissions(&file, executable()).map_err(failed)?;
     }
     Ok(())
 }

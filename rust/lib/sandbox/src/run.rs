@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use crate::error::Error;
-use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_UNSHARE};
+use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_UNSHARE, SCRIPTS};
 
 /// How much of a command's output [`Finished::tail`] keeps.
 const TAIL: usize = 64 << 10;
@@ -26,6 +26,7 @@ pub struct Sandbox {
     hostname: String,
     binds: Vec<(PathBuf, PathBuf, bool)>,
     tmpfs: Vec<(PathBuf, String)>,
+    scripts: Vec<(OsString, Vec<u8>)>,
 }
 
 /// What to run. The environment holds only what is set here.
@@ -150,6 +151,7 @@ impl Sandbox {
                 (PathBuf::from("/run"), "mode=755".to_owned()),
                 (PathBuf::from("/tmp"), "mode=1777".to_owned()),
             ],
+            scripts: Vec::new(),
         }
     }
 
@@ -160,7 +162,16 @@ impl Sandbox {
             hostname: "localhost".to_owned(),
             binds: Vec::new(),
             tmpfs: Vec::new(),
+            scripts: Vec::new(),
         }
+    }
+
+    /// Shows `content` as an executable file that all may read, in a folder outside of the root's own files; returns
+    /// its path in the sandbox. `name` must be a file name. Only for a sandbox with a root.
+    pub fn script(&mut self, name: &OsStr, content: impl Into<Vec<u8>>) -> Result<PathBuf, Error> {
+        let name = base::path::check_name(name).map_err(Error::Script)?;
+        self.scripts.push((name.to_owned(), content.into()));
+        Ok(Path::new(SCRIPTS).join(name))
     }
 
     /// Sets the host name (`localhost` if not set).
@@ -217,6 +228,7 @@ impl Sandbox {
         let sent = send(&socket, &self.spec(command));
         let mut tail = Vec::new();
         let copied = copy_output(File::from(reader), &mut tail, &mut output);
+        cut(&mut tail);
         if copied.is_err() {
             // Process 1 takes this as the caller's end.
             let _ = socket.shutdown(Shutdown::Both);
@@ -257,6 +269,7 @@ impl Sandbox {
                 .iter()
                 .map(|(t, o)| (t.clone().into_os_string(), o.clone()))
                 .collect(),
+            scripts: self.scripts.clone(),
             argv: command.argv.clone(),
             env: command
                 .env
@@ -326,11 +339,23 @@ fn copy_output(
             Err(e) => return Err(e),
         };
         let got = buffer.get(..n).unwrap_or_default();
-        tail.extend_from_slice(got);
-        let surplus = tail.len().saturating_sub(TAIL);
-        tail.drain(..surplus);
+        keep_tail(tail, got);
         output(got)?;
     }
+}
+
+/// Adds `got`. Cut only when twice too long: a program that writes byte by byte must not move all of it each time.
+fn keep_tail(tail: &mut Vec<u8>, got: &[u8]) {
+    tail.extend_from_slice(got);
+    if tail.len() > 2 * TAIL {
+        cut(tail);
+    }
+}
+
+/// Leaves the last [`TAIL`] bytes.
+fn cut(tail: &mut Vec<u8>) {
+    let surplus = tail.len().saturating_sub(TAIL); // none if it is short
+    tail.drain(..surplus);
 }
 
 /// A child that does not outlive an early return.
@@ -426,5 +451,27 @@ impl Drop for MountPoints {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_last_that_came() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(3 * TAIL + 7).collect();
+        for piece in [1, 1000, bytes.len()] {
+            let mut tail = Vec::new();
+            for got in bytes.chunks(piece) {
+                keep_tail(&mut tail, got);
+                assert!(tail.len() <= 2 * TAIL);
+            }
+            cut(&mut tail);
+            assert_eq!(tail, bytes[bytes.len() - TAIL..]);
+        }
+        let mut short = b"short".to_vec();
+        cut(&mut short);
+        assert_eq!(short, b"short");
     }
 }

@@ -14,6 +14,9 @@ pub(crate) const ROLE_INIT: &str = "init";
 /// Helper outside a user namespace that maps users into it.
 pub(crate) const ROLE_IDMAP: &str = "idmap";
 
+/// The folder of a run's scripts. It lies in the run's own `/dev`, so no file of the root's is in the way or left over.
+pub(crate) const SCRIPTS: &str = "/dev/pipes";
+
 /// The most a line may hold: here-documents travel in it.
 const MAX_LINE: u64 = 256 << 20;
 
@@ -25,6 +28,8 @@ pub(crate) struct Spec {
     pub(crate) hostname: String,
     /// (source, target in the root, read-only).
     pub(crate) binds: Vec<(OsString, OsString, bool)>,
+    /// (name in [`SCRIPTS`], content): programs that only this run sees.
+    pub(crate) scripts: Vec<(OsString, Vec<u8>)>,
     /// (target in the root, mount options).
     pub(crate) tmpfs: Vec<(OsString, String)>,
     pub(crate) argv: Vec<OsString>,
