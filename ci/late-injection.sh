@@ -10,7 +10,7 @@ fail() { echo "FAIL late-injection: $*"; exit 1; }
 scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/scratch.XXXXXX")
 clean() {
   (cd "$scratch" && bazel clean --expunge >/dev/null 2>&1) || true
-  rm -rf "$scratch"
+  rm -rf "$scratch" "$scratch.log"
 }
 trap clean EXIT
 git ls-files -z | xargs -0 cp --parents -t "$scratch" 2>/dev/null || true # a file deleted but not yet committed is none
@@ -18,7 +18,6 @@ cp .bazelrc.container "$scratch/"
 cd "$scratch"
 
 bazel build "$target" >"$scratch.log" 2>&1 || { tail -n 30 "$scratch.log"; fail "the image does not build"; }
-rm -f "$scratch.log"
 
 # changed WHAT NEEDED…: builds again, and checks what ran for it.
 changed() {

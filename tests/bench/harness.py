@@ -3,6 +3,8 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,17 +44,26 @@ def table():
         print("| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths)) + " |")
 
 
-def inside(*command, **kwargs):
+def end_in_order():
+    """Makes a signal that ends this program unwind it first, so that folders and servers of its own go with it."""
+    def leave(number, _frame):
+        sys.exit(128 + number)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
+
+
+def inside(*command, cwd=None, **kwargs):
     """Runs a command in the container."""
-    return subprocess.run([CONTAINER, *command], cwd=TOP, stdin=subprocess.DEVNULL, text=True, **kwargs)
+    return subprocess.run([CONTAINER, *command], cwd=cwd or TOP, stdin=subprocess.DEVNULL, text=True, **kwargs)
 
 
-def bazel(*args, startup=()):
-    """Runs Bazel in the container, returns its wall time in seconds."""
+def bazel(command, *args, startup=(), cwd=None):
+    """Runs Bazel in the container, returns its wall time in seconds. With an output base of its own it leaves the checkout's links alone."""
     start = time.monotonic()
-    done = inside("bazel", *startup, *args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    links = ["--experimental_convenience_symlinks=ignore"] if startup and command == "build" else []
+    done = inside("bazel", *startup, command, *links, *args, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        sys.exit(f"bench: bazel {' '.join(args)} failed:\n{done.stdout[-3000:]}")
+        sys.exit(f"bench: bazel {command} {' '.join(args)} failed:\n{done.stdout[-3000:]}")
     return time.monotonic() - start
 
 
@@ -78,13 +89,35 @@ def side_by_side(steps, runs):
 def scratch(kind="memory"):
     """A folder that is the same inside and outside the container: in memory, or on this machine's disk."""
     parent = "/dev/shm" if kind == "memory" else cache()
-    with tempfile.TemporaryDirectory(dir=parent, prefix="bench.") as folder:
-        yield pathlib.Path(folder)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix="bench."))
+    try:
+        yield folder
+    finally:
+        if (folder / "base").exists():
+            bazel("shutdown", startup=[f"--output_base={folder}/base"])
         subprocess.run(["chmod", "-R", "u+w", folder], check=False)
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def copy_of_checkout():
+    """A copy of the checkout, whose sources a benchmark may change: whatever ends it, the checkout is as it was."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=cache(), prefix="bench."))
+    try:
+        files = inside("git", "ls-files", "-z", check=True, stdout=subprocess.PIPE).stdout.split("\0")
+        for name in filter(None, [*files, ".bazelrc.container"]):
+            # A file deleted but not yet committed is none.
+            if (TOP / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(TOP / name, folder / name)
+        yield folder
+    finally:
+        inside("bazel", "clean", "--expunge", cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(folder)
 
 
 def cache():
-    return inside("--where", check=True, stdout=subprocess.PIPE).stdout.splitlines()[0]
+    return inside("printenv", "IMAGE_BUILD_CACHE", check=True, stdout=subprocess.PIPE).stdout.strip()
 
 
 def tool(name, *args):

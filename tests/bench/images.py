@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import CONTAINER, HERE, TOP, bazel, cache, info, inside, row, say, scratch
+from harness import CONTAINER, HERE, TOP, bazel, cache, copy_of_checkout, info, inside, row, say, scratch
 from measure import allocated
 
 BLOB = HERE / "inject.bin"
@@ -98,7 +98,6 @@ def binary(runs):
             share, size = digest_share(startup)
             row(f"20 MB changed to disk.img, in {place}", incremental(kind, runs), seconds, want,
                 f"peer: mkosi {kind}; {size:.0f} MB apparent, {share:.2f} s of it to digest them once")
-            bazel("shutdown", startup=startup)
 
 
 def scratch_build(runs):
@@ -111,7 +110,6 @@ def scratch_build(runs):
             # Loading rules and starting the server is not what is compared.
             bazel("build", "//rust/tools/...", "@guestos_dev_debs//:debs", "@bootloader_debs//:debs", startup=startup)
             times.append(bazel("build", again, DISK, startup=startup))
-            bazel("shutdown", startup=startup)
     peer = mkosi("best", runs)
     row("image from scratch, packages cached", peer and peer["times"]["full"]["median"], statistics.median(times), "<= 1.0 x",
         "peer: mkosi full, tuned, on a tmpfs")
@@ -137,24 +135,27 @@ def first_instruction(runs):
 
 def six(runs):
     """All six images: from packages, with nothing to do, and with one program of GuestOS changed."""
+    with copy_of_checkout() as top:
+        six_in(top, runs)
+
+
+def six_in(top, runs):
     everything = "//ic-os/..."
-    bazel("build", everything)
-    row("six images, no-op", None, statistics.median(bazel("build", everything) for _ in range(runs)), "<= 2")
-    source = TOP / "rust/os/replica/src/main.rs"
+    bazel("build", everything, cwd=top)
+    row("six images, no-op", None, statistics.median(bazel("build", everything, cwd=top) for _ in range(runs)), "<= 2")
+    source = top / "rust/os/replica/src/main.rs"
     text = source.read_text()
     changed = ["//ic-os/guestos/envs/dev:disk", "//ic-os/setupos/envs/dev:disk"]
     disk_cache = pathlib.Path(cache()) / "disk"
-    try:
-        compiling, images, grown = [], [], []
-        for number in range(runs):
-            # Another constant in the program, as a real change has.
-            source.write_text(text.replace("fn main() ", f'#[used]\nstatic BENCH: [u8; 16] = *b"{time.monotonic_ns():016d}";\n\nfn main() ', 1))
-            before = allocated([disk_cache])
-            compiling.append(bazel("build", "//rust/os/replica"))
-            images.append(bazel("build", *changed))
-            grown.append((allocated([disk_cache]) - before) / 1e6)
-    finally:
-        source.write_text(text)
+    compiling, images, grown = [], [], []
+    for _ in range(runs):
+        # Another constant in the program, as a real change has.
+        source.write_text(text.replace("fn main() ", f'#[used]\nstatic BENCH: [u8; 16] = *b"{time.monotonic_ns():016d}";\n\nfn main() ', 1))
+        before = allocated([disk_cache])
+        compiling.append(bazel("build", "//rust/os/replica", cwd=top))
+        images.append(bazel("build", *changed, cwd=top))
+        grown.append((allocated([disk_cache]) - before) / 1e6)
+    source.write_text(text)
     row("GuestOS program changed: compiling it", None, statistics.median(compiling), "")
     row("GuestOS program changed: GuestOS and SetupOS disks", None, statistics.median(images), "<= 10")
     row("GuestOS program changed: new in Bazel's cache", None, statistics.median(grown), "", unit="MB")
@@ -162,14 +163,13 @@ def six(runs):
         startup = [f"--output_base={folder}/base"]
         # Loading rules, starting the server, tools and packages are not what is measured.
         debs = [f"@{system}_{env}_debs//:debs" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
-        bazel("build", "//rust/tools/...", "//rust/os/...", "@bootloader_debs//:debs", *debs, startup=startup)
+        bazel("build", "//rust/tools/...", "//rust/os/...", "@bootloader_debs//:debs", *debs, startup=startup, cwd=top)
         again = "--modify_execution_info=^(Mk.*|HashBlocks|InjectTree|FillTemplate|WriteImage)$=+no-cache"
-        row("six images from packages", None, bazel("build", again, everything, startup=startup), "<= 900")
-        bazel("shutdown", startup=startup)
-    bazel("build", everything)
+        row("six images from packages", None, bazel("build", again, everything, startup=startup, cwd=top), "<= 900")
+    bazel("build", everything, cwd=top)
     for system in ("guestos", "hostos", "setupos"):
         for env in ("dev", "prod"):
-            disk = TOP / f"bazel-bin/ic-os/{system}/envs/{env}/disk.img"
+            disk = top / f"bazel-bin/ic-os/{system}/envs/{env}/disk.img"
             want = {"hostos": "<= 1000", "setupos": "<= 1800"}.get(system, "")
             row(f"{system} {env}: data on its disk", None, allocated([disk]) / 1e6, want, f"{disk.stat().st_size >> 20} MiB apparent", unit="MB")
 
@@ -184,5 +184,3 @@ def sizes(_runs):
         row(f"root content of GuestOS {env}", None, content / 1e6, f"<= {want}", f"{len(manifest['packages'])} packages", unit="MB")
         disk = package / "disk.img"
         row(f"disk.img of GuestOS {env}, apparent", None, disk.stat().st_size / (1 << 20), "<= 2048", unit="MiB")
-
-

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""A benchmark leaves the checkout as it was: its links, its sources; and nothing behind, also when it is ended."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import harness  # noqa: E402
+
+# In place of container-run.sh: notes what it was given; all but Bazel is run.
+STUB = """#!/bin/sh
+echo "$*" >>"$0.log"
+[ "$1" = bazel ] || exec "$@"
+"""
+
+
+class Harness(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = pathlib.Path(folder.name) / "checkout"
+        self.cache = pathlib.Path(folder.name) / "cache"
+        self.top.mkdir()
+        self.cache.mkdir()
+        stub = pathlib.Path(folder.name) / "container-run.sh"
+        stub.write_text(STUB)
+        stub.chmod(0o755)
+        self.log = pathlib.Path(f"{stub}.log")
+        harness.CONTAINER, harness.TOP = stub, self.top
+        os.environ["IMAGE_BUILD_CACHE"] = str(self.cache)
+
+    def test_only_the_checkouts_own_output_base_gets_its_links(self):
+        harness.bazel("build", "//a", startup=["--output_base=/b"])
+        harness.bazel("build", "//a")
+        harness.bazel("shutdown", startup=["--output_base=/b"])
+        self.assertEqual(self.log.read_text().splitlines(), [
+            "bazel --output_base=/b build --experimental_convenience_symlinks=ignore //a",
+            "bazel build //a",
+            "bazel --output_base=/b shutdown",
+        ])
+
+    def test_sources_change_in_a_copy(self):
+        (self.top / "folder").mkdir()
+        for name in ("folder/source", "deleted", ".bazelrc.container", "not of git"):
+            (self.top / name).write_text("as it was")
+        git = ["git", "-c", "init.defaultBranch=main", "-C", self.top]
+        subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "add", "folder", "deleted"], check=True)
+        (self.top / "deleted").unlink()
+        with self.assertRaises(SystemExit), harness.copy_of_checkout() as copy:
+            names = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
+            self.assertEqual(names, [".bazelrc.container", "folder/source"])
+            (copy / "folder/source").write_text("changed")
+            sys.exit("ended")
+        self.assertEqual((self.top / "folder/source").read_text(), "as it was")
+        self.assertEqual(list(self.cache.iterdir()), [])
+
+    def test_a_signal_takes_scratch_folders_and_servers_along(self):
+        program = """if True:
+            import pathlib, signal, sys
+            import harness
+            harness.CONTAINER, harness.TOP = sys.argv[1:]
+            harness.end_in_order()
+            with harness.scratch("disk") as folder:
+                (folder / "base").mkdir()
+                print(folder, flush=True)
+                signal.pause()
+        """
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            process = subprocess.Popen([sys.executable, "-B", "-c", program, harness.CONTAINER, self.top], cwd=pathlib.Path(__file__).parent,
+                                       text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            folder = process.stdout.readline().strip()
+            self.assertTrue(pathlib.Path(folder).is_dir(), folder)
+            process.send_signal(number)
+            self.assertNotEqual(process.wait(), 0)
+            process.stdout.close()
+            self.assertFalse(pathlib.Path(folder).exists(), folder)
+            self.assertIn(f"bazel --output_base={folder}/base shutdown", self.log.read_text().splitlines())
+
+
+unittest.main()
