@@ -1,0 +1,157 @@
+"""What documents say that a program can check: links lead somewhere, labels and paths exist, and each command in a block is run by a test.
+
+ci/docs.sh runs it: `docs.py check` prints what is wrong; `docs.py scripts FILE FOLDER` writes the blocks of commands that ci/docs.sh shall run as
+FOLDER/NN.sh; `docs.py block FILE LANGUAGE` prints the first block of a language.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+# Documents whose blocks of commands ci/docs.sh runs.
+RUN = ("README.md", "docs/guides/images.md")
+# Commands in blocks that it does not run, by their beginning, and who does.
+ELSEWHERE = {
+    "./ci/container/container-run.sh ci/test.sh": "the gate",
+    "qemu-system-x86_64 ": "//tests/boot:guestos_exact_test",
+    "docker build ": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
+    "bazel run //ic-os/newos/context:lock": "nobody: needs the archive; the same rule made the locks that are here",
+    "bazel build //ic-os/newos/context:rootfs-dev": "every build of an image, by another name",
+    "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
+}
+# Names that stand for something, not for a thing in this tree.
+STAND_IN = re.compile(r"[<>…*{}]|newos|appliance|//server|OS_|NAME|RULE|/my[./]|/my$|^rust/fuzz/(corpus|artifacts)")
+LABEL = re.compile(r"^//\w[\w.+/-]*(?::[\w.+/-]+)?$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PLACE = re.compile(r"^(?:\./)?(?:ci|docs|rust|bzl|tests|ic-os|components)/[\w./+-]+$")
+
+
+def documents():
+    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"], check=True, stdout=subprocess.PIPE).stdout
+    return [pathlib.Path(name.decode()) for name in sorted(set(names.split(b"\0"))) if name and pathlib.Path(name.decode()).exists()]
+
+
+def blocks(text):
+    """(line number, language, content) of each fenced block."""
+    found, start, language, lines = [], None, "", []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            if start is None:
+                start, language, lines = number + 1, line[3:].strip(), []
+            else:
+                found.append((start, language, "\n".join(lines) + "\n"))
+                start = None
+        elif start is not None:
+            lines.append(line)
+    return found
+
+
+def commands(text):
+    """(line number, command) of the blocks without a language, where a line ends with a backslash joined with the next one."""
+    for start, language, content in blocks(text):
+        if language:
+            continue
+        offset = 0
+        for command in re.split(r"(?<!\\)\n", content):
+            words = re.sub(r"\s+#\s.*$", "", command.replace("\\\n", " ")).strip()
+            if re.match(r"(\./)?[a-z$][\w./$-]*\s", words) and not re.match(r"\w+=|cd\s", words):
+                yield start + offset, re.sub(r"\s+", " ", words)
+            offset += command.count("\n") + 1
+
+
+def slugs(text):
+    """The anchors of a Markdown file's headings."""
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def links(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for target in LINK.findall(line):
+            if re.match(r"[a-z]+:", target):
+                continue
+            file, _, anchor = target.partition("#")
+            there = path.parent / file if file else path
+            if not there.exists():
+                yield f"{path}:{number}: {target}: no such file"
+            elif anchor and anchor not in slugs(there.read_text()):
+                yield f"{path}:{number}: {target}: {there} has no heading for #{anchor}"
+
+
+def spans(text):
+    """(line number, text) of code in lines and of every line in blocks."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            inside = not inside
+        elif inside:
+            yield number, line
+        else:
+            for span in re.findall(r"`([^`]+)`", line):
+                yield number, span
+
+
+def places(path, text):
+    for number, span in spans(text):
+        for word in span.split():
+            if PLACE.match(word) and not STAND_IN.search(word) and not any(p.exists() for p in (pathlib.Path(word), path.parent / word)):
+                yield f"{path}:{number}: {word}: no such file"
+
+
+def labels():
+    """Labels of all documents that Bazel does not know, as lines."""
+    where = {}
+    for path in documents():
+        for number, span in spans(path.read_text()):
+            for word in re.split(r"[\s\"',;()]+", span):
+                if LABEL.match(word) and not STAND_IN.search(word):
+                    where.setdefault(word, f"{path}:{number}")
+    # What is loaded is a file, what has no colon may be a package; the rest are targets.
+    files = {label for label in where if label.endswith(".bzl") and pathlib.Path(label.removeprefix("//").replace(":", "/")).exists()}
+    packages = {label for label in where if (pathlib.Path(label.removeprefix("//")) / "BUILD.bazel").exists()}
+    targets = sorted(where.keys() - files - packages)
+    if not known(targets):
+        for label in targets:
+            if not known([label]):
+                yield f"{where[label]}: {label}: Bazel does not know it"
+
+
+def known(targets):
+    query = ["bazel", "query", "--noshow_progress", f"set({' '.join(targets)})"]
+    return subprocess.run(query, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def scripts(file, folder):
+    """Writes the blocks of commands, but those that run elsewhere."""
+    for number, (_, language, content) in enumerate(blocks(pathlib.Path(file).read_text())):
+        if not language and not content.startswith(tuple(ELSEWHERE)):
+            (pathlib.Path(folder) / f"{number:02}.sh").write_text(content)
+
+
+def check():
+    wrong = []
+    for path in documents():
+        text = path.read_text()
+        wrong += [*links(path, text), *places(path, text)]
+        for number, command in commands(text):
+            if str(path) not in RUN and not command.startswith(tuple(ELSEWHERE)):
+                wrong.append(f"{path}:{number}: no test runs this (ci/docs.py): {command}")
+    wrong += labels()
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+def main():
+    match sys.argv[1:]:
+        case ["check"]:
+            return check()
+        case ["scripts", file, folder]:
+            scripts(file, folder)
+        case ["block", file, language]:
+            print(next(content for _, kind, content in blocks(pathlib.Path(file).read_text()) if kind == language), end="")
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+sys.exit(main())
