@@ -48,7 +48,7 @@ pub use ansi::Stripper;
 pub use config::{Forward, VmConfig, QEMU};
 pub use console::{Console, FATAL_TEXTS};
 pub use deadline::Deadline;
-pub use disk::{copy_sparse, create_overlay};
+pub use disk::create_overlay;
 pub use drive::{Drive, Servers};
 pub use error::VmError;
 pub use process::{quote, run_on_terminal};

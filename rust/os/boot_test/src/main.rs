@@ -5,13 +5,14 @@
 //! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] and in [`os`] |
 //! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks |
 //! | `verity` | any | a changed block of the root is refused and the machine starts again |
-//! | `exact` | development | the documented QEMU command, word by word, boots it |
+//! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
 //! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
 //!
 //! A failed check does not stop the ones after it; all are told at the end. The console's log stays in the test's outputs.
 
 mod checks;
+mod documented;
 mod http;
 mod image;
 mod mounts;
@@ -47,6 +48,9 @@ struct Args {
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
     #[arg(long)]
     disk: PathBuf,
+    /// For exact: the Markdown file that has the command.
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
     /// For verity: change the first block of this file; default: systemd.
     #[arg(long, value_name = "PARTITION:/PATH")]
     flip: Option<verity::Flip>,
@@ -76,6 +80,7 @@ struct Setting {
     firmware: PathBuf,
     accel: Accel,
     disk: PathBuf,
+    document: Option<PathBuf>,
     flip: Option<verity::Flip>,
     extras: Vec<mounts::Extra>,
     units: Vec<String>,
@@ -117,6 +122,7 @@ fn run(args: Args) -> Result<()> {
         firmware,
         accel: choice.accel,
         disk,
+        document: args.document,
         flip: args.flip,
         extras: args.extra_drive,
         units: units.lines().map(str::to_owned).collect(),

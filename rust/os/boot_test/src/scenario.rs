@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
-use vm::{Accel, Drive, Shell, Vm, VmConfig};
+use vm::{Drive, Shell, Vm, VmConfig};
 
 use crate::checks::{self, PRODUCTION};
+use crate::documented;
 use crate::mounts;
 use crate::report::{note, Report};
 use crate::room;
@@ -62,7 +63,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Dev => dev(setting),
         Name::Prod => prod(setting),
         Name::Verity => verity::run(setting.flip.as_ref(), setting),
-        Name::Exact => exact(setting),
+        Name::Exact => documented::boot(setting),
     };
     if outcome.is_err() {
         note(&format!("console log: {}", setting.log.display()));
@@ -105,7 +106,7 @@ fn start(machine: VmConfig, setting: &Setting, report: &Report) -> Result<Vm> {
     Ok(vm)
 }
 
-fn kernel_started(vm: &Vm, setting: &Setting, report: &Report) -> Result<()> {
+pub(crate) fn kernel_started(vm: &Vm, setting: &Setting, report: &Report) -> Result<()> {
     let boot = setting.within(BOOT);
     if let Some(text) = setting.os.loader {
         vm.console().expect(text, boot)?;
@@ -156,7 +157,11 @@ fn dev(setting: &Setting) -> Result<()> {
 }
 
 /// From a kernel that runs to root's shell on the console, stage by stage.
-fn console_login<'a>(vm: &'a Vm, setting: &Setting, report: &mut Report) -> Result<Shell<'a>> {
+pub(crate) fn console_login<'a>(
+    vm: &'a Vm,
+    setting: &Setting,
+    report: &mut Report,
+) -> Result<Shell<'a>> {
     (setting.os.screen)(vm, setting, report)?;
     Shell::await_prompt(vm.console(), setting.within(BOOT))?;
     report.stage("login prompt");
@@ -165,7 +170,7 @@ fn console_login<'a>(vm: &'a Vm, setting: &Setting, report: &mut Report) -> Resu
     Ok(shell)
 }
 
-fn root_over_ssh(login: &Login, setting: &Setting) -> Result<()> {
+pub(crate) fn root_over_ssh(login: &Login, setting: &Setting) -> Result<()> {
     login.wait(setting.within(20))?;
     let output = login.run("id -un; hostname >/dev/null && echo done")?;
     ensure!(
@@ -188,7 +193,7 @@ fn shut_down(vm: &Vm, setting: &Setting) -> Result<()> {
     exited(vm, setting)
 }
 
-fn exited(vm: &Vm, setting: &Setting) -> Result<()> {
+pub(crate) fn exited(vm: &Vm, setting: &Setting) -> Result<()> {
     let status = vm.wait_exit(setting.within(30))?;
     ensure!(
         status.success(),
@@ -304,57 +309,4 @@ fn no_login(vm: &Vm) -> Result<()> {
         ensure!(!end.ends_with(prompt), "there is a prompt: {end}");
     }
     Ok(())
-}
-
-/// The documented command, on a copy of the disk because it writes to it.
-fn exact(setting: &Setting) -> Result<()> {
-    let mut report = Report::new();
-    let folder = setting.scratch.path();
-    let is_list = plan::List::is_named(&setting.disk);
-    ensure!(
-        !is_list,
-        "the documented command takes a disk, not a plan list: {}",
-        setting.disk.display()
-    );
-    vm::copy_sparse(&setting.disk, &folder.join("disk.img"))?;
-    vm::ports::check_free(2222, "the documented command, there is no other")?;
-    let words = documented(setting);
-    report.stage(&vm::quote(&words));
-    let vm = Vm::start_command(&words, folder, Some(&setting.log), setting.accel)?;
-    kernel_started(&vm, setting, &report)?;
-    let shell = console_login(&vm, setting, &mut report)?;
-    let login = Login {
-        port: 2222,
-        user: "root",
-        proof: Proof::Password("root"),
-    };
-    report.check(
-        "root logs in over ssh on port 2222",
-        root_over_ssh(&login, setting),
-    );
-    shell.send("systemctl poweroff")?;
-    report.check("it shuts down cleanly", exited(&vm, setting));
-    report.finish()
-}
-
-/// The command of the documentation; only the accelerator and the vsock device depend on the host.
-fn documented(setting: &Setting) -> Vec<String> {
-    let accel = match setting.accel {
-        Accel::Kvm => "-machine q35,accel=kvm -cpu host",
-        Accel::Tcg => "-machine q35,accel=tcg",
-    };
-    let vsock = if Path::new("/dev/vhost-vsock").exists() {
-        "-device vhost-vsock-pci,guest-cid=3"
-    } else {
-        ""
-    };
-    let mut words = vec![vm::QEMU.to_owned()];
-    let fixed = "-nographic -m 4G -boot d -drive file=disk.img,format=raw,if=virtio \
-                 -netdev user,id=user.0,hostfwd=tcp::2222-:22 -device virtio-net,netdev=user.0";
-    for part in [accel, vsock, fixed] {
-        words.extend(part.split_ascii_whitespace().map(str::to_owned));
-    }
-    words.push("-bios".to_owned());
-    words.push(setting.firmware.display().to_string());
-    words
 }
