@@ -124,12 +124,16 @@ def first_instruction(runs):
         start = time.monotonic()
         process = subprocess.Popen([CONTAINER, "bazel", "run", "//tests/bench:run", "--", "--ssh-port=0", "--no-reboot"], cwd=TOP,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        # The firmware's first byte on the serial line.
-        process.stdout.read(1)
-        times += [time.monotonic() - start] if number else []
-        process.stdin.write(b"\x01x")
-        process.stdin.flush()
-        process.communicate(timeout=60)
+        try:
+            # The firmware's first byte on the serial line.
+            process.stdout.read(1)
+            times += [time.monotonic() - start] if number else []
+            process.stdin.write(b"\x01x")
+            process.stdin.flush()
+            process.communicate(timeout=60)
+        finally:
+            # No machine stays behind, whatever ended this.
+            process.terminate()
     row("20 MB changed to QEMU's first output by :run", None, statistics.median(times), "<= 2")
 
 
