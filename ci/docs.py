@@ -20,7 +20,7 @@ ELSEWHERE = {
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
-STAND_IN = re.compile(r"[<>…*{}]|newos|appliance|//server|OS_|NAME|RULE|/my[./]|/my$|^rust/fuzz/(corpus|artifacts)")
+STAND_IN = re.compile(r"[<>…*{}]|newos|appliance|//server|OS_|NAME|RULE|CRATE|/my[./]|/my$|^rust/fuzz/(corpus|artifacts)")
 LABEL = re.compile(r"^//\w[\w.+/-]*(?::[\w.+/-]+)?$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"^(?:\./)?(?:ci|docs|rust|bzl|tests|ic-os|components)/[\w./+-]+$")
@@ -97,6 +97,16 @@ def places(path, text):
                 yield f"{path}:{number}: {word}: no such file"
 
 
+def crates(path, text):
+    """Crates that a cargo command names and that are none of ours."""
+    manifests = [*pathlib.Path("rust").glob("*/Cargo.toml"), *pathlib.Path("rust").glob("*/*/Cargo.toml")]
+    ours = {name for manifest in manifests for name in re.findall(r'^name = "(.*)"', manifest.read_text(), re.M)}
+    for number, span in spans(text):
+        for name in re.findall(r" (?:-p|--package) (\w+)", span) if "cargo" in span else []:
+            if name not in ours and not STAND_IN.search(name):
+                yield f"{path}:{number}: no crate {name}"
+
+
 def labels():
     """Labels of all documents that Bazel does not know, as lines."""
     where = {}
@@ -131,7 +141,7 @@ def check():
     wrong = []
     for path in documents():
         text = path.read_text()
-        wrong += [*links(path, text), *places(path, text)]
+        wrong += [*links(path, text), *places(path, text), *crates(path, text)]
         for number, command in commands(text):
             if str(path) not in RUN and not command.startswith(tuple(ELSEWHERE)):
                 wrong.append(f"{path}:{number}: no test runs this (ci/docs.py): {command}")
