@@ -14,8 +14,10 @@ work=$(mktemp -d /tmp/container-test.XXXXXX)
 clean() {
   local who
   for who in root tester; do [ ! -d "$work/$who" ] || as "$who" --stop >/dev/null 2>&1 || true; done
-  umount "$work"/*/cache/container/*/root 2>/dev/null || true
   umount /etc /usr/sbin 2>/dev/null || true
+  # Nothing is removed while this system is mounted below it.
+  local root
+  for root in "$work"/*/cache/container/*/root; do ! mountpoint -q "$root" || umount "$root" || return 0; done
   rm -rf --one-file-system "$work"
 }
 trap clean EXIT
