@@ -99,7 +99,7 @@ impl Client {
     fn connect(path: &Path, structured: bool) -> Self {
         let mut stream = UnixStream::connect(path).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(240)))
             .unwrap();
         let mut greeting = [0; 18];
         stream.read_exact(&mut greeting).unwrap();

@@ -10,10 +10,10 @@
 )]
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 /// The example that cargo built beside this test.
 fn program() -> PathBuf {
@@ -90,25 +90,24 @@ fn ends_by_signal() {
 fn dies_with_the_caller() {
     let dir = tempfile::tempdir().unwrap();
     let root = root(dir.path());
-    let beat = dir.path().join("beat");
+    // A pipe that the process inside holds open: it ends for its reader when the last holder is gone, and not before.
+    let pipe = dir.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
     let mut child = Command::new(program())
         .args([
             &root,
             "sh",
             "-c",
-            "trap '' TERM INT HUP; while :; do echo x >>/beat; sleep 0.1; done",
+            "trap '' TERM INT HUP; exec 3>/pipe; while :; do echo x >&3; sleep 0.1; done",
         ])
         .spawn()
         .unwrap();
-    while !beat.exists() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut reader = fs::File::open(&pipe).unwrap();
+    reader.read_exact(&mut [0; 2]).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    let before = fs::metadata(&beat).unwrap().len();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(fs::metadata(&beat).unwrap().len(), before);
+    reader.read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]

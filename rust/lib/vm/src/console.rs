@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn soon() -> Deadline {
-        Deadline::after(Duration::from_secs(20))
+        Deadline::after(Duration::from_secs(240))
     }
 
     #[test]

@@ -249,7 +249,7 @@ mod tests {
             process
         };
         let process = std::thread::spawn(start).join().unwrap();
-        let deadline = Deadline::after(Duration::from_secs(20));
+        let deadline = Deadline::after(Duration::from_secs(240));
         let status = process.wait(deadline).unwrap().expect("still running");
         assert_eq!(
             std::os::unix::process::ExitStatusExt::signal(&status),

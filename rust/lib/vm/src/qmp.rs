@@ -240,9 +240,11 @@ mod tests {
         ]);
         assert_eq!(qmp.status().unwrap(), "running");
         qmp.powerdown().unwrap();
-        let soon = Deadline::after(Duration::from_secs(5));
-        let event = qmp.wait_event("SHUTDOWN", soon).unwrap();
+        let event = qmp
+            .wait_event("SHUTDOWN", Deadline::after(ANSWER_TIME))
+            .unwrap();
         assert_eq!(event.data["reason"], "guest-shutdown");
+        let soon = Deadline::after(Duration::from_millis(50));
         assert!(matches!(
             qmp.wait_event("SHUTDOWN", soon),
             Err(VmError::NoEvent { .. })

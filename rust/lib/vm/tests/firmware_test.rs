@@ -154,6 +154,7 @@ fn a_served_image_is_a_disk() {
     let input = std::fs::read(at("input")).unwrap();
     assert!(input == vec![7; 4 << 20]);
     let changes = std::fs::read(at("changes")).unwrap();
-    let count = changes.iter().filter(|byte| **byte == 9).count();
-    assert_eq!(count, 64 << 10);
+    // Digests and times in the file may have a 9, too.
+    let runs = changes.split(|byte| *byte != 9).map(<[u8]>::len);
+    assert_eq!(runs.max(), Some(64 << 10));
 }

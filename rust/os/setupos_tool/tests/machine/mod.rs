@@ -139,10 +139,13 @@ impl Machine {
         self.write_bytes(name, text.as_bytes());
     }
 
+    /// Whole at once: a program may be looking.
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        let new = self.path("being-written");
+        std::fs::write(&new, bytes).unwrap();
+        std::fs::rename(new, path).unwrap();
     }
 
     pub fn write_at(&self, name: &str, at: u64, bytes: &[u8]) {
