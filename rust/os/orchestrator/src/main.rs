@@ -13,7 +13,6 @@ mod server;
 mod status;
 mod supervisor;
 
-use std::future::IntoFuture;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -82,6 +81,8 @@ struct Args {
     /// Time between two signs of life to systemd.
     #[arg(long, default_value = "10s", value_parser = duration::parse_positive)]
     watchdog_interval: Duration,
+    #[command(flatten)]
+    serve: serve::Flags,
     /// Least severe log level: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_parser = logging::Level::parse)]
     log_level: logging::Level,
@@ -114,8 +115,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(%address, version, "listening");
 
     let status = Shared::new(version);
-    let mut server =
-        tokio::spawn(axum::serve(listener, server::router(status.clone())).into_future());
+    let limits = args.serve.limits().context("cannot serve")?;
+    let counters = serve::Counters::default();
+    let mut server = tokio::spawn(serve::serve(
+        listener,
+        server::router(status.clone(), counters.clone()),
+        limits,
+        counters,
+        std::future::pending(),
+    ));
     let unresponsive = Arc::new(tokio::sync::Notify::new());
     let probe = tokio::spawn(probe::run(
         probe::Settings {
@@ -151,7 +159,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
             () = &mut supervisor => break,
             _ = watchdog.tick() => notifier.send("WATCHDOG=1"),
             ended = &mut server => {
-                ended.context("the server failed")?.context("the server failed")?;
+                ended.context("the server failed")?;
                 anyhow::bail!("the server ended by itself");
             }
         }

@@ -1,5 +1,7 @@
 //! Asks the replica's status endpoint: one HTTP/1.1 GET over a fresh connection.
 //!
+//! What keeps us from asking, such as having no descriptor left, is our own trouble and says nothing of the replica.
+//!
 //! No HTTP client: a request is one line, and of the answer only the status line counts (RFC 9112 section 4).
 
 use std::net::SocketAddr;
@@ -10,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::status::Shared;
+use crate::status::{Shared, Trouble};
 
 const PATH: &str = "/api/v2/status";
 /// Time between two questions to a replica that does not answer.
@@ -43,7 +45,10 @@ pub(crate) async fn run(settings: Settings, status: Shared, unresponsive: Arc<No
         let begun = Instant::now();
         let result = match tokio::time::timeout(settings.timeout, ask(settings.target)).await {
             Ok(result) => result,
-            Err(_) => Err(format!("no answer within {:?}", settings.timeout)),
+            Err(_) => Err(Trouble::Replica(format!(
+                "no answer within {:?}",
+                settings.timeout
+            ))),
         };
         let silence = status.probed(run, result, begun.elapsed());
         if !settings.unresponsive_after.is_zero() && silence >= settings.unresponsive_after {
@@ -53,7 +58,7 @@ pub(crate) async fn run(settings: Settings, status: Shared, unresponsive: Arc<No
 }
 
 /// Asks once.
-async fn ask(target: SocketAddr) -> Result<(), String> {
+async fn ask(target: SocketAddr) -> Result<(), Trouble> {
     let exchange = async {
         let mut stream = TcpStream::connect(target).await?;
         let request = format!("GET {PATH} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
@@ -68,9 +73,14 @@ async fn ask(target: SocketAddr) -> Result<(), String> {
         }
         Ok::<_, std::io::Error>(answer)
     };
-    let answer = exchange.await.map_err(|error| error.to_string())?;
+    let answer = exchange
+        .await
+        .map_err(|error| match serve::is_own_want(&error) {
+            true => Trouble::Own(error.to_string()),
+            false => Trouble::Replica(error.to_string()),
+        })?;
     let line = answer.split(|b| *b == b'\n').next().unwrap_or_default();
-    judge(&String::from_utf8_lossy(line))
+    judge(&String::from_utf8_lossy(line)).map_err(Trouble::Replica)
 }
 
 /// Whether a status line says yes.

@@ -6,15 +6,26 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
+use crate::metrics::Page;
 use crate::status::Shared;
 
+/// What the pages tell of.
+#[derive(Debug, Clone)]
+struct Known {
+    status: Shared,
+    connections: serve::Counters,
+}
+
 /// All pages.
-pub(crate) fn router(status: Shared) -> Router {
+pub(crate) fn router(status: Shared, connections: serve::Counters) -> Router {
     Router::new()
         .route("/", get(front_page))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .with_state(status)
+        .with_state(Known {
+            status,
+            connections,
+        })
 }
 
 async fn front_page() -> &'static str {
@@ -22,8 +33,8 @@ async fn front_page() -> &'static str {
 }
 
 /// 200 when the replica answers, 503 and the reason when not.
-async fn health(State(status): State<Shared>) -> Response {
-    let (code, body) = match status.health() {
+async fn health(State(known): State<Known>) -> Response {
+    let (code, body) = match known.status.health() {
         Ok(()) => (StatusCode::OK, serde_json::json!({ "status": "ok" })),
         Err(reason) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -33,10 +44,37 @@ async fn health(State(status): State<Shared>) -> Response {
     (code, Json(body)).into_response()
 }
 
-async fn metrics(State(status): State<Shared>) -> Response {
+async fn metrics(State(known): State<Known>) -> Response {
     let kind = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (kind, status.metrics()).into_response()
+    let mut page = known.status.metrics();
+    connections(&mut page, &known.connections);
+    (kind, page.into_text()).into_response()
+}
+
+/// What strangers do to our own port.
+fn connections(page: &mut Page, counters: &serve::Counters) {
+    page.gauge(
+        "orchestrator_connections_open",
+        "Connections that are open now.",
+    )
+    .value(counters.open());
+    page.counter(
+        "orchestrator_connections_total",
+        "Connections that were accepted.",
+    )
+    .value(counters.accepted());
+    page.counter(
+        "orchestrator_connections_closed_total",
+        "Connections closed by us: to make room for later ones, or because they took too long.",
+    )
+    .labelled(&[("why", "room")], counters.made_room())
+    .labelled(&[("why", "time")], counters.timed_out());
+    page.counter(
+        "orchestrator_accept_failures_total",
+        "Connections not accepted for want of descriptors or memory.",
+    )
+    .value(counters.not_accepted());
 }

@@ -59,15 +59,27 @@ enum Phase {
     Stopping,
 }
 
+/// Why there was no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The replica gave none, or a bad one.
+    Replica(String),
+    /// It could not be asked; whose fault it is not.
+    Own(String),
+}
+
 /// Results of the probes.
 #[derive(Debug, Default)]
 struct Probes {
     /// The last result of the present run.
-    last: Option<Result<(), String>>,
-    /// When the present run last answered, or began.
-    answered_at: Option<Instant>,
+    last: Option<Result<(), Trouble>>,
+    /// When the present run was last heard or asked, or began.
+    asked_at: Option<Instant>,
+    /// For how long the present run has owed an answer; time in which it could not be asked does not count.
+    silence: Duration,
     answered: u64,
     failed: u64,
+    unable: u64,
     last_seconds: f64,
     total_seconds: f64,
 }
@@ -114,7 +126,8 @@ impl Shared {
         let mut status = self.lock();
         status.starts = status.starts.saturating_add(1);
         status.probes.last = None;
-        status.probes.answered_at = Some(Instant::now());
+        status.probes.asked_at = Some(Instant::now());
+        status.probes.silence = Duration::ZERO;
         status.phase = Phase::Running {
             pid,
             since: Instant::now(),
@@ -151,34 +164,44 @@ impl Shared {
     }
 
     /// Takes down an answer that `run` gave or owes; says for how long it has owed one.
-    pub(crate) fn probed(&self, run: Run, result: Result<(), String>, took: Duration) -> Duration {
+    pub(crate) fn probed(&self, run: Run, result: Result<(), Trouble>, took: Duration) -> Duration {
         let mut status = self.lock();
         if !matches!(status.phase, Phase::Running { .. }) || run != Run(status.starts) {
             return Duration::ZERO;
         }
         let before = status.probes.last.replace(result.clone());
         let probes = &mut status.probes;
+        let now = Instant::now();
+        let since = probes
+            .asked_at
+            .replace(now)
+            .map(|at| now.duration_since(at));
         match &result {
             Ok(()) => {
                 probes.answered = probes.answered.saturating_add(1);
-                probes.answered_at = Some(Instant::now());
+                probes.silence = Duration::ZERO;
                 probes.last_seconds = took.as_secs_f64();
                 probes.total_seconds += probes.last_seconds;
                 if before != Some(Ok(())) {
                     tracing::info!(seconds = probes.last_seconds, "the replica answers");
                 }
             }
-            Err(reason) => {
+            Err(Trouble::Replica(reason)) => {
                 probes.failed = probes.failed.saturating_add(1);
+                // A wait so long that it does not fit is long enough.
+                probes.silence = probes.silence.saturating_add(since.unwrap_or(took));
                 if before == Some(Ok(())) {
                     tracing::warn!(reason, "the replica does not answer any more");
                 }
             }
+            Err(Trouble::Own(reason)) => {
+                probes.unable = probes.unable.saturating_add(1);
+                if !matches!(before, Some(Err(Trouble::Own(_)))) {
+                    tracing::error!(reason, "cannot ask the replica");
+                }
+            }
         }
-        match (result, probes.answered_at) {
-            (Err(_), Some(since)) => since.elapsed(),
-            _ => Duration::ZERO,
-        }
+        probes.silence
     }
 
     /// Whether the replica answers, or why not.
@@ -189,7 +212,12 @@ impl Shared {
             Phase::Running { .. } => match &status.probes.last {
                 None => Err("the replica is started and was not asked yet".to_owned()),
                 Some(Ok(())) => Ok(()),
-                Some(Err(reason)) => Err(format!("the replica's status endpoint: {reason}")),
+                Some(Err(Trouble::Replica(reason))) => {
+                    Err(format!("the replica's status endpoint: {reason}"))
+                }
+                Some(Err(Trouble::Own(reason))) => Err(format!(
+                    "the orchestrator itself cannot ask the replica: {reason}"
+                )),
             },
             Phase::Waiting {
                 reason,
@@ -204,7 +232,7 @@ impl Shared {
     }
 
     /// Everything in the Prometheus text format 0.0.4.
-    pub(crate) fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> Page {
         let up = self.health().is_ok();
         self.lock().metrics(up)
     }
@@ -220,7 +248,7 @@ impl Status {
         };
     }
 
-    fn metrics(&self, up: bool) -> String {
+    fn metrics(&self, up: bool) -> Page {
         let mut page = Page::default();
         let version = [("version", self.version.as_str())];
         page.gauge(
@@ -245,7 +273,7 @@ impl Status {
         .value(u8::from(up));
         self.run_metrics(&mut page);
         self.probe_metrics(&mut page);
-        page.into_text()
+        page
     }
 
     fn run_metrics(&self, page: &mut Page) {
@@ -301,7 +329,8 @@ impl Status {
             "Questions to the status endpoint by result.",
         )
         .labelled(&[("result", "answered")], probes.answered)
-        .labelled(&[("result", "failed")], probes.failed);
+        .labelled(&[("result", "failed")], probes.failed)
+        .labelled(&[("result", "unable")], probes.unable);
         page.gauge(
             "replica_probe_last_seconds",
             "Time that the last answer took.",
@@ -335,8 +364,9 @@ mod tests {
             "the replica is started and was not asked yet"
         );
         let run = status.running().unwrap();
-        let first = status.probed(run, Err("refused".to_owned()), took);
-        assert!(status.probed(run, Err("refused".to_owned()), took) > first);
+        let refused = || Err(Trouble::Replica("refused".to_owned()));
+        let first = status.probed(run, refused(), took);
+        assert!(status.probed(run, refused(), took) > first);
         assert_eq!(reason(&status), "the replica's status endpoint: refused");
         assert_eq!(status.probed(run, Ok(()), took), Duration::ZERO);
         assert_eq!(status.health(), Ok(()));
@@ -355,13 +385,42 @@ mod tests {
     }
 
     #[test]
+    fn own_trouble_is_not_silence() {
+        let status = Shared::new("1".to_owned());
+        let took = Duration::from_millis(250);
+        status.started(1);
+        let run = status.running().unwrap();
+        let own = || Err(Trouble::Own("no files".to_owned()));
+        let replica = || Err(Trouble::Replica("refused".to_owned()));
+        assert_eq!(status.probed(run, own(), took), Duration::ZERO);
+        let silence = status.probed(run, replica(), took);
+        assert!(silence > Duration::ZERO);
+        // However long it lasts.
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(status.probed(run, own(), took), silence);
+        assert_eq!(
+            reason(&status),
+            "the orchestrator itself cannot ask the replica: no files"
+        );
+        assert!(status.probed(run, replica(), took) > silence);
+        assert_eq!(status.probed(run, Ok(()), took), Duration::ZERO);
+        let text = status.metrics().into_text();
+        for line in ["{result=\"failed\"} 2", "{result=\"unable\"} 2"] {
+            assert!(
+                text.contains(&format!("replica_probes_total{line}\n")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn metrics_text() {
         let status = Shared::new("a\"b\\c".to_owned());
         status.started(std::process::id());
         let run = status.running().unwrap();
         status.probed(run, Ok(()), Duration::from_millis(250));
         status.probed(run, Ok(()), Duration::from_millis(500));
-        let text = status.metrics();
+        let text = status.metrics().into_text();
         let value = |name: &str| {
             let line = text
                 .lines()
@@ -388,7 +447,7 @@ mod tests {
                 > 100_000
         );
         status.ended(Exit::Signal(9), Duration::from_secs(4));
-        let text = status.metrics();
+        let text = status.metrics().into_text();
         for line in [
             "replica_up 0",
             "replica_last_exit_code 137",

@@ -563,6 +563,45 @@ fn refusals_have_reasons() {
     );
 }
 
+#[test]
+fn a_crowd_that_says_nothing_changes_nothing() {
+    // As many files as a service may have in a poor place; the crowd is larger.
+    let mut setup = Setup::new("exec sleep 1000").args(&[
+        "--probe-timeout",
+        "60s",
+        "--unresponsive-after",
+        "100ms",
+    ]);
+    let args: Vec<_> = setup.command.get_args().map(ToOwned::to_owned).collect();
+    setup.command = Command::new("prlimit");
+    setup
+        .command
+        .arg("--nofile=128")
+        .arg(program())
+        .args(args)
+        .stdout(Stdio::piped());
+    let mut orchestrator = setup.start();
+    orchestrator.wait_for("the replica is started");
+    orchestrator.wait_health(200, "ok");
+    let crowd: Vec<_> = (0..400)
+        .map(|_| TcpStream::connect(orchestrator.address).unwrap())
+        .collect();
+    let answered = "replica_probes_total{result=\"answered\"}";
+    let before = orchestrator.metric(answered);
+    wait_until("the replica is asked on and on", || {
+        orchestrator.metric(answered) >= before + 5.0
+    });
+    assert_eq!(orchestrator.get("/health").0, 200);
+    for result in ["failed", "unable"] {
+        let name = format!("replica_probes_total{{result=\"{result}\"}}");
+        assert_eq!(orchestrator.metric(&name), 0.0, "{result}");
+    }
+    assert_eq!(orchestrator.metric("replica_restarts_total"), 0.0);
+    assert!(orchestrator.metric("orchestrator_connections_open") <= 64.0);
+    assert!(orchestrator.metric("orchestrator_connections_closed_total{why=\"room\"}") >= 300.0);
+    drop(crowd);
+}
+
 /// `cargo test -p orchestrator -- --ignored` as root.
 #[test]
 #[ignore = "needs real root"]

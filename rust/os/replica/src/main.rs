@@ -7,7 +7,6 @@ mod server;
 mod state;
 mod ticker;
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +43,8 @@ struct Args {
     /// File that says which boot this is.
     #[arg(long, default_value = "/proc/sys/kernel/random/boot_id")]
     boot_id_file: PathBuf,
+    #[command(flatten)]
+    serve: serve::Flags,
     /// Least severe log level: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_parser = logging::Level::parse)]
     log_level: logging::Level,
@@ -88,13 +89,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let status = Arc::new(Status::new(version, &state));
     let (stop, stopped) = watch::channel(());
     let mut closing = stopped.clone();
-    let server = axum::serve(listener, server::router(Arc::clone(&status))).with_graceful_shutdown(
+    let limits = args.serve.limits().context("cannot serve")?;
+    let counters = serve::Counters::default();
+    let router = server::router(Arc::clone(&status));
+    let mut server = tokio::spawn(serve::serve(
+        listener,
+        router,
+        limits,
+        counters,
         async move {
             // An error means that the sender is gone, which is a stop as well.
             let _ = closing.changed().await;
         },
-    );
-    let mut server = tokio::spawn(server.into_future());
+    ));
     let ticker = tokio::spawn(ticker::run(
         dir,
         state,
@@ -107,7 +114,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
         ended = &mut server => {
-            ended.context("the server failed")?.context("the server failed")?;
+            ended.context("the server failed")?;
             anyhow::bail!("the server ended by itself");
         }
     };
