@@ -1,6 +1,6 @@
 //! `key=value` lines.
 //!
-//! Blank lines and lines that start with `#` or `;` say nothing. White space around key and value does not count. Line
+//! UTF-8; what Windows' editors call Unicode is UTF-16, and refused by that name. Blank lines and lines that start with `#` or `;` say nothing. White space around key and value does not count. Line
 //! ends may be CR LF and the file may start with a byte order mark: media are written on desktops. An empty value means
 //! "not set". Sections, quotes and continuation lines do not exist.
 
@@ -19,6 +19,10 @@ pub(crate) struct Pair {
 
 /// Splits `bytes` into lines; each one that is not printable UTF-8 is a problem instead.
 pub(crate) fn lines(bytes: &[u8]) -> (Vec<(usize, &str)>, Vec<Problem>) {
+    if is_utf16(bytes) {
+        let text = "UTF-16 text (\"Unicode\"), want UTF-8: save it again with that encoding";
+        return (Vec::new(), vec![Problem::new(0, text)]);
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut out = Vec::new();
     let mut problems = Vec::new();
@@ -34,6 +38,14 @@ pub(crate) fn lines(bytes: &[u8]) -> (Vec<(usize, &str)>, Vec<Problem>) {
         }
     }
     (out, problems)
+}
+
+/// By its byte order mark, or by zeros where ASCII has them in one of the two orders.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let zeros = |parity: usize| bytes.iter().skip(parity).step_by(2).all(|byte| *byte == 0);
+    bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || (bytes.len() > 1 && (zeros(0) != zeros(1)))
 }
 
 fn printable(raw: &[u8]) -> Result<&str, String> {
@@ -122,6 +134,29 @@ mod tests {
         for (bytes, line, text) in table {
             let (_, problems) = parse(bytes);
             assert_eq!(problems, [Problem::new(*line, *text)]);
+        }
+    }
+
+    #[test]
+    fn other_encodings_have_their_name() {
+        let text = "hostname=a\r\n";
+        let units = || text.encode_utf16();
+        let marked = |mark: [u8; 2], bytes: Vec<u8>| [mark.to_vec(), bytes].concat();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        for bytes in [
+            marked([0xff, 0xfe], little.clone()),
+            marked([0xfe, 0xff], big.clone()),
+            little,
+            big,
+        ] {
+            let (pairs, problems) = parse(&bytes);
+            assert_eq!(pairs, []);
+            let want = "UTF-16 text (\"Unicode\"), want UTF-8: save it again with that encoding";
+            assert_eq!(problems, [Problem::new(0, want)]);
+        }
+        for bytes in [&b""[..], b"\0", b"\0\0", b"a"] {
+            assert!(!is_utf16(bytes), "{bytes:?}");
         }
     }
 

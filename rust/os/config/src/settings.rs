@@ -13,15 +13,18 @@
 //! | `name_servers` | addresses, separated by spaces or commas | from DHCP or router advertisements |
 //! | `ipv6_name_servers`, `ipv4_name_servers` | the same, of one family | |
 //! | `mtu` | 1280 to 9216 bytes | the card's |
+//! | `serial` | a whole number, larger on each later medium that is signed | 0 |
+//! | `media` | `signed` or `any`: the media that may replace this configuration, see [`Proof`](crate::Proof) | `signed` |
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use crate::error::{Error, Problem};
 use crate::ini::{self, Pair};
+use crate::near;
 
 /// The keys that `config.ini` may hold.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 14] = [
     "hostname",
     "domain",
     "ipv6_address",
@@ -34,6 +37,8 @@ pub const KEYS: [&str; 12] = [
     "ipv6_name_servers",
     "ipv4_name_servers",
     "mtu",
+    "serial",
+    "media",
 ];
 
 /// A static address of one family.
@@ -62,6 +67,10 @@ pub struct Settings {
     pub name_servers: Vec<IpAddr>,
     /// Largest packet in bytes.
     pub mtu: Option<u32>,
+    /// Of several signed media the later one has the larger.
+    pub serial: u64,
+    /// Whether any medium may replace this configuration.
+    pub any_medium: bool,
     /// All keys that are set, as written, in the order of the file.
     pub pairs: Vec<(String, String)>,
 }
@@ -99,30 +108,10 @@ impl Settings {
 }
 
 fn unknown_key(key: &str) -> String {
-    let lower = key.to_ascii_lowercase().replace('-', "_");
-    match KEYS.iter().find(|known| near(known, &lower)) {
+    match near::nearest(key, &KEYS) {
         Some(known) => format!("unknown key {key:?}, did you mean {known}?"),
         None => format!("unknown key {key:?}, want one of {}", KEYS.join(", ")),
     }
-}
-
-/// Whether `got` is `known` with at most one letter changed, added or left out somewhere in the middle.
-fn near(known: &str, got: &str) -> bool {
-    let squeeze = |s: &str| s.replace('_', "");
-    let (known, got) = (squeeze(known), squeeze(got));
-    let same_start = known
-        .bytes()
-        .zip(got.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let same_end = known
-        .bytes()
-        .rev()
-        .zip(got.bytes().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let longest = known.len().max(got.len());
-    same_start.saturating_add(same_end).saturating_add(1) >= longest
 }
 
 /// Whether an address is of a family.
@@ -143,6 +132,8 @@ impl Reader {
             ipv4: self.address(&IPV4),
             name_servers: self.name_servers(),
             mtu: self.read("mtu", mtu),
+            serial: self.read("serial", serial).unwrap_or(0),
+            any_medium: self.read("media", any_medium).unwrap_or(false),
             pairs: self
                 .pairs
                 .iter()
@@ -323,6 +314,21 @@ fn name(value: &str, longest: usize) -> Result<String, String> {
         Err(format!(
             "a name of letters, digits and hyphens, at most {longest} bytes"
         ))
+    }
+}
+
+fn serial(value: &str) -> Result<u64, String> {
+    match value.parse() {
+        Ok(n) if !value.starts_with('+') => Ok(n),
+        _ => Err(format!("a whole number from 0 to {}", u64::MAX)),
+    }
+}
+
+fn any_medium(value: &str) -> Result<bool, String> {
+    match value {
+        "any" => Ok(true),
+        "signed" => Ok(false),
+        _ => Err("signed or any".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ fn full_file() {
     let got = parse(
         "hostname=guest-001122334455\ndomain=example.com\nipv6_address=2001:db8::1/64\nipv6_gateway=2001:db8::fffe\n\
          ipv4_address=192.0.2.1\nipv4_prefix_length=24\nipv4_gateway=192.0.2.254\n\
-         name_servers=2001:db8::53, 192.0.2.53\nipv4_name_servers=192.0.2.54\nmtu=1500\n",
+         name_servers=2001:db8::53, 192.0.2.53\nipv4_name_servers=192.0.2.54\nmtu=1500\nserial=3\nmedia=any\n",
     )
     .unwrap();
     assert_eq!(got.hostname.as_deref(), Some("guest-001122334455"));
@@ -27,6 +27,7 @@ fn full_file() {
     let servers: Vec<_> = got.name_servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["2001:db8::53", "192.0.2.53", "192.0.2.54"]);
     assert_eq!(got.mtu, Some(1500));
+    assert_eq!((got.serial, got.any_medium), (3, true));
     assert_eq!(got.get("ipv4_address"), Some("192.0.2.1"));
     assert_eq!(got.get("absent"), None);
 }
@@ -61,7 +62,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("domain=ex ample\n", "1: domain: got \"ex ample\", want a name of letters, digits and hyphens, at most 253 bytes"),
     ("ipv6_adress=::1/64\n", "1: unknown key \"ipv6_adress\", did you mean ipv6_address?"),
     ("Hostname=a\n", "1: unknown key \"Hostname\", did you mean hostname?"),
-    ("colour=red\n", "1: unknown key \"colour\", want one of hostname, domain, ipv6_address, ipv6_prefix_length, ipv6_gateway, ipv4_address, ipv4_prefix_length, ipv4_gateway, name_servers, ipv6_name_servers, ipv4_name_servers, mtu"),
+    ("colour=red\n", "1: unknown key \"colour\", want one of hostname, domain, ipv6_address, ipv6_prefix_length, ipv6_gateway, ipv4_address, ipv4_prefix_length, ipv4_gateway, name_servers, ipv6_name_servers, ipv4_name_servers, mtu, serial, media"),
     ("\nipv6_address=2001:db8::1\n", "2: ipv6_address: has no prefix length, want 2001:db8::2/64 or ipv6_prefix_length"),
     ("ipv6_address=2001:db8::1/129\n", "1: ipv6_address: got \"2001:db8::1/129\", want a prefix length from 1 to 128"),
     ("ipv6_address=2001:db8::1/\n", "1: ipv6_address: got \"2001:db8::1/\", want a prefix length from 1 to 128"),
@@ -83,6 +84,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("ipv4_address=192.0.2.1/24\nipv4_gateway=router\n", "2: ipv4_gateway: got \"router\", want an IPv4 address"),
     ("name_servers=1.1.1.1;8.8.8.8\n", "1: name_servers: got \"1.1.1.1;8.8.8.8\", want IP addresses separated by spaces or commas"),
     ("ipv6_name_servers=192.0.2.53\n", "1: ipv6_name_servers: got \"192.0.2.53\", want IPv6 addresses separated by spaces or commas"),
+    ("serial=-1\n", "1: serial: got \"-1\", want a whole number from 0 to 18446744073709551615"),
+    ("media=all\n", "1: media: got \"all\", want signed or any"),
+    ("medium=any\n", "1: unknown key \"medium\", did you mean media?"),
+    ("host-name=a\n", "1: unknown key \"host-name\", did you mean hostname?"),
     ("mtu=1279\n", "1: mtu: got \"1279\", want a number from 1280 to 9216"),
     ("mtu=+1500\n", "1: mtu: got \"+1500\", want a number from 1280 to 9216"),
 ];

@@ -39,6 +39,12 @@ impl AuthorizedKeys {
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
+            if let Some(problem) = other_format(text) {
+                // Of the lines below nothing is told: they may be a secret.
+                problems.retain(|p| p.line < line);
+                problems.push(Problem::new(line, problem));
+                break;
+            }
             match check(text) {
                 Ok(()) => keys.push(text.to_owned()),
                 Err(problem) => problems.push(Problem::new(line, problem)),
@@ -52,16 +58,40 @@ impl AuthorizedKeys {
         }
     }
 
+    /// The good keys of a file that may have gone bad, as `TYPE BASE64`.
+    pub(crate) fn salvage(bytes: &[u8]) -> Vec<String> {
+        let (lines, _) = ini::lines(bytes);
+        let good = lines.into_iter().filter(|(_, text)| check(text).is_ok());
+        good.map(|(_, text)| {
+            text.split_ascii_whitespace()
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
+    }
+
     /// The file for sshd.
     pub fn to_text(&self) -> String {
         self.keys.iter().map(|key| format!("{key}\n")).collect()
     }
 }
 
+/// What a line says that begins a key of another kind, which goes on in the lines below.
+fn other_format(text: &str) -> Option<String> {
+    let problem = if text.contains("PRIVATE KEY-----") || text.starts_with("PuTTY-User-Key-File") {
+        "a private key, want the public one (the .pub file)"
+    } else if text.starts_with("---- BEGIN SSH2 PUBLIC KEY") {
+        "a public key as PuTTY saves it, want OpenSSH's one line (ssh-keygen -i -f FILE)"
+    } else if text.starts_with("-----BEGIN ") {
+        "not an OpenSSH public key, want its one line (ssh-keygen -i -m PKCS8 -f FILE)"
+    } else {
+        return None;
+    };
+    Some(problem.to_owned())
+}
+
 fn check(text: &str) -> Result<(), String> {
-    if text.contains("PRIVATE KEY-----") {
-        return Err("a private key, want the public one (the .pub file)".to_owned());
-    }
     let mut words = text.split_ascii_whitespace();
     let kind = words.next().unwrap_or_default();
     if !TYPES.contains(&kind) {
@@ -151,6 +181,8 @@ mod tests {
         let got = parse(&format!("# me\r\n\r\n{ED25519} me@desk\r\n{ED25519}\n")).unwrap();
         assert_eq!(got.to_text(), format!("{ED25519} me@desk\n{ED25519}\n"));
         assert_eq!(parse("").unwrap().to_text(), "");
+        let salvaged = AuthorizedKeys::salvage(format!("x\n{ED25519} me@desk\n\u{1}").as_bytes());
+        assert_eq!(salvaged, [ED25519]);
     }
 
     #[test]
@@ -165,6 +197,19 @@ mod tests {
             (
                 "-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(),
                 "admin:1: a private key, want the public one (the .pub file)".to_owned(),
+            ),
+            (
+                format!("-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n\0\n-----END\n{ED25519}\n"),
+                "admin:1: a private key, want the public one (the .pub file)".to_owned(),
+            ),
+            (
+                "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n".to_owned(),
+                "admin:1: a private key, want the public one (the .pub file)".to_owned(),
+            ),
+            (
+                "x\n---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n".to_owned(),
+                format!("admin:1: got \"x\", want a key type ({types}); options before it are not taken\n\
+                         admin:2: a public key as PuTTY saves it, want OpenSSH's one line (ssh-keygen -i -f FILE)"),
             ),
             (rsa_head, "admin:1: ssh-rsa: the key itself says \"ssh-ed25519\"".to_owned()),
             ("ssh-ed25519\n".to_owned(), "admin:1: ssh-ed25519: the key is not base64".to_owned()),

@@ -15,6 +15,7 @@ use nix::fcntl::OFlag;
 
 use crate::atomic;
 use crate::error::Error;
+use crate::proof::{Ownership, OWNER};
 use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
 
@@ -46,17 +47,17 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks a folder laid out as a medium; all problems of all files come in one error.
-    pub fn read(dir: &Path) -> Result<Self, Error> {
+    /// Reads and checks the files of a store; all problems of all of them come in one error. Media are read by [`Medium`],
+    /// which also looks at what else is there.
+    ///
+    /// [`Medium`]: crate::Medium
+    fn read(dir: &Path) -> Result<Self, Error> {
         let mut config = Self::default();
         let mut errors = Vec::new();
         let path = dir.join(CONFIG_INI);
         match read_file(&path) {
             Ok(Some(bytes)) => match Settings::parse(&path, &bytes) {
-                Ok(settings) => {
-                    config.settings = settings;
-                    config.files.push((PathBuf::from(CONFIG_INI), bytes));
-                }
+                Ok(settings) => config.put_settings(settings, bytes),
                 Err(error) => errors.push(error),
             },
             Ok(None) => errors.push(Error::Missing { path }),
@@ -70,10 +71,7 @@ impl Config {
                 None => Ok(None),
             });
             match keys {
-                Ok(Some((keys, bytes))) => {
-                    config.keys.push((user, keys));
-                    config.files.push((name, bytes));
-                }
+                Ok(Some((keys, bytes))) => config.put_keys(user, keys, bytes),
                 Ok(None) => {}
                 Err(error) => errors.push(error),
             }
@@ -83,6 +81,27 @@ impl Config {
             1 => Err(errors.pop().unwrap_or(Error::Several(Vec::new()))),
             _ => Err(Error::Several(errors)),
         }
+    }
+
+    pub(crate) fn put_settings(&mut self, settings: Settings, bytes: Vec<u8>) {
+        self.settings = settings;
+        self.files.push((PathBuf::from(CONFIG_INI), bytes));
+    }
+
+    pub(crate) fn put_keys(&mut self, user: &'static str, keys: AuthorizedKeys, bytes: Vec<u8>) {
+        self.keys.push((user, keys));
+        let path = Path::new(SSH_KEYS_DIR).join(user);
+        self.files.push((path, bytes));
+    }
+
+    pub(crate) fn files(&self) -> &[(PathBuf, Vec<u8>)] {
+        &self.files
+    }
+
+    /// Whether somebody could log in, and vouch for a later medium, with a key of this configuration.
+    pub fn has_owner(&self) -> bool {
+        self.keys_of(OWNER)
+            .is_some_and(|keys| !keys.keys.is_empty())
     }
 
     /// The keys of `user`; none when there is no such file.
@@ -150,13 +169,31 @@ impl Store {
         Ok((Config::read(&dir)?, Origin::Stored))
     }
 
+    /// Whether `config` is what is kept already.
+    pub fn holds(&self, config: &Config) -> bool {
+        self.load()
+            .is_ok_and(|(kept, _)| kept.files == config.files)
+    }
+
+    /// Whose this machine is. A file that went bad still speaks for itself as far as it reads: damage is no way in.
+    pub fn ownership(&self) -> Result<Ownership, Error> {
+        let dir = self.current();
+        let settings = match read_file(&dir.join(CONFIG_INI))? {
+            Some(bytes) => Settings::parse(Path::new(CONFIG_INI), &bytes).ok(),
+            None => None,
+        };
+        let keys = read_file(&dir.join(SSH_KEYS_DIR).join(OWNER))?;
+        Ok(Ownership {
+            keys: keys.map_or_else(Vec::new, |bytes| AuthorizedKeys::salvage(&bytes)),
+            serial: settings.as_ref().map_or(0, |settings| settings.serial),
+            open: settings.is_some_and(|settings| settings.any_medium),
+        })
+    }
+
     /// Replaces the kept configuration by `config`; says whether anything changed.
     pub fn ingest(&self, config: &Config) -> Result<bool, Error> {
         self.finish()?;
-        if self
-            .load()
-            .is_ok_and(|(kept, _)| kept.files == config.files)
-        {
+        if self.holds(config) {
             return Ok(false);
         }
         let staging = self.dir.join(INCOMING_NEW);
@@ -227,7 +264,7 @@ fn remove_tree(path: &Path) -> Result<(), Error> {
 }
 
 /// The whole of a plain file of sensible size; `None` when absent.
-fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let opened = fs::OpenOptions::new()
         .read(true)
         .custom_flags(OPEN_FLAGS.bits())

@@ -1,6 +1,7 @@
 //! Media and stores in temporary folders, and every instant at which the power may go.
 
 use super::*;
+use crate::Medium;
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a\n";
@@ -16,7 +17,7 @@ fn medium(ini: &str, keys: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn read_error(dir: &Path) -> String {
-    Config::read(dir)
+    Medium::read(dir)
         .unwrap_err()
         .to_string()
         .replace(&*dir.to_string_lossy(), "M")

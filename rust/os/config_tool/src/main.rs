@@ -3,6 +3,7 @@
 //! What a configuration is, and how it is kept, says the library `os_config`; here are the commands and the medium.
 
 mod medium;
+mod signature;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use os_config::{Config, Origin, Settings, Store, KEYS};
+use os_config::{Config, Origin, Settings, Store, KEYS, OWNER, SSH_KEYS_DIR};
 
-use crate::medium::Medium;
+use crate::medium::Volume;
 
 /// Takes over, checks and shows the node's configuration.
 #[derive(clap::Parser)]
@@ -24,6 +25,8 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Replaces the stored configuration by that of a medium, whole or not at all; no medium: nothing to do.
+    ///
+    /// Once a key for admin is stored, a medium must be signed by one, unless the stored config.ini says media=any.
     Ingest {
         #[command(flatten)]
         source: Source,
@@ -33,6 +36,9 @@ enum Command {
         /// Where a medium found by its label is mounted; made when absent.
         #[arg(long, default_value = "/run/config_tool/medium")]
         mount_dir: PathBuf,
+        /// Take it whoever signed it: for who is root here already.
+        #[arg(long)]
+        unsigned: bool,
     },
     /// Checks a config.ini, or a folder laid out as a medium.
     Check {
@@ -92,7 +98,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             source,
             config,
             mount_dir,
-        } => ingest(&source, &Store::new(config), &mount_dir)?,
+            unsigned,
+        } => ingest(&source, &Store::new(config), &mount_dir, unsigned)?,
         Command::Check { path } => {
             check(&path)?;
             say(&format!("{}: ok", path.display()))?;
@@ -120,32 +127,50 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ingest(source: &Source, store: &Store, mount_dir: &Path) -> anyhow::Result<()> {
-    let (config, from) = match (&source.medium, &source.label) {
+fn ingest(source: &Source, store: &Store, mount_dir: &Path, unsigned: bool) -> anyhow::Result<()> {
+    let (medium, from) = match (&source.medium, &source.label) {
         (Some(dir), _) => {
             anyhow::ensure!(dir.is_dir(), "{} is not a folder", dir.display());
-            (Config::read(dir)?, dir.display().to_string())
+            (os_config::Medium::read(dir)?, dir.display().to_string())
         }
-        (None, Some(label)) => match Medium::find(label, mount_dir)? {
-            Some(medium) => {
-                // Read to the end before the medium is let go of.
-                let config = Config::read(medium.dir());
-                let from = medium.describe();
-                medium.release()?;
-                let config = config.with_context(|| format!("the medium {from} is refused"))?;
-                (config, from)
+        (None, Some(label)) => match Volume::find(label, mount_dir)? {
+            Some(volume) => {
+                // Read to the end before the volume is let go of.
+                let medium = os_config::Medium::read(volume.dir());
+                let from = volume.describe();
+                volume.release()?;
+                let medium = medium.with_context(|| format!("the medium {from} is refused"))?;
+                (medium, from)
             }
             None => return say(&format!("no medium labelled {label}, {}", kept(store)?)),
         },
         (None, None) => anyhow::bail!("want --medium or --label"),
     };
+    let config = medium.config;
+    if !unsigned && !store.holds(&config) {
+        let proof = medium.proof.as_ref();
+        let ownership = store.ownership()?;
+        let admitted = ownership.admit(&config, proof, signature::verify)?;
+        admitted.with_context(|| format!("the medium {from} is refused"))?;
+    }
     if store.ingest(&config)? {
-        say(&format!("configuration taken over from {from}"))
+        say(&format!("configuration taken over from {from}"))?;
     } else {
         say(&format!(
             "configuration of {from} is the stored one already"
-        ))
+        ))?;
     }
+    remark(&config)
+}
+
+/// What is right, and may not be meant.
+fn remark(config: &Config) -> anyhow::Result<()> {
+    if config.has_owner() {
+        return Ok(());
+    }
+    say(&format!(
+        "remark: no key in {SSH_KEYS_DIR}/{OWNER}: nobody can log in to a production system, and any later medium counts"
+    ))
 }
 
 /// What the machine goes on with.
@@ -163,7 +188,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
     let meta =
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
-        Config::read(path)?;
+        remark(&os_config::Medium::read(path)?.config)?;
     } else {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,24 +1,22 @@
 //! Finding a medium by its volume label, and looking into it without trusting it.
 //!
-//! udev names a volume with label L `/dev/disk/by-label/L`. It is mounted read-only, without devices, set-user-id bits
-//! or programs, as the first of a few file systems that takes it.
+//! udev names a volume with label L `/dev/disk/by-label/L`. It is mounted read-only, without devices, set-user-id bits or
+//! programs, and only as FAT: what every desktop writes, and the smallest reader in the kernel to meet a stranger's bytes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nix::errno::Errno;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 
 const BY_LABEL: &str = "/dev/disk/by-label";
-const FILE_SYSTEMS: [&str; 3] = ["vfat", "iso9660", "ext4"];
+const FILE_SYSTEM: &str = "vfat";
 
-/// A mounted medium; let go of when dropped.
+/// A mounted volume; let go of when dropped.
 #[derive(Debug)]
-pub(crate) struct Medium {
+pub(crate) struct Volume {
     device: PathBuf,
-    file_system: &'static str,
     dir: PathBuf,
     mounted: bool,
 }
@@ -33,7 +31,7 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
     }
 }
 
-impl Medium {
+impl Volume {
     /// Mounts the volume labelled `label` at `dir`; `None` when there is none.
     pub(crate) fn find(label: &str, dir: &Path) -> anyhow::Result<Option<Self>> {
         let device = Path::new(BY_LABEL).join(label);
@@ -43,35 +41,15 @@ impl Medium {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let flags =
             MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-        let mut reasons = Vec::new();
-        for file_system in FILE_SYSTEMS {
-            // A dirty journal would be replayed onto a medium that is only to be read.
-            let data = (file_system == "ext4").then_some("noload");
-            match mount(Some(&device), dir, Some(file_system), flags, data) {
-                Ok(()) => {
-                    return Ok(Some(Self {
-                        device,
-                        file_system,
-                        dir: dir.to_path_buf(),
-                        mounted: true,
-                    }))
-                }
-                Err(errno) => reasons.push((file_system, errno)),
-            }
+        match mount(Some(&device), dir, Some(FILE_SYSTEM), flags, None::<&str>) {
+            Ok(()) => Ok(Some(Self {
+                device,
+                dir: dir.to_path_buf(),
+                mounted: true,
+            })),
+            Err(errno) => Err(io::Error::from(errno))
+                .with_context(|| format!("cannot mount {}, want a FAT volume", device.display())),
         }
-        // "Wrong file system" is what two of three always say; anything else is the news.
-        let news = reasons
-            .iter()
-            .find(|(_, errno)| !matches!(errno, Errno::EINVAL | Errno::ENODEV))
-            .or(reasons.first())
-            .map_or(Errno::EINVAL, |(_, errno)| *errno);
-        Err(io::Error::from(news)).with_context(|| {
-            format!(
-                "cannot mount {} as any of {}",
-                device.display(),
-                FILE_SYSTEMS.join(", ")
-            )
-        })
     }
 
     /// Where its files are.
@@ -79,9 +57,9 @@ impl Medium {
         &self.dir
     }
 
-    /// Device and file system, for messages.
+    /// The device, for messages.
     pub(crate) fn describe(&self) -> String {
-        format!("{} ({})", self.device.display(), self.file_system)
+        self.device.display().to_string()
     }
 
     /// Unmounts it, and says so if that fails.
@@ -98,7 +76,7 @@ impl Medium {
     }
 }
 
-impl Drop for Medium {
+impl Drop for Volume {
     fn drop(&mut self) {
         // On the way out of an error; the first error is the one to tell.
         let _ = self.unmount();
@@ -122,7 +100,7 @@ mod tests {
     #[test]
     fn an_absent_label_is_no_medium() {
         let dir = tempfile::tempdir().unwrap();
-        let found = Medium::find("NO-SUCH-LABEL-HERE", &dir.path().join("m")).unwrap();
+        let found = Volume::find("NO-SUCH-LABEL-HERE", &dir.path().join("m")).unwrap();
         assert!(found.is_none());
     }
 }

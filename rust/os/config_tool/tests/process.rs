@@ -115,6 +115,176 @@ fn a_refused_medium_changes_nothing() {
 }
 
 #[test]
+fn unread_files_are_refused() {
+    let setup = Setup::new("hostname=a\n", KEY);
+    let keys = setup.path("medium/ssh_authorized_keys");
+    // What an editor on Windows makes.
+    std::fs::rename(keys.join("admin"), keys.join("admin.txt")).unwrap();
+    let want = "config_tool: error: D/medium/ssh_authorized_keys/admin.txt: not the name of a user, want admin, readonly, \
+                backup; did you mean admin?\n";
+    for command in [
+        "check D/medium",
+        "ingest --medium D/medium --config D/config",
+    ] {
+        assert_eq!(setup.run(command), (1, String::new(), want.to_owned()));
+    }
+    std::fs::remove_file(keys.join("admin.txt")).unwrap();
+    let remark = "remark: no key in ssh_authorized_keys/admin: nobody can log in to a production system, and any later medium counts";
+    assert_eq!(
+        setup.run("check D/medium"),
+        ok(&format!("{remark}\nD/medium: ok"))
+    );
+}
+
+/// Makes a key pair `D/NAME`; gives back the public key's line.
+fn key_pair(setup: &Setup, name: &str, kind: &str) -> String {
+    let key = setup.path(name);
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-C", name, "-f"])
+        .arg(&key));
+    std::fs::read_to_string(key.with_extension("pub")).unwrap()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+/// Writes a medium and signs it with the key `D/KEY`, as a person would.
+fn signed(setup: &Setup, ini: &str, admin: &str, key: &str, namespace: &str) {
+    let medium = setup.path("medium");
+    for old in ["config.sha256", "config.sha256.sig"] {
+        let _ = std::fs::remove_file(medium.join(old));
+    }
+    std::fs::write(medium.join("config.ini"), ini).unwrap();
+    std::fs::write(medium.join("ssh_authorized_keys/admin"), admin).unwrap();
+    run(Command::new("sh")
+        .args([
+            "-c",
+            "sha256sum config.ini ssh_authorized_keys/* >config.sha256",
+        ])
+        .current_dir(&medium));
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-Y", "sign", "-n", namespace, "-f"])
+        .arg(setup.path(key))
+        .arg("config.sha256")
+        .current_dir(&medium));
+}
+
+#[test]
+fn a_machine_with_an_owner_listens_to_nobody_else() {
+    let setup = Setup::new("", "");
+    let (mine, other) = (
+        key_pair(&setup, "mine", "ed25519"),
+        key_pair(&setup, "other", "ecdsa"),
+    );
+    let ingest = "ingest --medium D/medium --config D/config";
+    let taken = ok("configuration taken over from D/medium");
+    let hostname = || setup.run("get hostname --config D/config").1;
+    let refused = |why: &str| {
+        let (status, out, error) = setup.run(ingest);
+        assert_eq!((status, out.as_str()), (1, ""), "{error}");
+        let want = format!("config_tool: error: the medium D/medium is refused: {why}");
+        assert!(error.starts_with(&want), "{error}");
+    };
+    let unsigned = |ini: &str, admin: &str| {
+        for old in ["config.sha256", "config.sha256.sig"] {
+            let _ = std::fs::remove_file(setup.path("medium").join(old));
+        }
+        std::fs::write(setup.path("medium/config.ini"), ini).unwrap();
+        std::fs::write(setup.path("medium/ssh_authorized_keys/admin"), admin).unwrap();
+    };
+    // Nobody's: anybody may take it, and its owner has it from then on.
+    unsigned("hostname=first\n", &mine);
+    assert_eq!(setup.run(ingest), taken);
+    let evil = |serial: u64| format!("hostname=evil\nserial={serial}\n");
+    unsigned(&evil(1), &other);
+    refused(
+        "it is not signed, and this machine listens to holders of the stored keys of admin only",
+    );
+    signed(&setup, &evil(1), &other, "other", "config-medium");
+    refused("its signature is not one of a stored key of admin: ssh-keygen says ");
+    // A signature by the right key of something else is none of this.
+    signed(&setup, &evil(1), &other, "mine", "file");
+    refused("its signature is not one of a stored key of admin: ssh-keygen says ");
+    // One for another medium.
+    signed(&setup, "hostname=a\n", &mine, "mine", "config-medium");
+    std::fs::write(setup.path("medium/config.ini"), evil(9)).unwrap();
+    let (status, _, error) = setup.run(ingest);
+    assert_eq!(status, 1);
+    assert!(
+        error.contains("D/medium/config.sha256:1: config.ini: the file's sum is "),
+        "{error}"
+    );
+    std::fs::write(setup.path("medium/config.sha256.sig"), "rubbish").unwrap();
+    assert_eq!(setup.run(ingest).0, 1);
+    assert_eq!(hostname(), "first\n");
+
+    // The owner's own, each with a larger serial than the last; the stored one again is no news.
+    signed(&setup, "hostname=second\n", &mine, "mine", "config-medium");
+    refused("its serial is 0, want more than the stored 0: an older medium does not count");
+    signed(
+        &setup,
+        "hostname=second\nserial=2\n",
+        &mine,
+        "mine",
+        "config-medium",
+    );
+    assert_eq!(setup.run(ingest), taken);
+    assert_eq!(
+        setup.run(ingest),
+        ok("configuration of D/medium is the stored one already")
+    );
+    signed(
+        &setup,
+        "hostname=third\nserial=1\n",
+        &mine,
+        "mine",
+        "config-medium",
+    );
+    refused("its serial is 1, want more than the stored 2");
+    // A key that was taken away signs no more.
+    signed(
+        &setup,
+        "hostname=third\nserial=3\n",
+        &other,
+        "mine",
+        "config-medium",
+    );
+    assert_eq!(setup.run(ingest), taken);
+    signed(
+        &setup,
+        "hostname=fourth\nserial=4\n",
+        &mine,
+        "mine",
+        "config-medium",
+    );
+    refused("its signature is not one of a stored key of admin");
+    signed(
+        &setup,
+        "hostname=fourth\nserial=4\nmedia=any\n",
+        &mine,
+        "other",
+        "config-medium",
+    );
+    assert_eq!(setup.run(ingest), taken);
+    // The owner lets in anybody.
+    unsigned("hostname=fifth\n", &mine);
+    assert_eq!(setup.run(ingest), taken);
+    unsigned("hostname=sixth\n", &other);
+    refused("it is not signed");
+    // Who is root here has said so.
+    assert_eq!(
+        setup.run("ingest --unsigned --medium D/medium --config D/config"),
+        taken
+    );
+    // Damage is no way in.
+    std::fs::write(setup.path("config/config.ini"), "media=any\nx\n").unwrap();
+    unsigned("hostname=evil\n", &mine);
+    refused("it is not signed");
+}
+
+#[test]
 fn no_medium_is_fine() {
     let setup = Setup::new("hostname=good\n", KEY);
     let ingest = "ingest --label NO-SUCH-LABEL-HERE --config D/config --mount-dir D/mount";

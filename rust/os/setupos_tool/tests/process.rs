@@ -122,16 +122,16 @@ fn all_of_a_bad_configuration_at_once() {
     for litter in ["README.txt", ".DS_Store", "._admin", "Thumbs.db", "admin~"] {
         machine.write(&format!("boot/config/ssh_authorized_keys/{litter}"), "x");
     }
-    let want = "D/boot/config/config.ini:1: hostname: got \"bad_name\", want a name of letters, digits and hyphens, at most 64 bytes\n\
+    let want = "D/boot/config/config.ini.txt: not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?\n\
+         D/boot/config/config.ini:1: hostname: got \"bad_name\", want a name of letters, digits and hyphens, at most 64 bytes\n\
          D/boot/config/config.ini:2: unknown key \"mtuu\", did you mean mtu?\n\
          D/boot/config/config.ini:3: not UTF-8 text\n\
          D/boot/config/config.ini:4: mtu: got \"1\", want a number from 1280 to 9216\n\
          D/boot/config/config.ini:5: mtu is already set in line 4\n\
          D/boot/config/config.ini:6: got \"[network]\", want key=value (there are no sections)\n\
          D/boot/config/config.ini:7: ipv4_gateway: given without ipv4_address\n\
-         D/boot/config/ssh_authorized_keys/admin:2: ssh-ed25519: the key is cut off\n\
-         D/boot/config/ssh_authorized_keys/admni: not the name of a user, want admin, readonly, backup\n\
-         D/boot/config/config.ini.txt: not read, want the name config.ini\n";
+         D/boot/config/ssh_authorized_keys/admni: not the name of a user, want admin, readonly, backup; did you mean admin?\n\
+         D/boot/config/ssh_authorized_keys/admin:2: ssh-ed25519: the key is cut off\n";
     machine.refused(want);
     // The screen has them, too, and goes on to the rest.
     let (status, out, _) = machine.run("status");

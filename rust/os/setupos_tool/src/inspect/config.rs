@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use os_config::{SSH_KEYS_DIR, SSH_USERS};
 use steps::Failure;
 
 use super::{Context, Look};
@@ -138,8 +137,9 @@ fn absent(system: &System, dir: &Path) -> String {
 /// Everything that is wrong with the files in `dir`; what is right goes to the facts.
 fn files(context: &mut Context, dir: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    match os_config::Config::read(dir) {
-        Ok(read) => {
+    match os_config::Medium::read(dir) {
+        Ok(medium) => {
+            let read = medium.config;
             let config = &mut context.facts.config;
             config.settings = read.settings.pairs.into_iter().collect();
             let keys = read.keys.into_iter();
@@ -152,44 +152,5 @@ fn files(context: &mut Context, dir: &Path) -> Vec<String> {
             problems.extend(each.iter().map(|(path, problem)| problem.at(path)));
         }
     }
-    problems.extend(strays(&context.system, &context.places.config));
     problems
-}
-
-/// Files that are one letter, or a hidden extension, away from being read.
-fn strays(system: &System, place: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let keys = place.join(SSH_KEYS_DIR);
-    for name in system.names(&keys) {
-        let known = SSH_USERS
-            .iter()
-            .any(|user| user.eq_ignore_ascii_case(&name));
-        if !known && !is_desktop_litter(&name) {
-            found.push(format!(
-                "{}: not the name of a user, want {}",
-                system.path(keys.join(&name)).display(),
-                SSH_USERS.join(", ")
-            ));
-        }
-    }
-    for name in system.names(place) {
-        let lower = name.to_ascii_lowercase();
-        let ini = os_config::CONFIG_INI;
-        if lower != ini && lower.starts_with("config.") && !is_desktop_litter(&name) {
-            found.push(format!(
-                "{}: not read, want the name {ini}",
-                system.path(place.join(&name)).display()
-            ));
-        }
-    }
-    found
-}
-
-/// What file managers, editors and people leave behind.
-fn is_desktop_litter(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    name.starts_with('.')
-        || name.ends_with('~')
-        || upper.starts_with("README")
-        || matches!(upper.as_str(), "DESKTOP.INI" | "THUMBS.DB")
 }
