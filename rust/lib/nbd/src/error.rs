@@ -10,6 +10,19 @@ pub enum Error {
     /// Reading the image failed, or a range beyond it was asked for.
     #[error(transparent)]
     Image(#[from] plan::Error),
+    /// A socket where none can be.
+    #[error(
+        "{}: a path of {len} bytes, a socket's has at most {max}: choose a shorter one, such as in a folder below /tmp",
+        path.display()
+    )]
+    SocketPath {
+        /// The path.
+        path: PathBuf,
+        /// Its length.
+        len: usize,
+        /// Longest path.
+        max: usize,
+    },
     /// Reading or writing failed.
     #[error("cannot {action}")]
     Io {

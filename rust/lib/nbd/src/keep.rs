@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use plan::Reader;
@@ -73,6 +73,8 @@ pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Er
         .write(true)
         .create(true)
         .truncate(false)
+        // What a guest writes is its user's alone, its keys among it.
+        .mode(0o600)
         .open(path)
         .map_err(io("open"))?;
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -195,6 +197,18 @@ mod tests {
             assert!(error.to_string().contains("rebuilt since"), "{error}");
         }
         keep(b"one", &path).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_may_read_what_was_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes");
+        let before = rustix::process::umask(rustix::fs::Mode::empty());
+        keep(b"one", &path).unwrap();
+        rustix::process::umask(before);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -75,7 +75,7 @@ mod transmission;
 pub use error::Error;
 pub use keep::identity;
 pub use overlay::{Overlay, Stretch};
-pub use server::Server;
+pub use server::{talk, Server};
 
 #[cfg(test)]
 mod tests;

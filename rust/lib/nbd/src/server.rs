@@ -1,9 +1,9 @@
 //! The server: a socket, and a thread for every client.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use plan::ReadAt;
+use rustix::fs::Mode;
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::handshake::{self, Offer};
@@ -21,6 +23,12 @@ use crate::transmission;
 
 /// Clients beyond this number are turned away.
 const MAX_CLIENTS: usize = 32;
+
+/// Connections that wait until they are accepted.
+const BACKLOG: i32 = 128;
+
+/// As many bytes has an address of the kernel's for a path, without the zero at its end.
+const LONGEST_PATH: usize = 107;
 
 /// A client that says nothing for so long before it has chosen an image is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,10 +60,7 @@ impl Server {
     where
         R: ReadAt + Send + Sync + 'static,
     {
-        let action = || format!("listen on {}", path.display());
-        let socket = UnixListener::bind(path).map_err(Error::io(action()))?;
-        let only_us = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, only_us).map_err(Error::io(action()))?;
+        let socket = socket(path)?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let listener = std::thread::Builder::new()
@@ -97,6 +102,32 @@ impl Drop for Server {
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+/// A listening socket at `path` for this user only.
+fn socket(path: &Path) -> Result<UnixListener, Error> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let len = path.as_os_str().as_bytes().len();
+    if len > LONGEST_PATH {
+        return Err(Error::SocketPath {
+            path: path.to_owned(),
+            len,
+            max: LONGEST_PATH,
+        });
+    }
+    let listen = || {
+        let address = SocketAddrUnix::new(path)?;
+        let flags = SocketFlags::CLOEXEC;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Linux makes the file with the mode that the socket has when it is bound: there is no moment at which others may connect.
+        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+        rustix::net::bind(&socket, &address)?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(UnixListener::from(socket))
+    };
+    listen()
+        .map_err(|errno: Errno| Error::io(format!("listen on {}", path.display()))(errno.into()))
 }
 
 fn listen<R>(socket: &UnixListener, disk: &Arc<Overlay<R>>, read_only: bool, shared: &Arc<Shared>)
@@ -188,6 +219,20 @@ fn converse<R: ReadAt>(
     transmission::transmit(&mut input, &mut output, disk, read_only, session)
 }
 
+/// Talks with one client over streams of the caller's, until it leaves. An error means that it broke the protocol, or hung up; what goes
+/// wrong with a command is told to the client.
+pub fn talk<R: ReadAt>(
+    input: &mut impl Read,
+    output: &mut impl Write,
+    disk: &Overlay<R>,
+    read_only: bool,
+) -> Result<(), Error> {
+    match handshake::negotiate(input, output, &offer(disk.len(), read_only))? {
+        Some(session) => transmission::transmit(input, output, disk, read_only, session),
+        None => Ok(()),
+    }
+}
+
 /// What an image of `len` bytes is offered as.
 pub(crate) fn offer(len: u64, read_only: bool) -> Offer {
     let common = feature::HAS_FLAGS
@@ -205,5 +250,55 @@ pub(crate) fn offer(len: u64, read_only: bool) -> Offer {
         len,
         features,
         max_len: transmission::MAX_LEN,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A second thread looks all the time: it never sees a socket that others may connect to.
+    #[test]
+    fn a_socket_is_its_users_from_the_first_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let before = rustix::process::umask(Mode::empty());
+        let done = AtomicBool::new(false);
+        let looks = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let mut looks = 0u32;
+                while !done.load(Ordering::SeqCst) {
+                    if let Ok(found) = std::fs::metadata(&path) {
+                        assert_eq!(found.permissions().mode() & 0o777, 0o600);
+                        looks = looks.wrapping_add(1);
+                    }
+                }
+                looks
+            });
+            let mut rounds = 0;
+            while rounds < 500 && !watch.is_finished() {
+                let listener = socket(&path).unwrap();
+                UnixStream::connect(&path).unwrap();
+                drop(listener);
+                std::fs::remove_file(&path).unwrap();
+                rounds += 1;
+            }
+            done.store(true, Ordering::SeqCst);
+            watch.join().unwrap()
+        });
+        rustix::process::umask(before);
+        println!("seen {looks} times");
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x".repeat(130));
+        let error = socket(&path).unwrap_err().to_string();
+        let len = path.as_os_str().as_bytes().len();
+        let want = format!("a path of {len} bytes, a socket's has at most 107");
+        assert!(error.contains(&want), "{error}");
     }
 }

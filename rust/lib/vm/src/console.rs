@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -136,8 +137,14 @@ pub struct Console {
 impl Console {
     /// Starts reading `stream`; everything read goes to the file `log` as well.
     pub fn attach(stream: UnixStream, log: &Path) -> Result<Self> {
-        let mut file =
-            File::create(log).map_err(VmError::io(format!("create {}", log.display())))?;
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            // Guests print what is their user's alone.
+            .mode(0o600)
+            .open(log)
+            .map_err(VmError::io(format!("create {}", log.display())))?;
         let mut reader = stream
             .try_clone()
             .map_err(VmError::io("open the console twice"))?;
@@ -280,7 +287,10 @@ mod tests {
     fn console() -> (Console, UnixStream, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let (ours, guest) = UnixStream::pair().unwrap();
-        let console = Console::attach(ours, &dir.path().join("console.log")).unwrap();
+        let log = dir.path().join("console.log");
+        let console = Console::attach(ours, &log).unwrap();
+        let mode = std::os::unix::fs::MetadataExt::mode(&log.metadata().unwrap());
+        assert_eq!(mode & 0o777, 0o600);
         (console, guest, dir)
     }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use fatfs::{Dir, FileSystem, FormatVolumeOptions, FsOptions};
@@ -48,6 +49,8 @@ pub fn from_folder(folder: &Path, label: &str, image: &Path) -> Result<()> {
         .read(true)
         .write(true)
         .create_new(true)
+        // The settings of a machine are nobody else's.
+        .mode(0o600)
         .open(image)
         .map_err(VmError::io(format!("create {}", image.display())))?;
     fill(folder, label, &mut file).inspect_err(|_| {
@@ -174,6 +177,7 @@ fn padded(label: &str) -> Option<[u8; 11]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn folder() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -191,6 +195,8 @@ mod tests {
         from_folder(&dir.path().join("in"), "CONFIG", &one).unwrap();
         from_folder(&dir.path().join("in"), "CONFIG", &two).unwrap();
         assert!(std::fs::read(&one).unwrap() == std::fs::read(&two).unwrap());
+        let mode = std::fs::metadata(&one).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let file = File::options().read(true).write(true).open(&one).unwrap();
         let volume = FileSystem::new(file, FsOptions::new()).unwrap();
         assert_eq!(volume.volume_label_as_bytes(), b"CONFIG");
