@@ -67,7 +67,7 @@ fn an_image_by_plan_and_list() {
     let (status, by_list, errors) = folder.ask(&["the.image"]);
     assert_eq!((status, errors.as_str()), (0, ""));
     assert!(
-        by_list.starts_with("imgdump 1\nlength 8192\ncontent data sha256:"),
+        by_list.starts_with("imgdump 2\nlength 8192\ncontent data sha256:"),
         "{by_list}"
     );
     let by_plan = folder.ask(&["--plan", "the.plan", "--input", "raw"]);
@@ -75,7 +75,7 @@ fn an_image_by_plan_and_list() {
     let (status, json, _) = folder.ask(&["--json", "--no-digests", "the.image"]);
     assert_eq!(status, 0);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let want = serde_json::json!({"imgdump": 1, "length": 8192, "content": {"kind": "data"}});
+    let want = serde_json::json!({"imgdump": 2, "length": 8192, "content": {"kind": "data"}});
     assert_eq!(json, want);
     let (status, plan, _) = folder.ask(&["plan", "the.plan"]);
     let want = "plan 1\nlength 8192\ninput 0 5000\n0 4096 zero\n4096 4096 source 0 100\n";
@@ -90,7 +90,7 @@ fn goldens() {
     let (status, out, errors) = folder.ask(&golden);
     assert_eq!(status, 1);
     assert!(
-        out.starts_with("--- sub/golden.txt\n+++ the image\n@@ -0,0 +1,3 @@\n+imgdump 1\n"),
+        out.starts_with("--- sub/golden.txt\n+++ the image\n@@ -0,0 +1,3 @@\n+imgdump 2\n"),
         "{out}"
     );
     assert_eq!(errors, "imgdump: error: the image is not what sub/golden.txt says; if it is right now, accept it with: the same command with --update\n");
@@ -141,7 +141,7 @@ fn refusals() {
     for (args, status, want) in [
         (
             &["disk.img.zst"][..],
-            1,
+            3,
             "this is a zstd stream, not a raw image: decompress it first, with zstd -d",
         ),
         (&["missing"], 2, "missing"),
@@ -152,8 +152,8 @@ fn refusals() {
         ),
         (
             &["cat", "raw", "/x"],
-            1,
-            "the image has no file system that is known here, it holds data",
+            3,
+            "the image has no file system that is read here, it holds data",
         ),
         (
             &["extract", "raw", "a:/x", "out"],

@@ -3,39 +3,12 @@
 use crate::bytes::long;
 use crate::digest;
 use crate::error::{damaged, Error};
+use crate::formats::Format;
 use crate::image::Window;
 use crate::listing::Listing;
-use crate::model::{Content, Entry, Gap, Kind};
+use crate::model::{BytesDigest, Content, Entry, Gap, Kind};
 use crate::verity::{self, Found};
-use crate::{ext4, fat, grubenv, Options};
-
-/// Formats that are recognised but not read: name, position and bytes.
-const MAGIC: &[(&str, u64, &[u8])] = &[
-    ("gzip", 0, b"\x1f\x8b\x08"),
-    ("luks", 0, b"LUKS\xba\xbe"),
-    ("lvm2", 0x218, b"LVM2 001"),
-    ("qcow2", 0, b"QFI\xfb"),
-    ("squashfs", 0, b"hsqs"),
-    ("erofs", 1024, b"\xe2\xe1\xf5\xe0"),
-    ("swap", 4086, b"SWAPSPACE2"),
-    ("verity", 0, b"verity\0\0"),
-    ("xfs", 0, b"XFSB"),
-    ("xz", 0, b"\xfd7zXZ\0"),
-    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
-    ("btrfs", 0x1_0040, b"_BHRfS_M"),
-    ("iso9660", 0x8001, b"CD001"),
-    ("tar", 257, b"ustar"),
-];
-
-/// The format that the first bytes are of.
-pub(crate) fn looks_like(window: Window<'_>) -> Result<Option<&'static str>, Error> {
-    for (name, at, magic) in MAGIC {
-        if damaged(window.bytes(*at, magic.len()))?.is_ok_and(|bytes| bytes == *magic) {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
-}
+use crate::{ext4, fat, formats, grubenv, Options};
 
 /// In one word what `window` holds.
 pub(crate) fn kind(window: Window<'_>) -> Result<Kind, Error> {
@@ -57,7 +30,7 @@ pub(crate) fn kind(window: Window<'_>) -> Result<Kind, Error> {
 }
 
 /// The files in `window`, of which contents were not read; nothing if there is no file system.
-pub(crate) fn list(window: Window<'_>) -> Result<Result<Listing, Kind>, Error> {
+pub(crate) fn list(window: Window<'_>) -> Result<Result<Listing<'_>, Kind>, Error> {
     match kind(window)? {
         Kind::Ext4 => ext4::read(window).map(Ok),
         Kind::Fat => fat::read(window).map(Ok),
@@ -80,6 +53,7 @@ pub(crate) fn read(window: Window<'_>, options: Options) -> Result<Content, Erro
         kind,
         parameters: listing.parameters,
         problems: listing.problems,
+        unread: listing.unread,
         entries: listing.entries,
         ..Content::default()
     };
@@ -111,12 +85,14 @@ fn without_files(window: Window<'_>, kind: Kind, options: Options) -> Result<Con
                     .problems
                     .push("the environment block is damaged".to_owned());
             }
-            content.sha256 = hashed(window, 0, len, options)?;
+            content.digest = hashed(window, 0, len, options)?;
             gap(window, len, window.len(), &mut content, options)?;
         }
         Kind::Data => {
-            content.looks_like = looks_like(window)?;
-            content.sha256 = hashed(window, 0, window.len(), options)?;
+            let format = formats::find(window)?;
+            content.looks_like = format.map(|format| format.name);
+            content.unread.extend(format.and_then(Format::unread));
+            content.digest = hashed(window, 0, window.len(), options)?;
         }
         _ => {}
     }
@@ -136,6 +112,10 @@ fn behind(
         Found::Nothing => return gap(window, len, window.len(), content, options),
         Found::Damaged(problem) => {
             content.problems.push(problem);
+            return gap(window, len, window.len(), content, options);
+        }
+        Found::Unread(what) => {
+            content.unread.push(what);
             return gap(window, len, window.len(), content, options);
         }
     };
@@ -170,7 +150,7 @@ pub(crate) fn nonzero(
     Ok(Some(Gap {
         start,
         size: end.saturating_sub(start),
-        sha256: hashed(window, start, end, options)?,
+        digest: hashed(window, start, end, options)?,
     }))
 }
 
@@ -179,7 +159,7 @@ fn hashed(
     start: u64,
     end: u64,
     options: Options,
-) -> Result<Option<crate::model::Digest>, Error> {
+) -> Result<Option<BytesDigest>, Error> {
     match options.digests {
         true => digest::range(window, start, end.min(window.len())).map(Some),
         false => Ok(None),

@@ -5,18 +5,19 @@ use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::{index, is_zero, long};
+use crate::bounds::WHOLE;
+use crate::bytes::{index, is_zero, long, round_down};
 use crate::error::{damaged, Error, Fault};
 use crate::image::{Go, Window, CHUNK};
-use crate::model::{Digest, File, FileDigest, Node, Run};
+use crate::model::{BytesDigest, Digest, File, Node, Run};
 use crate::names::Name;
 use crate::{grubenv, model::Entry};
 
 /// Pieces of a sparse digest.
 const UNIT: u64 = 4096;
 
-/// Plain SHA-256 of `start..end`.
-pub(crate) fn range(window: Window<'_>, start: u64, end: u64) -> Result<Digest, Error> {
+/// Digest of `start..end`: of all bytes, or of those that are not zero if it reaches beyond what is hashed as a whole.
+pub(crate) fn range(window: Window<'_>, start: u64, end: u64) -> Result<BytesDigest, Error> {
     let file = File {
         size: end.saturating_sub(start),
         runs: vec![Run {
@@ -26,8 +27,12 @@ pub(crate) fn range(window: Window<'_>, start: u64, end: u64) -> Result<Digest, 
         }],
         ..File::default()
     };
-    match whole(window, &file) {
-        Ok((digest, _)) => Ok(digest),
+    let digest = match reaches_beyond(window, &file) {
+        true => sparse(window, &file).map(BytesDigest::Sparse),
+        false => whole(window, &file).map(|(digest, _)| BytesDigest::Whole(digest)),
+    };
+    match digest {
+        Ok(digest) => Ok(digest),
         Err(Fault::Failed(error)) => Err(error),
         Err(Fault::Damage(_)) => Err(Error::Outside {
             at: start,
@@ -35,6 +40,12 @@ pub(crate) fn range(window: Window<'_>, start: u64, end: u64) -> Result<Digest, 
             have: window.len(),
         }),
     }
+}
+
+/// Whether bytes of `file` lie where zeros are not hashed any more. That is the same however the image is stored.
+fn reaches_beyond(window: Window<'_>, file: &File) -> bool {
+    let mut ends = file.runs.iter().map(|run| run.from.saturating_add(run.len));
+    ends.any(|end| window.position(end) > WHOLE)
 }
 
 /// Digest of what is not zero between `start` and `end` but outside of `taken` (sorted, not overlapping): of every piece, cut at
@@ -84,45 +95,101 @@ pub(crate) fn read(
     };
     for run in file.runs.iter().chain([&end]) {
         while at < run.at {
-            let len = index(CHUNK.min(run.at.saturating_sub(at)));
-            let zeros = buffer.get_mut(..len).unwrap_or_default();
-            zeros.fill(0);
-            body(zeros)?;
-            at = at.saturating_add(long(len));
+            let len = CHUNK.min(run.at.saturating_sub(at));
+            body(zeros(window, &mut buffer, len)?)?;
+            at = at.saturating_add(len);
         }
         let mut done = 0;
         while done < run.len {
-            let len = index(CHUNK.min(run.len.saturating_sub(done)));
-            let part = buffer.get_mut(..len).unwrap_or_default();
-            window.read(part, run.from.saturating_add(done))?;
-            body(part)?;
-            done = done.saturating_add(long(len));
+            let len = CHUNK.min(run.len.saturating_sub(done));
+            let from = run.from.saturating_add(done);
+            if window.zeros(from) >= len {
+                body(zeros(window, &mut buffer, len)?)?;
+            } else {
+                let part = buffer.get_mut(..index(len)).unwrap_or_default();
+                window.read(part, from)?;
+                body(part)?;
+            }
+            done = done.saturating_add(len);
         }
         at = at.saturating_add(run.len);
     }
     Ok(())
 }
 
+/// `len` zeros, at most a chunk.
+fn zeros<'a>(window: Window<'_>, buffer: &'a mut [u8], len: u64) -> Result<&'a [u8], Error> {
+    window.source().hash_zeros(len)?;
+    let zeros = buffer.get_mut(..index(len)).unwrap_or_default();
+    zeros.fill(0);
+    Ok(zeros)
+}
+
 /// Digest of the bytes of a file that are not zero: like [`outside`], with positions in the file.
 fn sparse(window: Window<'_>, file: &File) -> Result<Digest, Fault> {
     let mut hash = Sha256::new();
+    nonzero(window, file, |at, piece| {
+        hash.update(at.to_le_bytes());
+        hash.update(long(piece.len()).to_le_bytes());
+        hash.update(piece);
+        Ok(())
+    })?;
+    Ok(Digest(hash.finalize().into()))
+}
+
+/// Hands every piece of a file that is not all zero to `body`, in order, with its position in the file: cut at multiples of [`UNIT`]
+/// there, and where a run ends. What is known to be zero is not read.
+pub(crate) fn nonzero(
+    window: Window<'_>,
+    file: &File,
+    mut body: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<(), Fault> {
+    let mut buffer = vec![0; index(CHUNK)];
     for run in &file.runs {
         let mut done = 0;
         while done < run.len {
-            // Runs begin at blocks, which are multiples of 512; pieces end at multiples of 4096 of the file.
-            let at = run.at.saturating_add(done);
-            let next = (at / UNIT).saturating_add(1).saturating_mul(UNIT);
-            let len = next.saturating_sub(at).min(run.len.saturating_sub(done));
-            let bytes = window.bytes(run.from.saturating_add(done), index(len))?;
-            if !is_zero(&bytes) {
-                hash.update(at.to_le_bytes());
-                hash.update(len.to_le_bytes());
-                hash.update(&bytes);
+            let (at, from) = (run.at.saturating_add(done), run.from.saturating_add(done));
+            let rest = run.len.saturating_sub(done);
+            let known = window.zeros(from).min(rest);
+            // Whole pieces only, so that they don't depend on which zeros are known.
+            let pass = match known == rest {
+                true => rest,
+                false => round_down(at.saturating_add(known), UNIT).saturating_sub(at),
+            };
+            if pass > 0 {
+                done = done.saturating_add(pass);
+                continue;
             }
+            // Up to a multiple in the file, which is not one in the image if the run begins inside of a piece.
+            let stop = round_down(at.saturating_add(CHUNK), UNIT);
+            let len = stop.saturating_sub(at).min(rest);
+            let bytes = buffer.get_mut(..index(len)).unwrap_or_default();
+            window.read(bytes, from)?;
+            pieces(at, bytes, &mut body)?;
             done = done.saturating_add(len);
         }
     }
-    Ok(Digest(hash.finalize().into()))
+    Ok(())
+}
+
+/// The pieces of `bytes`, whose position is `at`.
+fn pieces(
+    at: u64,
+    bytes: &[u8],
+    body: &mut impl FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (mut at, mut rest) = (at, bytes);
+    while !rest.is_empty() {
+        let next = round_down(at, UNIT).saturating_add(UNIT);
+        let take = index(next.saturating_sub(at)).min(rest.len());
+        let (piece, after) = rest.split_at_checked(take).unwrap_or((rest, &[]));
+        if !is_zero(piece) {
+            body(at, piece)?;
+        }
+        at = at.saturating_add(long(piece.len()));
+        rest = after;
+    }
+    Ok(())
 }
 
 /// What is to be hashed.
@@ -137,7 +204,7 @@ enum Task {
 
 /// What came out.
 enum Outcome {
-    File(usize, FileDigest, Option<Vec<(Name, Name)>>),
+    File(usize, BytesDigest, Option<Vec<(Name, Name)>>),
     Damage(usize, String),
     Rest(Digest),
 }
@@ -157,10 +224,10 @@ pub(crate) fn all(
         Task::Whole(at) => one(entries, *at, |file| {
             let (digest, kept) = whole(window, file)?;
             let variables = kept.as_deref().and_then(grubenv::variables);
-            Ok((FileDigest::Whole(digest), variables))
+            Ok((BytesDigest::Whole(digest), variables))
         }),
         Task::Sparse(at) => one(entries, *at, |file| {
-            Ok((FileDigest::Sparse(sparse(window, file)?), None))
+            Ok((BytesDigest::Sparse(sparse(window, file)?), None))
         }),
     })?;
     let mut rest = None;
@@ -187,7 +254,7 @@ pub(crate) fn all(
 fn one(
     entries: &[Entry],
     at: usize,
-    hash: impl FnOnce(&File) -> Result<(FileDigest, Option<Vec<(Name, Name)>>), Fault>,
+    hash: impl FnOnce(&File) -> Result<(BytesDigest, Option<Vec<(Name, Name)>>), Fault>,
 ) -> Result<Outcome, Error> {
     let Some(Node::File(file)) = entries.get(at).map(|entry| &entry.node) else {
         return Ok(Outcome::Damage(at, "no file".to_owned()));
@@ -206,7 +273,7 @@ type Ends = (u64, u64);
 /// What to do for each file; and where files lie, sorted.
 fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
     // Holes cost time without taking room in the image: so many zeros are hashed, in the order of paths, and no more.
-    let mut zeros = window.len().saturating_add(1 << 30);
+    let mut zeros = window.len().min(WHOLE).saturating_add(1 << 30);
     let (mut tasks, mut taken) = (Vec::new(), Vec::new());
     for (at, entry) in entries.iter().enumerate() {
         let Node::File(file) = &entry.node else {
@@ -224,7 +291,8 @@ fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
             .runs
             .iter()
             .fold(0u64, |sum, run| sum.saturating_add(run.len));
-        match zeros.checked_sub(file.size.saturating_sub(mapped)) {
+        let left = zeros.checked_sub(file.size.saturating_sub(mapped));
+        match left.filter(|_| !reaches_beyond(window, file)) {
             Some(left) => {
                 zeros = left;
                 tasks.push((file.size, Task::Whole(at)));
@@ -267,7 +335,8 @@ pub(crate) fn parallel<T: Sync, R: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..cores.min(tasks.len()).min(16) {
-            scope.spawn(worker);
+            // Where no more threads can be had, those that are there do it.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, worker);
         }
         worker();
     });

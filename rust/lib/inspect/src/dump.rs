@@ -1,10 +1,16 @@
 //! A whole image.
 
+use crate::bounds::Source;
 use crate::content;
 use crate::error::Error;
+use crate::formats;
 use crate::gpt;
 use crate::image::{Image, Window};
-use crate::model::{Dump, Gpt, Partition, VERSION};
+use crate::model::{Dump, Gpt, Kind, Partition, VERSION};
+
+/// Of a disk that is none any more.
+const NO_GPT: &str =
+    "the first sector announces a partition table (GPT), and neither of its two copies is good";
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +36,8 @@ impl Default for Options {
 
 /// Reads all of `image`, or of a disk only the partition called `only` (a name or a number).
 pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<Dump, Error> {
-    let window = Window::all(image);
+    let source = Source::new(image);
+    let window = Window::all(&source);
     let mut dump = Dump {
         imgdump: VERSION,
         length: window.len(),
@@ -42,7 +49,11 @@ pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<D
             return Err(no_partition(name, &[]));
         }
         refuse_wrapped(window)?;
-        dump.content = Some(content::read(window, options)?);
+        let mut content = content::read(window, options)?;
+        if content.kind == Kind::Data && formats::announces_gpt(window)? {
+            content.problems.push(NO_GPT.to_owned());
+        }
+        dump.content = Some(content);
         return Ok(dump);
     };
     let chosen = only.map(|name| find(&gpt, name)).transpose()?;
@@ -88,17 +99,13 @@ fn gaps(
 
 /// An image inside another format is no image that we read.
 pub(crate) fn refuse_wrapped(window: Window<'_>) -> Result<(), Error> {
-    let (what, hint) = match content::looks_like(window)? {
-        Some("zstd") => ("a zstd stream", "decompress it first, with zstd -d"),
-        Some("gzip") => ("a gzip stream", "decompress it first, with gzip -d"),
-        Some("xz") => ("an xz stream", "decompress it first, with xz -d"),
-        Some("qcow2") => (
-            "a qcow2 image",
-            "convert it first, with qemu-img convert -O raw",
-        ),
-        _ => return Ok(()),
-    };
-    Err(Error::Wrapped { what, hint })
+    match formats::find(window)? {
+        Some(format) if format.is_wrapping() => Err(Error::Wrapped {
+            what: format.what,
+            hint: format.advice,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The partition called `name`: by name first, then by number.

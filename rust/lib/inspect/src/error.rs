@@ -48,12 +48,34 @@ pub enum Error {
         have: String,
     },
     /// A partition, or an image, in which there are no files.
-    #[error("{what} has no file system that is known here, it holds {holds}")]
+    #[error("{what} has no file system that is read here, it holds {holds}")]
     NoFiles {
         /// Which.
         what: String,
-        /// What was found instead.
-        holds: &'static str,
+        /// What was found instead, and what reads it.
+        holds: String,
+    },
+    /// An image that shows what is stored for it again and again.
+    #[error(
+        "reading this image would take far more than the {stored} bytes that are stored for it are worth: it repeats itself, or its parts overlap"
+    )]
+    Repeats {
+        /// How many bytes are stored.
+        stored: u64,
+    },
+    /// A dump that lacks something, with nothing wrong.
+    #[error(
+        "not all of the image was read: {count} of its parts, see the lines with \"not-read\""
+    )]
+    Unread {
+        /// How many lines say so.
+        count: usize,
+    },
+    /// A partition table that may be right and is not read.
+    #[error("this is {what}, which is not read here")]
+    Table {
+        /// What it is.
+        what: String,
     },
     /// A path that is not there.
     #[error("{path}: no such file or directory in the image")]
@@ -104,6 +126,16 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+}
+
+impl Error {
+    /// Whether nothing is wrong with the image: it is only of a kind that is not read here.
+    pub fn is_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Wrapped { .. } | Self::NoFiles { .. } | Self::Table { .. } | Self::Unread { .. }
+        )
+    }
 }
 
 /// Why a part of an image was not understood: damage is noted in the dump and the rest is read on, an error ends it.

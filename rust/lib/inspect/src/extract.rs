@@ -6,7 +6,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -153,13 +152,12 @@ impl Job<'_> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let file = options.open(path).map_err(failed)?;
-        let mut out = BufWriter::with_capacity(1 << 20, file);
-        match self.files.copy(entry, &mut out) {
+        match self.files.copy_sparse(entry, &file) {
             Ok(()) => {}
             Err(Error::Damaged { reason, .. }) => self.note(entry, &format!("damaged: {reason}")),
+            Err(Error::Output(source)) => return Err(failed(source)),
             Err(error) => return Err(error),
         }
-        out.flush().map_err(failed)?;
         self.attributes(entry, path)
     }
 
@@ -175,6 +173,9 @@ impl Job<'_> {
         let whole = self.files.whole(entry);
         if let (Some(damage), None) = (&whole.damage, whole.lost()) {
             self.note(entry, &format!("damaged: {damage}"));
+        }
+        if let Some(what) = &whole.unread {
+            self.note(entry, &format!("not read: {what}"));
         }
         let Some(attributes) = &whole.attributes else {
             return Ok(());

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 
+use crate::bounds::Source;
 use crate::content;
 use crate::digest;
 use crate::dump::{find, refuse_wrapped, slots};
 use crate::error::{Error, Fault};
+use crate::formats;
 use crate::gpt;
 use crate::image::{Image, Window};
-use crate::model::{Entry, Gpt, Kind, Node};
+use crate::model::{Entry, File, Gpt, Kind, Node};
 use crate::names::Name;
 
 /// As many links are followed on the way to a file, as Linux does.
@@ -44,7 +47,8 @@ impl Place {
 
 /// The partitions of a disk, each with what it holds; `None`: the image is no disk.
 pub fn partitions(image: &dyn Image) -> Result<Option<(Gpt, Vec<Kind>)>, Error> {
-    let window = Window::all(image);
+    let source = Source::new(image);
+    let window = Window::all(&source);
     let Some(table) = gpt::read(window)? else {
         return Ok(None);
     };
@@ -57,17 +61,21 @@ pub fn partitions(image: &dyn Image) -> Result<Option<(Gpt, Vec<Kind>)>, Error> 
 
 /// The files of a file system. Contents are read when they are asked for.
 pub struct Files<'a> {
-    window: Window<'a>,
+    image: &'a dyn Image,
+    /// Start and length of the file system.
+    place: (u64, u64),
     entries: Vec<Entry>,
     by_path: BTreeMap<Name, usize>,
     case: bool,
     problems: Vec<String>,
+    unread: Vec<String>,
 }
 
 impl<'a> Files<'a> {
     /// The files of the file system that `place` is in.
     pub fn open(image: &'a dyn Image, place: &Place) -> Result<Self, Error> {
-        let window = Window::all(image);
+        let source = Source::new(image);
+        let window = Window::all(&source);
         let (window, what) = match (gpt::read(window)?, &place.partition) {
             (Some(table), Some(name)) => {
                 let partition = find(&table.gpt, name)?;
@@ -92,23 +100,36 @@ impl<'a> Files<'a> {
             }
         };
         let kind = content::kind(window)?;
-        let listing = content::list(window)?.map_err(|holds| Error::NoFiles {
-            what,
-            holds: holds.as_str(),
-        })?;
+        let listing = match content::list(window)? {
+            Ok(listing) => listing,
+            Err(kind) => {
+                let holds = match formats::find(window)? {
+                    Some(format) => format!("{}: {}", format.what, format.advice),
+                    None => kind.as_str().to_owned(),
+                };
+                return Err(Error::NoFiles { what, holds });
+            }
+        };
         let numbered = listing.entries.iter().enumerate();
         Ok(Self {
-            window,
+            image,
+            place: (window.position(0), window.len()),
             by_path: numbered.map(|(n, entry)| (entry.path.clone(), n)).collect(),
             entries: listing.entries,
             case: kind != Kind::Fat,
             problems: listing.problems,
+            unread: listing.unread,
         })
     }
 
     /// Damage that was found: files may be missing.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// What may be right, and is not read here: files may be missing.
+    pub fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     /// The file at `path`. Links on the way are followed inside of the image, the last name only if `follow` says so. Names may be
@@ -216,27 +237,45 @@ impl<'a> Files<'a> {
 
     /// Writes the content of a regular file to `out`.
     pub fn copy(&self, entry: &Entry, out: &mut dyn Write) -> Result<(), Error> {
+        self.with(entry, |window, file| {
+            digest::read(window, file, |bytes| Ok(out.write_all(bytes)?))
+        })
+    }
+
+    /// Writes the content of a regular file to the new file `out`, and nothing where it is zero: what has holes in the image, or is
+    /// stored with holes, has them there, too.
+    pub(crate) fn copy_sparse(&self, entry: &Entry, out: &std::fs::File) -> Result<(), Error> {
+        self.with(entry, |window, file| {
+            digest::nonzero(window, file, |at, bytes| Ok(out.write_all_at(bytes, at)?))?;
+            Ok(out.set_len(file.size).map_err(Error::from)?)
+        })
+    }
+
+    /// `copy` for the content of a regular file.
+    fn with(
+        &self,
+        entry: &Entry,
+        copy: impl FnOnce(Window<'_>, &File) -> Result<(), Fault>,
+    ) -> Result<(), Error> {
         let entry = self.whole(entry);
         let path = || entry.path.word();
         let Node::File(file) = &entry.node else {
             let (path, kind) = (path(), entry.node.as_str());
             return Err(Error::NotAFile { path, kind });
         };
+        let damaged = |reason: String| Error::Damaged {
+            path: path(),
+            reason,
+        };
         if let Some(reason) = entry.lost() {
-            let reason = reason.to_owned();
-            return Err(Error::Damaged {
-                path: path(),
-                reason,
-            });
+            return Err(damaged(reason.to_owned()));
         }
-        let copied = digest::read(self.window, file, |bytes| Ok(out.write_all(bytes)?));
-        match copied {
+        let source = Source::unbounded(self.image);
+        let (start, len) = self.place;
+        match copy(Window::all(&source).part(start, len), file) {
             Ok(()) => Ok(()),
             Err(Fault::Failed(error)) => Err(error),
-            Err(Fault::Damage(reason)) => Err(Error::Damaged {
-                path: path(),
-                reason,
-            }),
+            Err(Fault::Damage(reason)) => Err(damaged(reason)),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Spec: UEFI 2.10, chapter 5; names of fields as there. A header counts if signature, size and both checksums are right; if the
 //! first is damaged the backup at the end is taken, and that is said.
 
+use std::collections::BTreeMap;
+
 use crate::bytes::{array, index, part, times, u16_at, u32_at, u64_at, u8_at};
 use crate::error::{damage, damaged, Error, Fault};
 use crate::image::Window;
@@ -10,8 +12,10 @@ use crate::model::{Digest, Gpt, Mbr, MbrEntry, Partition};
 use crate::names::Name;
 
 const SIGNATURE: &[u8] = b"EFI PART";
-/// The specification has no bound; as many are looked at.
-const MAX_ENTRIES: u32 = 1024;
+/// The specification has no bound for the entries of a table; so many bytes of them are read: 32768 of the usual ones.
+const MAX_TABLE: u64 = 4 << 20;
+/// Lengths of a sector, the usual one first.
+const SECTORS: [u64; 4] = [512, 4096, 2048, 1024];
 
 /// The table, and which bytes it takes itself, as start and end.
 pub(crate) struct Table {
@@ -29,7 +33,7 @@ struct Header {
 
 /// Reads the table; nothing if there is none.
 pub(crate) fn read(window: Window<'_>) -> Result<Option<Table>, Error> {
-    for sector in [512, 4096] {
+    for sector in SECTORS {
         let first = damaged(Header::read(window, sector, sector))?;
         let last = times(window.len(), sector).saturating_sub(1);
         let (header, other) = match first {
@@ -74,11 +78,15 @@ impl Header {
             return Err(damage!("the header at byte {at} says it is at {my_lba}"));
         }
         let (count, entry) = (u32_at(&bytes, 80), u32_at(&bytes, 84));
-        if count > MAX_ENTRIES || !(128..=4096).contains(&entry) {
+        if entry < 128 {
             return Err(damage!("{count} partition entries of {entry} bytes"));
         }
         let start = u64_at(&bytes, 72).saturating_mul(sector);
         let len = u64::from(count).saturating_mul(entry.into());
+        if len > MAX_TABLE {
+            let what = format!("a disk with a table of {count} partitions, {entry} bytes each");
+            return Err(Error::Table { what }.into());
+        }
         let entries = window.bytes(start, index(len))?;
         let (want, found) = (u32_at(&bytes, 88), crc32fast::hash(&entries));
         if want != found {
@@ -202,14 +210,14 @@ fn partitions(
 
 /// Decides what each partition is called in front of a path.
 fn name_slots(partitions: &mut [Partition]) {
-    let names: Vec<Name> = partitions.iter().map(|p| p.name.clone()).collect();
+    let mut names: BTreeMap<Name, bool> = BTreeMap::new();
+    for partition in &*partitions {
+        let unique = names.entry(partition.name.clone());
+        unique.and_modify(|unique| *unique = false).or_insert(true);
+    }
     for partition in partitions {
         let name = partition.name.word();
-        let unique = names
-            .iter()
-            .filter(|other| **other == partition.name)
-            .count()
-            == 1;
+        let unique = names.get(&partition.name) == Some(&true);
         // Escapes and colons would need quoting, a number could be another partition's.
         let plain = !name.contains(['\\', '/', ':', '"', '\''])
             && !name.bytes().all(|b| b.is_ascii_digit());

@@ -1,10 +1,12 @@
 //! Bytes of an image at any position.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 
 use plan::{Piece, Reader};
 
+use crate::bounds::Source;
 use crate::bytes::{index, is_zero, long, round_down};
 use crate::error::{damage, Error, Fault};
 
@@ -27,6 +29,11 @@ pub trait Image: Sync {
     fn zeros(&self, at: u64) -> u64 {
         let _ = at;
         0
+    }
+
+    /// How many bytes are stored for it, which a sparse file or a plan can have far fewer of than it is long.
+    fn stored(&self) -> u64 {
+        self.len()
     }
 }
 
@@ -77,6 +84,21 @@ impl Image for Reader<File> {
             }
         }
     }
+
+    fn stored(&self) -> u64 {
+        // An input can be given several times.
+        let mut known = BTreeSet::new();
+        let files = self.inputs().iter();
+        let metadata = files.filter_map(|(_, file)| file.metadata().ok());
+        let inputs = metadata.filter(|file| known.insert((file.dev(), file.ino())));
+        let lens = inputs.map(|file| match file.is_file() {
+            true => file.blocks().saturating_mul(512),
+            // A block device holds all that it is long.
+            false => Reader::len(self),
+        });
+        // Saturated it bounds nothing, and that is meant: so much is there.
+        lens.fold(self.plan().inline_len(), u64::saturating_add)
+    }
 }
 
 /// How long the hole at `offset` of a sparse file is.
@@ -95,26 +117,36 @@ fn hole(file: &File, offset: u64) -> u64 {
 /// A part of an image, a partition for one.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
-    image: &'a dyn Image,
+    source: &'a Source<'a>,
     start: u64,
     len: u64,
 }
 
 impl<'a> Window<'a> {
-    /// All of `image`.
-    pub(crate) fn all(image: &'a dyn Image) -> Self {
+    /// All of an image.
+    pub(crate) fn all(source: &'a Source<'a>) -> Self {
         Self {
-            image,
+            source,
             start: 0,
-            len: image.len(),
+            len: source.image.len(),
         }
+    }
+
+    /// What bounds the work on it.
+    pub(crate) fn source(self) -> &'a Source<'a> {
+        self.source
+    }
+
+    /// Where `at` is in the image.
+    pub(crate) fn position(self, at: u64) -> u64 {
+        self.start.saturating_add(at)
     }
 
     /// `len` bytes from `start` on, as far as they are there.
     pub(crate) fn part(self, start: u64, len: u64) -> Self {
         let skip = start.min(self.len);
         Self {
-            image: self.image,
+            source: self.source,
             start: self.start.saturating_add(skip),
             len: len.min(self.len.saturating_sub(skip)),
         }
@@ -133,8 +165,7 @@ impl<'a> Window<'a> {
                 "bytes {at}+{len} lie beyond the {have} that are there"
             ));
         }
-        let at = self.start.saturating_add(at);
-        Ok(self.image.read_at(buffer, at)?)
+        Ok(self.source.read_at(buffer, self.position(at))?)
     }
 
     /// `len` bytes from `at` on. Callers bound `len`.
@@ -153,7 +184,7 @@ impl<'a> Window<'a> {
 
     /// How many bytes from `at` on need no reading, since they are zero.
     pub(crate) fn zeros(self, at: u64) -> u64 {
-        let zeros = self.image.zeros(self.start.saturating_add(at));
+        let zeros = self.source.image.zeros(self.position(at));
         zeros.min(self.len.saturating_sub(at))
     }
 
@@ -183,8 +214,7 @@ impl<'a> Window<'a> {
             let stop = end.min(round_down(at.saturating_add(CHUNK), CHUNK));
             let len = index(stop.saturating_sub(at));
             let chunk = buffer.get_mut(..len).unwrap_or_default();
-            let place = self.start.saturating_add(at);
-            self.image.read_at(chunk, place)?;
+            self.source.read_at(chunk, self.position(at))?;
             let mut rest: &[u8] = chunk;
             while !rest.is_empty() {
                 let next = round_down(at, unit).saturating_add(unit);

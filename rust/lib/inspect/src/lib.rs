@@ -11,17 +11,19 @@
 //! | FAT12, FAT16, FAT32                           | `fat`              | Microsoft's overview, 1.03                     |
 //! | dm-verity behind a file system                | crate `verity`     |                                                |
 //! | GRUB environment block, alone or as a file    | crate `grubenv`    |                                                |
-//! | anything else                                 | size and digest    |                                                |
+//! | anything else                                 | name and digest    | `formats`                                      |
 //!
 //! # Hostile images
 //!
-//! Nothing in an image is believed. It is read through a window that ends where the image ends; lengths are compared with
-//! it before memory is taken; a block or cluster belongs to one file, a directory is entered once, so that the work is bounded by
-//! the length of the image; holes, names and attributes, which could multiply, have budgets. What is wrong becomes a line of the dump,
-//! and what follows is still read. Only a failing read ends a dump.
+//! Nothing in an image is believed. It is read through a window that ends where the image ends; a block or cluster belongs to one
+//! file, a directory is entered once. Work and memory are bounded by how much is *stored* for the image (`bounds`), not by its length,
+//! which a sparse file or a plan has for nothing: what is known to be zero is passed over, names and attributes have a budget. What is
+//! wrong becomes a line of the dump, and what follows is still read; what is right and not read here becomes another line
+//! (`formats`, [`Content::unread`]). Only a failing read ends a dump, and an image that shows the same bytes again and again.
 //!
 //! The readers are none of ours that write these formats, and share nothing with them.
 
+mod bounds;
 mod bytes;
 mod claims;
 mod content;
@@ -32,6 +34,7 @@ mod ext4;
 mod extract;
 mod fat;
 mod files;
+mod formats;
 mod gpt;
 mod grubenv;
 mod image;

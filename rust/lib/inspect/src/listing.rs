@@ -2,32 +2,51 @@
 
 use std::collections::BTreeMap;
 
+use crate::bounds::Source;
+use crate::bytes::long;
 use crate::model::{Entry, Node, Parameter};
 use crate::names::Name;
 
 /// Parameters, files and damage. Where contents lie is known, they were not read.
-#[derive(Default)]
-pub(crate) struct Listing {
+pub(crate) struct Listing<'a> {
+    source: &'a Source<'a>,
     pub(crate) parameters: Vec<(&'static str, Parameter)>,
     pub(crate) problems: Vec<String>,
+    /// What may be right, and is not read.
+    pub(crate) unread: Vec<String>,
     /// By path, once [`Listing::finish`] was called.
     pub(crate) entries: Vec<Entry>,
     /// Length of the file system in bytes.
     pub(crate) len: u64,
     more_problems: u64,
-    path_bytes: usize,
     /// For files with several names: the inode's entries, the one that has everything first.
     links: BTreeMap<u64, Vec<usize>>,
     known: BTreeMap<u64, usize>,
 }
 
-impl Listing {
+impl<'a> Listing<'a> {
     /// More problems are only counted.
     const MAX_PROBLEMS: usize = 100;
     /// PATH_MAX of Linux. What lies deeper is not listed.
     const MAX_PATH: usize = 4095;
-    /// Sum of the lengths of all paths: a hostile image could make more of them than fit into memory.
-    const MAX_PATHS: usize = 512 << 20;
+    /// What an entry takes of memory besides its path and its extended attributes, about.
+    const ENTRY: u64 = 768;
+    /// What a hard link takes.
+    const LINK: u64 = 256;
+
+    pub(crate) fn new(source: &'a Source<'a>) -> Self {
+        Self {
+            source,
+            parameters: Vec::new(),
+            problems: Vec::new(),
+            unread: Vec::new(),
+            entries: Vec::new(),
+            len: 0,
+            more_problems: 0,
+            links: BTreeMap::new(),
+            known: BTreeMap::new(),
+        }
+    }
 
     pub(crate) fn problem(&mut self, problem: String) {
         if self.problems.len() < Self::MAX_PROBLEMS {
@@ -37,15 +56,14 @@ impl Listing {
         }
     }
 
-    /// The path of `name` in `parent`, unless there is too much of it.
+    /// The path of `name` in `parent`, unless it is too long.
     pub(crate) fn join(&mut self, parent: &Name, name: &[u8]) -> Option<Name> {
         let mut path = parent.0.clone();
         if path.last() != Some(&b'/') {
             path.push(b'/');
         }
         path.extend_from_slice(name);
-        self.path_bytes = self.path_bytes.saturating_add(path.len());
-        if path.len() > Self::MAX_PATH || self.path_bytes > Self::MAX_PATHS {
+        if path.len() > Self::MAX_PATH {
             self.problem(format!("{parent}: longer paths are left out"));
             return None;
         }
@@ -54,10 +72,14 @@ impl Listing {
 
     /// Whether a file that is no directory was listed under another name; then this one is noted.
     pub(crate) fn is_link(&mut self, path: &Name, inode: u64) -> bool {
-        let Some(first) = self.known.get(&inode) else {
+        let Some(first) = self.known.get(&inode).copied() else {
             return false;
         };
-        let names = self.links.entry(inode).or_insert_with(|| vec![*first]);
+        // Its target is another path.
+        if !self.fits(path, Self::LINK.saturating_add(long(path.0.len()))) {
+            return true;
+        }
+        let names = self.links.entry(inode).or_insert_with(|| vec![first]);
         names.push(self.entries.len());
         self.entries.push(Entry {
             path: path.clone(),
@@ -66,16 +88,37 @@ impl Listing {
             },
             attributes: None,
             damage: None,
+            unread: None,
             inode,
         });
         true
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
+        let xattrs = entry.attributes.iter().flat_map(|all| &all.xattrs);
+        let attributes = xattrs.fold(Self::ENTRY, |sum, (name, value)| {
+            let len = name.0.len().saturating_add(value.0.len());
+            sum.saturating_add(long(len))
+        });
+        if !self.fits(&entry.path, attributes) {
+            return;
+        }
         if entry.inode != 0 && entry.node != Node::Dir {
             self.known.insert(entry.inode, self.entries.len());
         }
         self.entries.push(entry);
+    }
+
+    /// Whether there may be an entry more, which takes `len` bytes besides its path.
+    fn fits(&mut self, path: &Name, len: u64) -> bool {
+        let fits = self.source.keep(len.saturating_add(long(path.0.len())));
+        if !fits {
+            let stored = self.source.stored();
+            self.problem(format!(
+                "{path}: left out, there are more names than {stored} stored bytes can have"
+            ));
+        }
+        fits
     }
 
     /// Puts everything into its order.

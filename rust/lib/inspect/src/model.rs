@@ -8,7 +8,7 @@ use crate::names::{Name, Value};
 use crate::time::Time;
 
 /// Version of the text and of the JSON document.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A whole image.
 #[derive(Clone, Debug, Serialize)]
@@ -112,8 +112,8 @@ pub struct Content {
     /// In one word.
     pub kind: Kind,
     /// Digest of bytes that nothing more is known of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub digest: Option<BytesDigest>,
     /// What the first bytes look like, if they are not read any further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looks_like: Option<&'static str>,
@@ -129,6 +129,9 @@ pub struct Content {
     /// Damage that was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// What may be right, and is not read here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Files by path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Entry>,
@@ -188,9 +191,9 @@ pub struct Gap {
     pub start: u64,
     /// Length in bytes.
     pub size: u64,
-    /// Digest of them all; left out without digests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
+    /// Digest of them; left out without digests.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub digest: Option<BytesDigest>,
 }
 
 /// A dm-verity superblock and hash tree.
@@ -213,8 +216,8 @@ pub struct Verity {
     /// Digest of the tree's top block: what the kernel is to be given.
     pub root_hash: String,
     /// Digest of the tree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub digest: Option<BytesDigest>,
     /// Whether data and tree were checked, with success.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub verified: bool,
@@ -230,10 +233,13 @@ pub struct Entry {
     pub node: Node,
     /// Mode, owner and so on; a hard link has those of its file.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub attributes: Option<Attributes>,
+    pub attributes: Option<Box<Attributes>>,
     /// Why there is less here than there should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// What of it may be right, and is not read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Number of the inode, or first cluster.
     #[serde(skip)]
     pub(crate) inode: u64,
@@ -306,7 +312,7 @@ pub struct File {
     pub size: u64,
     /// Digest of the content.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    pub digest: Option<FileDigest>,
+    pub digest: Option<BytesDigest>,
     /// Variables, if it is a GRUB environment block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grubenv: Option<Vec<(Name, Name)>>,
@@ -315,13 +321,13 @@ pub struct File {
     pub(crate) runs: Vec<Run>,
 }
 
-/// Digest of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum FileDigest {
+/// Digest of a file, or of a part of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum BytesDigest {
     /// Of all bytes.
     #[serde(rename = "sha256")]
     Whole(Digest),
-    /// Of the bytes that are not zero, with their positions: for a file with more holes than the image has bytes.
+    /// Of the bytes that are not zero, with their positions: where there could be more zeros than can be hashed.
     #[serde(rename = "sparse-sha256")]
     Sparse(Digest),
 }

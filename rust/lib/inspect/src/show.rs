@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::{Entry, FileDigest, Node};
+use crate::model::{BytesDigest, Entry, Node};
 
 /// `drwxr-xr-x`; a file system without modes has `?`.
 fn permissions(entry: &Entry) -> String {
@@ -40,7 +40,7 @@ fn permissions(entry: &Entry) -> String {
 
 /// A line of `ls -l`: `entry` is shown with the attributes of `whole`, under `name`.
 pub fn long(entry: &Entry, whole: &Entry, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let attributes = whole.attributes.clone().unwrap_or_default();
+    let attributes = whole.attributes.as_deref().cloned().unwrap_or_default();
     // The root directory of FAT has no attributes at all.
     let time = match whole.attributes {
         Some(_) => attributes.mtime.to_string(),
@@ -75,8 +75,8 @@ pub fn stat(entry: &Entry, whole: &Entry, out: &mut dyn Write) -> io::Result<()>
         Node::File(file) => {
             writeln!(out, "size {}", file.size)?;
             match file.digest {
-                Some(FileDigest::Whole(digest)) => writeln!(out, "sha256 {digest}")?,
-                Some(FileDigest::Sparse(digest)) => writeln!(out, "sparse-sha256 {digest}")?,
+                Some(BytesDigest::Whole(digest)) => writeln!(out, "sha256 {digest}")?,
+                Some(BytesDigest::Sparse(digest)) => writeln!(out, "sparse-sha256 {digest}")?,
                 None => {}
             }
             let runs = file.runs.iter();
@@ -115,6 +115,9 @@ pub fn stat(entry: &Entry, whole: &Entry, out: &mut dyn Write) -> io::Result<()>
     }
     if let Some(damage) = &whole.damage {
         writeln!(out, "damaged {damage}")?;
+    }
+    if let Some(what) = &whole.unread {
+        writeln!(out, "not-read {what}")?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::model::{
-    Content, Dump, Entry, FileDigest, Gap, Gpt, Node, Parameter, Partition, Verity,
+    BytesDigest, Content, Dump, Entry, Gap, Gpt, Node, Parameter, Partition, Verity,
 };
 use crate::names::Name;
 
@@ -76,9 +76,7 @@ fn header(partition: &Partition, out: &mut dyn Write) -> io::Result<()> {
 /// `fact` stands in front of facts, `place` in front of paths.
 fn content(content: &Content, fact: &str, place: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{fact}content {}", content.kind.as_str())?;
-    if let Some(digest) = content.sha256 {
-        write!(out, " sha256:{digest}")?;
-    }
+    digest(content.digest, out)?;
     if let Some(format) = content.looks_like {
         write!(out, " {format}?")?;
     }
@@ -97,6 +95,9 @@ fn content(content: &Content, fact: &str, place: &str, out: &mut dyn Write) -> i
     for problem in &content.problems {
         writeln!(out, "{fact}damaged {problem}")?;
     }
+    for what in &content.unread {
+        writeln!(out, "{fact}not-read {what}")?;
+    }
     for entry in &content.entries {
         line(entry, place, out)?;
         if let Node::File(file) = &entry.node {
@@ -105,6 +106,14 @@ fn content(content: &Content, fact: &str, place: &str, out: &mut dyn Write) -> i
         }
     }
     Ok(())
+}
+
+fn digest(digest: Option<BytesDigest>, out: &mut dyn Write) -> io::Result<()> {
+    match digest {
+        Some(BytesDigest::Whole(digest)) => write!(out, " sha256:{digest}"),
+        Some(BytesDigest::Sparse(digest)) => write!(out, " sparse-sha256:{digest}"),
+        None => Ok(()),
+    }
 }
 
 fn parameter(value: &Parameter) -> String {
@@ -148,9 +157,7 @@ fn verity(tree: &Verity, fact: &str, out: &mut dyn Write) -> io::Result<()> {
         "{fact}verity tree at {} size {}",
         tree.start, tree.size
     )?;
-    if let Some(digest) = tree.sha256 {
-        write!(out, " sha256:{digest}")?;
-    }
+    digest(tree.digest, out)?;
     writeln!(out)?;
     if tree.verified {
         writeln!(out, "{fact}verity verified")?;
@@ -161,9 +168,7 @@ fn verity(tree: &Verity, fact: &str, out: &mut dyn Write) -> io::Result<()> {
 fn gaps(gaps: &[Gap], fact: &str, out: &mut dyn Write) -> io::Result<()> {
     for gap in gaps {
         write!(out, "{fact}gap at {} size {}", gap.start, gap.size)?;
-        if let Some(digest) = gap.sha256 {
-            write!(out, " sha256:{digest}")?;
-        }
+        digest(gap.digest, out)?;
         writeln!(out)?;
     }
     Ok(())
@@ -184,11 +189,7 @@ fn line(entry: &Entry, place: &str, out: &mut dyn Write) -> io::Result<()> {
     match &entry.node {
         Node::File(file) => {
             write!(out, " {}", file.size)?;
-            match file.digest {
-                Some(FileDigest::Whole(digest)) => write!(out, " sha256:{digest}")?,
-                Some(FileDigest::Sparse(digest)) => write!(out, " sparse-sha256:{digest}")?,
-                None => {}
-            }
+            digest(file.digest, out)?;
         }
         Node::Symlink { target } | Node::Hardlink { target } => write!(out, " -> {target}")?,
         Node::Char { rdev } | Node::Block { rdev } => write!(out, " {}:{}", rdev.0, rdev.1)?,
@@ -205,21 +206,38 @@ fn line(entry: &Entry, place: &str, out: &mut dyn Write) -> io::Result<()> {
     if let Some(damage) = &entry.damage {
         write!(out, " damaged: {damage}")?;
     }
+    if let Some(what) = &entry.unread {
+        write!(out, " not-read: {what}")?;
+    }
     writeln!(out)
 }
 
 impl Dump {
     /// How many places are damaged.
     pub fn damage(&self) -> usize {
-        let inside = |content: &Content| {
-            let entries = content.entries.iter();
-            let files = entries.filter(|entry| entry.damage.is_some()).count();
-            files.saturating_add(content.problems.len())
-        };
-        let bare = self.content.iter();
-        let partitions = self.gpt.iter().flat_map(|gpt| &gpt.partitions);
-        let contents = bare.chain(partitions.filter_map(|p| p.content.as_ref()));
         let table = self.gpt.as_ref().map_or(0, |gpt| gpt.problems.len());
-        contents.fold(table, |sum, content| sum.saturating_add(inside(content)))
+        let inside = self.count(|entry| entry.damage.is_some(), |content| &content.problems);
+        inside.saturating_add(table)
+    }
+
+    /// How many things in the image are of a kind that is not read here.
+    pub fn unread(&self) -> usize {
+        self.count(|entry| entry.unread.is_some(), |content| &content.unread)
+    }
+
+    /// Files and texts of all contents.
+    fn count(
+        &self,
+        is: impl Fn(&Entry) -> bool,
+        texts: impl for<'a> Fn(&'a Content) -> &'a Vec<String>,
+    ) -> usize {
+        let partitions = self.gpt.iter().flat_map(|gpt| &gpt.partitions);
+        let inside = partitions.filter_map(|partition| partition.content.as_ref());
+        let counts = self.content.iter().chain(inside).map(|content| {
+            let files = content.entries.iter().filter(|entry| is(entry)).count();
+            files.saturating_add(texts(content).len())
+        });
+        // They are in memory, so their number is one.
+        counts.fold(0, usize::saturating_add)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use plan::ReadAt;
 
+use crate::bytes::long;
 use crate::digest;
 use crate::error::{damaged, Error, Fault};
 use crate::image::Window;
@@ -15,9 +16,14 @@ pub(crate) enum Found {
     Nothing,
     /// A superblock that makes no sense.
     Damaged(String),
+    /// One that may make sense, but not to us.
+    Unread(String),
     /// With what is wrong with the tree.
     Tree(Box<Verity>, Option<String>),
 }
+
+/// Fields with which the format has more than is read here: its older version, other hash functions.
+const NOT_KNOWN: [&str; 3] = ["version", "hash_type", "algorithm"];
 
 /// Looks for a superblock at `start`.
 pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<Found, Error> {
@@ -28,6 +34,11 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
     let image = Readable(window);
     let (superblock, layout) = match ::verity::read_superblock(&image, window.len(), start) {
         Ok(found) => found,
+        Err(::verity::Error::Superblock { field, reason, .. }) if NOT_KNOWN.contains(&field) => {
+            let text =
+                format!("a hash tree of dm-verity with {field} {reason}: veritysetup reads it");
+            return Ok(Found::Unread(text));
+        }
         Err(error) => return problem(error).map(Found::Damaged),
     };
     let params = &superblock.params;
@@ -41,7 +52,7 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         data_blocks: superblock.data_blocks,
         salt: ::verity::hex(params.salt()),
         root_hash: String::new(),
-        sha256: None,
+        digest: None,
         verified: false,
     };
     let root = match ::verity::root_hash(&image, &superblock, &layout) {
@@ -50,7 +61,7 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
     };
     verity.root_hash = ::verity::hex(&root);
     if options.digests {
-        verity.sha256 = Some(digest::range(window, start, end)?);
+        verity.digest = Some(digest::range(window, start, end)?);
     }
     let mut bad = None;
     if options.verify {
@@ -65,7 +76,10 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
 /// What is wrong, unless it is that the image can't be read.
 fn problem(error: ::verity::Error) -> Result<String, Error> {
     match error {
-        ::verity::Error::Io { source, .. } => Err(Error::Verity { source }),
+        ::verity::Error::Io { source, .. } => Err(match source.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(source) => Error::Verity { source },
+        }),
         error => Ok(format!("verity: {error}")),
     }
 }
@@ -75,6 +89,11 @@ struct Readable<'a>(Window<'a>);
 
 impl ReadAt for Readable<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        // A check of all data was asked for: what is known to be zero costs only what hashing it costs.
+        if self.0.zeros(offset) >= long(buffer.len()) {
+            buffer.fill(0);
+            return Ok(());
+        }
         self.0.read(buffer, offset).map_err(|fault| match fault {
             Fault::Damage(text) => io::Error::new(io::ErrorKind::UnexpectedEof, text),
             Fault::Failed(error) => io::Error::other(error),

@@ -75,7 +75,7 @@ fn refusals_say_why() {
         (&bare, "x:/etc", "no partition \"x\", the image has no partition table".to_owned()),
         (&disk, "/etc", format!("\"/etc\" names no partition of the disk: write PARTITION:PATH, with one of {partitions}")),
         (&disk, "x:/etc", format!("no partition \"x\", the image has {partitions}")),
-        (&disk, "B_root:/etc", "partition B_root has no file system that is known here, it holds zero".to_owned()),
+        (&disk, "B_root:/etc", "partition B_root has no file system that is read here, it holds zero".to_owned()),
     ] {
         assert_eq!(cat(image, at), Err(want), "{at}");
     }

@@ -173,6 +173,6 @@ fn wrapped_images_are_refused() {
             .to_string()
             .starts_with(&format!("this is {what}, not a raw image: ")));
     }
-    assert_eq!(dump(&Vec::new()), "imgdump 1\nlength 0\ncontent zero\n");
-    assert_eq!(dump(&vec![0; 99]), "imgdump 1\nlength 99\ncontent zero\n");
+    assert_eq!(dump(&Vec::new()), "imgdump 2\nlength 0\ncontent zero\n");
+    assert_eq!(dump(&vec![0; 99]), "imgdump 2\nlength 99\ncontent zero\n");
 }

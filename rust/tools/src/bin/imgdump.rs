@@ -28,7 +28,11 @@ Examples:
   imgdump --golden disk.txt disk.image             exit status 1 and a diff if the dump is another one
   imgdump --golden disk.txt --update disk.image    takes the dump as the right one
 
-Exit status: 0 done; 1 refused, damaged (lines with \"damaged\"), or different; 2 I/O error.";
+Exit status: 0 done; 1 refused, damaged (lines with \"damaged\"), or different; 2 I/O error; 3 nothing is wrong, but the image or
+something in it is of a kind that imgdump does not read (an error that says what does, or lines with \"not-read\").";
+
+/// Exit status for what may be right and is not read here.
+const EXIT_UNREAD: u8 = 3;
 
 /// Shows what a disk or file-system image holds, as text that can be compared: partitions, parameters of file systems, every file with
 /// its attributes and the digest of its content, dm-verity, and whatever else is not zero.
@@ -138,7 +142,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    cli::run("imgdump", |args: Args| quiet(run(args)))
+    let mut unread = false;
+    let status = cli::run("imgdump", |args: Args| {
+        let result = quiet(run(args));
+        unread = result.as_ref().is_err_and(is_unread);
+        result
+    });
+    match unread {
+        true => ExitCode::from(EXIT_UNREAD),
+        false => status,
+    }
+}
+
+/// Whether there is nothing wrong with the image, but not all of it was read.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let ours = |error: &inspect::Error| error.is_unread();
+    error.downcast_ref().is_some_and(ours)
 }
 
 /// Whoever reads our output may have seen enough.
@@ -207,7 +226,12 @@ fn dump(args: &DumpArgs, out: &mut dyn Write) -> Result<()> {
             out.flush()?;
         }
     }
-    check(&dump)
+    check(&dump)?;
+    match dump.unread() {
+        // Who has a golden text has accepted its lines.
+        count if count > 0 && args.golden.is_none() => Err(inspect::Error::Unread { count }.into()),
+        _ => Ok(()),
+    }
 }
 
 fn render(dump: &Dump, json: bool, out: &mut dyn Write) -> Result<()> {
@@ -316,8 +340,11 @@ fn with_file(
     body(&files, entry)
 }
 
-/// Damage may be why a file is not there.
+/// Why a file may not be there.
 fn warn(files: &Files<'_>) {
+    for what in files.unread() {
+        eprintln!("imgdump: warning: {what}");
+    }
     for problem in files.problems() {
         eprintln!("imgdump: warning: the image is damaged: {problem}");
     }

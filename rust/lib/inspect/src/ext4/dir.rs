@@ -2,7 +2,7 @@
 
 use super::inode::Inode;
 use super::Reader;
-use crate::bytes::{index, part, times, u16_at, u32_at, u8_at};
+use crate::bytes::{index, long, part, times, u16_at, u32_at, u8_at};
 use crate::error::{damage, Fault};
 use crate::model::Run;
 
@@ -22,8 +22,25 @@ pub(super) struct Children {
 impl Reader<'_> {
     pub(super) fn children(&mut self, inode: &Inode) -> Result<Children, Fault> {
         let runs = self.runs(inode)?;
-        let size = self.block_size();
         let mut found = Children::default();
+        if inode.is_inline() {
+            self.inline_children(inode, &runs, &mut found)?;
+        } else {
+            self.block_children(inode, &runs, &mut found)?;
+        }
+        found
+            .children
+            .retain(|child| child.name != b"." && child.name != b"..");
+        Ok(found)
+    }
+
+    fn block_children(
+        &mut self,
+        inode: &Inode,
+        runs: &[Run],
+        found: &mut Children,
+    ) -> Result<(), Fault> {
+        let size = self.block_size();
         let mapped = runs
             .iter()
             .fold(0u64, |sum, run| sum.saturating_add(run.len));
@@ -31,21 +48,55 @@ impl Reader<'_> {
             let want = inode.size;
             found.problem = Some(format!("{mapped} bytes of a directory of {want}"));
         }
+        let source = self.cache.window().source();
         for Run { len, from, .. } in runs {
-            for block in 0..times(len, size) {
+            for block in 0..times(*len, size) {
                 let at = from.saturating_add(block.saturating_mul(size));
                 let bytes = self.cache.bytes(at, index(size))?;
                 if let Err(problem) = entries(&bytes, &mut found.children) {
                     found.problem = Some(problem);
                 }
+                // Blocks may be stored once and be there many times.
+                let taken = long(found.children.len()).saturating_mul(CHILD);
+                if taken > source.room() {
+                    let stored = source.stored();
+                    return Err(damage!(
+                        "a directory of more names than {stored} stored bytes can have"
+                    ));
+                }
             }
         }
-        found
-            .children
-            .retain(|child| child.name != b"." && child.name != b"..");
-        Ok(found)
+        Ok(())
+    }
+
+    /// The number of the parent, then entries; what did not fit is the value of an attribute.
+    fn inline_children(
+        &mut self,
+        inode: &Inode,
+        runs: &[Run],
+        found: &mut Children,
+    ) -> Result<(), Fault> {
+        for run in runs {
+            let bytes = self.cache.bytes(run.from, index(run.len))?;
+            let skip = if run.at == 0 { PARENT } else { 0 };
+            let listed = entries(part(&bytes, skip, bytes.len()), &mut found.children);
+            if let Err(problem) = listed {
+                found.problem = Some(problem);
+            }
+        }
+        if inode.size < long(PARENT) {
+            let size = inode.size;
+            found.problem = Some(format!("{size} bytes of a directory inside its inode"));
+        }
+        Ok(())
     }
 }
+
+/// Length of the parent's number.
+const PARENT: usize = 4;
+
+/// What a name takes of memory while its directory is listed, about.
+const CHILD: u64 = 96;
 
 /// The entries of one block.
 fn entries(block: &[u8], children: &mut Vec<Child>) -> Result<(), String> {

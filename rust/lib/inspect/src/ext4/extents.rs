@@ -63,7 +63,7 @@ impl Reader<'_> {
             size: inode.size,
         };
         if inode.is_inline() {
-            return Err(damage!("content inside the inode is not read here"));
+            return inode.inline();
         }
         if inode.has_extents() {
             let depth = u16_at(inode.i_block(), 6);
@@ -75,6 +75,14 @@ impl Reader<'_> {
             self.block_map(inode, &mut map)?;
         }
         Ok(map.runs)
+    }
+
+    /// Notes that a file has these blocks; where that is allowed, others may have them, too.
+    fn claim_data(&mut self, start: u64, len: u64) -> Result<(), Fault> {
+        match self.superblock.shares_blocks() {
+            true => self.claims.check(start, len).map(drop),
+            false => self.claims.take(start, len),
+        }
     }
 
     /// A node of the extent tree and everything below it.
@@ -110,7 +118,7 @@ impl Reader<'_> {
             if len == 0 || start == 0 {
                 return Err(damage!("an extent of {len} blocks at block {start}"));
             }
-            self.claims.take(start, len)?;
+            self.claim_data(start, len)?;
             if written {
                 map.push(ee_block.into(), len, start)?;
             }
@@ -144,12 +152,13 @@ impl Reader<'_> {
             *first = first.saturating_add(covers);
             return Ok(());
         }
-        self.claims.take(block, 1)?;
         let Some(below) = level.checked_sub(1) else {
+            self.claim_data(block, 1)?;
             map.push(*first, 1, block)?;
             *first = first.saturating_add(1);
             return Ok(());
         };
+        self.claims.take(block, 1)?;
         let bytes = self.block(block)?;
         for entry in bytes.chunks_exact(4) {
             self.indirect(u32_at(entry, 0).into(), below, first, map)?;

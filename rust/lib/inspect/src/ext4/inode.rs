@@ -2,15 +2,20 @@
 
 use super::superblock::Superblock;
 use super::{crc32c, xattr};
-use crate::bytes::{index, joined, part, u16_at, u32_at};
+use crate::bytes::{index, joined, long, part, u16_at, u32_at};
 use crate::error::{damage, Fault};
-use crate::model::Attributes;
+use crate::model::{Attributes, Run};
 use crate::time::Time;
 
 const EXTENTS: u32 = 0x8_0000;
 const INLINE_DATA: u32 = 0x1000_0000;
+const ENCRYPTED: u32 = 0x800;
+const EA_INODE: u32 = 0x20_0000;
 /// Flags that say how a file is stored, not what it is: index, huge_file, extents, ea_inode, eofblocks, inline_data.
-const STORAGE: u32 = 0x1000 | 0x4_0000 | EXTENTS | 0x20_0000 | 0x40_0000 | INLINE_DATA;
+const STORAGE: u32 = 0x1000 | 0x4_0000 | EXTENTS | EA_INODE | 0x40_0000 | INLINE_DATA;
+
+/// Where block numbers are in an inode.
+const I_BLOCK: usize = 0x28;
 
 /// Types of files, the upper four bits of the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +34,20 @@ pub(super) struct Inode {
     pub(super) number: u32,
     pub(super) kind: Type,
     pub(super) size: u64,
-    pub(super) bytes: Vec<u8>,
+    /// Where it is in the file system.
+    at: u64,
+    bytes: Vec<u8>,
     /// Why it is not to be trusted.
     pub(super) problem: Option<String>,
 }
 
 impl Inode {
-    pub(super) fn parse(number: u32, bytes: Vec<u8>, sb: &Superblock) -> Result<Self, Fault> {
+    pub(super) fn parse(
+        number: u32,
+        at: u64,
+        bytes: Vec<u8>,
+        sb: &Superblock,
+    ) -> Result<Self, Fault> {
         let i_mode = u16_at(&bytes, 0x0);
         let kind = match i_mode >> 12 {
             0x1 => Type::Fifo,
@@ -56,6 +68,7 @@ impl Inode {
             number,
             kind,
             size,
+            at,
             bytes,
             problem: None,
         };
@@ -128,9 +141,60 @@ impl Inode {
         self.flags() & INLINE_DATA != 0
     }
 
+    /// Whether names in it, or its content, are encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.flags() & ENCRYPTED != 0
+    }
+
+    /// Whether it holds the value of an attribute.
+    pub(super) fn is_value(&self) -> bool {
+        self.flags() & EA_INODE != 0
+    }
+
+    /// Where in the file system the content of an inline inode is: in place of block numbers, and as the value of an attribute.
+    pub(super) fn inline(&self) -> Result<Vec<Run>, Fault> {
+        let first = self.size.min(long(self.i_block().len()));
+        let start = self.at.saturating_add(long(I_BLOCK));
+        let mut runs = Vec::new();
+        if first > 0 {
+            runs.push(Run {
+                at: 0,
+                len: first,
+                from: start,
+            });
+        }
+        let len = self.size.saturating_sub(first);
+        if len > 0 {
+            let (offset, have) = self.inline_value().unwrap_or_default();
+            if have < len {
+                let size = self.size;
+                return Err(damage!(
+                    "{size} bytes inside the inode, which has {}",
+                    have.saturating_add(first)
+                ));
+            }
+            runs.push(Run {
+                at: first,
+                len,
+                from: self.at.saturating_add(offset),
+            });
+        }
+        Ok(runs)
+    }
+
+    /// Place in the inode and length of the attribute `system.data`.
+    fn inline_value(&self) -> Option<(u64, u64)> {
+        let entries = xattr::inner_entries(self.inner_xattrs())?;
+        let (e_value_offs, e_value_size) = xattr::inline_data(entries)?;
+        let start = self.bytes.len().checked_sub(entries.len())?;
+        let end = e_value_offs.checked_add(e_value_size)?;
+        (end <= entries.len())
+            .then(|| (long(start.saturating_add(e_value_offs)), long(e_value_size)))
+    }
+
     /// The sixty bytes that hold block numbers, or something else.
     pub(super) fn i_block(&self) -> &[u8] {
-        part(&self.bytes, 0x28, 60)
+        part(&self.bytes, I_BLOCK, 60)
     }
 
     /// Attributes in the inode itself, behind its fields.

@@ -2,7 +2,7 @@
 //!
 //! Spec: the kernel's `filesystems/ext4` pages; names as there at the place where bytes are taken apart. Nothing that stands in
 //! the image is believed: block numbers are checked against its length, each block belongs to one file only ([`Claims`]), each
-//! directory is entered once. So work and memory are bounded by the image's length.
+//! directory is entered once. So work and memory are bounded by what is in the image.
 //!
 //! Why not a reader from outside: what a dump needs is more than files by path. Numbers of inodes (hard links, directories that
 //! contain themselves), extended attributes, device numbers, and where the content lies, so that the rest of the image can be
@@ -15,6 +15,8 @@ mod inode;
 mod superblock;
 mod walk;
 mod xattr;
+
+use std::collections::BTreeMap;
 
 use crate::bytes::{array, index, joined, times, u32_at};
 use crate::claims::Claims;
@@ -32,8 +34,8 @@ pub(crate) fn is_here(window: Window<'_>) -> Result<bool, Error> {
 }
 
 /// Reads everything but the contents of files.
-pub(crate) fn read(window: Window<'_>) -> Result<Listing, Error> {
-    let mut listing = Listing::default();
+pub(crate) fn read(window: Window<'_>) -> Result<Listing<'_>, Error> {
+    let mut listing = Listing::new(window.source());
     let superblock = match damaged(Superblock::read(window))? {
         Ok(superblock) => superblock,
         Err(problem) => {
@@ -51,16 +53,15 @@ pub(crate) fn read(window: Window<'_>) -> Result<Listing, Error> {
         ));
     }
     listing.problems.extend(superblock.problems());
+    listing.unread.extend(superblock.is_stale());
+    if let Some(reason) = superblock.unsupported() {
+        listing.unread.push(reason);
+        return Ok(listing);
+    }
     let mut reader = Reader::new(window, superblock);
     match damaged(reader.journal())? {
         Ok(journal) => listing.parameters.push(("journal", journal)),
         Err(problem) => listing.problem(format!("journal: {problem}")),
-    }
-    if let Some(feature) = reader.superblock.unsupported() {
-        listing.problem(format!(
-            "files of a file system with {feature} are not read here"
-        ));
-        return Ok(listing);
     }
     walk::walk(&mut reader, &mut listing)?;
     Ok(listing)
@@ -72,8 +73,8 @@ struct Reader<'a> {
     superblock: Superblock,
     /// Blocks of files and of their trees.
     claims: Claims,
-    /// How many bytes of extended attributes may still be read.
-    xattr_budget: u64,
+    /// Values of attributes that are inodes of their own, which several files may have.
+    values: BTreeMap<u32, Vec<u8>>,
 }
 
 impl<'a> Reader<'a> {
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
         Self {
             cache: Cached::new(window),
             claims: Claims::new(superblock.blocks.min(there)),
-            xattr_budget: xattr::BUDGET,
+            values: BTreeMap::new(),
             superblock,
         }
     }
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
         let at = self.inode_position(number)?;
         let len = index(self.superblock.inode_size);
         let bytes = self.cache.bytes(at, len)?;
-        Inode::parse(number, bytes, &self.superblock)
+        Inode::parse(number, at, bytes, &self.superblock)
     }
 
     /// The journal in one word: none, or its size.

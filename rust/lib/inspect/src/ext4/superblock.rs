@@ -2,7 +2,7 @@
 
 use super::features::{names, COMPAT, INCOMPAT, RO_COMPAT};
 use super::{crc32c, high_low, uuid};
-use crate::bytes::{part, u16_at, u32_at, u8_at};
+use crate::bytes::{part, times, u16_at, u32_at, u8_at};
 use crate::error::{damage, Fault};
 use crate::image::Window;
 use crate::model::Parameter;
@@ -20,8 +20,11 @@ const META_BG: u32 = 0x10;
 const IS_64BIT: u32 = 0x80;
 const CSUM_SEED: u32 = 0x2000;
 const METADATA_CSUM: u32 = 0x400;
-/// What changes how files are read in a way that is not known here; new features, too.
-const NOT_READ: u32 = 0x1 | JOURNAL_DEV | META_BG | 0x1000 | 0xfffc_0820;
+const SPARSE_SUPER: u32 = 0x1;
+const SHARED_BLOCKS: u32 = 0x4000;
+const SPARSE_SUPER2: u32 = 0x200;
+/// What changes how files are read in a way that is not known here, new features too: compression, dirdata.
+const NOT_READ: u32 = 0x1 | JOURNAL_DEV | 0x1000 | 0xfffc_0820;
 
 pub(super) fn bytes(window: Window<'_>) -> Result<Vec<u8>, Fault> {
     window.bytes(AT, LEN)
@@ -57,16 +60,25 @@ impl Superblock {
         let block_size = 1024u64 << s_log_block_size;
         let wide = u32_at(&bytes, 0x60) & IS_64BIT != 0;
         let old = u32_at(&bytes, 0x4c) == 0;
-        let s_inode_size = if old { 128 } else { u16_at(&bytes, 0x58) };
+        // A journal on a device of its own has no inodes.
+        let files = u32_at(&bytes, 0x60) & JOURNAL_DEV == 0;
+        let s_inode_size = match old || !files {
+            true => 128,
+            false => u16_at(&bytes, 0x58),
+        };
         if s_inode_size < 128 || u64::from(s_inode_size) > block_size {
             return Err(damage!("inodes of {s_inode_size} bytes"));
         }
-        let s_desc_size = if wide { u16_at(&bytes, 0xfe) } else { 32 };
+        let s_desc_size = if wide && files {
+            u16_at(&bytes, 0xfe)
+        } else {
+            32
+        };
         if s_desc_size < 32 || u64::from(s_desc_size) > block_size {
             return Err(damage!("group descriptors of {s_desc_size} bytes"));
         }
         let inodes_per_group = u32_at(&bytes, 0x28);
-        if inodes_per_group == 0 {
+        if inodes_per_group == 0 && files {
             return Err(damage!("no inodes in a group"));
         }
         let high = if wide { u32_at(&bytes, 0x150) } else { 0 };
@@ -96,25 +108,99 @@ impl Superblock {
     }
 
     pub(super) fn is_64bit(&self) -> bool {
-        u32_at(&self.bytes, 0x60) & IS_64BIT != 0
+        self.has(0x60, IS_64BIT)
     }
 
     /// Position of the descriptor of a group.
     pub(super) fn descriptor(&self, group: u64) -> u64 {
-        // Clusters of several blocks leave no block out at the start, but the superblock is in block 1 all the same.
-        let superblock = match (self.first_data_block, self.block_size) {
-            (0, 1024) => 1,
-            (first, _) => first,
+        let per_block = times(self.block_size, self.descriptor_size);
+        let block = times(group, per_block);
+        let first = block.saturating_mul(per_block);
+        let within = group
+            .saturating_sub(first)
+            .saturating_mul(self.descriptor_size);
+        let s_first_meta_bg = u64::from(u32_at(&self.bytes, 0x104));
+        let at = match self.has(0x60, META_BG) && block >= s_first_meta_bg {
+            // A block of descriptors for as many groups as it has room for lies in the first of them.
+            true => self.start(first).saturating_add(self.copies(first)),
+            false => self.superblock().saturating_add(1).saturating_add(block),
         };
-        let table = superblock.saturating_add(1).saturating_mul(self.block_size);
-        table.saturating_add(group.saturating_mul(self.descriptor_size))
+        at.saturating_mul(self.block_size).saturating_add(within)
     }
 
-    /// A feature that keeps us from reading files.
+    /// Block that the superblock is in.
+    fn superblock(&self) -> u64 {
+        // Clusters of several blocks leave no block out at the start, but the superblock is in block 1 all the same.
+        match (self.first_data_block, self.block_size) {
+            (0, 1024) => 1,
+            (first, _) => first,
+        }
+    }
+
+    /// First block of a group.
+    fn start(&self, group: u64) -> u64 {
+        let s_blocks_per_group = u64::from(u32_at(&self.bytes, 0x20));
+        group
+            .saturating_mul(s_blocks_per_group)
+            .saturating_add(self.first_data_block)
+    }
+
+    /// How many blocks a group begins with before its descriptors: one if it has a copy of the superblock.
+    fn copies(&self, group: u64) -> u64 {
+        let backups = [u32_at(&self.bytes, 0x24c), u32_at(&self.bytes, 0x250)];
+        let power = |base: u64| {
+            let mut number = base;
+            while number < group {
+                number = number.saturating_mul(base);
+            }
+            number == group
+        };
+        let has = match group {
+            0 => {
+                return self
+                    .superblock()
+                    .saturating_sub(self.first_data_block)
+                    .saturating_add(1)
+            }
+            _ if self.has(0x5c, SPARSE_SUPER2) => backups.iter().any(|at| u64::from(*at) == group),
+            1 => true,
+            _ if self.has(0x64, SPARSE_SUPER) => [3, 5, 7].into_iter().any(power),
+            _ => true,
+        };
+        u64::from(has)
+    }
+
+    /// Whether a feature is set, in the word at `at`.
+    fn has(&self, at: usize, feature: u32) -> bool {
+        u32_at(&self.bytes, at) & feature != 0
+    }
+
+    /// Whether several files may have the same blocks.
+    pub(super) fn shares_blocks(&self) -> bool {
+        self.has(0x64, SHARED_BLOCKS)
+    }
+
+    /// Why files are not read.
     pub(super) fn unsupported(&self) -> Option<String> {
+        if self.has(0x60, JOURNAL_DEV) {
+            return Some(
+                "this is the journal of a file system on another device: it has no files"
+                    .to_owned(),
+            );
+        }
         let bits = u32_at(&self.bytes, 0x60) & NOT_READ;
-        let names = names("incompat", bits, INCOMPAT);
-        (!names.is_empty()).then(|| names.join(" "))
+        let names = names("incompat", bits, INCOMPAT).join(" ");
+        (!names.is_empty()).then(|| {
+            format!("files of a file system with {names} are not read here: debugfs or a mount may know it")
+        })
+    }
+
+    /// Why files may be older than what was written last.
+    pub(super) fn is_stale(&self) -> Option<String> {
+        self.has(0x60, NEEDS_RECOVERY).then(|| {
+            "the journal was not replayed: files are shown as they are before; e2fsck -fy replays it, best on a copy"
+                .to_owned()
+        })
     }
 
     pub(super) fn problems(&self) -> Vec<String> {
@@ -129,9 +215,6 @@ impl Superblock {
                     "the superblock's checksum is {found:08x}, its bytes have {want:08x}"
                 ));
             }
-        }
-        if u32_at(&self.bytes, 0x60) & NEEDS_RECOVERY != 0 {
-            problems.push("the journal was not replayed: a mount would change files".to_owned());
         }
         problems
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::dir::{self, Children};
 use super::inode::{Inode, Type};
-use super::{dir, Reader};
+use super::Reader;
 use crate::error::{damaged, Error, Fault};
 use crate::listing::Listing;
 use crate::model::{Entry, File, Node};
@@ -14,56 +15,71 @@ const ROOT: u32 = 2;
 const MAX_TARGET: u64 = 4095;
 
 /// Lists all files that can be reached.
-pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing) -> Result<(), Error> {
-    let root = Name(b"/".to_vec());
-    let inode = match damaged(reader.inode(ROOT))? {
-        Ok(inode) => inode,
-        Err(problem) => {
-            listing.problem(format!("/: {problem}"));
-            return Ok(());
-        }
-    };
-    if inode.kind != Type::Dir {
-        listing.problem("/: inode 2 is no directory".to_owned());
-        return Ok(());
-    }
+pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing<'_>) -> Result<(), Error> {
     let mut entered = BTreeSet::from([ROOT]);
-    let mut open = vec![(root.clone(), inode)];
-    while let Some((path, inode)) = open.pop() {
-        let children = damaged(reader.children(&inode))?;
-        let (children, problem) = match children {
-            Ok(found) => (found.children, found.problem),
-            Err(problem) => (Vec::new(), Some(problem)),
-        };
-        let entry = entry(reader, path.clone(), &inode, Node::Dir, problem)?;
-        listing.push(entry);
-        let mut names = BTreeSet::new();
-        for child in children {
-            let bad = dir::bad_name(&child.name).map(Err);
-            let found = bad.unwrap_or_else(|| reader.inode(child.inode));
-            let Some(place) = listing.join(&path, &child.name) else {
-                break;
-            };
-            if !names.insert(child.name) {
-                listing.problem(format!("{place}: the name is there twice"));
-                continue;
+    // Numbers, not inodes: there can be many, and they can be long.
+    let mut open = vec![(Name(b"/".to_vec()), ROOT)];
+    while let Some((path, number)) = open.pop() {
+        match damaged(reader.inode(number))? {
+            Ok(inode) if inode.kind == Type::Dir => {
+                directory(reader, listing, path, &inode, &mut entered, &mut open)?;
             }
-            match damaged(found)? {
-                Err(problem) => listing.problem(format!("{place}: {problem}")),
-                Ok(inode) if inode.kind != Type::Dir => file(reader, listing, place, &inode)?,
-                Ok(inode) if entered.insert(child.inode) => open.push((place, inode)),
-                Ok(_) => listing.problem(format!("{place}: a directory that is elsewhere, too")),
-            }
+            Ok(_) => listing.problem(format!("{path}: inode {number} is no directory")),
+            Err(problem) => listing.problem(format!("{path}: {problem}")),
         }
     }
     listing.finish();
     Ok(())
 }
 
+/// Lists a directory and the files in it; those in it that are directories come to `open`.
+fn directory(
+    reader: &mut Reader<'_>,
+    listing: &mut Listing<'_>,
+    path: Name,
+    inode: &Inode,
+    entered: &mut BTreeSet<u32>,
+    open: &mut Vec<(Name, u32)>,
+) -> Result<(), Error> {
+    let unread = inode
+        .is_encrypted()
+        .then(|| "the names in it are encrypted: a mount with its key shows them".to_owned());
+    let children = match unread {
+        Some(_) => reader.runs(inode).map(|_| Children::default()),
+        None => reader.children(inode),
+    };
+    let (children, problem) = match damaged(children)? {
+        Ok(found) => (found.children, found.problem),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let mut entry = entry(reader, path.clone(), inode, Node::Dir, problem)?;
+    entry.unread = unread;
+    listing.push(entry);
+    let mut names = BTreeSet::new();
+    for child in children {
+        let bad = dir::bad_name(&child.name).map(Err);
+        let found = bad.unwrap_or_else(|| reader.inode(child.inode));
+        let Some(place) = listing.join(&path, &child.name) else {
+            break;
+        };
+        if !names.insert(child.name) {
+            listing.problem(format!("{place}: the name is there twice"));
+            continue;
+        }
+        match damaged(found)? {
+            Err(problem) => listing.problem(format!("{place}: {problem}")),
+            Ok(inode) if inode.kind != Type::Dir => file(reader, listing, place, &inode)?,
+            Ok(_) if entered.insert(child.inode) => open.push((place, child.inode)),
+            Ok(_) => listing.problem(format!("{place}: a directory that is elsewhere, too")),
+        }
+    }
+    Ok(())
+}
+
 /// Lists anything but a directory.
 fn file(
     reader: &mut Reader<'_>,
-    listing: &mut Listing,
+    listing: &mut Listing<'_>,
     path: Name,
     inode: &Inode,
 ) -> Result<(), Error> {
@@ -125,8 +141,9 @@ fn entry(
     Ok(Entry {
         path,
         node,
-        attributes: Some(inode.attributes(xattrs)),
+        attributes: Some(Box::new(inode.attributes(xattrs))),
         damage: (!problems.is_empty()).then(|| problems.join("; ")),
+        unread: None,
         inode: inode.number.into(),
     })
 }

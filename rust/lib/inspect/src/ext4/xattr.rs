@@ -1,8 +1,9 @@
 //! Extended attributes: behind the inode's fields, and in a block of their own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::inode::Inode;
+use super::inode::{Inode, Type};
 use super::Reader;
 use crate::bytes::{index, long, part, u16_at, u32_at, u8_at};
 use crate::error::{damage, damaged, Error, Fault};
@@ -12,8 +13,57 @@ use crate::names::{Name, Value};
 pub(super) type Map = BTreeMap<Name, Value>;
 
 const MAGIC: u32 = 0xea02_0000;
-/// As much as is read of one file system: blocks may be shared, so the image's length is no bound.
-pub(super) const BUDGET: u64 = 256 << 20;
+/// The longest value of an attribute, as Linux has it.
+const MAX_VALUE: u64 = 65536;
+/// Class and name of the attribute that holds content of a file.
+const INLINE_DATA: (u8, &[u8]) = (7, b"data");
+
+/// An attribute as it stands in the image.
+struct Raw<'a> {
+    class: u8,
+    name: &'a [u8],
+    e_value_offs: usize,
+    e_value_inum: u32,
+    e_value_size: usize,
+}
+
+/// Takes the next attribute from `rest`; nothing at the end.
+fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<Raw<'a>>, Fault> {
+    let entry = *rest;
+    if u32_at(entry, 0) == 0 {
+        return Ok(None);
+    }
+    let e_name_len = usize::from(u8_at(entry, 0));
+    let name = part(entry, 16, e_name_len);
+    if name.len() != e_name_len {
+        return Err(damage!("a name runs out of its place"));
+    }
+    let len = e_name_len.saturating_add(16).next_multiple_of(4);
+    *rest = part(entry, len, entry.len());
+    Ok(Some(Raw {
+        class: u8_at(entry, 1),
+        name,
+        e_value_offs: u16_at(entry, 2).into(),
+        e_value_inum: u32_at(entry, 4),
+        e_value_size: index(u32_at(entry, 8)),
+    }))
+}
+
+/// The attributes in an inode, if there are some.
+pub(super) fn inner_entries(inner: &[u8]) -> Option<&[u8]> {
+    (u32_at(inner, 0) == MAGIC).then(|| part(inner, 4, inner.len()))
+}
+
+/// Place and length of the attribute that holds content, among those in an inode.
+pub(super) fn inline_data(entries: &[u8]) -> Option<(usize, usize)> {
+    let mut rest = entries;
+    while let Ok(Some(raw)) = next(&mut rest) {
+        if (raw.class, raw.name) == INLINE_DATA && raw.e_value_inum == 0 {
+            return Some((raw.e_value_offs, raw.e_value_size));
+        }
+    }
+    None
+}
 
 impl Reader<'_> {
     /// The attributes of `inode`, and what is wrong with them.
@@ -28,10 +78,8 @@ impl Reader<'_> {
     }
 
     fn collect(&mut self, inode: &Inode, map: &mut Map) -> Result<(), Fault> {
-        let inner = inode.inner_xattrs();
-        if u32_at(inner, 0) == MAGIC {
-            let entries = part(inner, 4, inner.len());
-            self.entries(entries, entries, map)?;
+        if let Some(entries) = inner_entries(inode.inner_xattrs()) {
+            self.entries(entries, entries, inode.is_inline(), map)?;
         }
         match inode.xattr_block() {
             0 => Ok(()),
@@ -40,59 +88,74 @@ impl Reader<'_> {
                 if u32_at(&bytes, 0) != MAGIC {
                     return Err(damage!("block {block} is none of attributes"));
                 }
-                self.entries(part(&bytes, 32, bytes.len()), &bytes, map)
+                self.entries(part(&bytes, 32, bytes.len()), &bytes, false, map)
             }
         }
     }
 
-    /// `values`: where offsets of values count from.
-    fn entries(&mut self, entries: &[u8], values: &[u8], map: &mut Map) -> Result<(), Fault> {
+    /// `values`: where offsets of values count from. Of an `inline` inode one is no attribute but content.
+    fn entries(
+        &mut self,
+        entries: &[u8],
+        values: &[u8],
+        inline: bool,
+        map: &mut Map,
+    ) -> Result<(), Fault> {
         let mut rest = entries;
-        let mut total = 0usize;
-        while u32_at(rest, 0) != 0 {
-            let (e_name_len, e_name_index) = (u8_at(rest, 0), u8_at(rest, 1));
-            let (e_value_offs, e_value_inum) = (u16_at(rest, 2), u32_at(rest, 4));
-            let e_value_size = index(u32_at(rest, 8));
-            let name = part(rest, 16, e_name_len.into());
-            if name.len() != usize::from(e_name_len) {
-                return Err(damage!("a name runs out of its place"));
+        let (mut total, mut kept) = (0usize, 0u64);
+        while let Some(raw) = next(&mut rest)? {
+            if inline && (raw.class, raw.name) == INLINE_DATA {
+                continue;
             }
-            let name = [prefix(e_name_index)?.as_bytes(), name].concat();
-            if e_value_inum != 0 {
-                let name = Name(name);
-                return Err(damage!(
-                    "{name} has its value in an inode, which is not read here"
-                ));
-            }
-            let value = part(values, e_value_offs.into(), e_value_size).to_vec();
-            // Values don't share bytes, so they are no longer than what they lie in; blocks may be shared.
-            total = total.saturating_add(value.len());
-            if total > values.len() {
-                return Err(damage!("values of more bytes than their place has"));
-            }
-            let taken = long(value.len().saturating_add(name.len()));
-            self.xattr_budget = match self.xattr_budget.checked_sub(taken) {
-                Some(rest) => rest,
-                None => return Err(damage!("more attributes than are read")),
+            let name = [prefix(raw.class).as_bytes(), raw.name].concat();
+            let value = match raw.e_value_inum {
+                0 => part(values, raw.e_value_offs, raw.e_value_size).to_vec(),
+                number => self.value(number, raw.e_value_size)?,
             };
-            if value.len() != e_value_size {
+            if raw.e_value_inum == 0 {
+                // Values don't share bytes, so they are no longer than what they lie in; blocks may be shared.
+                total = total.saturating_add(value.len());
+                if total > values.len() {
+                    return Err(damage!("values of more bytes than their place has"));
+                }
+            }
+            // They are accounted for when the file is listed; until then they must fit, for many can have one inode as value.
+            kept = kept.saturating_add(long(value.len()));
+            if kept > self.cache.window().source().room() {
+                return Err(damage!("more attributes than can be"));
+            }
+            if value.len() != raw.e_value_size {
                 return Err(damage!("the value of {} runs out of its place", Name(name)));
             }
             let value = access_list(&name, &value).unwrap_or(value);
             if map.insert(Name(name.clone()), Value(value)).is_some() {
                 return Err(damage!("{} is there twice", Name(name)));
             }
-            let len = usize::from(e_name_len)
-                .saturating_add(16)
-                .next_multiple_of(4);
-            rest = part(rest, len, rest.len());
         }
         Ok(())
     }
+
+    /// The value that is the content of inode `number`.
+    fn value(&mut self, number: u32, size: usize) -> Result<Vec<u8>, Fault> {
+        if let Some(value) = self.values.get(&number) {
+            return Ok(value.clone());
+        }
+        let inode = self.inode(number)?;
+        if !inode.is_value() || inode.kind != Type::File || inode.size != long(size) {
+            return Err(damage!("inode {number} is no value of {size} bytes"));
+        }
+        let runs = self.runs(&inode)?;
+        let value = self.content(inode.size, &runs, MAX_VALUE)?;
+        if !self.cache.window().source().keep(long(value.len())) {
+            return Err(damage!("more attributes than can be"));
+        }
+        self.values.insert(number, value.clone());
+        Ok(value)
+    }
 }
 
-fn prefix(index: u8) -> Result<&'static str, Fault> {
-    Ok(match index {
+fn prefix(class: u8) -> Cow<'static, str> {
+    let known = match class {
         0 => "",
         1 => "user.",
         2 => "system.posix_acl_access",
@@ -101,8 +164,12 @@ fn prefix(index: u8) -> Result<&'static str, Fault> {
         6 => "security.",
         7 => "system.",
         8 => "system.richacl",
-        _ => return Err(damage!("a name of class {index}")),
-    })
+        10 => "gnu.",
+        // Programs don't see it: how the content is encrypted.
+        9 => "encryption.",
+        other => return format!("class-{other}.").into(),
+    };
+    known.into()
 }
 
 /// An access control list as programs see it: on disk (version 1) entries without an ID are shorter.

@@ -23,6 +23,16 @@ impl Kind {
         }
     }
 
+    /// How many entries are zero for sure if so many bytes of the table are.
+    pub(super) fn entries_in(self, zeros: u64) -> u64 {
+        match self {
+            // The first of them may share a byte with the one before.
+            Self::Fat12 => (zeros / 3).saturating_mul(2).saturating_sub(1),
+            Self::Fat16 => zeros / 2,
+            Self::Fat32 => zeros / 4,
+        }
+    }
+
     fn bits(self) -> u64 {
         match self {
             Self::Fat12 => 12,
@@ -36,10 +46,12 @@ pub(super) struct Boot {
     pub(super) kind: Kind,
     pub(super) cluster_size: u64,
     pub(super) clusters: u64,
-    /// Position of the first table, and the length of one.
+    /// Position of the table that counts, and the length of one.
     pub(super) table: u64,
     pub(super) table_size: u64,
     pub(super) tables: u8,
+    /// Whether all tables say the same.
+    pub(super) mirrored: bool,
     /// Position and length of the root directory of FAT12 and FAT16.
     pub(super) root: (u64, u64),
     /// First cluster of the root directory of FAT32.
@@ -82,8 +94,18 @@ impl Boot {
         };
         // FAT32 says so by having no root directory in a fixed place, too.
         let kind = if root_entries == 0 { Kind::Fat32 } else { kind };
-        let table = reserved.saturating_mul(sector_size);
         let table_size = per_table.saturating_mul(sector_size);
+        // BPB_ExtFlags: bit 7 says that one table counts, the lowest four which.
+        let (mirrored, active) = match (kind, u16_at(b, 40)) {
+            (Kind::Fat32, flags) if flags & 0x80 != 0 => (false, u64::from(flags & 15)),
+            _ => (true, 0),
+        };
+        if active >= u64::from(tables) {
+            return Err(damage!("table {active} of {tables} is to count"));
+        }
+        let table = reserved
+            .saturating_mul(sector_size)
+            .saturating_add(active.saturating_mul(table_size));
         // No cluster that is not in the table, and no more than there are bytes for.
         let in_table = times(table_size.saturating_mul(8), kind.bits()).saturating_sub(2);
         let there = times(window.len(), sector_size.saturating_mul(per_cluster));
@@ -96,6 +118,7 @@ impl Boot {
             table,
             table_size,
             tables,
+            mirrored,
             root: (
                 data.saturating_sub(root_sectors.saturating_mul(sector_size)),
                 root_size,
@@ -111,6 +134,16 @@ impl Boot {
     /// Length of the file system in bytes.
     pub(super) fn len(&self) -> u64 {
         self.sectors.saturating_mul(self.sector_size)
+    }
+
+    /// Position and length of a cluster's entry in the table; of FAT12 it is one and a half bytes.
+    pub(super) fn entry(&self, cluster: u64) -> (u64, usize) {
+        let (offset, len) = match self.kind {
+            Kind::Fat12 => (cluster.saturating_add(cluster / 2), 2),
+            Kind::Fat16 => (cluster.saturating_mul(2), 2),
+            Kind::Fat32 => (cluster.saturating_mul(4), 4),
+        };
+        (self.table.saturating_add(offset), len)
     }
 
     /// Where a cluster from 2 on is.
@@ -157,7 +190,8 @@ fn is_valid(b: &[u8]) -> bool {
     let jump = matches!((u8_at(b, 0), u8_at(b, 2)), (0xeb, 0x90) | (0xe9, _));
     let (reserved, tables) = (u16_at(b, 14), u8_at(b, 16));
     jump && u16_at(b, 510) == 0xaa55
-        && matches!(u16_at(b, 11), 512 | 1024 | 2048 | 4096)
+        // The specification ends at 4096, mkfs.fat at 32768.
+        && matches!(u16_at(b, 11), 512 | 1024 | 2048 | 4096 | 8192 | 16384 | 32768)
         && u8_at(b, 13).is_power_of_two()
         && reserved > 0
         && tables > 0

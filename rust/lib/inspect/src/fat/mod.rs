@@ -23,8 +23,8 @@ pub(crate) fn is_here(window: Window<'_>) -> Result<bool, Error> {
 }
 
 /// Reads everything but the contents of files.
-pub(crate) fn read(window: Window<'_>) -> Result<Listing, Error> {
-    let mut listing = Listing::default();
+pub(crate) fn read(window: Window<'_>) -> Result<Listing<'_>, Error> {
+    let mut listing = Listing::new(window.source());
     let boot = match damaged(Boot::read(window))? {
         Ok(boot) => boot,
         Err(problem) => {
@@ -69,12 +69,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The table's entry for `cluster`, without the reserved bits of FAT32.
     fn next(&mut self, cluster: u64) -> Result<u32, Fault> {
-        let (offset, len) = match self.boot.kind {
-            Kind::Fat12 => (cluster.saturating_add(cluster / 2), 2),
-            Kind::Fat16 => (cluster.saturating_mul(2), 2),
-            Kind::Fat32 => (cluster.saturating_mul(4), 4),
-        };
-        let at = self.boot.table.saturating_add(offset);
+        let (at, len) = self.boot.entry(cluster);
         let bytes = self.cache.bytes(at, len)?;
         Ok(match self.boot.kind {
             Kind::Fat12 if cluster % 2 == 0 => u32::from(u16_at(&bytes, 0) & 0xfff),
@@ -112,30 +107,50 @@ impl Reader<'_> {
         Ok(runs)
     }
 
+    /// Counts the entries of the table that are zero. Where the table is known to be zero it is not read: it may be a hole of 1 GiB.
     fn free_clusters(&mut self) -> Result<u64, Fault> {
-        let mut free = 0u64;
-        for cluster in 2..self.boot.clusters.saturating_add(2) {
+        let window = self.cache.window();
+        let end = self.boot.clusters.saturating_add(2);
+        let (mut cluster, mut free, mut look) = (2u64, 0u64, 2u64);
+        while cluster < end {
+            if cluster >= look {
+                let zeros = window.zeros(self.boot.entry(cluster).0);
+                let known = self.boot.kind.entries_in(zeros);
+                let known = known.min(end.saturating_sub(cluster));
+                free = free.saturating_add(known);
+                cluster = cluster.saturating_add(known);
+                // Asking costs more than reading an entry.
+                look = cluster.saturating_add(if known > 0 { 1 } else { 4096 });
+                continue;
+            }
             if self.next(cluster)? == 0 {
                 free = free.saturating_add(1);
             }
+            cluster = cluster.saturating_add(1);
         }
         Ok(free)
     }
 
-    /// Whether all copies of the table are alike.
+    /// Whether all copies of the table are alike, as far as they are to be.
     fn compare_tables(&mut self) -> Result<(), Fault> {
         let window = self.cache.window();
         let size = self.boot.table_size;
+        if !self.boot.mirrored {
+            return Ok(());
+        }
         for copy in 1..self.boot.tables {
-            let other = self
-                .boot
-                .table
-                .saturating_add(u64::from(copy).saturating_mul(size));
+            let skip = u64::from(copy).saturating_mul(size);
+            let other = self.boot.table.saturating_add(skip);
             let mut at = 0;
             while at < size {
+                let (here, there) = (self.boot.table.saturating_add(at), other.saturating_add(at));
+                let zeros = window.zeros(here).min(window.zeros(there));
+                if zeros > 0 {
+                    at = at.saturating_add(zeros);
+                    continue;
+                }
                 let len = index(CHUNK.min(size.saturating_sub(at)));
-                let one = window.bytes(self.boot.table.saturating_add(at), len)?;
-                if one != window.bytes(other.saturating_add(at), len)? {
+                if window.bytes(here, len)? != window.bytes(there, len)? {
                     return Err(damage!("copy {copy} of the table differs from the first"));
                 }
                 at = at.saturating_add(long(len));

@@ -13,20 +13,29 @@ use crate::names::Name;
 
 /// A directory has at most 65536 entries.
 const MAX_DIRECTORY: u64 = 65536 * 32;
+/// Length of an entry.
+const ENTRY: usize = 32;
+/// So much of a directory is read at once: its end may come soon.
+const PIECE: u64 = 16 << 10;
 
 /// Lists all files.
-pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing) -> Result<(), Error> {
+pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing<'_>) -> Result<(), Error> {
     let root = Name(b"/".to_vec());
-    let bytes = match reader.boot.kind {
-        Kind::Fat32 => directory(reader, reader.boot.root_cluster),
+    let runs = match reader.boot.kind {
+        Kind::Fat32 => reader.chain(reader.boot.root_cluster, MAX_DIRECTORY),
         _ => {
-            let (at, len) = reader.boot.root;
-            reader.cache.window().bytes(at, index(len))
+            let (from, len) = reader.boot.root;
+            Ok(vec![Run { at: 0, len, from }])
         }
     };
-    let mut open = vec![(root, None, bytes)];
-    while let Some((path, child, bytes)) = open.pop() {
-        let (bytes, problem) = match damaged(bytes)? {
+    // Where directories are, not their bytes, of which there could be more than fit into memory.
+    let mut open = vec![(root, None, damaged(runs)?)];
+    while let Some((path, child, runs)) = open.pop() {
+        let bytes = match runs {
+            Ok(runs) => damaged(directory(reader, &runs))?,
+            Err(problem) => Err(problem),
+        };
+        let (bytes, problem) = match bytes {
             Ok(bytes) => (bytes, None),
             Err(problem) => (Vec::new(), Some(problem)),
         };
@@ -49,8 +58,8 @@ pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing) -> Result<(),
             } else if !names.insert(child.name.to_ascii_lowercase()) {
                 listing.problem(format!("{place}: the name is there twice"));
             } else if child.is_dir {
-                let bytes = directory(reader, child.cluster);
-                open.push((place, Some(child), bytes));
+                let runs = damaged(reader.chain(child.cluster, MAX_DIRECTORY))?;
+                open.push((place, Some(child), runs));
             } else {
                 file(reader, listing, place, child)?;
             }
@@ -64,19 +73,29 @@ fn is_bad(name: &[u8]) -> bool {
     matches!(name, b"" | b"." | b"..") || name.contains(&b'/') || name.contains(&0)
 }
 
-/// The bytes of the directory that begins with `cluster`.
-fn directory(reader: &mut Reader<'_>, cluster: u64) -> Result<Vec<u8>, Fault> {
-    let runs = reader.chain(cluster, MAX_DIRECTORY)?;
+/// The bytes of a directory up to the entry that ends it.
+fn directory(reader: &mut Reader<'_>, runs: &[Run]) -> Result<Vec<u8>, Fault> {
+    let window = reader.cache.window();
     let mut bytes = Vec::new();
-    for Run { len, from, .. } in runs {
-        bytes.extend(reader.cache.window().bytes(from, index(len))?);
+    for run in runs {
+        let mut done = 0;
+        while done < run.len {
+            let len = PIECE.min(run.len.saturating_sub(done));
+            let piece = window.bytes(run.from.saturating_add(done), index(len))?;
+            let ends = piece.chunks(ENTRY).any(|entry| entry.first() == Some(&0));
+            bytes.extend(piece);
+            if ends {
+                return Ok(bytes);
+            }
+            done = done.saturating_add(len);
+        }
     }
     Ok(bytes)
 }
 
 fn file(
     reader: &mut Reader<'_>,
-    listing: &mut Listing,
+    listing: &mut Listing<'_>,
     path: Name,
     child: Child,
 ) -> Result<(), Error> {
@@ -105,21 +124,24 @@ fn file(
 }
 
 fn entry(path: Name, child: Option<Child>, node: Node, damage: Option<String>) -> Entry {
-    let attributes = child.map(|child| Attributes {
-        mtime: child.modified,
-        flags: (!child.flags.is_empty()).then_some(child.flags),
-        more: vec![
-            ("short-name", Name(child.short).word()),
-            ("created", child.created.to_string()),
-            ("cluster", long(index(child.cluster)).to_string()),
-        ],
-        ..Attributes::default()
+    let attributes = child.map(|child| {
+        Box::new(Attributes {
+            mtime: child.modified,
+            flags: (!child.flags.is_empty()).then_some(child.flags),
+            more: vec![
+                ("short-name", Name(child.short).word()),
+                ("created", child.created.to_string()),
+                ("cluster", long(index(child.cluster)).to_string()),
+            ],
+            ..Attributes::default()
+        })
     });
     Entry {
         path,
         node,
         attributes,
         damage,
+        unread: None,
         inode: 0,
     }
 }
