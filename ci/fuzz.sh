@@ -46,7 +46,7 @@ done
 printf '# GRUB Environment Block\nslot=A\nstate=stable\n' >"$work/grubenv"
 seed grubenv "$work/grubenv"
 cat >"$work/tree.jsonl" <<'TREE'
-{"tree":2,"inputs":[{"len":9}]}
+{"tree":3,"inputs":[{"len":9}]}
 {"path":"","type":"dir","mode":"0755","uid":0,"gid":0,"mtime":0,"layer":0}
 {"path":"f","type":"file","mode":"0644","uid":0,"gid":0,"mtime":0,"mtime_nanos":5,"source":[0,0,9],"xattrs":{"user.a":"YQ=="},"layer":0}
 {"path":"l","type":"symlink","mode":"0777","uid":0,"gid":0,"mtime":0,"target":"f","layer":0}

@@ -44,7 +44,7 @@ pub(crate) fn mkext4(tar: &Path, size_mib: u64, output: &Path) -> Result<()> {
 fn estimate(tree: &Tree) -> u64 {
     let mut bytes = 16u64.saturating_mul(MIB);
     for entry in tree.entries().values() {
-        let len = entry.source().map_or(0, |source| source.len);
+        let len = entry.kind.file_len().unwrap_or(0);
         bytes = bytes.saturating_add(len.next_multiple_of(4096));
         bytes = bytes.saturating_add(if entry.kind == Kind::Dir { 8192 } else { 512 });
     }
@@ -75,8 +75,10 @@ fn declare(tree: &Tree, builder: &mut FsBuilder) -> Result<Vec<(InodeHandle, Sou
         for (name, value) in &entry.xattrs {
             builder.set_xattr(handle, std::str::from_utf8(name)?, value)?;
         }
-        if let Some(source) = entry.source().filter(|source| source.len > 0) {
-            fills.push((handle, source));
+        match &entry.kind {
+            Kind::File(source) if source.len > 0 => fills.push((handle, *source)),
+            Kind::Sparse(_) => bail!("'{text}' has holes, which the crate does not make"),
+            _ => {}
         }
         handles.insert(path, handle);
     }
@@ -92,7 +94,10 @@ fn one(
     let meta = meta(entry)?;
     let special = match &entry.kind {
         Kind::Dir => return Ok(builder.mkdir(dir, name, meta)?),
-        Kind::File(source) => return Ok(builder.file(dir, name, meta, source.len)?),
+        Kind::File(_) | Kind::Sparse(_) => {
+            let len = entry.kind.file_len().unwrap_or(0);
+            return Ok(builder.file(dir, name, meta, len)?);
+        }
         Kind::Symlink { target } => {
             return Ok(builder.symlink(dir, name, std::str::from_utf8(target)?, meta)?)
         }

@@ -2,6 +2,17 @@
 
 use std::collections::BTreeMap;
 
+/// A run of bytes of a file with holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it begins in the file.
+    pub at: u64,
+    /// How long it is; never 0.
+    pub len: u64,
+    /// Where it begins, in bytes from the start of the archive.
+    pub offset: u64,
+}
+
 /// What a member is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -12,6 +23,13 @@ pub enum Kind {
         /// How long its data is.
         len: u64,
     },
+    /// A regular file with holes: runs of zeros that the archive does not hold.
+    Sparse {
+        /// How long the file is.
+        len: u64,
+        /// What is not holes, in order, with a hole before or behind each.
+        pieces: Vec<Piece>,
+    },
     /// A directory.
     Dir,
     /// A symbolic link, its target unchecked: where it points is a matter of the running system.
@@ -21,7 +39,7 @@ pub enum Kind {
     },
     /// Another name of a file.
     HardLink {
-        /// The path of an earlier [`Kind::File`] member.
+        /// The path of an earlier member that is a regular file.
         target: Vec<u8>,
     },
     /// A character device.
@@ -46,6 +64,11 @@ impl Kind {
     /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self, Self::Dir)
+    }
+
+    /// Whether this is a regular file, with holes or without.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::Sparse { .. })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::names::{IMPLIED, IMPLIED_BY_MEMBER};
+
 /// Why an archive could not be read, written, packed or unpacked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: Reason,
     },
+    /// Something else stands where an archive should begin.
+    #[error("this is no tar archive but {0}")]
+    NotTar(&'static str),
     /// The archive ends too early.
     #[error("archive ends at byte {at}, inside {what}")]
     Truncated {
@@ -24,6 +29,16 @@ pub enum Error {
         at: u64,
         /// What was being read.
         what: &'static str,
+    },
+    /// Something follows the archive's end.
+    #[error(
+        "archive ends at byte {end}, but other things than zeros follow at byte {at}: cut them off, or join archives with `tar --concatenate`"
+    )]
+    Trailing {
+        /// Where the end begins.
+        end: u64,
+        /// A place of the first 64 KiB in which something follows.
+        at: u64,
     },
     /// Reading the archive failed.
     #[error("cannot read the archive at byte {offset}")]
@@ -87,9 +102,20 @@ pub enum Reason {
         /// The header field or pax keyword.
         field: &'static str,
     },
-    /// A type flag we don't know, sparse files among them.
-    #[error("type `{0}` is not supported")]
-    Type(String),
+    /// A type flag whose meaning would be lost.
+    #[error("type `{0}` is not supported{1}")]
+    Type(String, &'static str),
+    /// An extended record whose meaning would be lost, or that has none.
+    #[error("record `{keyword}` {why}")]
+    Record {
+        /// Its keyword, escaped.
+        keyword: String,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
+    /// A map of holes that is none.
+    #[error("the map of its holes {0}")]
+    Map(&'static str),
     /// A malformed extended header.
     #[error("extended header is malformed: {0}")]
     Extended(&'static str),
@@ -102,9 +128,20 @@ pub enum Reason {
     /// The path is empty or holds a NUL byte, or one of its names is over 255 or all of it over 4095 bytes long.
     #[error("path is empty, too long, or has a NUL byte")]
     BadPath,
-    /// The same path occurs twice.
-    #[error("path occurs twice")]
-    Duplicate,
+    /// The target of a symbolic link is empty, over 4095 bytes long, or has a NUL byte.
+    #[error("target of the link is empty, too long, or has a NUL byte")]
+    BadTarget,
+    /// A folder would become something else.
+    #[error("path is a folder further up in the archive and no folder here: keep one of the two")]
+    NoLongerDir,
+    /// Something else would become a folder.
+    #[error("path is a folder here and none further up in the archive: keep one of the two")]
+    BecomesDir,
+    /// Members lie in more folders than a reader should make up.
+    #[error(
+        "more folders are missing from the archive than {IMPLIED} and {IMPLIED_BY_MEMBER} for each member: name them in it"
+    )]
+    Implied,
     /// The path leads through a member that is not a directory.
     #[error("path leads through `{0}`, which is not a directory")]
     ThroughNonDir(String),
@@ -125,6 +162,9 @@ pub enum Reason {
         /// What there was (at least).
         got: u64,
     },
+    /// File flags that no archive holds.
+    #[error("is immutable or append-only (lsattr), which an archive does not keep: take the flag away (chattr -i -a)")]
+    Flags,
     /// Not a kind of file an archive can hold (a socket).
     #[error("is a socket or of another kind that no archive holds")]
     Kind,

@@ -19,6 +19,10 @@
 
 use crate::error::Reason;
 
+/// Star's mark and where it stands: then the prefix is shorter, and times follow it.
+const STAR: (usize, usize) = (508, 4);
+const STAR_PREFIX: (usize, usize) = (345, 131);
+
 /// Size of a header and unit of everything in an archive.
 pub(crate) const BLOCK: u64 = 512;
 /// The same as an array length.
@@ -66,7 +70,7 @@ pub(crate) struct Header {
     pub(crate) minor: i128,
 }
 
-fn field(block: &Block, (start, len): (usize, usize)) -> &[u8] {
+pub(crate) fn field(block: &Block, (start, len): (usize, usize)) -> &[u8] {
     block
         .get(start..start.saturating_add(len))
         .unwrap_or_default()
@@ -77,7 +81,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 /// Octal digits between blanks, or base-256 if the first bit is set (GNU, star); blank is 0.
-fn number(bytes: &[u8], name: &'static str) -> Result<i128, Reason> {
+pub(crate) fn number(bytes: &[u8], name: &'static str) -> Result<i128, Reason> {
     let bad = Reason::Number { field: name };
     match bytes.first() {
         Some(first @ (0x80 | 0xff)) => {
@@ -107,49 +111,59 @@ fn number(bytes: &[u8], name: &'static str) -> Result<i128, Reason> {
 
 /// The sum of all bytes, those of the sum itself counted as blanks.
 fn checksum(block: &Block) -> u64 {
-    let (start, len) = CHKSUM;
-    let end = start.saturating_add(len);
-    block
-        .iter()
-        .enumerate()
-        .map(|(i, b)| {
-            if (start..end).contains(&i) {
-                0x20
-            } else {
-                u64::from(*b)
-            }
-        })
+    summed(block).map(u64::from).sum()
+}
+
+/// The same, of bytes as numbers from -128 on: what some programs of old have written.
+fn signed_checksum(block: &Block) -> i64 {
+    summed(block)
+        .map(|b| i64::from(i8::from_le_bytes([b])))
         .sum()
+}
+
+fn summed(block: &Block) -> impl Iterator<Item = u8> + '_ {
+    let (start, len) = CHKSUM;
+    let own = start..start.saturating_add(len);
+    let bytes = block.iter().enumerate();
+    bytes.map(move |(i, b)| if own.contains(&i) { b' ' } else { *b })
 }
 
 /// Takes a header apart.
 pub(crate) fn parse(block: &Block) -> Result<Header, Reason> {
     let want = checksum(block);
     let got = number(field(block, CHKSUM), "chksum")?;
-    if i128::from(want) != got {
+    if i128::from(want) != got && i128::from(signed_checksum(block)) != got {
         let got = u64::try_from(got).unwrap_or(u64::MAX);
         return Err(Reason::Checksum { want, got });
     }
     let mut name = until_nul(field(block, NAME)).to_vec();
     // GNU's magic is `ustar  \0`, and there the prefix field holds times and sparse maps.
     if field(block, MAGIC).starts_with(b"ustar\0") {
-        let prefix = until_nul(field(block, PREFIX));
+        let star = field(block, STAR) == b"tar\0";
+        let prefix = if star { STAR_PREFIX } else { PREFIX };
+        let prefix = until_nul(field(block, prefix));
         if !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
         }
     }
     let mode = number(field(block, MODE), "mode")?;
+    let typeflag = field(block, TYPEFLAG).first().copied().unwrap_or_default();
+    // Before ustar nothing stood there, and anything may.
+    let device = |at, name| match typeflag {
+        b'3' | b'4' => number(field(block, at), name),
+        _ => Ok(0),
+    };
     Ok(Header {
         name,
         link: until_nul(field(block, LINKNAME)).to_vec(),
-        typeflag: field(block, TYPEFLAG).first().copied().unwrap_or_default(),
+        typeflag,
         mode: u64::try_from(mode).map_err(|_| Reason::Number { field: "mode" })?,
         uid: number(field(block, UID), "uid")?,
         gid: number(field(block, GID), "gid")?,
         size: number(field(block, SIZE), "size")?,
         mtime: number(field(block, MTIME), "mtime")?,
-        major: number(field(block, MAJOR), "devmajor")?,
-        minor: number(field(block, MINOR), "devminor")?,
+        major: device(MAJOR, "devmajor")?,
+        minor: device(MINOR, "devminor")?,
     })
 }
 
@@ -232,6 +246,40 @@ mod tests {
         assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xfe", "mtime"), Ok(-2));
         assert!(number(b"0000648\0", "mode").is_err());
         assert!(number(b"\x90\0\0\0\x01\0\0\0", "uid").is_err());
+    }
+
+    #[test]
+    fn sums_of_signed_bytes() {
+        let fields = Fields {
+            name: "ä".as_bytes(),
+            ..Fields::default()
+        };
+        let mut block = encode(&fields);
+        let signed = signed_checksum(&block);
+        assert_ne!(signed, i64::try_from(checksum(&block)).unwrap());
+        put(&mut block, CHKSUM, format!("{signed:06o}\0 ").as_bytes());
+        assert_eq!(parse(&block).unwrap().name, "ä".as_bytes());
+        put(&mut block, CHKSUM, b"000001\0 ");
+        assert!(matches!(
+            parse(&block),
+            Err(Reason::Checksum { got: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn star_has_a_short_prefix() {
+        let fields = Fields {
+            prefix: b"dir",
+            name: b"x",
+            ..Fields::default()
+        };
+        let mut block = encode(&fields);
+        put(&mut block, (476, 12), b"17777777777\0");
+        put(&mut block, (488, 12), b"17777777777\0");
+        put(&mut block, STAR, b"tar\0");
+        let sum = checksum(&block);
+        put(&mut block, CHKSUM, format!("{sum:06o}\0 ").as_bytes());
+        assert_eq!(parse(&block).unwrap().name, b"dir/x");
     }
 
     #[test]

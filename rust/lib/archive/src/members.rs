@@ -1,13 +1,14 @@
 //! Reading members one after another from a stream.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
+use crate::foreign;
 use crate::header::{self, Block, Header, BLOCK, BLOCK_LEN};
-use crate::names::{normal, Names};
-use crate::pax::{Extended, MAX_EXTENDED};
+use crate::names::{normal, Admitted, Names, Seen, MAX_PATH};
+use crate::records::{Extended, MAX_EXTENDED};
+use crate::sparse::{self, Form, MapText};
 
 /// How members pass over data: by reading it or by seeking.
 pub(crate) trait Skip: Read {
@@ -18,8 +19,18 @@ pub(crate) trait Skip: Read {
 /// What is kept of an earlier member for hard links to it.
 #[derive(Debug)]
 enum Original {
-    File,
+    /// A file, or another name of one: its place among the members.
+    File(usize),
     Special(Kind),
+}
+
+/// A member, and how it stands to those before it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) entry: Entry,
+    pub(crate) admitted: Admitted,
+    /// The member, counted from 0, whose file a hard link names.
+    pub(crate) original: Option<usize>,
 }
 
 /// The members of an archive. After each [`Members::next`] the reader stands at the member's data.
@@ -30,8 +41,21 @@ pub(crate) struct Members<R> {
     at: u64,
     /// Data and padding of the last member not yet read.
     pending: u64,
-    names: Names,
-    originals: BTreeMap<Vec<u8>, Original>,
+    /// What global headers said.
+    global: Extended,
+    names: Names<Original>,
+    /// Members so far.
+    count: usize,
+}
+
+/// What precedes a member's header.
+#[derive(Debug)]
+struct Preceding {
+    extended: Extended,
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    /// Bytes of it that are in memory or were.
+    len: u64,
 }
 
 impl<R: Skip> Members<R> {
@@ -40,49 +64,71 @@ impl<R: Skip> Members<R> {
             reader,
             at: 0,
             pending: 0,
+            global: Extended::default(),
             names: Names::default(),
-            originals: BTreeMap::new(),
+            count: 0,
         }
     }
 
     /// The next member, or none at the end of the archive.
-    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
-        self.skip_pending()?;
-        let mut extended = Extended::default();
-        let mut long_name = None;
-        let mut long_link = None;
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, Error> {
         loop {
-            let offset = self.at;
-            let Some(block) = self.header_block()? else {
-                return Ok(None);
+            self.skip_pending()?;
+            let mut preceding = Preceding {
+                extended: self.global.clone(),
+                name: None,
+                link: None,
+                len: 0,
             };
-            let header = header::parse(&block).map_err(|r| refused(offset, b"", r))?;
-            let fail = |reason| refused(offset, &header.name, reason);
-            match header.typeflag {
-                b'x' => {
-                    let data = self.record(&header, offset)?;
-                    extended.read(&data).map_err(fail)?;
+            let member = loop {
+                let offset = self.at;
+                let Some(block) = self.header_block()? else {
+                    return Ok(None);
+                };
+                let header = header::parse(&block).map_err(|r| refused(offset, b"", r));
+                let header = match header {
+                    Err(error) if offset == 0 => return Err(foreign(&block).unwrap_or(error)),
+                    other => other?,
+                };
+                if self.precedes(&header, offset, &mut preceding)? {
+                    continue;
                 }
-                // Global headers carry comments in practice; any other keyword would change what follows unseen.
-                b'g' => {
-                    let data = self.record(&header, offset)?;
-                    check_global(&data).map_err(fail)?;
-                }
-                b'L' => long_name = Some(gnu_text(self.record(&header, offset)?)),
-                b'K' => long_link = Some(gnu_text(self.record(&header, offset)?)),
-                _ => {
-                    let header = Header {
-                        name: extended.path.take().or(long_name).unwrap_or(header.name),
-                        link: extended.link.take().or(long_link).unwrap_or(header.link),
-                        ..header
-                    };
-                    return self.member(header, extended, offset).map(Some);
-                }
+                break self.member(header, &block, preceding, offset)?;
+            };
+            if member.is_some() {
+                return Ok(member);
             }
         }
     }
 
-    /// Reads the current member's data through to `copy`, which gets a reader of exactly that data.
+    /// Takes what stands before a member's header; false if this is one.
+    fn precedes(
+        &mut self,
+        header: &Header,
+        offset: u64,
+        preceding: &mut Preceding,
+    ) -> Result<bool, Error> {
+        if !matches!(header.typeflag, b'x' | b'X' | b'g' | b'L' | b'K' | b'V') {
+            return Ok(false);
+        }
+        let fail = |reason| refused(offset, &header.name, reason);
+        let data = self.record(header, offset, &mut preceding.len)?;
+        match header.typeflag {
+            // `X` is what Solaris calls it.
+            b'x' | b'X' => preceding.extended.read(&data).map_err(fail)?,
+            b'g' => {
+                self.global.read_global(&data).map_err(fail)?;
+                preceding.extended.read_global(&data).map_err(fail)?;
+            }
+            b'L' => preceding.name = Some(gnu_text(data)),
+            b'K' => preceding.link = Some(gnu_text(data)),
+            // The name of the archive.
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The current member's data: a reader of exactly that data.
     pub(crate) fn data(&mut self, len: u64) -> MemberData<'_, R> {
         MemberData {
             members: self,
@@ -90,18 +136,47 @@ impl<R: Skip> Members<R> {
         }
     }
 
-    /// One header block, or none at two zero blocks or at a clean end.
+    /// One header block, or none at a zero block or at a clean end.
     fn header_block(&mut self) -> Result<Option<Block>, Error> {
         let mut block = [0; BLOCK_LEN];
+        let offset = self.at;
         let got = self.fill(&mut block)?;
+        if got < BLOCK_LEN && offset == 0 {
+            let start = block.get(..got).unwrap_or_default();
+            return Err(foreign(start).unwrap_or_else(|| self.truncated("a header")));
+        }
         if got == 0 {
             return Ok(None);
         }
         if got < BLOCK_LEN {
             return Err(self.truncated("a header"));
         }
-        // One zero block ends an archive for every reader in use; what follows it is padding.
-        Ok((block != [0; BLOCK_LEN]).then_some(block))
+        // One zero block ends an archive for every reader in use.
+        if block == [0; BLOCK_LEN] {
+            self.nothing_follows(offset)?;
+            return Ok(None);
+        }
+        Ok(Some(block))
+    }
+
+    /// Behind the end are zeros, up to what a tape wanted; another archive would be lost silently.
+    fn nothing_follows(&mut self, end: u64) -> Result<(), Error> {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let at = self.at;
+            let got = self.fill(&mut buffer)?;
+            let read = buffer.get(..got).unwrap_or_default();
+            if let Some(first) = read.iter().position(|b| *b != 0) {
+                let first = u64::try_from(first).ok();
+                return Err(Error::Trailing {
+                    end,
+                    at: first.and_then(|first| at.checked_add(first)).unwrap_or(at),
+                });
+            }
+            if got < buffer.len() {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads until `buffer` is full or the archive ends.
@@ -119,6 +194,9 @@ impl<R: Skip> Members<R> {
                     self.at = self.at.saturating_add(u64::try_from(n).unwrap_or(0));
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::IsADirectory => {
+                    return Err(Error::NotTar(foreign::FOLDER))
+                }
                 Err(source) => {
                     return Err(Error::Read {
                         offset: self.at,
@@ -129,13 +207,17 @@ impl<R: Skip> Members<R> {
         }
     }
 
-    /// The data of an extended header or long name.
-    fn record(&mut self, header: &Header, offset: u64) -> Result<Vec<u8>, Error> {
+    /// The data of an extended header or long name; `held` counts those of the member.
+    fn record(&mut self, header: &Header, offset: u64, held: &mut u64) -> Result<Vec<u8>, Error> {
         let fail = |reason| refused(offset, &header.name, reason);
         let size = match u64::try_from(header.size) {
             Ok(size) if size <= MAX_EXTENDED => size,
             _ => return Err(fail(Reason::Extended("over 1 MiB long"))),
         };
+        *held = held
+            .checked_add(size)
+            .filter(|held| *held <= MAX_EXTENDED)
+            .ok_or_else(|| fail(Reason::Extended("over 1 MiB long with those before it")))?;
         // At most 1 MiB, checked above.
         let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
         if self.fill(&mut data)? < data.len() {
@@ -168,90 +250,184 @@ impl<R: Skip> Members<R> {
         Error::Truncated { at: self.at, what }
     }
 
-    /// Turns headers into an entry and checks it against the earlier ones.
-    fn member(&mut self, header: Header, ext: Extended, offset: u64) -> Result<Entry, Error> {
+    /// Turns headers into a member and checks it against the earlier ones; none for a link of a name to itself.
+    fn member(
+        &mut self,
+        mut header: Header,
+        block: &Block,
+        preceding: Preceding,
+        offset: u64,
+    ) -> Result<Option<Member>, Error> {
+        let mut ext = preceding.extended;
+        let name = ext.sparse.name.take().or(ext.path.take());
+        if let Some(name) = name.or(preceding.name) {
+            header.name = name;
+        }
+        if let Some(link) = ext.link.take().or(preceding.link) {
+            header.link = link;
+        }
         let fail = |reason| refused(offset, &header.name, reason);
+        if let Some(reason) = ext.refused.take() {
+            return Err(fail(reason));
+        }
         let path = normal(&header.name).map_err(fail)?;
         let header_size = u64::try_from(header.size).map_err(|_| fail(number("size")))?;
         let size = ext.size.unwrap_or(header_size);
-        let kind = self.kind(&header, &path, size).map_err(fail)?;
-        let len = match &kind {
-            Kind::File { len, .. } => *len,
-            _ => 0,
+        let mut original = None;
+        let form = ext.sparse.form().map_err(fail)?;
+        let kind = if is_file(&header) {
+            self.file(&header, block, &path, size, form, offset)?
+        } else {
+            if form.is_some() {
+                return Err(fail(Reason::Map("belongs to a file only")));
+            }
+            self.kind(&header, &ext, &path, size, &mut original)
+                .map_err(fail)?
         };
-        self.pending = len
-            .checked_add(padding(len))
-            .filter(|n| self.at.checked_add(*n).is_some())
-            .ok_or_else(|| fail(number("size")))?;
-        self.names.admit(&path, kind.is_dir()).map_err(fail)?;
-        match &kind {
-            Kind::Dir => {}
-            Kind::File { .. } | Kind::HardLink { .. } => {
-                self.originals.insert(path.clone(), Original::File);
-            }
-            other => {
-                let original = Original::Special(other.clone());
-                self.originals.insert(path.clone(), original);
-            }
+        if matches!(&kind, Kind::HardLink { target } if *target == path) {
+            return Ok(None);
         }
-        let (mtime, mtime_nanos) = match ext.mtime {
-            Some(time) => time,
-            None => (
-                i64::try_from(header.mtime).map_err(|_| fail(number("mtime")))?,
-                0,
-            ),
+        let seen = match &kind {
+            Kind::Dir => Seen::Dir,
+            Kind::File { .. } | Kind::Sparse { .. } => Seen::Other(Original::File(self.count)),
+            Kind::HardLink { .. } => Seen::Other(Original::File(original.unwrap_or(self.count))),
+            special => Seen::Other(Original::Special(special.clone())),
         };
-        let owner = |ext: Option<u32>, raw: i128, field| match ext {
-            Some(id) => Ok(id),
-            None => u32::try_from(raw).map_err(|_| fail(number(field))),
-        };
-        Ok(Entry {
-            // The file type bits some writers add say nothing the type flag doesn't.
-            mode: u32::try_from(header.mode & 0o7777).unwrap_or(0),
-            uid: owner(ext.uid, header.uid, "uid")?,
-            gid: owner(ext.gid, header.gid, "gid")?,
-            mtime,
-            mtime_nanos,
-            xattrs: ext.xattrs,
-            path,
-            kind,
-        })
+        let admitted = self.names.admit(&path, seen).map_err(fail)?;
+        self.count = self.count.saturating_add(1);
+        let entry = entry(&header, ext, path, kind).map_err(fail)?;
+        Ok(Some(Member {
+            entry,
+            admitted,
+            original,
+        }))
     }
 
-    fn kind(&self, header: &Header, path: &[u8], size: u64) -> Result<Kind, Reason> {
+    /// A regular file of `size` bytes in the archive; the reader comes to stand at its data.
+    fn file(
+        &mut self,
+        header: &Header,
+        block: &Block,
+        path: &[u8],
+        size: u64,
+        form: Option<Form>,
+        offset: u64,
+    ) -> Result<Kind, Error> {
+        let fail = |reason| refused(offset, &header.name, reason);
+        if path.is_empty() {
+            return Err(fail(Reason::BadPath));
+        }
+        let form = match header.typeflag {
+            b'S' => Some(self.old_map(block, &header.name, offset)?),
+            _ => form,
+        };
+        let (kind, stored) = match form {
+            None => {
+                let offset = self.at;
+                (Kind::File { offset, len: size }, size)
+            }
+            Some(Form::Known(len, runs)) => {
+                let kind = sparse::kind(len, &runs, self.at, size).map_err(fail)?;
+                (kind, size)
+            }
+            Some(Form::InData(len)) => {
+                let start = self.at;
+                let runs = self.map_in_data(size, &header.name, offset)?;
+                // The map was read from the data.
+                let map = self.at.saturating_sub(start);
+                let stored = size.checked_sub(map).ok_or_else(|| fail(number("size")))?;
+                let kind = sparse::kind(len, &runs, self.at, stored).map_err(fail)?;
+                (kind, stored)
+            }
+        };
+        self.pending = stored
+            .checked_add(padding(stored))
+            .filter(|n| self.at.checked_add(*n).is_some())
+            .ok_or_else(|| fail(number("size")))?;
+        Ok(kind)
+    }
+
+    /// The map of an old GNU member, of which more blocks may follow its header.
+    fn old_map(&mut self, block: &Block, name: &[u8], offset: u64) -> Result<Form, Error> {
+        let fail = |reason| refused(offset, name, reason);
+        let mut runs = Vec::new();
+        let (len, mut more) = sparse::old_header(block, &mut runs).map_err(fail)?;
+        while more {
+            let mut block = [0; BLOCK_LEN];
+            if self.fill(&mut block)? < BLOCK_LEN {
+                return Err(self.truncated("a map of holes"));
+            }
+            more = sparse::old_block(&block, &mut runs).map_err(fail)?;
+        }
+        Ok(Form::Known(len, runs))
+    }
+
+    /// The map that stands before the data of a member of `size` bytes.
+    fn map_in_data(
+        &mut self,
+        size: u64,
+        name: &[u8],
+        offset: u64,
+    ) -> Result<Vec<(u64, u64)>, Error> {
+        let fail = |reason| refused(offset, name, reason);
+        let mut text = MapText::default();
+        let mut left = size;
+        loop {
+            left = left
+                .checked_sub(BLOCK)
+                .ok_or_else(|| fail(Reason::Map("is longer than its data")))?;
+            let mut block = [0; BLOCK_LEN];
+            if self.fill(&mut block)? < BLOCK_LEN {
+                return Err(self.truncated("a map of holes"));
+            }
+            if text.block(&block).map_err(fail)? {
+                return text.runs().map_err(fail);
+            }
+        }
+    }
+
+    /// What is no regular file.
+    fn kind(
+        &self,
+        header: &Header,
+        ext: &Extended,
+        path: &[u8],
+        size: u64,
+        original: &mut Option<usize>,
+    ) -> Result<Kind, Reason> {
         let kind = match header.typeflag {
             // Before ustar, a directory was a file with a slash at its end.
-            b'0' | 0 if header.name.ends_with(b"/") => Kind::Dir,
-            b'0' | 0 | b'7' if path.is_empty() => return Err(Reason::BadPath),
-            b'0' | 0 | b'7' => {
-                return Ok(Kind::File {
-                    offset: self.at,
-                    len: size,
-                })
-            }
-            b'1' => self.hard_link(&header.link)?,
-            b'2' if header.link.is_empty() || header.link.contains(&0) => {
-                return Err(Reason::BadPath)
+            b'0' | 0 | b'5' => Kind::Dir,
+            b'1' => self.hard_link(&header.link, original)?,
+            b'2' if header.link.is_empty()
+                || header.link.len() > MAX_PATH
+                || header.link.contains(&0) =>
+            {
+                return Err(Reason::BadTarget)
             }
             b'2' => Kind::Symlink {
                 target: header.link.clone(),
             },
             b'3' | b'4' => {
-                let device = |raw, field| u32::try_from(raw).map_err(|_| number(field));
-                let major = device(header.major, "devmajor")?;
-                let minor = device(header.minor, "devminor")?;
+                let device = |ext: Option<u32>, raw, field| match ext {
+                    Some(number) => Ok(number),
+                    None => u32::try_from(raw).map_err(|_| number(field)),
+                };
+                let major = device(ext.major, header.major, "devmajor")?;
+                let minor = device(ext.minor, header.minor, "devminor")?;
                 if header.typeflag == b'3' {
                     Kind::Char { major, minor }
                 } else {
                     Kind::Block { major, minor }
                 }
             }
-            b'5' => Kind::Dir,
             b'6' => Kind::Fifo,
-            b'S' => return Err(Reason::Type("GNU sparse file".to_owned())),
-            other => return Err(Reason::Type(show(&[other]))),
+            other => return Err(Reason::Type(show(&[other]), type_of(other))),
         };
-        if size != 0 {
+        // The size of a directory is room to keep for it, says POSIX, and of devices and pipes not specified. A link may
+        // have data or not, and readers differ.
+        let may_have = matches!(header.typeflag, b'3'..=b'6');
+        if size != 0 && !may_have {
             return Err(Reason::UnexpectedData(size));
         }
         if path.is_empty() && !kind.is_dir() {
@@ -261,14 +437,68 @@ impl<R: Skip> Members<R> {
     }
 
     /// A link to a file; a link to a link or device is that link or device again.
-    fn hard_link(&self, raw: &[u8]) -> Result<Kind, Reason> {
+    fn hard_link(&self, raw: &[u8], original: &mut Option<usize>) -> Result<Kind, Reason> {
         let unknown = || Reason::HardLink(show(raw));
         let target = normal(raw).map_err(|_| unknown())?;
-        match self.originals.get(&target) {
-            Some(Original::File) => Ok(Kind::HardLink { target }),
-            Some(Original::Special(kind)) => Ok(kind.clone()),
-            None => Err(unknown()),
+        match self.names.get(&target) {
+            Some(Seen::Other(Original::File(at))) => {
+                *original = Some(*at);
+                Ok(Kind::HardLink { target })
+            }
+            Some(Seen::Other(Original::Special(kind))) => Ok(kind.clone()),
+            Some(Seen::Dir) | None => Err(unknown()),
         }
+    }
+}
+
+/// Whether data follows a header of that kind.
+fn is_file(header: &Header) -> bool {
+    match header.typeflag {
+        b'0' | 0 => !header.name.ends_with(b"/"),
+        b'7' | b'S' => true,
+        _ => false,
+    }
+}
+
+fn entry(header: &Header, ext: Extended, path: Vec<u8>, kind: Kind) -> Result<Entry, Reason> {
+    // The file type bits some writers add say nothing the type flag doesn't.
+    let mode = u32::try_from(header.mode & 0o7777).map_err(|_| number("mode"))?;
+    if ext.acl.is_some_and(|acl| acl.mode() != mode & 0o777) {
+        return Err(Reason::Record {
+            keyword: "SCHILY.acl.access".to_owned(),
+            why: "contradicts the mode",
+        });
+    }
+    let (mtime, mtime_nanos) = match ext.mtime {
+        Some(time) => time,
+        None => (i64::try_from(header.mtime).map_err(|_| number("mtime"))?, 0),
+    };
+    let owner = |ext: Option<u32>, raw: i128, field| match ext {
+        Some(id) => Ok(id),
+        None => u32::try_from(raw).map_err(|_| number(field)),
+    };
+    Ok(Entry {
+        mode,
+        uid: owner(ext.uid, header.uid, "uid")?,
+        gid: owner(ext.gid, header.gid, "gid")?,
+        mtime,
+        mtime_nanos,
+        xattrs: ext.xattrs,
+        path,
+        kind,
+    })
+}
+
+/// What a type is that is refused.
+fn type_of(flag: u8) -> &'static str {
+    match flag {
+        b'D' => ": GNU tar's list of a folder (--listed-incremental)",
+        b'M' => ": the rest of a file of another volume",
+        b'N' => ": long names in GNU tar's first form",
+        b'A' => ": an access list of Solaris",
+        b'E' => ": an attribute of Solaris",
+        b'I' => ": an inode of star without its file",
+        _ => "",
     }
 }
 
@@ -312,26 +542,15 @@ fn refused(offset: u64, path: &[u8], reason: Reason) -> Error {
     }
 }
 
+/// That the file is something else, if it begins so.
+fn foreign(start: &[u8]) -> Option<Error> {
+    foreign::what(start).map(Error::NotTar)
+}
+
 /// A GNU long name ends at its NUL.
 fn gnu_text(mut data: Vec<u8>) -> Vec<u8> {
     if let Some(end) = data.iter().position(|b| *b == 0) {
         data.truncate(end);
     }
     data
-}
-
-fn check_global(data: &[u8]) -> Result<(), Reason> {
-    let mut extended = Extended::default();
-    extended.read(data)?;
-    let touched = extended.path.is_some()
-        || extended.link.is_some()
-        || extended.size.is_some()
-        || extended.uid.is_some()
-        || extended.gid.is_some()
-        || extended.mtime.is_some()
-        || !extended.xattrs.is_empty();
-    if touched {
-        return Err(Reason::Extended("global header that changes later members"));
-    }
-    Ok(())
 }

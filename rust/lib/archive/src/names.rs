@@ -1,12 +1,18 @@
 //! Paths of members: their normal form, and what one member's path allows of the next.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::error::{show, Reason};
 
 /// Linux's limits. Without one on the path, a member could name a million folders at the price of two bytes each.
-const MAX_PATH: usize = 4095;
+pub(crate) const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
+
+/// Folders that an archive may leave out: so many, and so many more for each member. Each would cost its reader a path and
+/// a folder, and the archive two bytes.
+pub(crate) const IMPLIED: usize = 4096;
+pub(crate) const IMPLIED_BY_MEMBER: usize = 16;
 
 /// The path without `.` components and surplus slashes, or why it is refused. The root is empty.
 pub(crate) fn normal(path: &[u8]) -> Result<Vec<u8>, Reason> {
@@ -32,47 +38,119 @@ pub(crate) fn normal(path: &[u8]) -> Result<Vec<u8>, Reason> {
     Ok(out)
 }
 
-/// The proper ancestors of `path`, nearest to the root first, without the root.
-pub(crate) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter()
-        .enumerate()
-        .filter(|(_, b)| **b == b'/')
-        .filter_map(|(i, _)| path.get(..i))
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// Named by nothing but members below it.
-    Implied,
+/// What the last member of a path is.
+#[derive(Debug)]
+pub(crate) enum Seen<T> {
     Dir,
-    Other,
+    Other(T),
 }
 
-/// The paths so far.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    seen: BTreeMap<Vec<u8>, Seen>,
+/// How a member stands to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// Its path is new.
+    New,
+    /// It says again what a folder is: the last word counts.
+    DirAgain,
+    /// It takes the place of an earlier member.
+    Replaces,
 }
 
-impl Names {
-    /// Admits a member, unless it repeats a path, or it or an earlier one would go through something not a directory.
-    pub(crate) fn admit(&mut self, path: &[u8], is_dir: bool) -> Result<(), Reason> {
-        for parent in ancestors(path) {
-            match self.seen.get(parent) {
-                Some(Seen::Other) => return Err(Reason::ThroughNonDir(show(parent))),
-                Some(_) => {}
-                None => {
-                    self.seen.insert(parent.to_vec(), Seen::Implied);
-                }
+/// The paths so far, each with what its last member is. No folder that is named by nothing but members below it has a key:
+/// paths of 2,000 folders would take megabytes each.
+#[derive(Debug)]
+pub(crate) struct Names<T> {
+    /// NUL stands for `/`: in this order a folder is followed by all that lies in it.
+    seen: BTreeMap<Vec<u8>, Seen<T>>,
+    /// Folders that the archive may still leave out.
+    room: usize,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self {
+            seen: BTreeMap::new(),
+            room: IMPLIED,
+        }
+    }
+}
+
+fn key(path: &[u8]) -> Vec<u8> {
+    let bytes = path.iter();
+    bytes.map(|b| if *b == b'/' { 0 } else { *b }).collect()
+}
+
+/// Components of a key; the root has none.
+fn depth(key: &[u8]) -> usize {
+    match key {
+        [] => 0,
+        _ => key.split(|b| *b == 0).count(),
+    }
+}
+
+/// Leading components that two keys have in common.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    if a.is_empty() || b.is_empty() {
+        return 0;
+    }
+    let pairs = a.split(|b| *b == 0).zip(b.split(|b| *b == 0));
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
+/// Whether `inner` lies below `dir`.
+fn below(inner: &[u8], dir: &[u8]) -> bool {
+    let rest = inner.strip_prefix(dir);
+    rest.is_some_and(|rest| rest.starts_with(&[0]) || (dir.is_empty() && !rest.is_empty()))
+}
+
+impl<T> Names<T> {
+    /// What the last member of that path is.
+    pub(crate) fn get(&self, path: &[u8]) -> Option<&Seen<T>> {
+        self.seen.get(&key(path))
+    }
+
+    /// Admits a member, unless it or an earlier one would go through something not a folder, or one of two members of one
+    /// path is a folder and the other is not. What lies beside it in order tells all: nothing lies below what is no folder.
+    pub(crate) fn admit(&mut self, path: &[u8], now: Seen<T>) -> Result<Admitted, Reason> {
+        let key = key(path);
+        let outside = Bound::Excluded(&key[..]);
+        let before = self.seen.range::<[u8], _>((Bound::Unbounded, outside));
+        let before = before.last();
+        let after = self.seen.range::<[u8], _>((outside, Bound::Unbounded));
+        let after = after.map(|(key, _)| key).next();
+        if let Some((near, Seen::Other(_))) = before {
+            if below(&key, near) {
+                let near = path.get(..near.len()).unwrap_or_default();
+                return Err(Reason::ThroughNonDir(show(near)));
             }
         }
-        let now = if is_dir { Seen::Dir } else { Seen::Other };
-        match self.seen.insert(path.to_vec(), now) {
-            None => Ok(()),
-            Some(Seen::Implied) if is_dir => Ok(()),
-            Some(Seen::Implied) => Err(Reason::CoversDir),
-            Some(_) => Err(Reason::Duplicate),
+        let is_dir = matches!(now, Seen::Dir);
+        if !is_dir && after.is_some_and(|after| below(after, &key)) {
+            return Err(Reason::CoversDir);
         }
+        let admitted = match (self.seen.get(&key), &now) {
+            (None, _) => Admitted::New,
+            (Some(Seen::Dir), Seen::Dir) => Admitted::DirAgain,
+            (Some(Seen::Other(_)), Seen::Other(_)) => Admitted::Replaces,
+            (Some(Seen::Dir), Seen::Other(_)) => return Err(Reason::NoLongerDir),
+            (Some(Seen::Other(_)), Seen::Dir) => return Err(Reason::BecomesDir),
+        };
+        if admitted == Admitted::New {
+            let near = before.map(|(key, _)| key).into_iter().chain(after);
+            let known = near.map(|near| common(near, &key)).max().unwrap_or(0);
+            let parents = depth(&key).saturating_sub(1);
+            self.imply(parents.saturating_sub(known))?;
+        }
+        self.seen.insert(key, now);
+        Ok(admitted)
+    }
+
+    /// Counts folders that nothing has named so far.
+    fn imply(&mut self, folders: usize) -> Result<(), Reason> {
+        // Room for more folders than can be counted is room enough.
+        let room = self.room.saturating_add(IMPLIED_BY_MEMBER);
+        self.room = room.checked_sub(folders).ok_or(Reason::Implied)?;
+        Ok(())
     }
 }
 
@@ -101,23 +179,60 @@ mod tests {
         assert_eq!(normal(&b"a/".repeat(3000)), Err(Reason::BadPath));
     }
 
+    fn dir(names: &mut Names<()>, path: &[u8]) -> Result<Admitted, Reason> {
+        names.admit(path, Seen::Dir)
+    }
+
+    fn file(names: &mut Names<()>, path: &[u8]) -> Result<Admitted, Reason> {
+        names.admit(path, Seen::Other(()))
+    }
+
     #[test]
     fn order_does_not_hide_a_link() {
-        let mut names = Names::default();
-        names.admit(b"a/b/c", false).unwrap();
-        names.admit(b"a/b", true).unwrap();
-        assert_eq!(names.admit(b"a", false), Err(Reason::CoversDir));
-        let mut names = Names::default();
-        names.admit(b"a", false).unwrap();
-        assert_eq!(
-            names.admit(b"a/b", false),
-            Err(Reason::ThroughNonDir("a".to_owned()))
-        );
-        let mut names = Names::default();
-        names.admit(b"d", true).unwrap();
-        assert_eq!(names.admit(b"d", true), Err(Reason::Duplicate));
-        // `a-b` sorts between `a` and `a/b` and is nobody's parent.
-        names.admit(b"a-b", false).unwrap();
-        names.admit(b"a/b", false).unwrap();
+        let names = &mut Names::default();
+        file(names, b"a/b/c").unwrap();
+        assert_eq!(dir(names, b"a/b"), Ok(Admitted::New));
+        assert_eq!(file(names, b"a"), Err(Reason::CoversDir));
+        let names = &mut Names::default();
+        file(names, b"a").unwrap();
+        // Between `a` and what would lie in it in the order of bytes.
+        file(names, b"a-b").unwrap();
+        file(names, b"a!").unwrap();
+        let through = Err(Reason::ThroughNonDir("a".to_owned()));
+        assert_eq!(file(names, b"a/b"), through);
+        assert_eq!(dir(names, b"a/b/c/d"), through);
+        let names = &mut Names::default();
+        dir(names, b"d").unwrap();
+        file(names, b"d-b").unwrap();
+        file(names, b"d/b").unwrap();
+        dir(names, b"").unwrap();
+    }
+
+    #[test]
+    fn a_path_twice() {
+        let names = &mut Names::default();
+        assert_eq!(dir(names, b""), Ok(Admitted::New));
+        assert_eq!(dir(names, b""), Ok(Admitted::DirAgain));
+        dir(names, b"d").unwrap();
+        assert_eq!(dir(names, b"d"), Ok(Admitted::DirAgain));
+        assert_eq!(file(names, b"d"), Err(Reason::NoLongerDir));
+        file(names, b"f").unwrap();
+        assert_eq!(file(names, b"f"), Ok(Admitted::Replaces));
+        assert_eq!(dir(names, b"f"), Err(Reason::BecomesDir));
+        file(names, b"d/x").unwrap();
+        assert_eq!(file(names, b"d"), Err(Reason::CoversDir));
+    }
+
+    #[test]
+    fn folders_left_out() {
+        let names = &mut Names::default();
+        let deep = |n: usize| [format!("{n}").as_bytes(), &b"/a".repeat(2000)].concat();
+        file(names, &deep(0)).unwrap();
+        // The same folders again are none more.
+        let mut same = deep(0);
+        same.push(b'x');
+        file(names, &same).unwrap();
+        file(names, &deep(1)).unwrap();
+        assert_eq!(file(names, &deep(2)), Err(Reason::Implied));
     }
 }

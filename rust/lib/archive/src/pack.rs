@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{lgetxattr, llistxattr, major, minor};
+use rustix::fs::{ioctl_getflags, lgetxattr, llistxattr, major, minor, IFlags};
 use rustix::io::Errno;
 
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
 use crate::write::{Alignment, Writer};
+use crate::zeros;
 
 /// How [`pack`] normalises.
 #[derive(Clone, Debug)]
@@ -80,7 +81,9 @@ pub struct Packed {
 }
 
 /// Writes `dir` and all below it: sorted by the raw bytes of the paths, owners as numbers, times clamped, extended
-/// attributes kept. Of several names of one file the first in that order is the file, the others are hard links.
+/// attributes kept. Of several names of one file the first in that order is the file, the others are hard links. A mebibyte
+/// of zeros or more is a hole, however the disk stores it. What is left out on purpose is listed in
+/// `docs/formats/rootfs-tar.md`.
 pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed, Error> {
     let mut writer = Writer::aligned(out, options.alignment);
     let mut packed = Packed::default();
@@ -113,17 +116,53 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
                 };
             }
         }
-        let is_file = matches!(kind, Kind::File { .. });
         let entry = entry(&full, path, kind, &meta, options).map_err(source)?;
-        if is_file {
-            writer.append(&entry, File::open(&full).map_err(source)?)?;
-        } else {
-            writer.append(&entry, io::empty())?;
-        }
+        append(&mut writer, entry, &full)?;
         packed.entries = packed.entries.saturating_add(1);
     }
     writer.finish()?;
     Ok(packed)
+}
+
+/// Writes a member: a file with holes where it has any.
+fn append(writer: &mut Writer<impl Write>, mut entry: Entry, full: &Path) -> Result<(), Error> {
+    let source = |source| Error::Source {
+        path: full.to_path_buf(),
+        source,
+    };
+    if !matches!(entry.kind, Kind::File { .. } | Kind::Dir) {
+        return writer.append(&entry, io::empty()).map(drop);
+    }
+    let mut file = File::open(full).map_err(source)?;
+    check_flags(&file, &entry)?;
+    let Kind::File { len, .. } = entry.kind else {
+        return writer.append(&entry, io::empty()).map(drop);
+    };
+    match zeros::pieces(&file, len).map_err(source)? {
+        None => {
+            // Looking for holes has moved it.
+            file.rewind().map_err(source)?;
+            writer.append(&entry, file).map(drop)
+        }
+        Some(pieces) => {
+            let data = zeros::Reader::new(&file, pieces.clone());
+            entry.kind = Kind::Sparse { len, pieces };
+            writer.append(&entry, data).map(drop)
+        }
+    }
+}
+
+/// No archive holds file flags, and these two decide who may write. The others say how a disk stores a file.
+fn check_flags(file: &File, entry: &Entry) -> Result<(), Error> {
+    // A file system that has none says so in several ways.
+    let flags = ioctl_getflags(file).unwrap_or(IFlags::empty());
+    if flags.intersects(IFlags::IMMUTABLE | IFlags::APPEND) {
+        return Err(Error::Unwritable {
+            path: show(&entry.path),
+            reason: Reason::Flags,
+        });
+    }
+    Ok(())
 }
 
 /// A file with its attributes, normalised.

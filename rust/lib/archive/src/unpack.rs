@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     chmodat, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev, mkdirat,
-    mknodat, openat, openat2, symlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags,
+    mknodat, openat, openat2, symlinkat, unlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags,
     ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, CWD,
 };
 use rustix::io::Errno;
 
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, Kind, Piece};
 use crate::error::{show, Error};
 use crate::members::{Members, Skip};
+use crate::names::Admitted;
 
 /// How [`unpack_with`] treats what needs privilege.
 #[derive(Clone, Debug)]
@@ -59,7 +60,8 @@ pub struct Unpacked {
 /// Unpacks into `dir`, which must exist, as root: owners, modes, extended attributes, devices, times.
 ///
 /// Nothing is ever made outside `dir`: no symbolic link is followed, neither one of the archive nor one that was there.
-/// Folders that exist are kept and take the member's attributes; any other file in the way is an error.
+/// Folders that exist are kept and take the member's attributes; any other file in the way is an error, unless it is an
+/// earlier member of the same path. Holes stay holes.
 pub fn unpack(reader: impl Read, dir: &Path) -> Result<Unpacked, Error> {
     unpack_with(reader, dir, &UnpackOptions::default())
 }
@@ -82,8 +84,9 @@ pub fn unpack_with(
         dirs: BTreeMap::new(),
         report: Unpacked::default(),
     };
-    while let Some(entry) = members.next()? {
-        unpacker.member(entry, &mut members)?;
+    while let Some(member) = members.next()? {
+        let replaces = member.admitted == Admitted::Replaces;
+        unpacker.member(member.entry, replaces, &mut members)?;
     }
     unpacker.finish()
 }
@@ -154,7 +157,12 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 impl Unpacker<'_> {
-    fn member<R: Skip>(&mut self, entry: Entry, members: &mut Members<R>) -> Result<(), Error> {
+    fn member<R: Skip>(
+        &mut self,
+        entry: Entry,
+        replaces: bool,
+        members: &mut Members<R>,
+    ) -> Result<(), Error> {
         let (parent, base) = split(&entry.path);
         if matches!(entry.kind, Kind::Dir) {
             self.dir_fd(&entry.path)?;
@@ -163,8 +171,25 @@ impl Unpacker<'_> {
             return Ok(());
         }
         let parent = self.dir_fd(parent)?;
+        if replaces {
+            match unlinkat(&parent, name(base), AtFlags::empty()) {
+                // A device that was not made.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(e) => return Err(failed(&entry.path, "replacing the earlier member")(e)),
+            }
+        }
         match &entry.kind {
-            Kind::File { len, .. } => self.file(&entry, &parent, base, members.data(*len), *len)?,
+            Kind::File { offset, len } => {
+                let piece = Piece {
+                    at: 0,
+                    len: *len,
+                    offset: *offset,
+                };
+                self.file(&entry, &parent, base, members, &[piece], *len)?;
+            }
+            Kind::Sparse { len, pieces } => {
+                self.file(&entry, &parent, base, members, pieces, *len)?;
+            }
             Kind::HardLink { target } => self.hard_link(&entry.path, target, &parent, base)?,
             Kind::Symlink { target } => {
                 symlinkat(name(target), &parent, name(base))
@@ -183,35 +208,30 @@ impl Unpacker<'_> {
 
     /// Opens a folder of the target, made with mode 0755 where it is missing; never through a symbolic link.
     fn dir_fd(&self, path: &[u8]) -> Result<OwnedFd, Error> {
-        let at = if path.is_empty() { b"." } else { path };
-        let open = || {
-            openat2(
-                &self.root,
-                name(at),
-                OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-            )
-        };
-        match open() {
-            Ok(fd) => Ok(fd),
-            Err(Errno::NOENT) => {
-                let (parent, base) = split(path);
-                let parent = self.dir_fd(parent)?;
-                mkdirat(&parent, name(base), Mode::from_raw_mode(0o755))
-                    .map_err(failed(path, "making the folder"))?;
-                open().map_err(failed(path, "opening the folder"))
-            }
-            Err(e) => Err(failed(path, "opening the folder")(e)),
+        let whole = if path.is_empty() { b"." } else { path };
+        match open_beneath(&self.root, whole) {
+            Err(Errno::NOENT) => {}
+            other => return other.map_err(failed(path, "opening the folder")),
         }
+        let mut at = open_beneath(&self.root, b".").map_err(failed(path, "opening the folder"))?;
+        for component in path.split(|b| *b == b'/') {
+            match mkdirat(&at, name(component), Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(failed(path, "making the folder")(e)),
+            }
+            at = open_beneath(&at, component).map_err(failed(path, "opening the folder"))?;
+        }
+        Ok(at)
     }
 
-    fn file(
+    /// A file of `len` bytes: `pieces`, one behind the other in the archive, and holes between them.
+    fn file<R: Skip>(
         &self,
         entry: &Entry,
         parent: &OwnedFd,
         base: &[u8],
-        mut data: impl Read,
+        members: &mut Members<R>,
+        pieces: &[Piece],
         len: u64,
     ) -> Result<(), Error> {
         let flags =
@@ -219,16 +239,21 @@ impl Unpacker<'_> {
         let fd = openat(parent, name(base), flags, Mode::from_raw_mode(0o600))
             .map_err(failed(&entry.path, "making the file"))?;
         let mut file = File::from(fd);
-        let copied =
-            io::copy(&mut data, &mut file).map_err(failed(&entry.path, "copying its data"))?;
-        if copied != len {
-            return Err(Error::Truncated {
-                at: match entry.kind {
-                    Kind::File { offset, .. } => offset.saturating_add(copied),
-                    _ => copied,
-                },
-                what: "a member's data",
-            });
+        for piece in pieces {
+            let copying = failed(&entry.path, "copying its data");
+            file.seek(SeekFrom::Start(piece.at)).map_err(&copying)?;
+            let mut data = members.data(piece.len);
+            let copied = io::copy(&mut data, &mut file).map_err(&copying)?;
+            if copied != piece.len {
+                return Err(Error::Truncated {
+                    at: piece.offset.saturating_add(copied),
+                    what: "a member's data",
+                });
+            }
+        }
+        if matches!(entry.kind, Kind::Sparse { .. }) {
+            file.set_len(len)
+                .map_err(failed(&entry.path, "making its last hole"))?;
         }
         self.open_attributes(entry, &file)
     }
@@ -333,6 +358,17 @@ impl Unpacker<'_> {
         }
         Ok(self.report)
     }
+}
+
+/// A folder below `dir`, not through a symbolic link.
+fn open_beneath(dir: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+    openat2(
+        dir,
+        name(path),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
 }
 
 fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {

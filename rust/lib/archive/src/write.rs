@@ -6,8 +6,9 @@ use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
 use crate::header::{self, Fields, BLOCK, BLOCK_LEN, MAX_LONG, MAX_OWNER};
 use crate::members::padding;
-use crate::names::normal;
+use crate::names::{normal, MAX_PATH};
 use crate::pax;
+use crate::sparse;
 
 /// Where the data of files begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,13 +54,14 @@ impl<W: Write> Writer<W> {
         self.at
     }
 
-    /// Writes a member. `data` must yield exactly the `len` bytes of a [`Kind::File`], and is not read for other kinds
-    /// ([`std::io::empty`] will do). The entry's own `offset` is not used. Returns the offset of the data.
+    /// Writes a member. `data` must yield exactly the `len` bytes of a [`Kind::File`], or those of all pieces of a
+    /// [`Kind::Sparse`], and is not read for other kinds ([`std::io::empty`] will do). The entry's own offsets are not used.
+    /// Returns the offset of the data.
     pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<u64, Error> {
         let head = head(entry, self.at, self.alignment)?;
         self.put(&head)?;
         let offset = self.at;
-        if let Kind::File { len, .. } = entry.kind {
+        if let Some(len) = stored(&entry.kind) {
             self.copy(data, len, &entry.path)?;
             let zeros = [0; BLOCK_LEN];
             let pad = usize::try_from(padding(len)).unwrap_or(0);
@@ -125,17 +127,22 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// The bytes of a member that begins at `at`, a multiple of 512, up to its data: the extended header if one is needed, then
-/// the header. After the data come zeros up to a multiple of 512; after the last member, [`END`].
+/// The bytes of a member that begins at `at`, a multiple of 512, up to its data: the extended header if one is needed, the
+/// header, and the map of a file with holes. After the data come zeros up to a multiple of 512; after the last member, [`END`].
 pub fn head(entry: &Entry, at: u64, alignment: Alignment) -> Result<Vec<u8>, Error> {
-    check(entry).map_err(|reason| Error::Unwritable {
+    let unwritable = |reason| Error::Unwritable {
         path: show(&entry.path),
         reason,
-    })?;
-    let stored = stored_path(entry);
-    let (mut fields, mut records) = fields(entry, &stored);
-    if let (Alignment::Page, Kind::File { len: 1.., .. }) = (alignment, &entry.kind) {
-        align(&mut records, at);
+    };
+    check(entry).map_err(unwritable)?;
+    let path = stored_path(entry);
+    let map = match &entry.kind {
+        Kind::Sparse { len, pieces } => sparse::encode(*len, pieces).map_err(unwritable)?.0,
+        _ => Vec::new(),
+    };
+    let (mut fields, mut records) = fields(entry, &path, wide(map.len()));
+    if let (Alignment::Page, Some(1..)) = (alignment, stored(&entry.kind)) {
+        align(&mut records, at, wide(map.len()));
     }
     let mut out = Vec::new();
     if !records.is_empty() {
@@ -151,24 +158,47 @@ pub fn head(entry: &Entry, at: u64, alignment: Alignment) -> Result<Vec<u8>, Err
         let pad = usize::try_from(padding(len)).unwrap_or(0);
         out.resize(out.len().saturating_add(pad), 0);
     }
-    if let Some((prefix, name)) = header::split(&stored) {
+    if !map.is_empty() {
+        // The path is in a record; who does not know it gets the map and the pieces, and should not take them for the file.
+        fields.name = SPARSE_NAME;
+    } else if let Some((prefix, name)) = header::split(&path) {
         fields.prefix = prefix;
         fields.name = name;
     } else {
         // Readers without pax see a shortened name.
-        fields.name = stored.get(..100).unwrap_or(&stored);
+        fields.name = path.get(..100).unwrap_or(&path);
     }
     out.extend_from_slice(&header::encode(&fields));
+    out.extend_from_slice(&map);
     Ok(out)
+}
+
+/// As GNU tar calls them, which has a process number for the zero.
+const SPARSE_NAME: &[u8] = b"GNUSparseFile.0";
+
+/// How much data follows the head of a regular file.
+fn stored(kind: &Kind) -> Option<u64> {
+    match kind {
+        Kind::File { len, .. } => Some(*len),
+        // In range: the pieces were checked when the head was made.
+        Kind::Sparse { pieces, .. } => Some(pieces.iter().map(|piece| piece.len).sum()),
+        _ => None,
+    }
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 /// What ends an archive.
 pub const END: [u8; 2 * BLOCK_LEN] = [0; 2 * BLOCK_LEN];
 
-/// Adds a comment to `records`, those of a member that begins at `at`, so that its data begins on a page.
-fn align(records: &mut Vec<u8>, at: u64) {
+/// Adds a comment to `records`, those of a member that begins at `at`, so that its data begins on a page. Between header
+/// and data are `map` bytes.
+fn align(records: &mut Vec<u8>, at: u64, map: u64) {
     let gap = |extended: u64| {
         let data = at.saturating_add(extended).saturating_add(BLOCK);
+        let data = data.saturating_add(map);
         data.wrapping_neg() & PAGE.saturating_sub(1)
     };
     let held = u64::try_from(records.len()).unwrap_or(u64::MAX);
@@ -212,8 +242,10 @@ fn check(entry: &Entry) -> Result<(), Reason> {
         Kind::HardLink { target } if normal(target) != Ok(target.clone()) => {
             return Err(Reason::HardLink(show(target)))
         }
-        Kind::Symlink { target } if target.is_empty() || target.contains(&0) => {
-            return Err(Reason::BadPath)
+        Kind::Symlink { target }
+            if target.is_empty() || target.len() > MAX_PATH || target.contains(&0) =>
+        {
+            return Err(Reason::BadTarget)
         }
         _ => {}
     }
@@ -231,7 +263,7 @@ fn check(entry: &Entry) -> Result<(), Reason> {
 
 fn typeflag(kind: &Kind) -> u8 {
     match kind {
-        Kind::File { .. } => b'0',
+        Kind::File { .. } | Kind::Sparse { .. } => b'0',
         Kind::HardLink { .. } => b'1',
         Kind::Symlink { .. } => b'2',
         Kind::Char { .. } => b'3',
@@ -242,7 +274,7 @@ fn typeflag(kind: &Kind) -> u8 {
 }
 
 /// The header's values, and pax records for those that don't fit, in a fixed order.
-fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
+fn fields<'a>(entry: &'a Entry, path: &[u8], map: u64) -> (Fields<'a>, Vec<u8>) {
     let mut fields = Fields {
         mode: entry.mode,
         ..Fields::default()
@@ -252,8 +284,17 @@ fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
         Kind::Symlink { target } | Kind::HardLink { target } => target.as_slice(),
         _ => b"",
     };
-    if header::split(stored).is_none() {
-        pax::push_record(&mut records, b"path", stored);
+    if let Kind::Sparse { len, .. } = &entry.kind {
+        pax::push_record(&mut records, b"GNU.sparse.major", b"1");
+        pax::push_record(&mut records, b"GNU.sparse.minor", b"0");
+        pax::push_record(&mut records, b"GNU.sparse.name", path);
+        pax::push_record(
+            &mut records,
+            b"GNU.sparse.realsize",
+            len.to_string().as_bytes(),
+        );
+    } else if header::split(path).is_none() {
+        pax::push_record(&mut records, b"path", path);
     }
     if header::link_fits(target) {
         fields.link = target;
@@ -273,6 +314,10 @@ fn fields<'a>(entry: &'a Entry, stored: &[u8]) -> (Fields<'a>, Vec<u8>) {
     fields.typeflag = typeflag(&entry.kind);
     match entry.kind {
         Kind::File { len, .. } => fields.size = number(b"size", len, MAX_LONG),
+        Kind::Sparse { .. } => {
+            let data = stored(&entry.kind).unwrap_or(0).saturating_add(map);
+            fields.size = number(b"size", data, MAX_LONG);
+        }
         Kind::Char { major, minor } | Kind::Block { major, minor } => {
             fields.device = Some((major, minor))
         }

@@ -11,41 +11,15 @@
     reason = "tests"
 )]
 
+mod common;
+
 use std::fs;
 use std::io::Cursor;
 
 use archive::{index, unpack_with, Error, Reason, UnpackOptions};
 use proptest::prelude::*;
 
-/// A header as an attacker writes it: any name, any size.
-fn header(name: &[u8], typeflag: u8, link: &[u8], size: &[u8]) -> Vec<u8> {
-    let mut block = vec![0; 512];
-    block[..name.len()].copy_from_slice(name);
-    block[100..108].copy_from_slice(b"0000644\0");
-    block[108..116].copy_from_slice(b"0000000\0");
-    block[116..124].copy_from_slice(b"0000000\0");
-    block[124..124 + size.len()].copy_from_slice(size);
-    block[136..148].copy_from_slice(b"00000000000\0");
-    block[148..156].fill(b' ');
-    block[156] = typeflag;
-    block[157..157 + link.len()].copy_from_slice(link);
-    block[257..265].copy_from_slice(b"ustar\x0000");
-    let sum: u64 = block.iter().map(|b| u64::from(*b)).sum();
-    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    block
-}
-
-fn member(name: &[u8], typeflag: u8, link: &[u8]) -> Vec<u8> {
-    header(name, typeflag, link, b"00000000000\0")
-}
-
-fn with_data(name: &[u8], typeflag: u8, data: &[u8]) -> Vec<u8> {
-    let size = format!("{:011o}\0", data.len());
-    let mut out = header(name, typeflag, b"", size.as_bytes());
-    out.extend_from_slice(data);
-    out.resize(out.len().next_multiple_of(512), 0);
-    out
-}
+use crate::common::{header, member, with_data};
 
 /// Refused by both readers for the same reason; the folder beside the target stays as it was.
 fn reason(archive: &[Vec<u8>]) -> Reason {
@@ -98,7 +72,16 @@ fn through_links() {
     let archive = [member(b"l/x", b'0', b""), member(b"l", b'2', b"/")];
     assert_eq!(reason(&archive), Reason::CoversDir);
     let archive = [member(b"l", b'5', b""), member(b"l", b'2', b"/")];
-    assert_eq!(reason(&archive), Reason::Duplicate);
+    assert_eq!(reason(&archive), Reason::NoLongerDir);
+    let archive = [member(b"l", b'2', b"/"), member(b"l", b'5', b"")];
+    assert_eq!(reason(&archive), Reason::BecomesDir);
+    // A file first, then a link in its place.
+    let archive = [
+        member(b"l", b'0', b""),
+        member(b"l", b'2', b"/"),
+        member(b"l/x", b'0', b""),
+    ];
+    assert_eq!(reason(&archive), through);
     // The same link again under another name is a link too.
     let archive = [
         member(b"l", b'2', b"/"),
@@ -121,34 +104,26 @@ fn hard_links() {
 }
 
 #[test]
-fn duplicates() {
-    let archive = [member(b"a/x", b'0', b""), member(b"./a//x", b'0', b"")];
-    assert_eq!(reason(&archive), Reason::Duplicate);
-    let archive = [member(b"./", b'5', b""), member(b".", b'5', b"")];
-    assert_eq!(reason(&archive), Reason::Duplicate);
-}
-
-#[test]
 fn kinds() {
     assert_eq!(
-        reason(&[member(b"x", b'S', b"")]),
-        Reason::Type("GNU sparse file".to_owned())
-    );
-    assert_eq!(
         reason(&[member(b"x", b'Q', b"")]),
-        Reason::Type("Q".to_owned())
+        Reason::Type("Q".to_owned(), "")
     );
+    for typeflag in *b"DMNAEI" {
+        let Reason::Type(_, why) = reason(&[member(b"x", typeflag, b"")]) else {
+            panic!("{typeflag}");
+        };
+        assert!(!why.is_empty());
+    }
     assert_eq!(
         reason(&[with_data(b"x", b'2', b"data")]),
-        Reason::BadPath,
+        Reason::BadTarget,
         "a link to nowhere"
     );
-    assert_eq!(
-        reason(&[with_data(b"x", b'5', b"data")]),
-        Reason::UnexpectedData(4)
-    );
-    let global = with_data(b"g", b'g', b"9 uid=33\n");
-    assert!(matches!(reason(&[global]), Reason::Extended(_)));
+    let link = header(b"x", b'2', b"y", b"00000000004\0");
+    assert_eq!(reason(&[link]), Reason::UnexpectedData(4));
+    let global = with_data(b"g", b'g', b"16 path=dir/abc\n");
+    assert!(matches!(reason(&[global]), Reason::Record { .. }));
 }
 
 #[test]
@@ -183,6 +158,13 @@ fn claimed_sizes() {
         let block = header(b"h", typeflag, b"", b"77777777777\0");
         assert_eq!(reason(&[block]), Reason::Extended("over 1 MiB long"));
     }
+    let half = with_data(
+        b"p",
+        b'x',
+        format!("600000 comment={}\n", "x".repeat(599_984)).as_bytes(),
+    );
+    let why = Reason::Extended("over 1 MiB long with those before it");
+    assert_eq!(reason(&[half.clone(), half, member(b"x", b'0', b"")]), why);
 }
 
 #[test]
@@ -225,7 +207,7 @@ proptest! {
         fix_sums in any::<bool>(),
     ) {
         let mut bytes = [
-            with_data(b"p", b'x', b"15 path=dir/abc\n"),
+            with_data(b"p", b'x', b"16 path=dir/abc\n"),
             with_data(b"x", b'0', b"data"),
             member(b"l", b'2', b"dir"),
             member(b"h", b'1', b"dir/abc"),

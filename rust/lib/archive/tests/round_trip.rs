@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::Command;
 
 use archive::{
-    index, pack, unpack, unpack_with, Alignment, Entry, Error, Kind, PackOptions, Reason,
+    index, pack, unpack, unpack_with, Alignment, Entry, Error, Kind, PackOptions, Piece, Reason,
     UnpackOptions, Writer,
 };
 use proptest::prelude::*;
@@ -66,6 +66,8 @@ fn attributes() -> impl Strategy<Value = Entry> {
 #[derive(Clone, Debug)]
 enum Shape {
     File(Vec<u8>),
+    /// Holes with data behind them, and a hole at the end.
+    Holes(Vec<(u64, Vec<u8>)>, u64),
     Dir,
     Symlink(Vec<u8>),
     Hard(usize),
@@ -76,6 +78,8 @@ enum Shape {
 fn shape() -> impl Strategy<Value = Shape> {
     prop_oneof![
         3 => prop::collection::vec(any::<u8>(), 0..1500).prop_map(Shape::File),
+        1 => (prop::collection::vec((1_u64..5000, prop::collection::vec(any::<u8>(), 1..1500)), 0..4), 1_u64..9000)
+            .prop_map(|(pieces, tail)| Shape::Holes(pieces, tail)),
         2 => Just(Shape::Dir),
         1 => prop::collection::vec(1_u8..=255, 1..300).prop_map(Shape::Symlink),
         1 => any::<usize>().prop_map(Shape::Hard),
@@ -110,6 +114,22 @@ fn tree() -> impl Strategy<Value = Vec<(Entry, Vec<u8>)>> {
                         Kind::File {
                             offset: 0,
                             len: data.len() as u64,
+                        }
+                    }
+                    Shape::Holes(parts, tail) => {
+                        files.push(path.clone());
+                        let mut pieces = Vec::new();
+                        let mut at = 0;
+                        for (hole, bytes) in parts {
+                            let len = bytes.len() as u64;
+                            at += hole;
+                            pieces.push(Piece { at, len, offset: 0 });
+                            at += len;
+                            data.extend(bytes);
+                        }
+                        Kind::Sparse {
+                            len: at + tail,
+                            pieces,
                         }
                     }
                     Shape::Hard(_) if files.is_empty() => Kind::Fifo,
@@ -149,6 +169,14 @@ fn alignment() -> impl Strategy<Value = Alignment> {
     prop::sample::select(vec![Alignment::Block, Alignment::Page])
 }
 
+/// How long a file is, holes included.
+fn length(entry: &Entry) -> u64 {
+    match entry.kind {
+        Kind::File { len, .. } | Kind::Sparse { len, .. } => len,
+        _ => 0,
+    }
+}
+
 /// bsdtar is a thin program over libarchive, which is a library of more machines than bsdtar is a program of.
 const LIBARCHIVE: &str = r#"
 import sys, ctypes
@@ -182,7 +210,7 @@ assert status == 1, (status, f("archive_error_string", c_char_p, c_void_p)(a))
 /// The same line as the program over libarchive prints.
 fn libarchive_line(entry: &Entry, data: &[u8]) -> String {
     let kind = match &entry.kind {
-        Kind::File { .. } => "0o100000",
+        Kind::File { .. } | Kind::Sparse { .. } => "0o100000",
         Kind::HardLink { .. } => "0o0",
         Kind::Symlink { .. } => "0o120000",
         Kind::Char { .. } => "0o20000",
@@ -192,7 +220,7 @@ fn libarchive_line(entry: &Entry, data: &[u8]) -> String {
     };
     let sum: u64 = data.iter().map(|b| u64::from(*b)).sum();
     let (mode, mtime) = (entry.mode, entry.mtime);
-    let (uid, gid, len) = (entry.uid, entry.gid, data.len());
+    let (uid, gid, len) = (entry.uid, entry.gid, length(entry));
     format!("{kind} 0o{mode:o} {uid} {gid} {mtime} {len} {sum}")
 }
 
@@ -210,7 +238,7 @@ with tarfile.open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as t:
 fn line(entry: &Entry, data: &[u8]) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let (flag, link, major, minor) = match &entry.kind {
-        Kind::File { .. } => (0, &b""[..], 0, 0),
+        Kind::File { .. } | Kind::Sparse { .. } => (0, &b""[..], 0, 0),
         Kind::HardLink { target } => (1, target.as_slice(), 0, 0),
         Kind::Symlink { target } => (2, target.as_slice(), 0, 0),
         Kind::Char { major, minor } => (3, &b""[..], *major, *minor),
@@ -227,7 +255,7 @@ fn line(entry: &Entry, data: &[u8]) -> String {
         entry.gid,
         entry.mtime,
         hex(link),
-        data.len(),
+        length(entry),
     )
 }
 
@@ -241,6 +269,19 @@ proptest! {
         prop_assert_eq!(entries.len(), tree.len());
         for (got, (want, data)) in entries.iter().zip(&tree) {
             let mut want = want.clone();
+            if let (Kind::Sparse { pieces, .. }, Kind::Sparse { pieces: to, .. }) = (&got.kind, &mut want.kind) {
+                let mut data = data.as_slice();
+                for (piece, to) in pieces.iter().zip(to) {
+                    to.offset = piece.offset;
+                    let start = piece.offset as usize;
+                    let (piece, rest) = data.split_at(piece.len as usize);
+                    prop_assert_eq!(&bytes[start..start + piece.len()], piece);
+                    data = rest;
+                }
+                if let (Alignment::Page, Some(first)) = (alignment, pieces.first()) {
+                    prop_assert_eq!(first.offset % 4096, 0);
+                }
+            }
             if let (Kind::File { offset, len }, Kind::File { offset: to, .. }) = (&got.kind, &mut want.kind) {
                 *to = *offset;
                 if alignment == Alignment::Page && *len > 0 {

@@ -196,20 +196,37 @@ fn add(hash: &mut Sha256, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result
         Kind::Fifo => field(b"fifo"),
         Kind::File { offset, len } => {
             field(format!("file {len}").as_bytes());
-            let failed = || Error::io("read the image's files");
-            tar.seek(SeekFrom::Start(*offset)).map_err(failed())?;
-            let mut content = tar.by_ref().take(*len);
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                let n = content.read(&mut buffer).map_err(failed())?;
-                if n == 0 {
-                    break;
-                }
-                hash.update(buffer.get(..n).unwrap_or_default());
+            content(hash, tar, *offset, *len)?;
+        }
+        Kind::Sparse { len, pieces } => {
+            field(format!("sparse {len}").as_bytes());
+            for piece in pieces {
+                hash.update(piece.at.to_le_bytes());
+                hash.update(piece.len.to_le_bytes());
+                content(hash, tar, piece.offset, piece.len)?;
             }
         }
     }
     Ok(())
+}
+
+fn content(
+    hash: &mut Sha256,
+    tar: &mut (impl Read + Seek),
+    offset: u64,
+    len: u64,
+) -> Result<(), Error> {
+    let failed = || Error::io("read the image's files");
+    tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
+    let mut content = tar.by_ref().take(len);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = content.read(&mut buffer).map_err(failed())?;
+        if n == 0 {
+            return Ok(());
+        }
+        hash.update(buffer.get(..n).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where the bytes of files come from.
 
 use plan::{Body, Builder, Input, Piece};
-use tree::{Source, Tree};
+use tree::{Kind, Source, Tree};
 
 use crate::error::Error;
 use crate::params::BLOCK_SIZE;
@@ -52,57 +52,78 @@ pub(crate) struct Stretch {
     pub(crate) len: u64,
 }
 
-/// The blocks of `source` that are not holes, in order, into `out`.
-pub(crate) fn stretches(
-    bodies: &[Body],
-    source: Source,
-    out: &mut Vec<Stretch>,
-) -> Result<(), Error> {
+/// The blocks of the file `kind` that are not holes, in order, into `out`.
+pub(crate) fn stretches(bodies: &[Body], kind: &Kind, out: &mut Vec<Stretch>) -> Result<(), Error> {
     out.clear();
+    for (at, source) in kind.pieces() {
+        piece(bodies, at, source, out)?;
+    }
+    Ok(())
+}
+
+/// The blocks that `source`, which lies at `at` in its file, is in.
+fn piece(bodies: &[Body], at: u64, source: Source, out: &mut Vec<Stretch>) -> Result<(), Error> {
     let Some(Body::Plan { plan, .. }) = bodies.get(source.input) else {
-        if source.len > 0 {
-            let len = source.len.div_ceil(BLOCK_SIZE);
-            out.push(Stretch { start: 0, len });
-        }
+        add(out, at, source.len);
         return Ok(());
     };
     for extent in plan.extents_in(source.offset, source.len)? {
         if extent.piece == Piece::Zero {
             continue;
         }
-        let first = extent.start.saturating_sub(source.offset) / BLOCK_SIZE;
-        let end = extent.end().saturating_sub(source.offset);
-        let end = end.div_ceil(BLOCK_SIZE);
-        match out.last_mut() {
-            Some(last) if first <= last.start.saturating_add(last.len) => {
-                last.len = end.saturating_sub(last.start);
-            }
-            _ => out.push(Stretch {
-                start: first,
-                len: end.saturating_sub(first),
-            }),
-        }
+        let into = extent.start.saturating_sub(source.offset);
+        add(out, at.saturating_add(into), extent.len);
     }
     Ok(())
 }
 
-/// Appends `stretch` of the file `source` to the image, its last block filled up with zeros.
+/// Adds bytes `start` to `start + len` of the file, behind those before, in blocks. They lie within a file that is not
+/// longer than [`MAX_FILE`], or within an input.
+fn add(out: &mut Vec<Stretch>, start: u64, len: u64) {
+    if len == 0 {
+        return;
+    }
+    let end = start.saturating_add(len).div_ceil(BLOCK_SIZE);
+    let first = start / BLOCK_SIZE;
+    match out.last_mut() {
+        Some(last) if first <= last.start.saturating_add(last.len) => {
+            last.len = end.saturating_sub(last.start);
+        }
+        _ => out.push(Stretch {
+            start: first,
+            len: end.saturating_sub(first),
+        }),
+    }
+}
+
+/// Appends `stretch` of the file `kind` to the image: what is holes of its blocks, or behind the file's end, is zeros.
 pub(crate) fn emit(
     bodies: &[Body],
-    source: Source,
+    kind: &Kind,
     stretch: Stretch,
     builder: &mut Builder,
 ) -> Result<(), Error> {
     let from = stretch.start.saturating_mul(BLOCK_SIZE);
     let room = stretch.len.saturating_mul(BLOCK_SIZE);
-    let len = source.len.saturating_sub(from).min(room);
-    let start = source.offset.saturating_add(from);
-    let body = bodies.get(source.input).ok_or(plan::Error::MissingInput {
-        input: u32::try_from(source.input).unwrap_or(u32::MAX),
-        have: bodies.len(),
-    })?;
-    builder.body(body, start, len)?;
-    builder.zero(room.saturating_sub(len))?;
+    let begin = builder.position();
+    for (at, source) in kind.pieces_from(from) {
+        // Where the piece begins in the stretch, and what of it lies before.
+        let (start, skip) = match at.checked_sub(from) {
+            Some(start) => (start, 0),
+            None => (0, from.saturating_sub(at)),
+        };
+        let Some(left) = room.checked_sub(start).filter(|left| *left > 0) else {
+            break;
+        };
+        let body = bodies.get(source.input).ok_or(plan::Error::MissingInput {
+            input: u32::try_from(source.input).unwrap_or(u32::MAX),
+            have: bodies.len(),
+        })?;
+        builder.zero_to(begin.saturating_add(start))?;
+        let len = source.len.saturating_sub(skip).min(left);
+        builder.body(body, source.offset.saturating_add(skip), len)?;
+    }
+    builder.zero_to(begin.saturating_add(room))?;
     Ok(())
 }
 

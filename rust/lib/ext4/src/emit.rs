@@ -174,17 +174,12 @@ impl Emitter<'_> {
             Piece::Head(group) => self.head(*group, builder)?,
             Piece::Bytes(bytes) => builder.inline(bytes)?,
             Piece::Data(position, extent) => {
-                if let Some(source) = self
-                    .model
-                    .inodes
-                    .get(*position)
-                    .and_then(|i| i.entry.source())
-                {
+                if let Some(inode) = self.model.inodes.get(*position) {
                     let stretch = Stretch {
                         start: u64::from(extent.logical),
                         len: u64::from(extent.len),
                     };
-                    body::emit(self.bodies, source, stretch, builder)?;
+                    body::emit(self.bodies, &inode.entry.kind, stretch, builder)?;
                 }
             }
             Piece::Dir(position, extent) => self.dir(*position, *extent, builder)?,

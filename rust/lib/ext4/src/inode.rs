@@ -123,7 +123,7 @@ pub(crate) fn mode(kind: &Kind, permissions: u32) -> u16 {
         Kind::Char { .. } => 0x2000,
         Kind::Dir => 0x4000,
         Kind::Block { .. } => 0x6000,
-        Kind::File(_) | Kind::HardLink { .. } => 0x8000,
+        Kind::File(_) | Kind::Sparse(_) | Kind::HardLink { .. } => 0x8000,
         Kind::Symlink { .. } => 0xa000,
     };
     kind | low16(permissions & 0o7777)
@@ -152,6 +152,7 @@ pub(crate) fn fast_link(target: &[u8]) -> [u8; ROOT] {
 pub(crate) fn size(kind: &Kind, dir_bytes: u64) -> u64 {
     match kind {
         Kind::File(source) => source.len,
+        Kind::Sparse(sparse) => sparse.len,
         Kind::Dir => dir_bytes,
         Kind::Symlink { target } => wide(target.len()),
         _ => 0,

@@ -7,7 +7,7 @@ use crate::body;
 use crate::emit::emit;
 use crate::error::Error;
 use crate::geometry::{Frame, Geometry};
-use crate::model::{lost_and_found, Model};
+use crate::model::{lost_and_found, Inode, Model};
 use crate::params::{Checked, Params, Size, BLOCK_SIZE, MAX_MIB, MIB_BLOCKS};
 use crate::place::{Base, Placement};
 
@@ -57,11 +57,11 @@ pub fn layout(
     })
 }
 
-/// Blocks of the base's files, holes included.
+/// Blocks of the base's files, holes of plans included.
 fn base_data(model: &Model<'_>) -> u64 {
     let mut blocks = 0u64;
-    for inode in &model.inodes {
-        if let Some(source) = inode.base_source() {
+    for file in model.inodes.iter().filter_map(Inode::base_file) {
+        for (_, source) in file.pieces() {
             blocks = blocks.saturating_add(source.len.div_ceil(BLOCK_SIZE));
         }
     }

@@ -1,8 +1,9 @@
 //! A tree as inodes and names, in the order in which they are numbered: layer 0 before layer 1.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use tree::{Entry, Kind, Source, Stamp, Tree};
+use tree::{Entry, Kind, Stamp, Tree};
 
 use crate::body::MAX_FILE;
 use crate::bytes::{narrow, wide};
@@ -38,11 +39,11 @@ pub(crate) struct Inode<'a> {
 }
 
 impl Inode<'_> {
-    /// The bytes that the base has, or had, for it.
-    pub(crate) fn base_source(&self) -> Option<Source> {
+    /// The file that the base has, or had, for it.
+    pub(crate) fn base_file(&self) -> Option<Cow<'_, Kind>> {
         match (self.late, &self.entry.kind) {
-            (false, Kind::File(source)) => Some(*source),
-            _ => self.entry.over,
+            (false, file) if file.file_len().is_some() => Some(Cow::Borrowed(file)),
+            _ => self.entry.over.map(|bytes| Cow::Owned(Kind::File(bytes))),
         }
     }
 }
@@ -398,7 +399,7 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
 fn file_type(kind: &Kind) -> u8 {
     match kind {
         // A hard link's record names its file's inode, and that has its own kind.
-        Kind::File(_) | Kind::HardLink { .. } => 1,
+        Kind::File(_) | Kind::Sparse(_) | Kind::HardLink { .. } => 1,
         Kind::Dir => 2,
         Kind::Char { .. } => 3,
         Kind::Block { .. } => 4,
@@ -416,11 +417,11 @@ fn check(inode: &mut Inode<'_>) -> Result<(), Error> {
         }
         inode.links = 1;
     }
+    if let Some(len) = inode.entry.kind.file_len().filter(|len| *len > MAX_FILE) {
+        let reason = format!("has {len} bytes, want at most {MAX_FILE}");
+        return Err(Error::entry(inode.path, reason));
+    }
     match inode.entry.kind {
-        Kind::File(source) if source.len > MAX_FILE => {
-            let reason = format!("has {} bytes, want at most {MAX_FILE}", source.len);
-            Err(Error::entry(inode.path, reason))
-        }
         Kind::Char { major, minor } | Kind::Block { major, minor }
             if major > 0xfff || minor > 0xf_ffff =>
         {

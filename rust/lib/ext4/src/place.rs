@@ -1,5 +1,6 @@
 //! Deciding where everything lies. The crate's page has the order, and why it is this one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -111,7 +112,7 @@ impl Places {
             self.set(position, |place| place.attributes = block);
         }
         match &inode.entry.kind {
-            Kind::File(_) => {
+            Kind::File(_) | Kind::Sparse(_) => {
                 let extents = self.of.get(position).map(|place| place.extents.clone());
                 let count = extents.map_or(0, |extents| extents.len());
                 let first = self.nodes.len();
@@ -174,13 +175,17 @@ impl Base {
         };
         let mut scratch = Vec::new();
         let inodes = model.inodes.iter().enumerate();
-        let files = inodes.filter_map(|(at, inode)| Some((inode.base_source()?, at, inode.late)));
-        let mut files: Vec<(Source, usize, bool)> = files.collect();
+        let files = inodes.filter_map(|(at, inode)| {
+            let file = inode.base_file()?;
+            let first = file.pieces().next().map(|(_, source)| source);
+            Some((first, at, inode.late, file))
+        });
+        let mut files: Vec<(Option<Source>, usize, bool, Cow<'_, Kind>)> = files.collect();
         // In the order of the input: what a file is called does not move it.
-        files.sort_unstable();
+        files.sort_unstable_by_key(|(first, at, late, _)| (*first, *at, *late));
         let mut kept = BTreeMap::new();
-        for (source, position, replaced) in files {
-            stretches(bodies, source, &mut scratch)?;
+        for (_, position, replaced, file) in files {
+            stretches(bodies, &file, &mut scratch)?;
             if replaced {
                 let len = scratch.iter().map(|stretch| stretch.len).sum();
                 let mut runs = Vec::new();
@@ -285,8 +290,8 @@ impl Placement {
                 .filter(|(_, inode)| inode.late)
         };
         for (position, inode) in late() {
-            if let Kind::File(source) = inode.entry.kind {
-                stretches(bodies, source, &mut scratch)?;
+            if inode.entry.kind.file_len().is_some() {
+                stretches(bodies, &inode.entry.kind, &mut scratch)?;
                 let mut none = Vec::new();
                 let kept = kept.get_mut(&position).unwrap_or(&mut none);
                 places.file(space, kept, position, &scratch);

@@ -122,6 +122,16 @@ fn base(items: &[Item]) -> (Tree, Vec<u8>) {
                 scene.add(&path, archive::Kind::Char { major, minor }, 0)
             }
             6 => scene.add(&path, archive::Kind::Fifo, 0),
+            7 => {
+                files.push(path.clone());
+                // Pieces of whole blocks but for the last one, as they are in archives that are packed here.
+                let blocks = 1 + item.len as u64 / 20_000;
+                let mut parts: Vec<_> = (0..blocks)
+                    .map(|n| ((2 * n + 1) * 4096, noise(4096)))
+                    .collect();
+                parts.push(((2 * blocks + 1) * 4096, noise(1 + item.len % 9000)));
+                scene.holes(&path, (2 * blocks + 9) * 4096 + 7, &parts)
+            }
             _ => {
                 files.push(path.clone());
                 scene.file(&path, &noise(item.len))

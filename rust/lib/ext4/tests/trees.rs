@@ -437,6 +437,105 @@ fn bodies_of_another_tree() {
     );
 }
 
+/// Holes of files take no blocks, whether or not their pieces begin and end with blocks.
+#[test]
+fn holes_take_no_blocks() {
+    // Length, pieces, blocks.
+    type Case = (u64, &'static [(u64, usize)], u64);
+    let cases: [Case; 8] = [
+        (3 << 30, &[], 0),
+        (3 << 30, &[(2 << 30, 4096)], 1),
+        (1 << 40, &[((1 << 40) - 5, 5)], 1),
+        (100_000, &[(5, 10), (20, 10), (4090, 12)], 2),
+        (100_000, &[(4096, 8192), (20_000, 1), (20_479, 2)], 4),
+        (100_000, &[(0, 4097), (99_999, 1)], 3),
+        (8192, &[(0, 4096)], 1),
+        (9_000_000, &[(8_888_888, 100_000)], 25),
+    ];
+    for (len, parts, blocks) in cases {
+        let mut scene = Scene::default();
+        scene.dir("");
+        let parts: Vec<_> = parts.iter().map(|(at, len)| (*at, noise(*len))).collect();
+        scene
+            .holes("f", len, &parts)
+            .xattrs
+            .insert(b"user.a".to_vec(), b"b".to_vec());
+        let tree = scene.tree();
+        let mut manifest = Vec::new();
+        tree.write(&mut manifest).unwrap();
+        assert_eq!(Tree::read(&manifest[..]).unwrap(), tree);
+        let layout = plain(&tree, &params(SMALLEST)).unwrap();
+        assert!(layout.size_mib < 4, "{} MiB", layout.size_mib);
+        let image = bytes(&layout.plan, std::slice::from_ref(&scene.data));
+        fsck(&image);
+        // e2fsck has compared the inode's count of blocks with its extents; here are those with data.
+        let sources = layout.plan.extents();
+        let sources = sources.filter(|extent| matches!(extent.piece, plan::Piece::Source { .. }));
+        let used: std::collections::BTreeSet<u64> = sources
+            .flat_map(|extent| extent.start / 4096..extent.end().div_ceil(4096))
+            .collect();
+        assert_eq!(used.len() as u64, blocks, "{parts:?}");
+        // The reader takes no file that is longer than the image.
+        if len < 1 << 20 {
+            same(&tree, std::slice::from_ref(&scene.data), &image);
+            let fs = mkext4::reader::Fs::open(&image[..]).unwrap();
+            let inode = fs.inode(12).unwrap();
+            assert_eq!((inode.size, inode.blocks), (len, 8 * blocks), "{parts:?}");
+        }
+    }
+}
+
+/// A file in the place of one with holes moves nothing of the base.
+#[test]
+fn the_place_of_a_file_with_holes_is_kept() {
+    let mut scene = Scene::default();
+    scene.dir("");
+    let parts = [(4096, noise(8192)), (40_960, noise(5000))];
+    scene.holes("a", 1 << 20, &parts);
+    scene.file("b", &noise(10_000));
+    let tree = scene.tree();
+    let alone = plain(&tree, &params(SMALLEST)).unwrap();
+    let mut changed = tree.clone();
+    let len = 6000;
+    let input = changed.add_input(tree::Input { len });
+    let new = Source {
+        input,
+        offset: 0,
+        len,
+    };
+    changed
+        .insert(b"a", Entry::injected(Kind::File(new), STAMP), "x")
+        .unwrap();
+    let over = Source {
+        input: 0,
+        offset: 0,
+        len: 13_192,
+    };
+    assert_eq!(changed.get(b"a").unwrap().over, Some(over));
+    let with = plain(&changed, &params(SMALLEST)).unwrap();
+    let place = |layout: &ext4::Layout| {
+        let sources = layout.plan.extents();
+        let b = |piece: &plan::Piece<'_>| {
+            matches!(
+                piece,
+                plan::Piece::Source {
+                    input: 0,
+                    offset: 13_192
+                }
+            )
+        };
+        sources
+            .filter(|extent| b(&extent.piece))
+            .map(|extent| extent.start)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(place(&alone), place(&with));
+    assert_eq!(place(&alone).len(), 1);
+    let image = bytes(&with.plan, &[scene.data.clone(), noise(6000)]);
+    fsck(&image);
+    same(&changed, &[scene.data, noise(6000)], &image);
+}
+
 /// Files out of an image that is a plan itself, at any offset: their zero blocks are holes.
 #[test]
 fn nested_plans() {
@@ -551,6 +650,7 @@ fn as_the_crate_mkext4_does() {
                 fills.push((file, *source));
                 file
             }
+            Kind::Sparse(_) => unreachable!("no file of the scene has holes"),
             Kind::Symlink { target } => {
                 let target = std::str::from_utf8(target).unwrap();
                 builder.symlink(dir, name, target, meta).unwrap()
@@ -583,7 +683,10 @@ fn as_the_crate_mkext4_does() {
     for (file, source) in fills {
         if source.len > 0 {
             writer
-                .fill(file, &mut common::content(&inputs, source))
+                .fill(
+                    file,
+                    &mut &common::content(&inputs, &Kind::File(source))[..],
+                )
                 .unwrap();
         }
     }

@@ -19,10 +19,10 @@ pub(crate) fn check(tree: &Tree) -> Result<(), Error> {
         };
         match tree.inode(path).map(|entry| &entry.kind) {
             Some(Kind::Dir) => {}
-            Some(Kind::File(source)) if source.len > MAX_LEN => {
+            Some(kind) if kind.file_len().is_some_and(|len| len > MAX_LEN) => {
                 return Err(refuse("a file of 4 GiB or more"))
             }
-            Some(Kind::File(_)) => {}
+            Some(Kind::File(_) | Kind::Sparse(_)) => {}
             Some(kind) => return Err(refuse(&format!("a {}", kind.word()))),
             None => return Err(refuse("a hard link to nothing")),
         }

@@ -18,8 +18,15 @@ struct Child<'a> {
     path: &'a [u8],
     name: &'a str,
     names: Names,
-    /// The file's bytes; nothing for a directory.
-    source: Option<Source>,
+    /// The file; nothing for a directory.
+    file: Option<&'a Kind>,
+}
+
+impl Child<'_> {
+    /// The file's length; nothing for a directory.
+    fn len(&self) -> Option<u64> {
+        self.file.and_then(Kind::file_len)
+    }
 }
 
 /// The directories of a tree with their entries, in byte order of their paths.
@@ -31,9 +38,10 @@ impl<'a> Listing<'a> {
     pub(crate) fn of(tree: &'a Tree) -> Self {
         let mut dirs: BTreeMap<&[u8], Vec<Child>> = BTreeMap::new();
         for path in tree.entries().keys() {
-            let source = match tree.inode(path).map(|entry| &entry.kind) {
-                Some(Kind::File(source)) => Some(*source),
-                _ => {
+            let kind = tree.inode(path).map(|entry| &entry.kind);
+            let file = match kind.filter(|kind| kind.file_len().is_some()) {
+                Some(file) => Some(file),
+                None => {
                     dirs.entry(path).or_default();
                     None
                 }
@@ -49,7 +57,7 @@ impl<'a> Listing<'a> {
                     path,
                     name,
                     names,
-                    source,
+                    file,
                 });
             }
         }
@@ -85,8 +93,8 @@ impl<'a> Listing<'a> {
             } else {
                 clusters = clusters.saturating_add(dir_clusters(geometry, records));
             }
-            for source in children.iter().filter_map(|child| child.source) {
-                clusters = clusters.saturating_add(file_clusters(geometry, source.len));
+            for len in children.iter().filter_map(Child::len) {
+                clusters = clusters.saturating_add(file_clusters(geometry, len));
             }
         }
         Ok(clusters)
@@ -176,11 +184,12 @@ pub(crate) fn place(
     }
     let mut files = Vec::new();
     for child in listing.0.values().flatten() {
-        if let Some(source) = child.source {
-            let first = take(child.path, file_clusters(&geometry, source.len));
-            if first != 0 {
-                files.push((geometry.cluster_offset(first), source));
-            }
+        if let (Some(file), Some(len)) = (child.file, child.len()) {
+            let first = take(child.path, file_clusters(&geometry, len));
+            // FAT has no holes: between the pieces lie zeros.
+            let start = geometry.cluster_offset(first);
+            let pieces = file.pieces().filter(|_| first != 0);
+            files.extend(pieces.map(|(at, source)| (start.saturating_add(at), source)));
         }
     }
     let next = table.next();
@@ -232,10 +241,10 @@ fn directories(
             bytes.extend_from_slice(records::short(&label, facts(LABEL, 0, 0)).bytes());
         }
         for child in children {
-            let facts = match child.source {
+            let facts = match child.len() {
                 // Files of 4 GiB and more were refused.
-                Some(source) => {
-                    let len = u32::try_from(source.len).unwrap_or(u32::MAX);
+                Some(len) => {
+                    let len = u32::try_from(len).unwrap_or(u32::MAX);
                     facts(ARCHIVE, place(child.path), len)
                 }
                 None => facts(DIRECTORY, place(child.path), 0),

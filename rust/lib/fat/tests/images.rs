@@ -251,6 +251,51 @@ fn inputs_of_other_kinds() {
     assert_eq!(read_back(&image), want);
 }
 
+/// FAT has no holes: they are zeros of the image.
+#[test]
+fn holes_are_zeros() {
+    let dir = tempfile::tempdir().unwrap();
+    let piece = |at, len| archive::Piece { at, len, offset: 0 };
+    let pieces = vec![piece(5, 10), piece(100_000, 3000)];
+    let kind = archive::Kind::Sparse {
+        len: 200_000,
+        pieces,
+    };
+    let holed = (archive::Entry::new("holed", kind, 0o644), vec![9; 3010]);
+    let (tree, tar) = open(
+        dir.path(),
+        &[holed, (member("next", Some(b"next")), b"next".to_vec())],
+    );
+    // The tree as an archive is the archive.
+    let sources = tree::Sources::open(&tree, &[&tar]).unwrap();
+    let again = tree.write_tar(&sources, Vec::new()).unwrap();
+    let index = archive::index(std::io::Cursor::new(&again)).unwrap();
+    let same = Tree::from_tar(index, again.len() as u64).unwrap();
+    let kinds = |tree: &Tree| {
+        tree.entries()
+            .values()
+            .map(|e| e.kind.file_len())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&same), kinds(&tree));
+    let found = same.get(b"holed").unwrap().kind.pieces();
+    let found: Vec<_> = found
+        .map(|(at, s)| (at, &again[s.offset as usize..(s.offset + s.len) as usize]))
+        .collect();
+    assert_eq!(found, [(5, &[9; 10][..]), (100_000, &[9; 3000])]);
+    let plan = planned(&tree, &params(3, None)).unwrap();
+    let image = materialised(dir.path(), plan, &[tar]);
+    check(&image);
+    let mut bytes = vec![0; 200_000];
+    bytes[5..15].fill(9);
+    bytes[100_000..103_000].fill(9);
+    let want = [
+        ("holed".into(), Some(bytes)),
+        ("next".into(), Some(b"next".to_vec())),
+    ];
+    assert_eq!(read_back(&image), want.into());
+}
+
 /// 64 GiB cost what they hold.
 #[test]
 fn large_volumes_are_small_plans() {

@@ -36,9 +36,12 @@ impl Install {
         files.extend(search.drop_ins(tree, name)?);
         for path in files {
             let end = tree.resolve(&path, true, name)?;
-            let source = tree.inode(&end).and_then(tree::Entry::source);
-            if let Some(source) = source.filter(|source| source.len > 0) {
-                let text = read(source)?;
+            let mut text = Vec::new();
+            // Between the pieces of a file with holes are zeros, which say nothing to systemd.
+            for (_, source) in tree.inode(&end).into_iter().flat_map(|e| e.kind.pieces()) {
+                text.append(&mut read(source)?);
+            }
+            if !text.is_empty() {
                 install.add(name, &path, &String::from_utf8_lossy(&text))?;
             }
         }

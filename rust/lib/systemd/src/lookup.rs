@@ -183,7 +183,7 @@ impl Search {
     fn examine(&self, tree: &Tree, dir: &Dir, path: &[u8], name: &str) -> Result<Found, Error> {
         match tree.inode(path).map(|entry| &entry.kind) {
             Some(Kind::File(source)) if source.len == 0 => Ok(Found::Masked),
-            Some(Kind::File(_)) => Ok(Found::Unit(UnitFile {
+            Some(Kind::File(_) | Kind::Sparse(_)) => Ok(Found::Unit(UnitFile {
                 path: format!("{}/{name}", dir.name).into_bytes(),
                 linked: Linked::No,
             })),
@@ -273,7 +273,7 @@ fn leads_to(tree: &Tree, end: Vec<u8>, linked: Linked) -> Found {
     match tree.inode(&end).map(|entry| &entry.kind) {
         None => Found::Missing,
         Some(Kind::File(source)) if source.len == 0 => Found::Masked,
-        Some(Kind::File(_)) => Found::Unit(UnitFile { path: end, linked }),
+        Some(Kind::File(_) | Kind::Sparse(_)) => Found::Unit(UnitFile { path: end, linked }),
         Some(_) => Found::Refused,
     }
 }

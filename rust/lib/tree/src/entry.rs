@@ -20,11 +20,22 @@ pub struct Source {
     pub len: u64,
 }
 
+/// The bytes of a file with holes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sparse {
+    /// How long the file is.
+    pub len: u64,
+    /// Where in the file, and which bytes: in order, none empty, at least a byte of hole between two and somewhere in all.
+    pub pieces: Vec<(u64, Source)>,
+}
+
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     File(Source),
+    /// A regular file with holes.
+    Sparse(Sparse),
     /// A directory.
     Dir,
     /// A symbolic link.
@@ -59,7 +70,7 @@ impl Kind {
     /// The word that the manifest uses.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::File(_) => "file",
+            Self::File(_) | Self::Sparse(_) => "file",
             Self::Dir => "dir",
             Self::Symlink { .. } => "symlink",
             Self::HardLink { .. } => "hardlink",
@@ -67,6 +78,36 @@ impl Kind {
             Self::Block { .. } => "block",
             Self::Fifo => "fifo",
         }
+    }
+
+    /// The length, if this is a regular file.
+    pub fn file_len(&self) -> Option<u64> {
+        match self {
+            Self::File(source) => Some(source.len),
+            Self::Sparse(sparse) => Some(sparse.len),
+            _ => None,
+        }
+    }
+
+    /// What a regular file holds: where in the file, and which bytes. Between them are holes.
+    pub fn pieces(&self) -> impl Iterator<Item = (u64, Source)> + '_ {
+        self.pieces_from(0)
+    }
+
+    /// [`Kind::pieces`] without those that lie before byte `from` of the file.
+    pub fn pieces_from(&self, from: u64) -> impl Iterator<Item = (u64, Source)> + '_ {
+        let (whole, pieces) = match self {
+            Self::File(source) => (Some((0, *source)), &[][..]),
+            Self::Sparse(sparse) => (None, sparse.pieces.as_slice()),
+            _ => (None, &[][..]),
+        };
+        let before = move |(at, source): &(u64, Source)| from.checked_sub(*at) >= Some(source.len);
+        let first = pieces.partition_point(before);
+        let rest = pieces.get(first..).unwrap_or_default().iter().copied();
+        whole
+            .into_iter()
+            .filter(move |piece| !before(piece))
+            .chain(rest)
     }
 }
 
@@ -110,14 +151,6 @@ impl Entry {
             xattrs: BTreeMap::new(),
             layer: 1,
             over: None,
-        }
-    }
-
-    /// The source, if this is a regular file.
-    pub fn source(&self) -> Option<Source> {
-        match self.kind {
-            Kind::File(source) => Some(source),
-            _ => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::entry::{Entry, Input, Kind, Source, Stamp};
+use crate::entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 use crate::error::Error;
 use crate::name;
 use crate::tree::Tree;
@@ -83,13 +83,23 @@ fn bad_path(path: &[u8], reason: &'static str) -> Error {
     }
 }
 
+fn of_archive(offset: u64, len: u64) -> Source {
+    Source {
+        input: 0,
+        offset,
+        len,
+    }
+}
+
 fn convert(entry: archive::Entry) -> (Vec<u8>, Entry) {
     let kind = match entry.kind {
-        archive::Kind::File { offset, len } => Kind::File(Source {
-            input: 0,
-            offset,
-            len,
-        }),
+        archive::Kind::File { offset, len } => Kind::File(of_archive(offset, len)),
+        archive::Kind::Sparse { len, pieces } => {
+            let pieces = pieces.into_iter();
+            let pieces = pieces.map(|piece| (piece.at, of_archive(piece.offset, piece.len)));
+            let pieces = pieces.collect();
+            Kind::Sparse(Sparse { len, pieces })
+        }
         archive::Kind::Dir => Kind::Dir,
         archive::Kind::Symlink { target } => Kind::Symlink { target },
         archive::Kind::HardLink { target } => Kind::HardLink { target },

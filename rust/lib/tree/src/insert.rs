@@ -38,7 +38,7 @@ impl Tree {
                 kind: Kind::Dir | Kind::HardLink { .. },
                 ..
             }) => None,
-            Some(old) => Some(old.source().filter(|s| s.len > 0).unwrap_or(NOTHING)),
+            Some(old) => Some(bytes_of(&old.kind).unwrap_or(NOTHING)),
             None => None,
         };
         if let (Kind::Dir, Some(old)) = (&entry.kind, self.entries.get(&path)) {
@@ -74,6 +74,10 @@ impl Tree {
     fn check_entry(&self, path: &[u8], entry: &Entry) -> Result<(), Error> {
         match &entry.kind {
             Kind::File(source) => self.check_source(path, *source),
+            Kind::Sparse(sparse) => {
+                let mut pieces = sparse.pieces.iter();
+                pieces.try_for_each(|(_, source)| self.check_source(path, *source))
+            }
             Kind::HardLink { target } => Err(Error::BadHardLink {
                 path: name::display(path),
                 target: name::display(target),
@@ -139,6 +143,18 @@ impl Tree {
             at = parent;
         }
     }
+}
+
+/// The bytes of a file of the base, of which an archive has those of a file with holes in one piece.
+fn bytes_of(kind: &Kind) -> Option<Source> {
+    let mut pieces = kind.pieces().map(|(_, source)| source);
+    let first = pieces.next()?;
+    pieces.try_fold(first, |all, piece| {
+        let follows =
+            all.input == piece.input && all.offset.checked_add(all.len) == Some(piece.offset);
+        let len = all.len.checked_add(piece.len).filter(|_| follows)?;
+        Some(Source { len, ..all })
+    })
 }
 
 fn bad_path(origin: &str, path: &[u8], reason: &'static str) -> Error {

@@ -30,7 +30,7 @@ mod to_tar;
 mod tree;
 
 pub use base64::encode as base64;
-pub use entry::{Entry, Input, Kind, Source, Stamp};
+pub use entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 pub use error::Error;
 pub use name::{display, relative};
 pub use sources::{open, Content, Sources};

@@ -12,7 +12,7 @@ use crate::name;
 use crate::tree::Tree;
 
 /// The format's number, in the first line.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The first line.
 #[derive(Debug, Deserialize, Serialize)]
@@ -29,6 +29,9 @@ pub(crate) struct HeadInput {
     pub(crate) len: u64,
 }
 
+/// Where in its file a piece lies, and input, offset and length of its bytes.
+pub(crate) type LinePiece = (u64, usize, u64, u64);
+
 /// Every other line.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,8 @@ pub(crate) struct Line {
     pub(crate) mtime_nanos: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<(usize, u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sparse: Option<(u64, Vec<LinePiece>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,8 +91,13 @@ fn put(out: &mut impl Write, line: &impl Serialize) -> Result<(), Error> {
 }
 
 fn line(path: &[u8], entry: &Entry) -> Line {
-    let (mut source, mut target, mut rdev) = (None, None, None);
+    let (mut source, mut sparse, mut target, mut rdev) = (None, None, None, None);
     match &entry.kind {
+        Kind::Sparse(s) => {
+            let pieces = s.pieces.iter();
+            let pieces = pieces.map(|(at, s)| (*at, s.input, s.offset, s.len));
+            sparse = Some((s.len, pieces.collect()));
+        }
         Kind::File(s) => source = Some((s.input, s.offset, s.len)),
         Kind::Symlink { target: t } | Kind::HardLink { target: t } => {
             target = Some(name::display(t));
@@ -105,6 +115,7 @@ fn line(path: &[u8], entry: &Entry) -> Line {
         mtime: entry.stamp.mtime,
         mtime_nanos: entry.stamp.mtime_nanos,
         source,
+        sparse,
         target,
         rdev,
         xattrs: xattrs

@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::base64;
-use crate::entry::{Entry, Input, Kind, Source, Stamp};
+use crate::entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 use crate::error::Error;
 use crate::links::check_hard_link;
-use crate::manifest::{Head, Line, VERSION};
+use crate::manifest::{Head, Line, LinePiece, VERSION};
 use crate::name;
 use crate::scan;
 use crate::tree::Tree;
@@ -57,8 +57,7 @@ impl Tree {
     pub(crate) fn check_sources(&self) -> Result<(), Error> {
         let mut ranges = Vec::with_capacity(self.entries.len());
         for (path, entry) in &self.entries {
-            let over = entry.over.filter(|over| over.len > 0);
-            for source in entry.source().into_iter().chain(over) {
+            for source in sources(entry) {
                 self.check_source(path, source)?;
                 if source.len > 0 {
                     ranges.push((source, path));
@@ -95,6 +94,17 @@ fn check_source(inputs: &[Input], path: &[u8], source: Source) -> Result<(), Err
     }
 }
 
+/// All ranges that an entry names.
+fn sources(entry: &Entry) -> impl Iterator<Item = Source> + '_ {
+    let empty = match entry.kind {
+        Kind::File(source) if source.len == 0 => Some(source),
+        _ => None,
+    };
+    let pieces = entry.kind.pieces().map(|(_, source)| source);
+    let over = entry.over.filter(|over| over.len > 0);
+    empty.into_iter().chain(pieces).chain(over)
+}
+
 /// A tree that is being read. Entries come in order, so a list will do until all are there.
 struct Reading {
     inputs: Vec<Input>,
@@ -122,8 +132,7 @@ impl Reading {
                 return Err(lines.refuse("the file of the link has a later layer"));
             }
         }
-        let over = entry.over.filter(|over| over.len > 0);
-        for source in entry.source().into_iter().chain(over) {
+        for source in sources(&entry) {
             check_source(&self.inputs, &path, source)?;
         }
         if entry.kind == Kind::Dir {
@@ -296,6 +305,27 @@ fn source((input, offset, len): (usize, u64, u64)) -> Source {
     Source { input, offset, len }
 }
 
+/// A file with holes: its pieces in order, with holes between them and somewhere in all.
+fn sparse(len: u64, pieces: &[LinePiece]) -> Result<Sparse, &'static str> {
+    let mut end = None;
+    let mut out = Vec::with_capacity(pieces.len());
+    for (at, input, offset, piece) in pieces {
+        if *piece == 0 || end.is_some_and(|end| *at <= end) {
+            return Err("the pieces of 'sparse' are not in order, or one has no hole before it");
+        }
+        end = at.checked_add(*piece);
+        if end.is_none_or(|end| end > len) {
+            return Err("a piece of 'sparse' reaches beyond the file");
+        }
+        out.push((*at, source((*input, *offset, *piece))));
+    }
+    let whole = matches!(out.as_slice(), [(_, all)] if all.len == len);
+    if whole || len == 0 {
+        return Err("'sparse' has no hole");
+    }
+    Ok(Sparse { len, pieces: out })
+}
+
 /// The kind, from exactly the fields that belong to its word.
 fn kind(line: &Line) -> Result<Kind, &'static str> {
     let target = || match &line.target {
@@ -304,7 +334,12 @@ fn kind(line: &Line) -> Result<Kind, &'static str> {
     };
     let (major, minor) = line.rdev.unwrap_or_default();
     let kind = match line.word.as_str() {
-        "file" => Kind::File(source(line.source.ok_or("'source' is missing")?)),
+        "file" => match (line.source, &line.sparse) {
+            (Some(range), None) => Kind::File(source(range)),
+            (None, Some((len, pieces))) => Kind::Sparse(sparse(*len, pieces)?),
+            (None, None) => return Err("'source' or 'sparse' is missing"),
+            (Some(_), Some(_)) => return Err("'source' and 'sparse' exclude each other"),
+        },
         "dir" => Kind::Dir,
         "symlink" => Kind::Symlink { target: target()? },
         "hardlink" => Kind::HardLink { target: target()? },
@@ -313,11 +348,11 @@ fn kind(line: &Line) -> Result<Kind, &'static str> {
         "fifo" => Kind::Fifo,
         _ => return Err("unknown 'type'"),
     };
-    let file = matches!(kind, Kind::File(_));
+    let file = kind.file_len().is_some();
     let link = matches!(kind, Kind::Symlink { .. } | Kind::HardLink { .. });
     let device = matches!(kind, Kind::Char { .. } | Kind::Block { .. });
-    if line.source.is_some() != file {
-        return Err("'source' belongs to files only");
+    if (line.source.is_some() || line.sparse.is_some()) != file {
+        return Err("'source' and 'sparse' belong to files only");
     }
     if line.target.is_some() != link {
         return Err("'target' belongs to links only");

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::entry::{Input, Source};
+use crate::entry::{Input, Source, Sparse};
 use crate::error::Error;
 use crate::tree::Tree;
 
@@ -59,6 +59,17 @@ impl Sources {
                 reason: format!("there is no input {}", source.input),
             }),
         }
+    }
+
+    /// A reader of what a file with holes holds, one piece after another.
+    pub(crate) fn pieces(&self, sparse: &Sparse) -> Result<Pieces<'_>, Error> {
+        let sources = sparse.pieces.iter();
+        let mut contents = Vec::with_capacity(sparse.pieces.len());
+        for (_, source) in sources {
+            contents.push(self.content(*source)?);
+        }
+        contents.reverse();
+        Ok(Pieces(contents))
     }
 
     /// All bytes of `source`.
@@ -138,5 +149,21 @@ impl Read for Content<'_> {
         self.at = self.at.saturating_add(step);
         self.left = self.left.saturating_sub(step);
         Ok(got)
+    }
+}
+
+/// Pieces of a file, the next one last.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a>(Vec<Content<'a>>);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(content) = self.0.last_mut() {
+            if content.left > 0 {
+                return content.read(buffer);
+            }
+            self.0.pop();
+        }
+        Ok(0)
     }
 }

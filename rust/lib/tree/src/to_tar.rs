@@ -26,9 +26,10 @@ impl Tree {
         for (path, entry) in self.placement() {
             // Readers give a file what the last of its names says: let all of them say the same.
             let member = member(path, &entry.kind, self.inode(path).unwrap_or(entry));
-            let written = match entry.source() {
-                Some(source) => writer.append(&member, sources.content(source)?),
-                None => writer.append(&member, io::empty()),
+            let written = match &entry.kind {
+                Kind::File(source) => writer.append(&member, sources.content(*source)?),
+                Kind::Sparse(sparse) => writer.append(&member, sources.pieces(sparse)?),
+                _ => writer.append(&member, io::empty()),
             };
             written.map_err(|source| Error::Tar {
                 path: name::display(path),
@@ -48,6 +49,18 @@ fn member(path: &[u8], kind: &Kind, inode: &Entry) -> archive::Entry {
             offset: 0,
             len: source.len,
         },
+        Kind::Sparse(sparse) => {
+            let pieces = sparse.pieces.iter();
+            let pieces = pieces.map(|(at, source)| archive::Piece {
+                at: *at,
+                len: source.len,
+                offset: 0,
+            });
+            archive::Kind::Sparse {
+                len: sparse.len,
+                pieces: pieces.collect(),
+            }
+        }
         Kind::Dir => archive::Kind::Dir,
         Kind::Symlink { target } => archive::Kind::Symlink {
             target: target.clone(),

@@ -10,6 +10,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 
 use proptest::prelude::*;
 use tree::{Entry, Error, Input, Kind, Source, Stamp, Tree};
@@ -82,6 +83,14 @@ fn link(target: &str) -> Entry {
     Entry::injected(Kind::Symlink { target }, STAMP)
 }
 
+/// The bytes of a file without holes.
+fn range(tree: &Tree, path: &[u8]) -> Source {
+    match tree.inode(path).unwrap().kind {
+        Kind::File(source) => source,
+        ref other => panic!("{other:?}"),
+    }
+}
+
 fn text(tree: &Tree) -> String {
     let mut out = Vec::new();
     tree.write(&mut out).unwrap();
@@ -130,11 +139,8 @@ fn replacing_a_linked_file_leaves_the_other_names() {
     let mut tree = base();
     let new = file(&mut tree, 5);
     tree.insert(b"/bin/a", new, "new").unwrap();
-    assert_eq!(tree.get(b"usr/bin/a").unwrap().source().unwrap().input, 1);
-    assert_eq!(
-        tree.inode(b"usr/bin/z").unwrap().source().unwrap().offset,
-        512
-    );
+    assert_eq!(range(&tree, b"usr/bin/a").input, 1);
+    assert_eq!(range(&tree, b"usr/bin/z").offset, 512);
     assert_eq!(
         Tree::read(text(&tree).as_bytes()).unwrap().entries(),
         tree.entries()
@@ -285,7 +291,7 @@ fn refused_injections() {
 #[test]
 fn what_was_replaced_is_remembered() {
     let mut tree = base();
-    let source = tree.get(b"etc/conf").unwrap().source();
+    let source = Some(range(&tree, b"etc/conf"));
     let new = file(&mut tree, 9);
     tree.insert(b"etc/conf", new.clone(), "x").unwrap();
     assert_eq!(tree.get(b"etc/conf").unwrap().over, source);
@@ -327,7 +333,7 @@ fn line(fields: &str) -> String {
 
 #[test]
 fn refused_manifests() {
-    let head = r#"{"tree":2,"inputs":[{"len":100}]}"#;
+    let head = r#"{"tree":3,"inputs":[{"len":100}]}"#;
     let cases = [
         (vec![], "manifest line 1: the manifest is empty"),
         (
@@ -336,7 +342,7 @@ fn refused_manifests() {
         ),
         (
             vec![r#"{"tree":1,"inputs":[]}"#.into()],
-            "manifest line 1: version 1, but only 2 is known",
+            "manifest line 1: version 1, but only 3 is known",
         ),
         (
             vec![head.into()],
@@ -632,5 +638,40 @@ proptest! {
                 let _ = tree.resolve(path, true, "x");
             }
         }
+    }
+}
+
+/// Files with holes have one spelling.
+#[test]
+fn files_with_holes() {
+    let mut writer = archive::Writer::new(Vec::new());
+    let piece = |at, len| archive::Piece { at, len, offset: 0 };
+    let pieces = vec![piece(7, 3), piece(20, 5)];
+    let kind = archive::Kind::Sparse { len: 99, pieces };
+    writer
+        .append(&archive::Entry::new("f", kind, 0o644), &b"12345678"[..])
+        .unwrap();
+    let tar = writer.finish().unwrap();
+    let index = archive::index(Cursor::new(&tar)).unwrap();
+    let tree = Tree::from_tar(index, tar.len() as u64).unwrap();
+    let manifest = text(&tree);
+    let want = r#""sparse":[99,[[7,0,2048,3],[20,0,2051,5]]],"layer":0}"#;
+    assert!(manifest.contains(want), "{manifest}");
+    assert_eq!(Tree::read(manifest.as_bytes()).unwrap(), tree);
+    for (bad, why) in [
+        ("[99,[[7,0,2048,3],[10,0,2051,5]]]", "no hole before it"),
+        ("[99,[[20,0,2051,5],[7,0,2048,3]]]", "not in order"),
+        ("[99,[[7,0,2048,0]]]", "not in order"),
+        (
+            "[24,[[7,0,2048,3],[20,0,2051,5]]]",
+            "reaches beyond the file",
+        ),
+        ("[99,[[7,0,99999,3]]]", "lie outside"),
+        ("[3,[[0,0,2048,3]]]", "has no hole"),
+        ("[0,[]]", "has no hole"),
+    ] {
+        let changed = manifest.replace("[99,[[7,0,2048,3],[20,0,2051,5]]]", bad);
+        let error = Tree::read(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(why), "{bad}: {error}");
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail, Context, Result};
-use archive::{Entry, Kind};
+use archive::{Entry, Kind, Piece};
 use sha2::{Digest, Sha256};
 
 /// Compares two tar archives as trees: path, type, mode, owner, link target, device, content, names of one file, and
@@ -119,11 +119,15 @@ fn load(path: &Path, args: &Args) -> Result<BTreeMap<String, Facts>> {
             facts.insert("time", real.mtime.to_string());
         }
         if let Some(names) = names.get(real.path.as_slice()) {
-            let names: Vec<String> = names
-                .iter()
-                .map(|name| name.escape_ascii().to_string())
-                .collect();
-            facts.insert("names", names.join(" = "));
+            // All of them once: a file may have thousands.
+            let text = match names.first() {
+                Some(first) if **first != *entry.path => first.escape_ascii().to_string(),
+                _ => {
+                    let names = names.iter().map(|name| name.escape_ascii().to_string());
+                    names.collect::<Vec<_>>().join(" = ")
+                }
+            };
+            facts.insert("names", text);
         }
         tree.insert(shown, facts);
     }
@@ -144,10 +148,18 @@ fn facts(entry: &Entry, file: &mut File) -> Result<Facts> {
     let mut facts = Facts::new();
     let kind = match &entry.kind {
         Kind::File { offset, len } => {
-            facts.insert(
-                "content",
-                format!("{len} bytes {}", digest(file, *offset, *len)?),
-            );
+            let whole = Piece {
+                at: 0,
+                len: *len,
+                offset: *offset,
+            };
+            let digest = digest(file, &[whole])?;
+            facts.insert("content", format!("{len} bytes {digest}"));
+            "file".to_owned()
+        }
+        Kind::Sparse { len, pieces } => {
+            let digest = digest(file, pieces)?;
+            facts.insert("content", format!("{len} bytes {digest}"));
             "file".to_owned()
         }
         Kind::Dir => "directory".to_owned(),
@@ -170,16 +182,45 @@ fn facts(entry: &Entry, file: &mut File) -> Result<Facts> {
     Ok(facts)
 }
 
-fn digest(file: &mut File, offset: u64, len: u64) -> Result<String> {
-    file.seek(SeekFrom::Start(offset))?;
+/// A digest of a file's blocks that are not zeros, each with its place: the same whether or not zeros are holes.
+fn digest(file: &mut File, pieces: &[Piece]) -> Result<String> {
     let mut hasher = Sha256::new();
-    let copied = io::copy(&mut file.take(len), &mut hasher)?;
-    if copied != len {
-        bail!("the archive ends within a file");
+    let mut block = (0, Vec::new());
+    let mut put = |(number, bytes): &(u64, Vec<u8>)| {
+        if bytes.iter().any(|b| *b != 0) {
+            hasher.update(number.to_le_bytes());
+            // Zeros at its end are a hole in another archive.
+            let end = bytes.iter().rposition(|b| *b != 0).unwrap_or(0);
+            hasher.update(bytes.get(..=end).unwrap_or_default());
+        }
+    };
+    let mut buffer = vec![0; BLOCK];
+    for piece in pieces {
+        file.seek(SeekFrom::Start(piece.offset))?;
+        let (mut at, mut left) = (piece.at, piece.len);
+        while left > 0 {
+            let (number, into) = (at / BLOCK_LEN, at % BLOCK_LEN);
+            let take = BLOCK_LEN.saturating_sub(into).min(left);
+            let chunk = buffer.get_mut(..usize::try_from(take)?).unwrap_or_default();
+            file.read_exact(chunk)
+                .context("the archive ends within a file")?;
+            if number != block.0 {
+                put(&block);
+                block = (number, Vec::new());
+            }
+            block.1.resize(usize::try_from(into)?, 0);
+            block.1.extend_from_slice(chunk);
+            at = at.saturating_add(take);
+            left = left.saturating_sub(take);
+        }
     }
+    put(&block);
     Ok(hasher
         .finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
 }
+
+const BLOCK: usize = 4096;
+const BLOCK_LEN: u64 = 4096;

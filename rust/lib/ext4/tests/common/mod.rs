@@ -11,7 +11,7 @@ use ext4::{layout, Error, Layout, Params, Size};
 use mkext4::reader::Fs;
 use mkext4::spec::Inode;
 use plan::{Body, Plan, Reader};
-use tree::{Kind, Source, Tree};
+use tree::{Kind, Tree};
 
 pub(crate) const UUID: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const SEED: &str = "11111111-2222-4333-8444-666666666666";
@@ -57,6 +57,25 @@ impl Scene {
         self.data.extend_from_slice(data);
         let len = data.len() as u64;
         self.add(path, archive::Kind::File { offset, len }, 0o644)
+    }
+
+    /// A file of `len` bytes with holes, of which `parts` says where its data is.
+    pub(crate) fn holes(
+        &mut self,
+        path: impl AsRef<[u8]>,
+        len: u64,
+        parts: &[(u64, Vec<u8>)],
+    ) -> &mut archive::Entry {
+        let mut pieces = Vec::new();
+        for (at, data) in parts {
+            pieces.push(archive::Piece {
+                at: *at,
+                len: data.len() as u64,
+                offset: self.data.len() as u64,
+            });
+            self.data.extend_from_slice(data);
+        }
+        self.add(path, archive::Kind::Sparse { len, pieces }, 0o644)
     }
 
     pub(crate) fn link(&mut self, path: &str, target: &str) {
@@ -150,10 +169,14 @@ pub(crate) fn walk(fs: &Fs<&[u8]>) -> BTreeMap<Vec<u8>, (u32, u8)> {
     found
 }
 
-/// What a file's bytes are: those of `source`.
-pub(crate) fn content(inputs: &[Vec<u8>], source: Source) -> &[u8] {
-    let start = source.offset as usize;
-    &inputs[source.input][start..start + source.len as usize]
+/// What a file's bytes are.
+pub(crate) fn content(inputs: &[Vec<u8>], kind: &Kind) -> Vec<u8> {
+    let mut bytes = vec![0; kind.file_len().unwrap() as usize];
+    for (at, source) in kind.pieces() {
+        let (at, start, len) = (at as usize, source.offset as usize, source.len as usize);
+        bytes[at..at + len].copy_from_slice(&inputs[source.input][start..start + len]);
+    }
+    bytes
 }
 
 /// Both independent readers see `tree` in `image`; `inputs` are those of the tree.
@@ -176,10 +199,10 @@ pub(crate) fn same(tree: &Tree, inputs: &[Vec<u8>], image: &[u8]) {
         let inode = fs.inode(*number).unwrap();
         let name = path.escape_ascii();
         let (kind, word) = match &entry.kind {
-            Kind::File(source) => {
-                assert_eq!(inode.size, source.len, "{name}");
+            Kind::File(_) | Kind::Sparse(_) => {
+                assert_eq!(Some(inode.size), entry.kind.file_len(), "{name}");
                 let data = fs.read_file(*number).unwrap();
-                assert!(data == content(inputs, *source), "{name}");
+                assert!(data == content(inputs, &entry.kind), "{name}");
                 (1, 0x8000)
             }
             Kind::Dir => (2, 0x4000),
@@ -237,9 +260,9 @@ fn seen_by_view(view: &ext4_view::Ext4, path: &[u8], kind: &Kind, inputs: &[Vec<
     let full = [b"/", path].concat();
     let at = ext4_view::Path::try_from(&full[..]).unwrap();
     match kind {
-        Kind::File(source) => {
+        Kind::File(_) | Kind::Sparse(_) => {
             let data = view.read(at).unwrap();
-            assert!(data == content(inputs, *source));
+            assert!(data == content(inputs, kind));
         }
         Kind::Symlink { target } => {
             let read = view.read_link(at).unwrap();
