@@ -63,12 +63,11 @@ impl Bundle<File> {
 impl<R: Read + Seek> Bundle<R> {
     /// Checks the bundle in `reader`.
     pub(crate) fn check(mut reader: R) -> anyhow::Result<Self> {
-        refuse_compressed(&mut reader)?;
-        let entries = archive::index(&mut reader)?;
         let mut found = [(BOOT, None), (ROOT, None), (VERSION, None)];
-        for entry in &entries {
+        // One member after another: nothing is kept of what does not belong here, however much there is of it.
+        for entry in archive::list(&mut reader)? {
+            let entry = entry?;
             let name = String::from_utf8_lossy(&entry.path);
-            // archive::index has refused a name that comes twice.
             let Some((_, span)) = found.iter_mut().find(|(known, _)| *known == name) else {
                 bail!("member {name:?}: an update has {BOOT}, {ROOT} and {VERSION} only");
             };
@@ -76,6 +75,7 @@ impl<R: Read + Seek> Bundle<R> {
                 bail!("member {name} is not a regular file");
             };
             ensure!(len > 0, "member {name} is empty");
+            ensure!(span.is_none(), "member {name} comes twice");
             *span = Some(Span { offset, len });
         }
         let span = |at: usize| {
@@ -97,25 +97,6 @@ impl<R: Read + Seek> Bundle<R> {
         self.reader.seek(SeekFrom::Start(span.offset))?;
         Ok(self.reader.by_ref().take(span.len))
     }
-}
-
-/// Says so, rather than that a header is bad.
-fn refuse_compressed<R: Read + Seek>(reader: &mut R) -> anyhow::Result<()> {
-    reader.rewind()?;
-    let mut magic = Vec::new();
-    reader.by_ref().take(6).read_to_end(&mut magic)?;
-    for (start, name) in [
-        (&[0x28, 0xb5, 0x2f, 0xfd][..], "zstd"),
-        (&[0x1f, 0x8b], "gzip"),
-        (b"\xfd7zXZ\0", "xz"),
-    ] {
-        ensure!(
-            !magic.starts_with(start),
-            "compressed by {name}, want a plain tar: decompress it first"
-        );
-    }
-    reader.rewind()?;
-    Ok(())
 }
 
 fn read_version<R: Read + Seek>(reader: &mut R, span: Span) -> anyhow::Result<String> {

@@ -69,7 +69,12 @@ impl Node {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_manageboot"))
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manageboot"));
+        command
             .arg("--grubenv")
             .arg(self.path("grubenv"))
             .arg("--partitions")
@@ -78,9 +83,8 @@ impl Node {
             .arg(self.path("dev"))
             .arg("--cmdline")
             .arg(self.path("cmdline"))
-            .args(args)
-            .output()
-            .unwrap()
+            .args(args);
+        command
     }
 
     fn ok(&self, args: &[&str]) -> String {
@@ -313,6 +317,67 @@ fn bundles_that_are_refused() {
     ] {
         let bundle = node.write("update.tar", bytes);
         let why = node.refused(&["upgrade-install", &bundle], 1);
+        assert!(why.contains(want), "{why}");
+    }
+}
+
+/// An update comes from outside: what does not belong into one costs no memory, however much there is of it.
+#[test]
+fn strange_bundles_are_refused_in_little_memory() {
+    let node = Node::new();
+    node.reboot();
+    // A name of 4095 bytes with 2000 folders, and a link with thousands of others to it.
+    let entry = |path: &str, kind| Entry::new(path, kind, 0o644);
+    let empty = || Kind::File { offset: 0, len: 0 };
+    let deep = (0..400).map(|n| entry(&format!("{n:05}{}", "/a".repeat(2045)), empty()));
+    let link = entry(
+        "s",
+        Kind::Symlink {
+            target: vec![b't'; 4095],
+        },
+    );
+    let hard = (0..4000).map(|n| {
+        entry(
+            &format!("h{n}"),
+            Kind::HardLink {
+                target: b"s".to_vec(),
+            },
+        )
+    });
+    let twice = ["boot.img", "boot.img"].map(|name| entry(name, Kind::File { offset: 0, len: 1 }));
+    let cases: [(Vec<Entry>, &str); 3] = [
+        (
+            deep.collect(),
+            "an update has boot.img, root.img and VERSION.TXT only",
+        ),
+        (
+            [link].into_iter().chain(hard).collect(),
+            "an update has boot.img",
+        ),
+        (twice.into(), "member boot.img comes twice"),
+    ];
+    for (entries, want) in cases {
+        let mut writer = Writer::new(Vec::new());
+        for entry in &entries {
+            let len = if entry.kind == (Kind::File { offset: 0, len: 1 }) {
+                1
+            } else {
+                0
+            };
+            writer.append(entry, &[7][..len]).unwrap();
+        }
+        let bundle = node.write("update.tar", &writer.finish().unwrap());
+        let command = node.command(&["upgrade-install", &bundle]);
+        // 48 MiB of address space.
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -v 49152 && exec \"$0\" \"$@\""]);
+        let output = limited
+            .arg(command.get_program())
+            .args(command.get_args())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let why = String::from_utf8(output.stderr).unwrap();
         assert!(why.contains(want), "{why}");
     }
 }
