@@ -28,6 +28,7 @@ COMMON_CARDS_COMPONENTS = {
 COMMON_SSH_COMPONENTS = {
     "//components:common/nftables/ssh.nft": "/etc/nftables.d/ssh.nft",
     "//components:common/ssh/10-image.conf": "/etc/ssh/sshd_config.d/10-image.conf",
+    "//components:common/ssh/after-firewall.conf": "/usr/lib/systemd/system/ssh.service.d/50-firewall.conf",
     "//components:common/ssh/ssh-host-keys.service": "/usr/lib/systemd/system/ssh-host-keys.service",
 }
 
@@ -36,6 +37,7 @@ COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
     "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
     "//components:common/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
     "//components:common/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
+    "//components:common/ssh/60-users.conf": "/etc/ssh/sshd_config.d/60-users.conf",
     "//components:common/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",
     "//components:common/sudo/admin": "/etc/sudoers.d/admin:0440",
 }

@@ -1,6 +1,22 @@
 #!/bin/sh
 # Step of the Dockerfiles: remove what a read-only machine has no use for.
 set -eu
+# What installs packages, and the interpreter that nothing else needs: nothing is ever installed here. Licences stay.
+for package in adduser apt debconf debian-archive-keyring dpkg init-system-helpers libapt-pkg7.0 libtext-charwidth-perl \
+    libtext-wrapi18n-perl linux-base perl-base runit-helper sensible-utils sqv ucf; do
+    for list in "/var/lib/dpkg/info/$package.list" "/var/lib/dpkg/info/$package:amd64.list"; do
+        [ -e "$list" ] || continue
+        while read -r path; do
+            case $path in */copyright) continue ;; esac
+            [ -d "$path" ] || rm -f "$path"
+        done <"$list"
+    done
+done
+grep -rlIE '^#! */usr/bin/(env )?perl' /usr/bin /usr/sbin /usr/lib /etc | tr '\n' '\0' | xargs -0 rm -f
+
+# Programs run with the rights of who starts them. sudo is what an operator has; nothing else hands out rights.
+find / -xdev -type f -perm /6000 ! -path /usr/bin/sudo -exec chmod ug-s {} +
+
 # Documentation (licences stay), translations, editor syntax files, the sources of the hardware database, package caches.
 find /usr/share/doc -mindepth 1 ! -type d ! -name copyright -delete
 find /usr/share/doc -mindepth 1 -type d -empty -delete

@@ -115,6 +115,58 @@ fn users() {
     assert_eq!(open, want, "accounts with a password");
 }
 
+/// Whoever runs these gets rights that are not his.
+#[test]
+fn rights() {
+    let tree = tree();
+    let raised: Vec<String> = tree
+        .iter()
+        .filter(|(_, entry)| entry["type"] == "file")
+        .filter(|(_, entry)| {
+            let mode = u32::from_str_radix(entry["mode"].as_str().unwrap(), 8).unwrap();
+            mode & 0o6000 != 0 || entry.to_string().contains("security.capability")
+        })
+        .map(|(path, _)| format!("/{path}"))
+        .collect();
+    assert_eq!(listed("setuid"), raised, "left: README, right: the image");
+    for gone in ["perl", "apt", "apt-get", "dpkg"] {
+        assert!(!tree.contains_key(&format!("usr/bin/{gone}")), "{gone}");
+    }
+    assert!(tree.contains_key("usr/bin/bash"));
+}
+
+/// What listens does not start without a firewall.
+#[test]
+fn listeners() {
+    let tree = tree();
+    let units = fs::read_to_string(env!("UNITS")).unwrap();
+    let mut there = Vec::new();
+    for pair in env!("LISTENERS").split_whitespace() {
+        let (unit, file) = pair.split_once('=').unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        for want in ["Requires=", "After="] {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(want));
+            let mut names = lines.flat_map(str::split_whitespace);
+            assert!(
+                names.any(|name| name == "nftables.service"),
+                "{unit}: {want}"
+            );
+        }
+        if units.lines().any(|line| line == unit) {
+            let dropin = format!("usr/lib/systemd/system/{unit}.d/50-firewall.conf");
+            let own = format!("usr/lib/systemd/system/{unit}");
+            assert!(
+                tree.contains_key(&dropin) || file.ends_with(&format!("/{unit}")),
+                "{unit}"
+            );
+            assert!(tree.contains_key(&own), "{unit}");
+            there.push(unit.to_owned());
+        }
+    }
+    assert_eq!(listed("listeners"), there, "left: README, right: the image");
+    assert!(units.lines().any(|line| line == "nftables.service"));
+}
+
 #[test]
 fn ports() {
     let mut ports = BTreeSet::new();

@@ -95,6 +95,21 @@ const COMMON: &[Check] = &[
         "the firewall drops what it does not know",
         "nft list chain inet filter input | grep -q 'policy drop'",
     ),
+    prints(
+        "what listens on the network requires the firewall",
+        "for p in $(ss -Hlntp | grep -Ev ' (127[.]|\\[::1\\])' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do \
+         u=$(grep -o '[^/]*[.]service' /proc/$p/cgroup | head -n 1); systemctl show -P Requires $u | grep -qw nftables.service || echo $p $u; done",
+        "",
+    ),
+    succeeds(
+        "one address may not take all connections",
+        "nft list chain inet filter crowd | grep -q 'ct count over 128'",
+    ),
+    prints(
+        "only root makes user namespaces",
+        "cat /proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+    ),
     fails(
         "no ssh host key came with the image",
         "ls /etc/ssh | grep ssh_host",
@@ -158,6 +173,11 @@ pub(crate) const SLOTS: &[Check] = &[
 /// Production images that somebody can log in to.
 pub(crate) const PRODUCTION: &[Check] = &[
     prints("the name came from the medium", "hostname", "boot-test"),
+    fails(
+        "a medium that nobody signed does not change the owner",
+        "d=$(mktemp -d) && echo hostname=evil >$d/config.ini && config_tool ingest --medium $d",
+        "it is not signed",
+    ),
     prints("root is locked", "passwd -S root | cut -d' ' -f2", "L"),
     prints(
         "no getty runs",

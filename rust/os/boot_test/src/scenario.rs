@@ -182,6 +182,18 @@ pub(crate) fn root_over_ssh(login: &Login, setting: &Setting) -> Result<()> {
     Ok(())
 }
 
+/// In a shell that is no login shell, with sudo and without.
+fn finds_programs(login: &Login) -> Result<()> {
+    let output = login.run("command -v manageboot && sudo -n manageboot current")?;
+    ensure!(
+        output.status == 0 && output.text == "/opt/ic/bin/manageboot\nA",
+        "status {}: {}",
+        output.status,
+        output.text
+    );
+    Ok(())
+}
+
 /// Waits for the end of a guest that was told to power off.
 fn shut_down(vm: &Vm, setting: &Setting) -> Result<()> {
     let event = vm.qmp()?.wait_event("SHUTDOWN", setting.within(30))?;
@@ -226,6 +238,10 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
         bail!("{error:#}; the console ends with:\n{}", vm.console().tail());
     }
     report.stage("admin logged in with the key of the CONFIG medium");
+    report.check(
+        "a command over ssh finds the node's programs",
+        finds_programs(&admin),
+    );
     let log = setting.log.with_file_name("session.log");
     let session = admin.session("sudo /bin/sh", &log)?;
     let shell = Shell::take_over(&session.console, setting.within(20))?;

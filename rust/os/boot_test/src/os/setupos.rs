@@ -127,6 +127,11 @@ fn screen(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     let hashed = setting.within(BOOT.saturating_mul(2));
     let rest = vm.console().expect("setupos: images verified", hashed)?;
     report.stage("the images are verified");
+    let quiet = match rest.contains("Job setupos-status") {
+        false => Ok(()),
+        true => Err(format!("the console says\n{rest}")),
+    };
+    report.check("systemd paints nothing below the status", quiet);
     for image in ["guest-os", "host-os"] {
         report.check(
             &format!("image {image} is verified"),
