@@ -10,6 +10,7 @@
 //! - A header that is not there in [`Limits::head`] ends its connection; a header larger than 16 KiB is answered 431.
 //! - No connection lives longer than [`Limits::lifetime`], whatever it does. Clients that keep one open connect again.
 //! - Connections take turns, one request each: a thousand requests sent at once keep nobody else waiting for all of them.
+//! - A client that reads no answers gets few: 64 KiB wait for it in the kernel, and no more are computed.
 //! - Bodies of requests are not read: nothing here asks for one.
 //!
 //! What happened is counted ([`Counters`]). How many connections one address may have is the firewall's business.

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -21,8 +22,12 @@ use crate::{is_own_want, Limits};
 
 /// Larger headers are refused; none that a probe or a browser sends comes near.
 const MOST_HEAD: usize = 16 * 1024;
+/// Answers that wait for a client to read them.
+const SEND_BUFFER: usize = 32 * 1024;
 /// For an answer that is on its way when a connection is told to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Connections that were told to end and have not yet; fewer than [`RESERVE`](crate::RESERVE).
+const MOST_ENDING: usize = 32;
 /// Wait when the machine has no room for a connection and we have none to give up.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -86,8 +91,8 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     count(&counters.0.accepted);
-                    while connections.tasks.len() >= limits.connections.get() {
-                        connections.end_oldest(&counters).await;
+                    while connections.oldest_first.len() >= limits.connections.get() {
+                        connections.end_oldest(&counters);
                     }
                     let service = TowerToHyperService::new(router.clone());
                     let one = connection(stream, service, limits, counters.clone(), told.clone());
@@ -98,7 +103,8 @@ pub async fn serve(
             Some(ended) = connections.tasks.join_next() => connections.ended(ended),
             () = &mut stop => break,
         }
-        let open = connections.tasks.len();
+        connections.settle().await;
+        let open = connections.oldest_first.len();
         counters.0.open.store(open, Ordering::Relaxed);
     }
     drop(listener);
@@ -113,10 +119,12 @@ async fn not_accepted(error: &io::Error, connections: &mut Connections, counters
         return;
     }
     count(&counters.0.not_accepted);
-    if connections.tasks.is_empty() {
-        tokio::time::sleep(PAUSE).await;
-    } else {
-        connections.end_oldest(counters).await;
+    connections.end_oldest(counters);
+    // Let go of before the next try.
+    match tokio::time::timeout(PAUSE, connections.tasks.join_next()).await {
+        Ok(Some(ended)) => connections.ended(ended),
+        Ok(None) => tokio::time::sleep(PAUSE).await,
+        Err(_) => {}
     }
 }
 
@@ -149,8 +157,8 @@ impl Connections {
         }
     }
 
-    /// Closes the oldest connection, unless one ends by itself meanwhile.
-    async fn end_oldest(&mut self, counters: &Counters) {
+    /// Tells the oldest connection to end, which it does when its turn comes. Not waited for: all others have theirs before.
+    fn end_oldest(&mut self, counters: &Counters) {
         while let Some((_, task)) = self.oldest_first.pop_first() {
             if !task.is_finished() {
                 count(&counters.0.made_room);
@@ -158,8 +166,15 @@ impl Connections {
                 break;
             }
         }
-        if let Some(ended) = self.tasks.join_next().await {
-            self.ended(ended);
+    }
+
+    /// Waits when too many that were told to end are still there: they have descriptors.
+    async fn settle(&mut self) {
+        while self.tasks.len() > self.oldest_first.len().saturating_add(MOST_ENDING) {
+            match self.tasks.join_next().await {
+                Some(ended) => self.ended(ended),
+                None => return,
+            }
         }
     }
 }
@@ -174,6 +189,9 @@ async fn connection(
 ) {
     // Answers are single small writes; one that waits for more is only late.
     let _ = stream.set_nodelay(true);
+    // The kernel would take megabytes of answers for a client that asks on and on and reads none. What it does not take is not
+    // computed. A socket that refuses is one that is gone.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
     // One request of each connection in turn: who sends a thousand at once waits for the others a thousand times.
     let service = service_fn(move |request| {
         let service = service.clone();

@@ -11,6 +11,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::routing::get;
@@ -25,6 +27,8 @@ const LONG: Duration = Duration::from_secs(3600);
 struct Server {
     address: SocketAddr,
     counters: Counters,
+    /// How many large ones were begun.
+    answers: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -42,6 +46,8 @@ impl Server {
         };
         let (stop, stopped) = oneshot::channel();
         let theirs = counters.clone();
+        let begun = Arc::new(AtomicU64::new(0));
+        let answers = Arc::clone(&begun);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -49,7 +55,10 @@ impl Server {
                 .unwrap();
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let large = || async { "x".repeat(1 << 20) };
+                let large = move || {
+                    answers.fetch_add(1, Ordering::SeqCst);
+                    async { "x".repeat(10_000) }
+                };
                 let router = Router::new()
                     .route("/", get(|| async { "hello\n" }))
                     .route("/large", get(large));
@@ -60,6 +69,7 @@ impl Server {
         Self {
             address,
             counters,
+            answers: begun,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -144,10 +154,12 @@ fn a_connection_has_its_time() {
     let server = Server::start(100, LONG, Duration::from_millis(300));
     // It asks for far more than the sockets hold, and reads nothing.
     let mut deaf = server.connect();
-    for _ in 0..20 {
-        deaf.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
-    }
+    let ask = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4000);
+    // It is at its end when the server closes.
+    let _ = deaf.write_all(&ask);
+    wait_until("it is given up", || server.counters.timed_out() == 1);
+    let answers = server.answers.load(Ordering::SeqCst);
+    assert!((1..1000).contains(&answers), "{answers} of 4000");
     // It sends a body that never ends.
     let mut endless = server.connect();
     endless
