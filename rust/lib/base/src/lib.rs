@@ -4,8 +4,10 @@
 //!
 //! | module    | for                                                                     |
 //! |-----------|-------------------------------------------------------------------------|
+//! | [`holes`] | where a file has data, and copies that keep its holes                   |
 //! | [`lines`] | what a program prints, as lines, with work and memory bounded           |
 //! | [`path`]  | names and paths that an input gave, put below a folder and never outside |
 
+pub mod holes;
 pub mod lines;
 pub mod path;
