@@ -44,6 +44,8 @@ struct State {
     /// Printed text; all before `cursor` has been found by somebody.
     text: Vec<u8>,
     cursor: usize,
+    /// Bytes that `text` has lost at its beginning.
+    dropped: usize,
     /// Counts the changes of `text`.
     version: u64,
     /// Set when nothing more can come, with the reason.
@@ -87,21 +89,33 @@ impl State {
         if drop > 0 {
             self.text.drain(..drop.min(self.text.len()));
             self.cursor = self.cursor.saturating_sub(drop);
+            // Nobody waits for 2^64 bytes of a console.
+            self.dropped = self.dropped.saturating_add(drop);
         }
     }
 
-    /// The earliest of `texts` in what is unread: its index, start and end within the unread part.
-    fn find(&self, texts: &[&str]) -> Option<(usize, usize, usize)> {
-        let unread = self.unread();
+    /// The earliest of `texts` in what is unread: its index, start and end within the unread part. `searched` counts the bytes,
+    /// from the console's first one, in which none of them begins.
+    fn find(&self, texts: &[&str], searched: usize) -> Option<(usize, usize, usize)> {
+        let from = searched
+            .saturating_sub(self.dropped)
+            .saturating_sub(self.cursor);
+        let new = self.unread().get(from..).unwrap_or_default();
         texts
             .iter()
             .enumerate()
             .filter_map(|(index, text)| {
-                let at = position(unread, text.as_bytes())?;
+                let at = position(new, text.as_bytes())?.saturating_add(from);
                 Some((at, index, at.saturating_add(text.len())))
             })
             .min()
             .map(|(at, index, end)| (index, at, end))
+    }
+
+    /// In how many bytes, from the console's first one, no text of at most `longest` bytes begins, if none was found.
+    fn searched(&self, longest: usize) -> usize {
+        let end = self.dropped.saturating_add(self.text.len());
+        end.saturating_sub(longest)
     }
 
     fn tail(&self) -> String {
@@ -201,15 +215,18 @@ impl Console {
     pub fn expect_any(&self, texts: &[&str], deadline: Deadline) -> Result<(usize, String)> {
         let mut state = self.shared.lock();
         let mut seen = None;
+        // A talkative guest must not have all it said searched again for every piece.
+        let longest = texts.iter().chain(&FATAL_TEXTS).map(|t| t.len()).max();
+        let mut searched = 0;
         loop {
             if seen != Some(state.version) {
-                if let Some((index, start, end)) = state.find(texts) {
+                if let Some((index, start, end)) = state.find(texts, searched) {
                     let before = state.unread().get(..start).unwrap_or_default();
                     let before = String::from_utf8_lossy(before).into_owned();
                     state.cursor = state.cursor.saturating_add(end);
                     return Ok((index, before));
                 }
-                if let Some((index, ..)) = state.find(&FATAL_TEXTS) {
+                if let Some((index, ..)) = state.find(&FATAL_TEXTS, searched) {
                     return Err(VmError::Fatal {
                         found: FATAL_TEXTS.get(index).copied().unwrap_or("").to_owned(),
                         wanted: list(texts),
@@ -217,6 +234,7 @@ impl Console {
                     });
                 }
                 seen = Some(state.version);
+                searched = state.searched(longest.unwrap_or(0)); // there are always some
             }
             if let Some(reason) = state.stopped.clone() {
                 return Err(VmError::Stopped {
@@ -345,6 +363,29 @@ mod tests {
         guest.write_all(b"end").unwrap();
         console.expect("end", soon()).unwrap();
         assert!(console.shared.lock().text.len() <= KEEP + 4096);
+    }
+
+    #[test]
+    fn a_text_is_found_however_it_comes() {
+        let flood = b"x".repeat(3 * KEEP);
+        for cut in 0..=4 {
+            let shared = Shared::default();
+            let mut stripper = Stripper::default();
+            let mut searched = 0;
+            for piece in [&flood[..], &b"need"[..cut], &b"need"[cut..], b"x"] {
+                for part in piece.chunks(100_000) {
+                    shared.append(&mut stripper, part);
+                    let state = shared.lock();
+                    let found = state.find(&["need", "longer than that"], searched);
+                    let whole = state.find(&["need", "longer than that"], 0);
+                    assert_eq!(found, whole, "{cut}");
+                    if found.is_none() {
+                        searched = state.searched(16);
+                    }
+                }
+            }
+            assert!(shared.lock().find(&["need"], searched).is_some());
+        }
     }
 
     #[test]

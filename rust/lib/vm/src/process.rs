@@ -13,6 +13,8 @@ use crate::{Deadline, Result, VmError};
 
 /// How often a child is looked at while its end is awaited.
 const POLL: Duration = Duration::from_millis(20);
+/// So much of the end of a program's messages is shown.
+const MOST_ERRORS: u64 = 64 << 10;
 
 /// A running program with its standard error in an unnamed file; killed when dropped.
 #[derive(Debug)]
@@ -81,8 +83,9 @@ impl Process {
     pub(crate) fn errors(&self) -> String {
         let mut text = Vec::new();
         let read = self.stderr.try_clone().and_then(|mut file| {
-            file.seek(SeekFrom::Start(0))?;
-            file.take(64 << 10).read_to_end(&mut text)
+            let len = file.seek(SeekFrom::End(0))?;
+            file.seek(SeekFrom::Start(len.saturating_sub(MOST_ERRORS)))?; // all, if it is short
+            file.take(MOST_ERRORS).read_to_end(&mut text)
         });
         match read {
             Ok(_) => String::from_utf8_lossy(&text).trim().to_owned(),
