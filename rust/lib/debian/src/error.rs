@@ -78,7 +78,7 @@ pub enum Error {
         /// Its last words.
         output: String,
         /// Advice.
-        hint: &'static str,
+        hint: String,
     },
     /// Files made now are older than the time that stands for now.
     #[error("--timestamp {timestamp} lies in this machine's future ({now}): set its clock, or choose an earlier time")]

@@ -7,10 +7,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use base::lines::Lines;
 use sandbox::{Command, Finished, Sandbox};
 
 use crate::error::Error;
 use crate::lock::Lock;
+
+/// No line of a program's progress is longer.
+const LONGEST_LINE: usize = 4096;
 
 /// What to install where.
 #[derive(Clone, Copy, Debug)]
@@ -53,16 +57,17 @@ pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<P
     let command = mmdebstrap(lock, &repository, &root)
         .env("SOURCE_DATE_EPOCH", timestamp.to_string())
         .env("TMPDIR", tmp.as_os_str());
-    let mut lines = Lines::default();
+    let mut lines = Lines::new(LONGEST_LINE);
     let finished = isolation.run(&command, |bytes| {
-        lines.push(bytes, &mut |line| {
+        lines.push(bytes, |line| {
+            let line = String::from_utf8_lossy(line);
             if let Some(step) = line.strip_prefix("I: ").filter(|s| is_step(s)) {
                 progress(step.trim_end_matches('.'));
             }
         });
         Ok(())
     })?;
-    check("mmdebstrap", &finished)?;
+    check("mmdebstrap", &finished, work)?;
     Ok(root)
 }
 
@@ -109,7 +114,8 @@ fn environment(command: Command) -> Command {
 
 fn copy_debs(lock: &Lock, debs: &[PathBuf], to: &Path) -> Result<(), Error> {
     for (package, deb) in lock.packages.iter().zip(debs) {
-        let file = to.join(package.file_name());
+        let file = base::path::join_name(to, package.file_name())
+            .map_err(|error| Error::Lock(format!("package {}: {error}", package.name)))?;
         if file.exists() {
             return Err(Error::Lock(format!(
                 "two packages have the file name {}",
@@ -127,7 +133,7 @@ fn list_debs(isolation: &Sandbox, repository: &Path) -> Result<(), Error> {
         .args(["-c", "apt-ftparchive packages . >Packages"])
         .cwd(repository);
     let finished = isolation.run(&command, |_| Ok(()))?;
-    check("apt-ftparchive", &finished)?;
+    check("apt-ftparchive", &finished, repository)?;
     let file = repository.join("Packages");
     let text = fs::read_to_string(&file).map_err(Error::io("read the package index"))?;
     let mut paragraphs: Vec<&str> = text
@@ -140,7 +146,7 @@ fn list_debs(isolation: &Sandbox, repository: &Path) -> Result<(), Error> {
     fs::write(&file, text).map_err(Error::io("write the package index"))
 }
 
-fn check(what: &'static str, finished: &Finished) -> Result<(), Error> {
+fn check(what: &'static str, finished: &Finished, work: &Path) -> Result<(), Error> {
     if finished.success() {
         return Ok(());
     }
@@ -148,7 +154,10 @@ fn check(what: &'static str, finished: &Finished) -> Result<(), Error> {
     Err(Error::Install {
         what,
         status: finished.code,
-        hint: hint(finished.code, &output),
+        hint: match sandbox::Room::of(work) {
+            Ok(room) if sandbox::says_full(&output) => room.to_string(),
+            _ => hint(finished.code, &output).to_owned(),
+        },
         output: telling_lines(&output),
     })
 }
@@ -190,8 +199,8 @@ fn hint(status: i32, output: &str) -> &'static str {
     let any = |words: &[&str]| words.iter().any(|w| output.contains(w));
     if status == 127 || any(&["not found\nsh:", "apt-ftparchive: not found"]) {
         "install the packages mmdebstrap, apt and apt-utils, or build in the container"
-    } else if any(&["No space left on device", "Cannot allocate memory"]) {
-        "the tree is made in memory, at most half of it: close other programs or use a larger machine"
+    } else if any(&["Cannot allocate memory"]) {
+        "there is too little memory: close other programs, use a larger machine, or make the tree on a disk (--work-dir)"
     } else if any(&["unmet dependencies", "Unable to locate package", "Depends:"]) {
         "the lock lacks a package that another needs: run the lock's target again"
     } else if any(&["error processing package", "post-installation script"]) {
@@ -203,35 +212,9 @@ fn hint(status: i32, output: &str) -> &'static str {
     }
 }
 
-/// Output put together into lines.
-#[derive(Debug, Default)]
-struct Lines {
-    rest: Vec<u8>,
-}
-
-impl Lines {
-    fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(&str)) {
-        self.rest.extend_from_slice(bytes);
-        while let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            each(String::from_utf8_lossy(&line).trim_end());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_come_whole() {
-        let mut lines = Lines::default();
-        let mut got = Vec::new();
-        for part in ["I: on", "e\nI: two\n", "rest"] {
-            lines.push(part.as_bytes(), &mut |l| got.push(l.to_owned()));
-        }
-        assert_eq!(got, ["I: one", "I: two"]);
-    }
 
     #[test]
     fn the_error_is_shown_though_dpkg_goes_on() {
@@ -251,6 +234,6 @@ mod tests {
     fn advice() {
         let output = "dpkg: error processing package chrony (--configure):\n post-installation script failed";
         assert!(hint(1, output).starts_with("the maintainer script"));
-        assert!(hint(1, "E: write: No space left on device").contains("memory"));
+        assert!(hint(1, "fork: Cannot allocate memory").contains("--work-dir"));
     }
 }

@@ -76,6 +76,14 @@ impl Package {
     }
 }
 
+/// A letter or digit, then those and `-._~+`.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._~+".contains(c))
+}
+
 /// A lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +138,12 @@ impl Lock {
     /// Reads and checks a lock.
     pub fn read(text: &str) -> Result<Self, Error> {
         let lock: Self = serde_json::from_str(text).map_err(|e| Error::Lock(e.to_string()))?;
+        // Both are words of command lines.
+        for (what, got) in [("suite", &lock.suite), ("architecture", &lock.architecture)] {
+            if !is_word(got) {
+                return Err(Error::Lock(format!("bad {what} `{got}`")));
+            }
+        }
         lock.packages.iter().try_for_each(Package::check)?;
         for list in [
             lock.packages.iter().map(|p| &p.path).collect::<Vec<_>>(),
@@ -291,6 +305,12 @@ mod tests {
     fn hostile_locks() {
         let good = lock(&[("aa", "1")]).write().unwrap();
         for (from, to) in [
+            ("\"trixie\"", "\"--setup-hook=x\""),
+            ("\"trixie\"", "\"\""),
+            (
+                "\"architecture\": \"amd64\",\n",
+                "\"architecture\": \"amd64,all\",\n",
+            ),
             ("pool/main/x/", "../"),
             ("pool/main/x/", "/pool/"),
             ("pool/main/x/", "pool//"),
