@@ -46,9 +46,9 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     )
     .map_err(|e| Error::setup(format!("mount the root {}", root.to_string_lossy()), e))?;
     let root_fd = open_dir(root)?;
-    scripts(&root_fd, &spec.scripts)?;
     // /proc goes last: until then the host's leads to open folders by number.
     devices(&root_fd)?;
+    scripts(&root_fd, &spec.scripts)?;
     let sys = at(&root_fd, OsStr::new("/sys"))?;
     mount_tmpfs(&sys, "mode=555", MsFlags::MS_RDONLY)?;
     extra_mounts(spec, &root_fd)?;
