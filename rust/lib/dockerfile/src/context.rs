@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::ignore::Ignore;
-use crate::paths;
 
 /// No ignore file or first line is longer than this.
 const MAX_TEXT: u64 = 1 << 20;
@@ -61,19 +60,18 @@ impl Context {
                     )));
                 }
             };
-            let normal = paths::inside(path).filter(|path| !path.is_empty());
-            let Some(path) = normal.filter(|normal| normal == path) else {
+            if base::path::check(path.as_ref()).is_err() {
                 return Err(error(format!(
                     "{path:?} is no relative path inside the context"
                 )));
-            };
-            if context.holds(&path) {
+            }
+            if context.holds(path) {
                 return Err(error(format!(
                     "{path:?} is declared twice, or below another file"
                 )));
             }
             context.files.insert(
-                path,
+                (*path).to_owned(),
                 ContextFile {
                     source: PathBuf::from(source),
                     mode,
@@ -111,12 +109,13 @@ impl Context {
         let Some(file) = self.files.get(path) else {
             return Ok(None);
         };
-        let reader = File::open(&file.source).map_err(|source| io("read", &file.source, source))?;
-        let mut line = Vec::new();
-        BufReader::new(reader.take(MAX_TEXT))
-            .read_until(b'\n', &mut line)
-            .map_err(|source| io("read", &file.source, source))?;
-        Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+        let failed = |source| io("read", &file.source, source);
+        let mut line = String::new();
+        BufReader::new(open(&file.source)?)
+            .read_line(&mut line)
+            .map_err(failed)?;
+        limit(path, line.len())?;
+        Ok(Some(line.trim().to_owned()))
     }
 
     /// All of the declared file `path`, as text.
@@ -124,9 +123,12 @@ impl Context {
         let Some(file) = self.files.get(path) else {
             return Ok(None);
         };
-        fs::read_to_string(&file.source)
-            .map(Some)
-            .map_err(|source| io("read", &file.source, source))
+        let mut text = String::new();
+        open(&file.source)?
+            .read_to_string(&mut text)
+            .map_err(|source| io("read", &file.source, source))?;
+        limit(path, text.len())?;
+        Ok(Some(text))
     }
 
     /// The ignore file that counts for the Dockerfile called `dockerfile`: its own, or the context's.
@@ -146,12 +148,15 @@ impl Context {
             if ignore.excludes(path) {
                 continue;
             }
+            // Checked when the list was read.
             let target = dir.join(path);
             if let Some(parent) = target.parent() {
                 make_directories(dir, parent)?;
             }
             let read = |source| io("read", &file.source, source);
-            fs::copy(&file.source, &target).map_err(read)?;
+            let mut from = File::open(&file.source).map_err(read)?;
+            let mut to = File::create_new(&target).map_err(|e| io("write", &target, e))?;
+            base::holes::copy(&mut from, &mut to).map_err(|e| io("copy", &file.source, e))?;
             let mode = match file.mode {
                 Some(mode) => mode,
                 None => match fs::metadata(&file.source)
@@ -169,6 +174,22 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// One byte more than [`MAX_TEXT`] of a file, so that it shows when it is longer.
+fn open(path: &Path) -> Result<impl Read> {
+    let file = File::open(path).map_err(|source| io("read", path, source))?;
+    Ok(file.take(MAX_TEXT + 1))
+}
+
+fn limit(path: &str, len: usize) -> Result<()> {
+    if u64::try_from(len).is_ok_and(|len| len <= MAX_TEXT) {
+        return Ok(());
+    }
+    Err(Error::TooLong {
+        path: path.to_owned(),
+        most: MAX_TEXT,
+    })
 }
 
 /// Directories of a context are 0755, whatever the umask says.

@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::budget::LARGEST_PLAN;
+
 /// The instructions this crate executes, as error texts list them.
 pub const SUPPORTED: &str = "FROM, ARG, ENV, COPY, RUN, USER, WORKDIR, LABEL";
 
@@ -103,8 +105,19 @@ pub enum Error {
         /// The delimiter.
         name: String,
     },
+    /// A line of a here-document ends in CR LF.
+    #[error(
+        "{at}: a line of here-document {name} ends in CR LF, and builders keep the CR in what they make of it; save the file \
+         with LF line ends (in a git checkout: `eol=lf` in .gitattributes)"
+    )]
+    CarriageReturn {
+        /// The line.
+        at: At,
+        /// The delimiter.
+        name: String,
+    },
     /// Something in the file is malformed in a variable reference or quotation.
-    #[error("{at}: {problem} in {word:?}")]
+    #[error("{at}: {problem} in {:?}", short(word))]
     Word {
         /// Where.
         at: At,
@@ -112,6 +125,14 @@ pub enum Error {
         word: String,
         /// What is wrong.
         problem: String,
+    },
+    /// The variables of the file make too much text.
+    #[error(
+        "{at}: with this instruction, words and environments of the file are more than {LARGEST_PLAN} bytes after expansion"
+    )]
+    TooMuch {
+        /// Where it is too much.
+        at: At,
     },
     /// A stage, user, group, source or image that an instruction names does not exist, or is of the wrong kind.
     #[error("{at}: {instruction}: {problem}")]
@@ -150,6 +171,14 @@ pub enum Error {
         line: usize,
         /// What is wrong.
         problem: String,
+    },
+    /// A file of the context that is read as text is too long for that.
+    #[error("{path}: a file of the context that is read as text, or its first line, is longer than {most} bytes")]
+    TooLong {
+        /// Path in the context.
+        path: String,
+        /// The limit.
+        most: u64,
     },
     /// A malformed pattern.
     #[error("{file}:{line}: pattern {pattern:?}: {problem}")]
@@ -205,6 +234,34 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A step cannot be done to the tree as it is.
+    #[error("{at}: cannot {action} {}: {problem}", path.display())]
+    Refused {
+        /// Where.
+        at: At,
+        /// `copy to`, `make`, …
+        action: &'static str,
+        /// What, inside the tree.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// The time that files may have at most has not come.
+    #[error("timestamp {timestamp} lies in the future (now is {now}), so times would not be reproducible")]
+    Future {
+        /// The timestamp.
+        timestamp: i64,
+        /// The time of a new file.
+        now: i64,
+    },
+    /// The work folder had no room for the tree.
+    #[error("{room}")]
+    Full {
+        /// What it holds.
+        room: sandbox::Room,
+        /// The error that it led to.
+        source: io::Error,
+    },
     /// Unpacking the base or packing the result failed.
     #[error("cannot {action}")]
     Archive {
@@ -213,6 +270,15 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// A word may be as long as the file.
+fn short(word: &str) -> String {
+    const MOST: usize = 200;
+    match word.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or(word)),
+        None => word.to_owned(),
+    }
 }
 
 /// Result of everything here.

@@ -100,7 +100,7 @@ pub struct HereDoc {
     pub at: At,
     /// Delimiter, and file name in COPY.
     pub name: String,
-    /// The body to expand; `None` if the delimiter was quoted, then [`HereDoc::body`] counts as it is.
+    /// The body to expand; `None` if the delimiter was quoted or it is RUN's, then [`HereDoc::body`] counts as it is.
     pub template: Option<Template>,
     /// The body; `<<-` has taken leading tabs away.
     pub body: String,

@@ -23,10 +23,13 @@
 //! with it, and takes escapes away before variables are expanded; the tests use it as a second opinion.
 
 mod base;
+mod budget;
 mod context;
 mod error;
 mod execute;
 mod glob;
+mod graph;
+mod heredocs;
 mod ignore;
 mod ir;
 mod lines;
@@ -37,6 +40,7 @@ mod users;
 mod words;
 
 pub use base::{BaseImage, Pin};
+pub use budget::LARGEST_PLAN;
 pub use context::{Context, ContextFile};
 pub use error::{At, Error, Result, SUPPORTED};
 pub use execute::{execute, Inputs};
@@ -48,4 +52,4 @@ pub use plan::{
     SourceAction, DEFAULT_PATH,
 };
 pub use users::{Accounts, User};
-pub use words::{Template, Vars};
+pub use words::{Template, Values, Vars, LONGEST_WORD};

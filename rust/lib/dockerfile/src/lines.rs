@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::error::{At, Error, Result};
+use crate::heredocs::{self, Start};
 use crate::ir::HereDoc;
 use crate::words::{is_blank, Template};
 
@@ -19,7 +20,7 @@ pub(crate) struct Line {
     pub(crate) keyword: String,
     /// What follows the keyword, continuations joined, trimmed.
     pub(crate) rest: String,
-    pub(crate) heredocs: Vec<HereDoc>,
+    pub(crate) found: Found,
 }
 
 /// The lines of a file, and its escape character.
@@ -161,16 +162,16 @@ impl<'a> Reader<'a> {
         let (keyword, rest) = text.split_once(is_blank).unwrap_or((text, ""));
         let rest = rest.trim_start_matches(is_blank);
         let keyword = keyword.to_uppercase();
-        let heredocs = if matches!(keyword.as_str(), "COPY" | "RUN") {
-            self.heredocs(&at, rest)?
-        } else {
-            Vec::new()
+        let found = match keyword.as_str() {
+            "RUN" => self.heredocs(&at, rest, true)?,
+            "COPY" => self.heredocs(&at, rest, false)?,
+            _ => Found::default(),
         };
         Ok(Some(Line {
             at,
             keyword,
             rest: rest.to_owned(),
-            heredocs,
+            found,
         }))
     }
 
@@ -183,27 +184,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn heredocs(&mut self, at: &At, rest: &str) -> Result<Vec<HereDoc>> {
+    /// Reads the here-documents of `rest`, the arguments of the COPY or RUN at `at`.
+    fn heredocs(&mut self, at: &At, rest: &str, is_run: bool) -> Result<Found> {
         if !rest.contains("<<") || crate::words::json_array(rest).is_some() {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
-        let mut found = Vec::new();
-        for word in crate::words::shell_words(rest, self.escape) {
-            if let Some(start) = heredoc_start(&word).map_err(|problem| Error::Word {
-                at: at.clone(),
-                word: word.clone(),
-                problem,
-            })? {
-                found.push(self.heredoc(at, start)?);
-            }
+        let (_, words) = crate::words::flags(rest);
+        let starts = heredocs::starts(words, self.escape, is_run).map_err(|bad| Error::Word {
+            at: at.clone(),
+            word: bad.word,
+            problem: bad.problem,
+        })?;
+        let mut found = Found {
+            alone: starts.alone,
+            near_miss: starts.near_miss,
+            heredocs: Vec::new(),
+        };
+        for start in starts.found {
+            found.heredocs.push(self.heredoc(at, start, is_run)?);
         }
         Ok(found)
     }
 
-    fn heredoc(&mut self, at: &At, start: HereDocStart) -> Result<HereDoc> {
+    fn heredoc(&mut self, at: &At, start: Start, is_run: bool) -> Result<HereDoc> {
         let body_at = At {
             file: Arc::clone(&self.file),
-            line: self.number.saturating_add(1),
+            line: self.number.saturating_add(1), // a file has fewer lines than bytes
         };
         let mut body = String::new();
         let mut raw = String::new();
@@ -222,17 +228,28 @@ impl<'a> Reader<'a> {
             if trim_newline(stripped) == start.name {
                 break;
             }
+            if line.ends_with("\r\n") {
+                return Err(Error::CarriageReturn {
+                    at: self.at(),
+                    name: start.name,
+                });
+            }
             body.push_str(stripped);
             raw.push_str(line);
         }
-        let template = Template::heredoc(&body).map_err(|problem| Error::Word {
-            at: body_at.clone(),
-            word: format!("here-document {}", start.name),
-            problem,
-        });
+        // What RUN reads is the shell's to expand.
+        let template = if is_run || !start.expand {
+            None
+        } else {
+            Some(Template::heredoc(&body).map_err(|problem| Error::Word {
+                at: body_at.clone(),
+                word: format!("here-document {}", start.name),
+                problem,
+            })?)
+        };
         Ok(HereDoc {
             at: body_at,
-            template: if start.expand { Some(template?) } else { None },
+            template,
             name: start.name,
             body,
             raw,
@@ -240,40 +257,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-struct HereDocStart {
-    name: String,
-    expand: bool,
-    strip_tabs: bool,
-}
-
-/// Reads `<<NAME`, `<<-NAME`, `<<"NAME"`, `3<<NAME`; `None` if the word is something else.
-fn heredoc_start(word: &str) -> Result<Option<HereDocStart>, String> {
-    let after_fd = word.trim_start_matches(|c: char| c.is_ascii_digit());
-    let Some(rest) = after_fd.strip_prefix("<<") else {
-        return Ok(None);
-    };
-    let (strip_tabs, rest) = match rest.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    // `<<` alone, `<<<` (a here-string): the shell's business.
-    if rest.is_empty() || rest.contains('<') {
-        return Ok(None);
-    }
-    let name = Template::word(rest, '\\')?.literal_or(rest);
-    if name.is_empty() {
-        return Ok(None);
-    }
-    if name.contains(['>', '|', '&', ';', '(', ')']) {
-        return Err(
-            "a here-document's delimiter must be a word of its own (put a blank after it)".into(),
-        );
-    }
-    Ok(Some(HereDocStart {
-        expand: name == rest,
-        name,
-        strip_tabs,
-    }))
+/// The here-documents of one instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) heredocs: Vec<HereDoc>,
+    /// One here-document is the whole of the arguments.
+    pub(crate) alone: bool,
+    /// A word that a shell, but no builder, takes for the start of one.
+    pub(crate) near_miss: Option<String>,
 }
 
 fn trim_newline(line: &str) -> &str {

@@ -1,10 +1,11 @@
 //! From logical lines to the [`Dockerfile`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::error::{At, Error, Result};
 use crate::ir::{Arg, Copy, CopySource, Dockerfile, HereDoc, Instruction, Run, Stage, Step};
-use crate::lines::{split, Line};
+use crate::lines::{split, Found, Line};
 use crate::words::{flags, is_blank, json_array, shell_words, Template};
 
 /// Parses the Dockerfile `text`; `file` is its name in messages.
@@ -15,8 +16,14 @@ pub fn parse(file: &str, text: &[u8]) -> Result<Dockerfile> {
         args: Vec::new(),
         stages: Vec::new(),
     };
+    let mut names = BTreeSet::new();
+    let mut near_miss = None;
     for line in lines.lines {
-        add(&mut out, line, lines.escape)?;
+        let miss = line.found.near_miss.clone();
+        let here = (line.at.clone(), miss);
+        add(&mut out, &mut names, line, lines.escape)
+            .map_err(|error| blame(error, near_miss.take()))?;
+        near_miss = Some(here);
     }
     if out.stages.is_empty() {
         return Err(Error::NoStage { file: out.file });
@@ -24,7 +31,22 @@ pub fn parse(file: &str, text: &[u8]) -> Result<Dockerfile> {
     Ok(out)
 }
 
-fn add(out: &mut Dockerfile, line: Line, escape: char) -> Result<()> {
+/// What is no instruction after a word like `>f<<EOF` was meant to be a here-document.
+fn blame(error: Error, before: Option<(At, Option<String>)>) -> Error {
+    match (error, before) {
+        (Error::Unsupported { at, .. }, Some((opener, Some(word)))) => Error::Word {
+            problem: format!(
+                "line {} is no instruction, and no builder reads a here-document here (put a blank before <<)",
+                at.line
+            ),
+            at: opener,
+            word,
+        },
+        (error, _) => error,
+    }
+}
+
+fn add(out: &mut Dockerfile, names: &mut BTreeSet<String>, line: Line, escape: char) -> Result<()> {
     let parser = Arguments {
         instruction: known(&line)?,
         at: &line.at,
@@ -34,11 +56,7 @@ fn add(out: &mut Dockerfile, line: Line, escape: char) -> Result<()> {
         "FROM" => {
             let stage = parser.from(&line.rest)?;
             if let Some(name) = &stage.name {
-                if out
-                    .stages
-                    .iter()
-                    .any(|other| other.name.as_ref() == Some(name))
-                {
+                if !names.insert(name.clone()) {
                     return Err(parser.error(format!("there is already a stage called {name}")));
                 }
             }
@@ -50,8 +68,8 @@ fn add(out: &mut Dockerfile, line: Line, escape: char) -> Result<()> {
         "LABEL" => Instruction::Label(parser.label(&line.rest)?),
         "USER" => Instruction::User(parser.single(&line.rest, "user[:group]")?),
         "WORKDIR" => Instruction::Workdir(parser.single(&line.rest, "a path")?),
-        "COPY" => Instruction::Copy(parser.copy(&line.rest, line.heredocs)?),
-        _ => Instruction::Run(parser.run(&line.rest, line.heredocs)?),
+        "COPY" => Instruction::Copy(parser.copy(&line.rest, line.found.heredocs)?),
+        _ => Instruction::Run(parser.run(&line.rest, line.found)?),
     };
     match (out.stages.last_mut(), instruction) {
         (Some(stage), instruction) => stage.steps.push(Step {
@@ -290,6 +308,7 @@ impl Arguments<'_> {
                 let heredoc = heredocs
                     .next()
                     .ok_or_else(|| self.error(format!("{word:?} is no here-document")))?;
+                self.file_name(&heredoc.name)?;
                 sources.push(CopySource::HereDoc(heredoc));
             } else if word.contains("://") {
                 return Err(
@@ -312,7 +331,15 @@ impl Arguments<'_> {
         Ok((sources, dest))
     }
 
-    fn run(&self, rest: &str, heredocs: Vec<HereDoc>) -> Result<Run> {
+    /// A here-document that becomes a file is called by its delimiter.
+    fn file_name(&self, name: &str) -> Result<()> {
+        match base::path::check_name(name.as_ref()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error(format!("here-document {error}"))),
+        }
+    }
+
+    fn run(&self, rest: &str, found: Found) -> Result<Run> {
         let (flags, rest) = flags(rest);
         // These two ask for what every step gets.
         let harmless = ["--network=none", "--security=sandbox"];
@@ -332,17 +359,15 @@ impl Arguments<'_> {
             return Ok(Run::Exec(command));
         }
         // The whole command is one here-document: its body is the script. Otherwise the shell reads them itself.
-        match heredocs.as_slice() {
-            [only] if shell_words(rest, self.escape).len() == 1 => {
-                Ok(if only.body.starts_with("#!") {
-                    Run::Script {
-                        name: only.name.clone(),
-                        body: only.body.clone(),
-                    }
-                } else {
-                    Run::Shell(only.body.clone())
+        match found.heredocs.as_slice() {
+            [only] if found.alone && only.body.starts_with("#!") => {
+                self.file_name(&only.name)?;
+                Ok(Run::Script {
+                    name: only.name.clone(),
+                    body: only.body.clone(),
                 })
             }
+            [only] if found.alone => Ok(Run::Shell(only.body.clone())),
             heredocs => {
                 let mut script = rest.to_owned();
                 for heredoc in heredocs {

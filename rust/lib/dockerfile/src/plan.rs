@@ -6,12 +6,16 @@
 //! - ENV wins over ARG. An ARG that follows an ENV of the same name is refused, as builders differ there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::error::{At, Error, Result};
-use crate::ir::{Arg, Copy, CopySource, Dockerfile, Instruction, Run, Stage, Step};
+use crate::glob::Glob;
+use crate::graph::Graph;
+use crate::ir::{Arg, Copy, CopySource, Dockerfile, Instruction, Run, Step};
 use crate::parse::{mode_bits, several_sources};
 use crate::paths;
-use crate::words::{Template, Vars};
+use crate::words::{Template, Values, Vars};
 
 /// `PATH` of an image that sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -137,8 +141,8 @@ pub enum SourceAction {
 pub struct RunAction {
     /// What to run.
     pub command: Run,
-    /// ARG and ENV values.
-    pub env: Vars,
+    /// ARG and ENV values; steps without a change between them share one map.
+    pub env: Arc<Vars>,
     /// USER in force.
     pub user: Option<String>,
     /// WORKDIR in force, absolute.
@@ -148,8 +152,9 @@ pub struct RunAction {
 /// Plans the build of `file`'s last stage.
 pub fn plan(file: &Dockerfile, build_args: &Vars) -> Result<Plan> {
     check_build_args(file, build_args)?;
-    let globals = global_args(file, build_args)?;
-    let graph = Graph::new(file, &globals)?;
+    let budget = Budget::new();
+    let globals = global_args(file, build_args, &budget)?;
+    let graph = Graph::new(file, &globals, &budget)?;
     let mut states: BTreeMap<usize, State> = BTreeMap::new();
     let mut stages = Vec::new();
     for index in graph.needed() {
@@ -160,23 +165,27 @@ pub fn plan(file: &Dockerfile, build_args: &Vars) -> Result<Plan> {
             Base::Stage(parent) => states.get(parent).cloned().unwrap_or_default(),
             _ => State::new(),
         };
+        state.charge(&stage.at, &budget)?;
         let mut planner = Planner {
             stage: index,
             graph: &graph,
             globals: &globals,
             build_args,
+            budget: &budget,
             state: &mut state,
             actions: Vec::new(),
         };
         for step in &stage.steps {
             planner.step(step)?;
         }
+        let actions = planner.actions;
+        state.charge(&stage.at, &budget)?;
         stages.push(PlannedStage {
             at: stage.at.clone(),
             index,
             name: stage.name.clone(),
             base: base.clone(),
-            actions: planner.actions,
+            actions,
             config: state.config.clone(),
         });
         states.insert(index, state);
@@ -212,10 +221,10 @@ fn check_build_args(file: &Dockerfile, build_args: &Vars) -> Result<()> {
     }
 }
 
-fn global_args(file: &Dockerfile, build_args: &Vars) -> Result<Vars> {
+fn global_args(file: &Dockerfile, build_args: &Vars, budget: &Budget) -> Result<Vars> {
     let mut globals = Vars::new();
     for (at, arg) in &file.args {
-        if let Some(value) = arg_value(at, arg, build_args, None, &globals)? {
+        if let Some(value) = arg_value(at, arg, build_args, None, &globals, budget)? {
             globals.insert(arg.name.clone(), value);
         }
     }
@@ -227,13 +236,14 @@ fn arg_value(
     arg: &Arg,
     build_args: &Vars,
     inherited: Option<&Vars>,
-    vars: &Vars,
+    values: &dyn Values,
+    budget: &Budget,
 ) -> Result<Option<String>> {
     if let Some(value) = build_args.get(&arg.name) {
         return Ok(Some(value.clone()));
     }
     if let Some(default) = &arg.default {
-        return expand(at, default, vars).map(Some);
+        return budget.expand(at, default, values).map(Some);
     }
     let value = inherited.and_then(|vars| vars.get(&arg.name)).cloned();
     if value.is_none() && PLATFORM_ARGS.contains(&arg.name.as_str()) {
@@ -246,123 +256,12 @@ fn arg_value(
     Ok(value)
 }
 
-fn expand(at: &At, template: &Template, vars: &Vars) -> Result<String> {
-    template.expand(vars).map_err(|problem| Error::Word {
-        at: at.clone(),
-        word: template.to_string(),
-        problem,
-    })
-}
-
-/// Which stage needs which.
-struct Graph<'a> {
-    file: &'a Dockerfile,
-    bases: Vec<Base>,
-}
-
-impl<'a> Graph<'a> {
-    fn new(file: &'a Dockerfile, globals: &Vars) -> Result<Self> {
-        let mut graph = Self {
-            file,
-            bases: Vec::new(),
-        };
-        for stage in &file.stages {
-            let base = graph.base(stage, globals)?;
-            graph.bases.push(base);
-        }
-        Ok(graph)
-    }
-
-    fn base(&self, stage: &Stage, globals: &Vars) -> Result<Base> {
-        let image = expand(&stage.at, &stage.image, globals)?;
-        if image.is_empty() {
-            let names = stage.image.variables().join(", ");
-            return Err(Error::Base {
-                at: stage.at.clone(),
-                image: stage.image.to_string(),
-                problem: format!(
-                    "expands to nothing; give a build argument or a default for {names}"
-                ),
-            });
-        }
-        let lower = image.to_lowercase();
-        Ok(if image == "scratch" {
-            Base::Scratch
-        } else if let Some(index) = self.named(&lower, self.bases.len()) {
-            Base::Stage(index)
-        } else {
-            Base::Image(image)
-        })
-    }
-
-    /// The stage called `name` (lower case) among those before `end`.
-    fn named(&self, name: &str, end: usize) -> Option<usize> {
-        self.file
-            .stages
-            .iter()
-            .take(end)
-            .position(|stage| stage.name.as_deref() == Some(name))
-    }
-
-    /// The stage that `COPY --from=from` in stage `here` means.
-    fn source(&self, at: &At, from: &str, here: usize) -> Result<usize> {
-        let error = |problem: String| Error::Step {
-            at: at.clone(),
-            instruction: "COPY",
-            problem,
-        };
-        if let Some(index) = self.named(&from.to_lowercase(), here) {
-            return Ok(index);
-        }
-        let index = from
-            .parse::<usize>()
-            .ok()
-            .or_else(|| self.named(&from.to_lowercase(), self.file.stages.len()));
-        match index {
-            Some(index) if index < here => Ok(index),
-            Some(index) if index < self.file.stages.len() => Err(error(format!(
-                "--from={from} is stage {index}, this is stage {here}: only earlier ones can be copied from"
-            ))),
-            _ => Err(error(format!(
-                "--from={from} is no earlier stage (files of other images cannot be copied)"
-            ))),
-        }
-    }
-
-    /// The stages that the last one needs, itself included, in the order of the file.
-    fn needed(&self) -> BTreeSet<usize> {
-        let mut needed = BTreeSet::new();
-        let mut todo: Vec<usize> = self.file.stages.len().checked_sub(1).into_iter().collect();
-        while let Some(index) = todo.pop() {
-            if !needed.insert(index) {
-                continue;
-            }
-            if let Some(Base::Stage(parent)) = self.bases.get(index) {
-                todo.push(*parent);
-            }
-            let steps = self
-                .file
-                .stages
-                .get(index)
-                .map(|stage| stage.steps.as_slice());
-            for step in steps.unwrap_or_default() {
-                if let Instruction::Copy(Copy {
-                    from: Some(from), ..
-                }) = &step.instruction
-                {
-                    // An unknown name is reported when the step is planned.
-                    todo.extend(self.source(&step.at, from, index).ok());
-                }
-            }
-        }
-        needed
-    }
-}
-
 #[derive(Debug, Clone, Default)]
 struct State {
     args: Vars,
     config: Config,
+    /// Both together, as the last RUN got them; none after a change.
+    environment: Option<Arc<Vars>>,
 }
 
 impl State {
@@ -375,11 +274,34 @@ impl State {
         state
     }
 
-    /// What references see, and what a RUN step gets.
-    fn vars(&self) -> Vars {
+    /// Counts a copy of all of it, made for the stage at `at`.
+    fn charge(&self, at: &At, budget: &Budget) -> Result<()> {
+        [&self.args, &self.config.env, &self.config.labels]
+            .into_iter()
+            .try_for_each(|vars| budget.environment(at, vars))
+    }
+
+    /// What a RUN step gets.
+    fn environment(&mut self, at: &At, budget: &Budget) -> Result<Arc<Vars>> {
+        if let Some(same) = &self.environment {
+            return Ok(Arc::clone(same));
+        }
         let mut vars = self.args.clone();
         vars.extend(self.config.env.clone());
-        vars
+        budget.environment(at, &vars)?;
+        let shared = Arc::new(vars);
+        self.environment = Some(Arc::clone(&shared));
+        Ok(shared)
+    }
+}
+
+/// What references see.
+impl Values for State {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.config
+            .env
+            .value(name)
+            .or_else(|| self.args.value(name))
     }
 }
 
@@ -388,40 +310,40 @@ struct Planner<'a> {
     graph: &'a Graph<'a>,
     globals: &'a Vars,
     build_args: &'a Vars,
+    budget: &'a Budget,
     state: &'a mut State,
     actions: Vec<Action>,
 }
 
 impl Planner<'_> {
     fn step(&mut self, step: &Step) -> Result<()> {
-        let vars = self.state.vars();
         let kind = match &step.instruction {
             Instruction::Arg(args) => return self.args(&step.at, args),
             Instruction::Env(pairs) => {
-                for (name, value) in pairs {
-                    let value = expand(&step.at, value, &vars)?;
-                    self.state.config.env.insert(name.clone(), value);
-                }
+                // All of them see the values from before the instruction.
+                let expanded = pairs
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), self.expand(step, value)?)))
+                    .collect::<Result<Vec<_>>>()?;
+                self.state.config.env.extend(expanded);
+                self.state.environment = None;
                 return Ok(());
             }
             Instruction::Label(pairs) => {
                 for (name, value) in pairs {
-                    let (name, value) = (
-                        expand(&step.at, name, &vars)?,
-                        expand(&step.at, value, &vars)?,
-                    );
+                    let (name, value) = (self.expand(step, name)?, self.expand(step, value)?);
                     self.state.config.labels.insert(name, value);
                 }
                 return Ok(());
             }
             Instruction::User(user) => {
-                let user = expand(&step.at, user, &vars)?;
+                let user = self.expand(step, user)?;
                 check_user(&step.at, "USER", &user)?;
                 self.state.config.user = Some(user);
                 return Ok(());
             }
             Instruction::Workdir(path) => {
-                let path = expand(&step.at, path, &vars)?;
+                let path = self.expand(step, path)?;
                 if path.is_empty() {
                     return Err(step_error(step, "WORKDIR", "the path expands to nothing"));
                 }
@@ -432,20 +354,37 @@ impl Planner<'_> {
                     user: self.state.config.user.clone(),
                 }
             }
-            Instruction::Copy(copy) => ActionKind::Copy(self.copy(step, copy, &vars)?),
+            Instruction::Copy(copy) => ActionKind::Copy(self.copy(step, copy)?),
             Instruction::Run(command) => ActionKind::Run(RunAction {
                 command: command.clone(),
-                env: vars,
+                env: self.state.environment(&step.at, self.budget)?,
                 user: self.state.config.user.clone(),
                 workdir: paths::join("/", &self.state.config.workdir),
             }),
         };
+        self.charge(&kind, step)?;
         self.actions.push(Action {
             at: step.at.clone(),
             text: step.text.clone(),
             kind,
         });
         Ok(())
+    }
+
+    /// Counts what a step holds of the state beside its environment.
+    fn charge(&self, kind: &ActionKind, step: &Step) -> Result<()> {
+        let (path, user) = match kind {
+            ActionKind::Workdir { path, user } => (path, user),
+            ActionKind::Run(run) => (&run.workdir, &run.user),
+            ActionKind::Copy(_) => return Ok(()),
+        };
+        self.budget.take(&step.at, path.len())?;
+        self.budget
+            .take(&step.at, user.as_deref().map_or(0, str::len))
+    }
+
+    fn expand(&self, step: &Step, template: &Template) -> Result<String> {
+        self.budget.expand(&step.at, template, self.state)
     }
 
     fn args(&mut self, at: &At, args: &[Arg]) -> Result<()> {
@@ -460,15 +399,17 @@ impl Planner<'_> {
                     ),
                 });
             }
-            let vars = self.state.vars();
-            if let Some(value) = arg_value(at, arg, self.build_args, Some(self.globals), &vars)? {
+            let globals = Some(self.globals);
+            let value = arg_value(at, arg, self.build_args, globals, self.state, self.budget)?;
+            if let Some(value) = value {
                 self.state.args.insert(arg.name.clone(), value);
+                self.state.environment = None;
             }
         }
         Ok(())
     }
 
-    fn copy(&self, step: &Step, copy: &Copy, vars: &Vars) -> Result<CopyAction> {
+    fn copy(&self, step: &Step, copy: &Copy) -> Result<CopyAction> {
         let at = &step.at;
         let from = copy
             .from
@@ -478,7 +419,7 @@ impl Planner<'_> {
         let optional = |template: &Option<Template>| {
             template
                 .as_ref()
-                .map(|template| expand(at, template, vars))
+                .map(|template| self.expand(step, template))
                 .transpose()
         };
         let chown = optional(&copy.chown)?;
@@ -491,9 +432,9 @@ impl Planner<'_> {
         let sources = copy
             .sources
             .iter()
-            .map(|source| source_action(step, source, vars))
+            .map(|source| self.source(step, source))
             .collect::<Result<Vec<_>>>()?;
-        let dest = expand(at, &copy.dest, vars)?;
+        let dest = self.expand(step, &copy.dest)?;
         if sources.len() > 1 && !dest.ends_with('/') {
             return Err(step_error(step, "COPY", several_sources(&dest)));
         }
@@ -511,34 +452,40 @@ impl Planner<'_> {
             dest,
         })
     }
-}
 
-fn source_action(step: &Step, source: &CopySource, vars: &Vars) -> Result<SourceAction> {
-    match source {
-        CopySource::Path(path) => {
-            let path = expand(&step.at, path, vars)?;
-            if path.is_empty() {
-                return Err(step_error(step, "COPY", "a source expands to nothing"));
-            }
-            paths::inside(&path).map(SourceAction::Path).ok_or_else(|| {
-                step_error(
-                    step,
-                    "COPY",
-                    format!("source {path:?} lies outside of what is copied from"),
-                )
-            })
-        }
-        CopySource::HereDoc(heredoc) => Ok(SourceAction::Inline {
+    fn source(&self, step: &Step, source: &CopySource) -> Result<SourceAction> {
+        let heredoc = match source {
+            CopySource::Path(path) => return self.path(step, path),
+            CopySource::HereDoc(heredoc) => heredoc,
+        };
+        Ok(SourceAction::Inline {
             name: heredoc.name.clone(),
             content: match &heredoc.template {
-                Some(template) => template.expand(vars).map_err(|problem| Error::Word {
-                    at: heredoc.at.clone(),
-                    word: format!("here-document {}", heredoc.name),
-                    problem,
-                })?,
+                Some(template) => {
+                    let (at, name) = (&heredoc.at, &heredoc.name);
+                    self.budget.expand_text(at, name, template, self.state)?
+                }
                 None => heredoc.body.clone(),
             },
-        }),
+        })
+    }
+
+    fn path(&self, step: &Step, path: &Template) -> Result<SourceAction> {
+        let path = self.expand(step, path)?;
+        let error = |problem: String| step_error(step, "COPY", problem);
+        if path.is_empty() {
+            return Err(error("a source expands to nothing".to_owned()));
+        }
+        let Some(inside) = paths::inside(&path) else {
+            return Err(error(format!(
+                "source {path:?} lies outside of what is copied from"
+            )));
+        };
+        for name in inside.split('/').filter(|name| Glob::is_wild(name)) {
+            Glob::new(name, false)
+                .map_err(|problem| error(format!("source {path:?}: {problem} in {name:?}")))?;
+        }
+        Ok(SourceAction::Path(inside))
     }
 }
 

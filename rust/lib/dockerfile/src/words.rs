@@ -5,6 +5,7 @@
 //! Outside quotes the escape character makes the next character literal, inside double quotes only before
 //! `"`, `$` and itself; single quotes keep everything.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::Peekable;
@@ -12,6 +13,21 @@ use std::str::Chars;
 
 /// Variables of a build: ARG and ENV values.
 pub type Vars = BTreeMap<String, String>;
+
+/// Where references find their values.
+pub trait Values {
+    /// The value of the variable `name`; `None` if it is not set.
+    fn value(&self, name: &str) -> Option<&str>;
+}
+
+impl Values for Vars {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).map(String::as_str)
+    }
+}
+
+/// Longest word after expansion: what Linux takes as one argument or variable (`MAX_ARG_STRLEN`), which ends in a NUL.
+pub const LONGEST_WORD: usize = (128 << 10) - 1;
 
 /// References nested deeper than this are refused (the parser recurses).
 const MAX_DEPTH: usize = 16;
@@ -83,20 +99,27 @@ impl Template {
         self.as_literal().unwrap_or_else(|| other.to_owned())
     }
 
-    /// The word with every reference replaced; unset variables are empty. Fails for `${name:?message}`.
-    pub fn expand(&self, vars: &Vars) -> Result<String, String> {
+    /// The word with every reference replaced; unset variables are empty. Fails for `${name:?message}`, and for a result
+    /// longer than [`LONGEST_WORD`].
+    pub fn expand(&self, vars: &dyn Values) -> Result<String, String> {
+        self.expand_within(vars, LONGEST_WORD)
+    }
+
+    /// As [`Template::expand`], with another limit.
+    pub(crate) fn expand_within(&self, vars: &dyn Values, most: usize) -> Result<String, String> {
         let mut out = String::new();
         for part in &self.parts {
-            match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Var { name, modifier } => {
-                    let value = vars.get(name).map(String::as_str);
-                    match modifier {
-                        None => out.push_str(value.unwrap_or_default()),
-                        Some(modifier) => out.push_str(&modifier.expand(name, value, vars)?),
-                    }
-                }
+            let value = match part {
+                Part::Literal(text) => Cow::from(text),
+                Part::Var { name, modifier } => match (vars.value(name), modifier) {
+                    (value, None) => Cow::from(value.unwrap_or("")), // as in a shell
+                    (value, Some(modifier)) => modifier.expand(name, value, vars, most)?,
+                },
+            };
+            if value.len() > most.saturating_sub(out.len()) {
+                return Err(format!("more than {most} bytes after expansion"));
             }
+            out.push_str(&value);
         }
         Ok(out)
     }
@@ -147,16 +170,22 @@ impl fmt::Display for Template {
 }
 
 impl Modifier {
-    fn expand(&self, name: &str, value: Option<&str>, vars: &Vars) -> Result<String, String> {
+    fn expand<'a>(
+        &self,
+        name: &str,
+        value: Option<&'a str>,
+        vars: &dyn Values,
+        most: usize,
+    ) -> Result<Cow<'a, str>, String> {
         let set = value.filter(|value| !(self.empty_is_unset && value.is_empty()));
         match (self.kind, set) {
-            (ModifierKind::Default | ModifierKind::Required, Some(value)) => Ok(value.to_owned()),
-            (ModifierKind::Alternative, None) => Ok(String::new()),
+            (ModifierKind::Default | ModifierKind::Required, Some(value)) => Ok(value.into()),
+            (ModifierKind::Alternative, None) => Ok("".into()),
             (ModifierKind::Default, None) | (ModifierKind::Alternative, Some(_)) => {
-                self.word.expand(vars)
+                self.word.expand_within(vars, most).map(Cow::from)
             }
             (ModifierKind::Required, None) => {
-                let message = self.word.expand(vars)?;
+                let message = self.word.expand_within(vars, most)?;
                 if !message.is_empty() {
                     Err(format!("{name}: {message}"))
                 } else if self.empty_is_unset {
@@ -338,29 +367,32 @@ pub(crate) fn is_blank(c: char) -> bool {
 /// Splits at blanks outside quotes; quotes and escapes stay in the words.
 pub(crate) fn shell_words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
-    let mut word = String::new();
+    let mut rest = text.trim_start_matches(is_blank);
+    while !rest.is_empty() {
+        let (word, tail) = first_word(rest, escape);
+        words.push(word.to_owned());
+        rest = tail.trim_start_matches(is_blank);
+    }
+    words
+}
+
+/// Splits `text` behind its first word; it does not begin with a blank.
+fn first_word(text: &str, escape: char) -> (&str, &str) {
     let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
         if quote.is_none() && is_blank(c) {
-            if !word.is_empty() {
-                words.push(std::mem::take(&mut word));
-            }
-            continue;
+            return text.split_at(at);
         }
-        word.push(c);
         if c == escape && quote != Some('\'') {
-            word.extend(chars.next());
+            chars.next();
         } else if quote == Some(c) {
             quote = None;
         } else if quote.is_none() && matches!(c, '\'' | '"') {
             quote = Some(c);
         }
     }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
+    (text, "")
 }
 
 /// Takes leading `--name[=value]` words off `rest`. A value may be quoted; the escape character is a backslash.
@@ -368,8 +400,7 @@ pub(crate) fn flags(rest: &str) -> (Vec<String>, &str) {
     let mut flags = Vec::new();
     let mut rest = rest;
     while rest.starts_with("--") {
-        let end = shell_words(rest, '\\').first().map_or(0, String::len);
-        let (word, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let (word, tail) = first_word(rest, '\\');
         rest = tail.trim_start_matches(is_blank);
         if word == "--" {
             break;

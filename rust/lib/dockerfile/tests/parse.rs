@@ -80,6 +80,15 @@ fn refusals_name_their_line() {
         ("FROM b\nCOPY a <<EOF\nx\nEOF\n", "Dockerfile:2: COPY: the destination cannot be a here-document"),
         ("FROM b\nFROM b\nCOPY --from=0 <<EOF /x\nx\nEOF\n", "Dockerfile:3: COPY: a here-document cannot come --from a stage"),
         ("FROM b\nCOPY <<EOF /x\na \\n\nEOF\n", "Dockerfile:3: a backslash, which builders read differently here (quote the delimiter: <<\"EOF\") in \"here-document EOF\""),
+        ("FROM b\nCOPY << EOF /x\na\nEOF\n", "Dockerfile:2: a blank after <<, which builders take in RUN only in \"<< EOF\""),
+        ("FROM b\nCOPY <<\"../x\" /d/\na\n../x\n", "Dockerfile:2: COPY: here-document \"../x\" holds a /; wanted a file name without a folder"),
+        ("FROM b\nRUN <<\"../../tmp/x\"\n#!/bin/sh\n../../tmp/x\n", "Dockerfile:2: RUN: here-document \"../../tmp/x\" holds a /; wanted a file name without a folder"),
+        ("FROM b\nRUN <<..\n#!/bin/sh\n..\n", "Dockerfile:2: RUN: here-document \"..\" holds the name ..; wanted a file name without a folder"),
+        ("FROM b\nRUN <</tmp/x\n#!/bin/sh\n/tmp/x\n", "Dockerfile:2: RUN: here-document \"/tmp/x\" begins with /; wanted a file name without a folder"),
+        ("FROM b\r\nRUN <<EOF\r\ntouch o2\r\nEOF\r\n", "Dockerfile:3: a line of here-document EOF ends in CR LF, and builders keep the CR in what they make of it; save the file with LF line ends (in a git checkout: `eol=lf` in .gitattributes)"),
+        ("FROM b\nCOPY <<'E' /x\na\nb\r\nE\n", "Dockerfile:4: a line of here-document E ends in CR LF, and builders keep the CR in what they make of it; save the file with LF line ends (in a git checkout: `eol=lf` in .gitattributes)"),
+        ("FROM b\nRUN cat >f<<EOF\nif x\nEOF\n", "Dockerfile:2: line 3 is no instruction, and no builder reads a here-document here (put a blank before <<) in \">f<<EOF\""),
+        ("FROM b\nRUN cat << EOF\nx\n", "Dockerfile:2: here-document <<EOF has no line EOF that ends it"),
         // As in Docker: words split at blanks first, so names with blanks need the JSON form.
         ("FROM b\nCOPY \"a b\" c/\n", "Dockerfile:2: no closing double quote in \"\\\"a\""),
         ("# escape=x\nFROM b\n", "Dockerfile:1: parser directive escape=x is not supported; wanted \\ or `"),
@@ -130,6 +139,20 @@ fn commands() {
         shell("RUN cat <<A 3<<-'B' >x\n1\nA\n\t2\n\tB\n"),
         "cat <<A 3<<-'B' >x\n1\nA\n\t2\nB"
     );
+    // A shell's here-document is the shell's, backslashes and references too.
+    assert_eq!(
+        shell("RUN <<EOF\nprintf 'a\\n' \\\n  \"${X%y}\"\nEOF\n"),
+        "printf 'a\\n' \\\n  \"${X%y}\"\n"
+    );
+    assert_eq!(
+        shell("RUN cat > /f << 'EOF'\nif x\nEOF\n"),
+        "cat > /f << 'EOF'\nif x\nEOF"
+    );
+    assert_eq!(shell("RUN << EOF\na\nEOF\n"), "a\n");
+    assert_eq!(shell("RUN cat <<- E\n\ta\n\tE\n"), "cat <<- E\n\ta\nE");
+    assert_eq!(shell("RUN --network=none <<EOF\na\nEOF\n"), "a\n");
+    assert_eq!(shell("RUN echo $((1 << 2))"), "echo $((1 << 2))");
+    assert_eq!(shell("RUN a \\\r\n b\r\n"), "a  b");
     assert_eq!(
         run("RUN <<x.py\n#!/usr/bin/python3\nx\nx.py\n"),
         Run::Script {

@@ -88,10 +88,10 @@ fn variables() {
     let [one, two, three] = runs(&plan)[..] else {
         panic!()
     };
-    assert_eq!(one.env, vars(&[("PATH", DEFAULT_PATH)]));
+    assert_eq!(*one.env, vars(&[("PATH", DEFAULT_PATH)]));
     let path = format!("/x:{DEFAULT_PATH}");
     assert_eq!(
-        two.env,
+        *two.env,
         vars(&[
             ("PATH", &path),
             ("G", "g"),
@@ -147,11 +147,85 @@ fn refusals() {
         ("FROM b\nCOPY --chown=a:b:c a b\n", &[], "D:2: COPY --chown: wanted user or user:group, got \"a:b:c\""),
         ("FROM b\nUSER a b\n", &[], "D:2: USER: wanted user or user:group, got \"a b\""),
         ("FROM b\nUSER $X\n", &[], "D:2: USER: wanted user or user:group, got \"\""),
+        ("FROM b\nCOPY a[ /x\n", &[], "D:2: COPY: source \"a[\": [ without ] in \"a[\""),
+        ("FROM b\nENV P=d/[z-]\nCOPY $P /x\n", &[], "D:3: COPY: source \"d/[z-]\": [ without ] in \"[z-]\""),
+        ("FROM b\nCOPY d/b\\\\ /x\n", &[], "D:2: COPY: source \"d/b\\\\\": it ends in a backslash in \"b\\\\\""),
         ("FROM b\nWORKDIR $X\n", &[], "D:2: WORKDIR: the path expands to nothing"),
     ];
     for (text, args, want) in table {
         assert_eq!(&refused(text, args), want, "{text}");
     }
+}
+
+/// Names and values that multiply are refused where they become too much, whatever the instruction.
+#[test]
+fn variables_do_not_multiply() {
+    let bomb = |name: &str, instruction: &str| {
+        let mut text = format!("{instruction} {name}0=aaaaaaaaaaaaaaaa\n");
+        for n in 1..9 {
+            let before = format!("${{{name}{}}}", n - 1).repeat(16);
+            text.push_str(&format!("{instruction} {name}{n}={before}\n"));
+        }
+        text
+    };
+    let long = "more than 131071 bytes after expansion in \"${A3}${A3}";
+    for text in [
+        format!("FROM b\n{}", bomb("A", "ENV")),
+        format!("FROM b\n{}", bomb("A", "ARG")),
+        format!("{}FROM b\n", bomb("A", "ARG")),
+    ] {
+        let error = refused(&text, &[]);
+        assert!(error.contains(long) && error.len() < 400, "{error}");
+    }
+    let head = format!("FROM b\nENV A={}\n", "x".repeat(60_000));
+    for (step, line, instruction) in [
+        ("LABEL a=$A$A$A\n", 3, "131071 bytes"),
+        ("LABEL $A$A$A=a\n", 3, "131071 bytes"),
+        ("USER $A$A$A\n", 3, "131071 bytes"),
+        ("WORKDIR $A$A$A\n", 3, "131071 bytes"),
+        ("COPY $A$A$A x\n", 3, "131071 bytes"),
+        ("COPY x ${Z:-$A$A$A}\n", 3, "131071 bytes"),
+        ("ENV B=${Z:?$A$A$A}\n", 3, "131071 bytes"),
+    ] {
+        let error = refused(&format!("{head}{step}"), &[]);
+        assert!(error.starts_with(&format!("D:{line}: ")), "{error}");
+        assert!(error.contains(instruction), "{error}");
+    }
+    // Many of what is large, each for itself within its limit.
+    let doc = format!("COPY <<E /x\n{}\nE\n", "$A".repeat(2000));
+    let error = refused(&format!("{head}{doc}"), &[]);
+    assert!(
+        error.starts_with("D:4: more than ") && error.ends_with("here-document E\""),
+        "{error}"
+    );
+    let many = |step: &str| format!("{head}{}", step.repeat(3000));
+    for step in [
+        "ENV B=$A\nRUN a\n",
+        "USER $A\nRUN a\n",
+        "WORKDIR $A\nRUN a\n",
+        "FROM b\nARG C=1\nENV A=$C$C\nRUN x\n",
+    ] {
+        let text = many(step);
+        match plan(&parse("D", text.as_bytes()).unwrap(), &Vars::new()) {
+            Ok(plan) => assert!(runs(&plan).len() <= 3000),
+            Err(error) => assert!(error.to_string().contains("67108864 bytes"), "{error}"),
+        }
+    }
+    let error = refused(&many("ENV B=$A\nRUN a\n"), &[]);
+    assert!(error.contains("with this instruction"), "{error}");
+    // Steps without a change between them cost nothing.
+    assert_eq!(runs(&planned(&many("RUN a\n"), &[])).len(), 3000);
+}
+
+/// Work is by length, not by its square.
+#[test]
+fn long_files_are_read_in_time() {
+    let flags = format!("FROM b\nRUN {}x\n", "--network=none ".repeat(100_000));
+    parse("D", flags.as_bytes()).unwrap();
+    let stages: String = (0..50_000).map(|n| format!("FROM b AS s{n}\n")).collect();
+    planned(&stages, &[]);
+    let steps = format!("FROM b\n{}", "ENV A=1\n".repeat(100_000));
+    planned(&steps, &[]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! - Directories that are missing are made: 0755, owned like the copy. Files of the context belong to 0:0, files of a
 //!   stage to whom they belong there, unless `--chown` says other.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use super::tree::{children, make_directories, resolve, Attributes, Copier, CopyE
 use crate::error::{At, Error, Result};
 use crate::glob::Glob;
 use crate::plan::{CopyAction, SourceAction};
+
+/// Wildcards for folders that are full of links to themselves match any number of paths.
+const MOST_MATCHES: usize = 1 << 20;
 
 /// One COPY at work.
 pub(crate) struct CopyStep<'a> {
@@ -123,16 +126,13 @@ impl CopyStep<'_> {
     }
 
     fn inline(&self, scratch: &Path, name: &str, content: &str) -> Result<Item> {
-        let name = Path::new(name)
-            .file_name()
-            .filter(|file| *file == OsStr::new(name))
-            .ok_or_else(|| self.error(format!("here-document {name:?} is no file name")))?;
-        let path = scratch.join(name);
+        let path = base::path::join_name(scratch, name)
+            .map_err(|error| self.error(format!("here-document {error}")))?;
         fs::write(&path, content).map_err(|e| self.io(&path, e))?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         fs::set_permissions(&path, mode).map_err(|e| self.io(&path, e))?;
         Ok(Item {
-            name: name.to_owned(),
+            name: name.into(),
             path,
             is_dir: false,
         })
@@ -163,6 +163,11 @@ impl CopyStep<'_> {
                         );
                     }
                 }
+            }
+            if next.len() > MOST_MATCHES {
+                return Err(io::Error::other(format!(
+                    "{path:?} matches more than {MOST_MATCHES} files"
+                )));
             }
             found = next;
         }

@@ -1,6 +1,7 @@
 //! Carries a [`Plan`] out. Needs root, or root of a user namespace (`sandbox::private_mounts` gives it).
 
 mod copy;
+mod log;
 mod run;
 mod tree;
 
@@ -18,10 +19,9 @@ use crate::ignore::Ignore;
 use crate::plan::{Action, ActionKind, Base, Plan, PlannedStage};
 use crate::users::{Accounts, User};
 use copy::CopyStep;
+use log::Log;
 use tree::resolve;
 
-/// Longest step line shown.
-const MAX_SHOWN: usize = 100;
 /// Larger account files are no account files.
 const MAX_ACCOUNTS: u64 = 16 << 20;
 
@@ -46,6 +46,25 @@ pub fn execute(
     work: &Path,
     log: &mut dyn Write,
 ) -> Result<PathBuf> {
+    build(plan, inputs, work, log).map_err(|error| full(error, work))
+}
+
+/// Adds what the work folder holds, if that was too little for `error`.
+fn full(error: Error, work: &Path) -> Error {
+    let said = matches!(&error, Error::Failed { output, .. } if sandbox::says_full(output));
+    if !said && !sandbox::is_full(&error) {
+        return error;
+    }
+    match sandbox::Room::of(work) {
+        Ok(room) => Error::Full {
+            room,
+            source: io::Error::new(io::ErrorKind::StorageFull, error),
+        },
+        Err(_) => error,
+    }
+}
+
+fn build(plan: &Plan, inputs: &Inputs<'_>, work: &Path, log: &mut dyn Write) -> Result<PathBuf> {
     let io = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io {
@@ -58,16 +77,9 @@ pub fn execute(
     fs::create_dir(&context).map_err(io(&context))?;
     let now = fs::metadata(&context).map_err(io(&context))?.mtime();
     if inputs.timestamp > now {
-        return Err(Error::Io {
-            action: "use the timestamp for",
-            path: work.to_path_buf(),
-            source: io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "{} lies in the future (now is {now}), so times would not be reproducible",
-                    inputs.timestamp
-                ),
-            ),
+        return Err(Error::Future {
+            timestamp: inputs.timestamp,
+            now,
         });
     }
     inputs.context.write(inputs.ignore, &context)?;
@@ -77,11 +89,7 @@ pub fn execute(
         work,
         context,
         trees: BTreeMap::new(),
-        log: Log {
-            out: run::Out { to: log },
-            step: 0,
-            pending: Vec::new(),
-        },
+        log: Log::new(log),
     };
     let mut last = work.to_path_buf();
     for stage in &plan.stages {
@@ -368,45 +376,20 @@ fn step_io(at: &At, action: &'static str, tree: &Path, path: &Path, source: io::
     let shown = path
         .strip_prefix(tree)
         .map_or_else(|_| path.to_path_buf(), |path| Path::new("/").join(path));
+    let at = at.clone();
+    // What we say ourselves is about the Dockerfile, not about the machine.
+    if source.kind() == io::ErrorKind::Other && source.raw_os_error().is_none() {
+        return Error::Refused {
+            at,
+            action,
+            path: shown,
+            problem: source.to_string(),
+        };
+    }
     Error::StepIo {
-        at: at.clone(),
+        at,
         action,
         path: shown,
         source,
-    }
-}
-
-/// Numbers steps and shows them.
-struct Log<'a> {
-    out: run::Out<'a>,
-    step: usize,
-    /// Output without its newline yet.
-    pending: Vec<u8>,
-}
-
-impl Log<'_> {
-    fn begin(&mut self, text: &str) {
-        self.step = self.step.saturating_add(1);
-        let mut shown: String = text.chars().take(MAX_SHOWN).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
-        self.line(&shown.replace('\n', " "));
-    }
-
-    fn line(&mut self, line: &str) {
-        self.out.line(self.step, line);
-    }
-
-    fn output(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Self { out, step, pending } = self;
-        run::split_lines(pending, bytes, |line| out.line(*step, &format!("| {line}")))
-    }
-
-    fn end_line(&mut self) {
-        if !self.pending.is_empty() {
-            let rest = std::mem::take(&mut self.pending);
-            self.line(&format!("| {}", String::from_utf8_lossy(&rest)));
-        }
     }
 }

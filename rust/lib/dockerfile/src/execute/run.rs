@@ -1,13 +1,10 @@
 //! RUN: one command in a sandbox whose root is the tree.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use sandbox::{Command, Finished, Sandbox};
 
-use super::{step_io, Log};
+use super::log::Log;
 use crate::error::{At, Error, Result};
 use crate::ir::Run;
 use crate::plan::RunAction;
@@ -17,8 +14,6 @@ use crate::users::User;
 const HOSTNAME: &str = "localhost";
 /// Lines of output that an error repeats.
 const LAST_LINES: usize = 20;
-/// Where a here-document with a `#!` line stands while it runs.
-const SCRIPTS: &str = ".dockerfile-script";
 
 /// Runs `action` of the instruction at `at` in `tree`.
 pub(crate) fn run(
@@ -29,21 +24,25 @@ pub(crate) fn run(
     timestamp: i64,
     log: &mut Log<'_>,
 ) -> Result<()> {
-    let script = tree.join(SCRIPTS);
-    let failed = |source| step_io(at, "write", tree, &script, source);
+    // /run and /tmp carry files from one step to the next; they are emptied at the end.
+    let mut sandbox = Sandbox::new(tree)
+        .hostname(HOSTNAME)
+        .keep("/run")
+        .keep("/tmp");
+    let not_started = |source: sandbox::Error| Error::Sandbox {
+        at: at.clone(),
+        source: source.into(),
+    };
     let command = match &action.command {
         Run::Shell(script) => Command::new("/bin/sh").arg("-c").arg(script),
         Run::Exec(argv) => {
             let mut argv = argv.iter();
-            Command::new(argv.next().cloned().unwrap_or_default()).args(argv)
+            // The reader refuses an empty one.
+            Command::new(argv.next().map_or("", String::as_str)).args(argv)
         }
         Run::Script { name, body } => {
-            fs::create_dir(&script).map_err(failed)?;
-            fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-            let file = script.join(name);
-            fs::write(&file, body).map_err(failed)?;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-            Command::new(format!("/{SCRIPTS}/{name}"))
+            let script = sandbox.script(name.as_ref(), body.as_bytes());
+            Command::new(script.map_err(not_started)?)
         }
     };
     let command = command
@@ -53,22 +52,9 @@ pub(crate) fn run(
         .envs(action.env.iter())
         .cwd(&action.workdir)
         .user(user.uid, user.gid);
-    // /run and /tmp carry files from one step to the next; they are emptied at the end.
-    let sandbox = Sandbox::new(tree)
-        .hostname(HOSTNAME)
-        .keep("/run")
-        .keep("/tmp");
-    let finished = sandbox
-        .run(&command, |bytes| log.output(bytes))
-        .map_err(|source| Error::Sandbox {
-            at: at.clone(),
-            source: source.into(),
-        });
-    log.end_line();
-    if script.exists() {
-        fs::remove_dir_all(&script).map_err(failed)?;
-    }
-    let finished = finished?;
+    let finished = sandbox.run(&command, |bytes| log.output(bytes));
+    log.end_output();
+    let finished = finished.map_err(not_started)?;
     if finished.success() {
         Ok(())
     } else {
@@ -95,31 +81,4 @@ fn failure(at: &At, action: &RunAction, finished: &Finished) -> Error {
         },
         output,
     }
-}
-
-/// Step lines and output, each line prefixed with the step's number.
-pub(crate) struct Out<'a> {
-    pub(crate) to: &'a mut dyn Write,
-}
-
-impl Out<'_> {
-    /// Writes one whole line; a reader that is gone stops nothing.
-    pub(crate) fn line(&mut self, step: usize, line: &str) {
-        let _ = writeln!(self.to, "#{step} {line}");
-    }
-}
-
-/// Turns pieces of output into prefixed lines.
-pub(crate) fn split_lines(
-    pending: &mut Vec<u8>,
-    bytes: &[u8],
-    mut emit: impl FnMut(&str),
-) -> io::Result<()> {
-    pending.extend_from_slice(bytes);
-    while let Some(end) = pending.iter().position(|b| *b == b'\n') {
-        let rest = pending.split_off(end.saturating_add(1));
-        emit(String::from_utf8_lossy(pending).trim_end_matches(['\r', '\n']));
-        *pending = rest;
-    }
-    Ok(())
 }

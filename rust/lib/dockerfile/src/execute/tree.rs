@@ -200,7 +200,7 @@ fn make(from: &Path, to: &Path, meta: &Metadata) -> io::Result<()> {
             .create_new(true)
             .mode(0o600)
             .open(to)?;
-        return io::copy(&mut File::open(from)?, &mut out).map(drop);
+        return base::holes::copy(&mut File::open(from)?, &mut out);
     }
     let (kind, device) = if kind.is_char_device() {
         (FileType::CharacterDevice, meta.rdev())
