@@ -194,7 +194,8 @@ impl Bed {
             "bad.tar",
             &[],
         );
-        assert!(!done.status.success());
+        // The input is refused; nothing is wrong with the machine.
+        assert_eq!(done.status.code(), Some(1));
         assert!(!self.path("bad.tar").exists());
         let text = String::from_utf8(done.stderr).unwrap();
         text[text.find("mkrootfs: error: ").unwrap()..]
@@ -546,7 +547,124 @@ fn scratch_and_scripts() {
         shown,
         [(&b""[..], 0o755, 0, 0), (&b"a.txt"[..], 0o4755, 3, 4)]
     );
-    let tree = bed.tree("USER app\nRUN <<S\n#!/bin/sh -e\nid -u > /home/app/who\nS\n");
-    assert_eq!(tree["home/app/who"], "644 1000:1005 1000\n");
-    assert!(!tree.keys().any(|path| path.starts_with(".dockerfile")));
+    let tree = bed.tree(
+        "USER app\nRUN <<S\n#!/bin/sh -e\nid -u > /home/app/who; echo $0 >> /home/app/who\nS\n",
+    );
+    assert_eq!(tree["home/app/who"], "644 1000:1005 1000\n/dev/pipes/S\n");
+    assert!(!tree.keys().any(|path| path.starts_with("dev/")));
+}
+
+/// Names of ours are in nobody's way, and a name of the file's leads nowhere.
+#[test]
+#[ignore = "needs real root"]
+fn scripts_stay_out_of_the_tree() {
+    let bed = Bed::new();
+    let tree = bed.tree(
+        "RUN mkdir /.dockerfile-script && touch /.dockerfile-script/S /here-documents\n\
+         RUN <<S\n#!/bin/sh -e\nls /.dockerfile-script > /list\nS\nCOPY <<context /\nx\ncontext\n",
+    );
+    assert_eq!(tree["list"], "644 0:0 S\n");
+    for path in [".dockerfile-script/S", "here-documents", "context"] {
+        assert!(tree.contains_key(path), "{path}");
+    }
+    let escape = "/tmp/mkrootfs-test-escaped";
+    let name = format!("{}{escape}", "../".repeat(20).trim_end_matches('/'));
+    let error = bed.error(&format!("RUN <<\"{name}\"\n#!/bin/sh\n{name}\n"));
+    assert!(error.contains("holds a /; wanted a file name"), "{error}");
+    assert!(!Path::new(escape).exists());
+}
+
+/// A file of which nearly all is a hole takes no memory, however it comes into the tree.
+#[test]
+#[ignore = "needs real root"]
+fn holes_stay_holes() {
+    let bed = Bed::new();
+    let big = fs::File::create(bed.path("context/big")).unwrap();
+    big.set_len(1 << 40).unwrap();
+    bed.build_with(
+        "FROM scratch AS a\nCOPY big a.txt /\nFROM scratch AS b\nCOPY --from=a /big /copy\nCOPY --from=a /a.txt /\n\
+         FROM scratch\nCOPY --from=b /a.txt /\n",
+        "out.tar",
+        &[],
+    );
+}
+
+/// A tmpfs, as long as the value lives.
+struct Small(PathBuf);
+
+impl Small {
+    fn new(place: PathBuf, options: &str) -> Self {
+        fs::create_dir(&place).unwrap();
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "small"])
+            .arg(&place)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        Self(place)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn a_full_work_folder_says_so() {
+    let bed = Bed::new();
+    let small = Small::new(bed.path("small"), "size=8m");
+    let room = "mkrootfs: error: there was no room: the work folder /mnt, in memory, holds 8 MiB, 0 MiB of them free now; \
+                let the steps leave less, or give --work-dir a folder on a disk (in a BUILD file: work_on_disk = True): ";
+    let large = "x".repeat(9 << 20);
+    fs::write(bed.path("context/large"), large).unwrap();
+    for (steps, cause) in [
+        (
+            "COPY large /\n",
+            "Dockerfile:2: cannot copy to /large: No space left on device (os error 28)\n",
+        ),
+        ("COPY a.txt /\n", "cannot write /mnt/context/large"),
+    ] {
+        let text = format!("FROM scratch\n{steps}");
+        let done = bed.try_build(&text, "bad.tar", &["--work-dir", "small"]);
+        let error = String::from_utf8(done.stderr).unwrap();
+        let (_, error) = error.split_at(error.find("mkrootfs: error").unwrap());
+        assert_eq!(done.status.code(), Some(2), "{error}");
+        let rest = error
+            .strip_prefix(room)
+            .unwrap_or_else(|| panic!("{error}"));
+        assert!(
+            rest.contains("cannot copy") || rest.starts_with(cause),
+            "{error}"
+        );
+    }
+    assert!(!bed.path("bad.tar").exists());
+    assert_eq!(fs::read_dir(&small.0).unwrap().count(), 0);
+}
+
+#[test]
+#[ignore = "needs real root"]
+fn a_tree_on_a_disk_is_the_same() {
+    let bed = Bed::new();
+    fs::create_dir(bed.path("disk")).unwrap();
+    let text = include_str!("data/everything.Dockerfile");
+    let base = format!("BASE_IMAGE=base@sha256:{}", bed.digest);
+    let args = ["--build-arg", base.as_str()];
+    bed.build_with(text, "memory.tar", &args);
+    bed.build_with(
+        text,
+        "disk.tar",
+        &[&args[..], &["--work-dir", "disk"]].concat(),
+    );
+    let read = |name| fs::read(bed.path(name)).unwrap();
+    assert!(read("memory.tar") == read("disk.tar"));
+    assert_eq!(fs::read_dir(bed.path("disk")).unwrap().count(), 0);
+    let _small = Small::new(bed.path("small"), "noexec");
+    let done = bed.try_build("FROM scratch\n", "bad.tar", &["--work-dir", "small"]);
+    let error = String::from_utf8(done.stderr).unwrap();
+    let want =
+        "small cannot hold a work folder: it is mounted noexec, so no step could start a program\n";
+    assert!(error.ends_with(want), "{error}");
 }

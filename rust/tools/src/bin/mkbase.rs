@@ -23,6 +23,9 @@ struct Args {
     /// The time that stands for now, in seconds since 1970; no file is newer
     #[arg(long)]
     timestamp: i64,
+    /// A folder on a disk in which the tree is made, where memory does not hold it; it is empty again afterwards
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
     /// The tree as a normalised archive: the image's one layer
     #[arg(long, value_name = "FILE")]
     output_tar: PathBuf,
@@ -55,7 +58,10 @@ fn run(args: Args) -> Result<()> {
         debian::match_debs(&lock, &args.debs).with_context(|| args.lock.display().to_string())?;
     let mounts = sandbox::private_mounts()?;
     // Gone with this process, whatever ends it.
-    let work = sandbox::Workdir::new(&mounts)?;
+    let work = match &args.work_dir {
+        Some(dir) => sandbox::Workdir::on_disk(&mounts, dir)?,
+        None => sandbox::Workdir::new(&mounts)?,
+    };
     let install = Install {
         lock: &lock,
         debs: &debs,

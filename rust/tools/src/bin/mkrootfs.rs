@@ -1,8 +1,8 @@
 //! `mkrootfs`: the tree that a Dockerfile makes of a base image and declared files, as a normalised tar.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +10,9 @@ use anyhow::{anyhow, bail, Context as _, Error, Result};
 use archive::{Alignment, PackOptions};
 use dockerfile::{Base, BaseImage, Context, Inputs, Pin, Plan, Vars};
 use sandbox::{PrivateMounts, Workdir};
+
+/// No Dockerfile is longer.
+const LONGEST_DOCKERFILE: u64 = 16 << 20;
 
 /// Executes a Dockerfile: no daemon, no network, nothing but the declared files, the same bytes every time.
 #[derive(clap::Parser)]
@@ -45,6 +48,9 @@ struct Args {
     /// Seconds since 1970: SOURCE_DATE_EPOCH of the steps, and the latest time of a file.
     #[arg(long)]
     timestamp: i64,
+    /// A folder on a disk in which the tree is made, where memory does not hold it; it is empty again afterwards.
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
     /// Where the tar goes.
     #[arg(long)]
     output: PathBuf,
@@ -64,8 +70,7 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
         .dockerfile_name
         .clone()
         .unwrap_or_else(|| args.dockerfile.display().to_string());
-    let text = fs::read(&args.dockerfile)
-        .with_context(|| format!("cannot read {}", args.dockerfile.display()))?;
+    let text = read_dockerfile(&args.dockerfile)?;
     let file = dockerfile::parse(&name, &text)?;
     let context = Context::parse(&args.context.display().to_string(), &read(&args.context)?)?;
     let base_name = Path::new(&name)
@@ -76,7 +81,11 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
     let (vars, files) = build_args(args, &context)?;
     let plan = dockerfile::plan(&file, &vars)?;
     check_bases(args, &plan, &context, &files)?;
-    let work = Workdir::new(&mounts?)?;
+    let mounts = mounts?;
+    let work = match &args.work_dir {
+        Some(dir) => Workdir::on_disk(&mounts, dir)?,
+        None => Workdir::new(&mounts)?,
+    };
     let inputs = Inputs {
         context: &context,
         ignore: &ignore,
@@ -89,6 +98,23 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
         archive::pack(&tree, &options, out).map(drop)
     })
     .map_err(Error::from_boxed)
+}
+
+fn read_dockerfile(path: &Path) -> Result<Vec<u8>> {
+    let shown = || format!("cannot read {}", path.display());
+    let mut text = Vec::new();
+    let file = File::open(path).with_context(shown)?;
+    // One byte more, so that it shows when there are too many.
+    file.take(LONGEST_DOCKERFILE + 1)
+        .read_to_end(&mut text)
+        .with_context(shown)?;
+    if u64::try_from(text.len()).is_ok_and(|len| len <= LONGEST_DOCKERFILE) {
+        return Ok(text);
+    }
+    bail!(
+        "{}: a Dockerfile of more than {LONGEST_DOCKERFILE} bytes; COPY what it holds from files",
+        path.display()
+    )
 }
 
 fn read(path: &Path) -> Result<String> {
