@@ -16,6 +16,9 @@ def _debian_base_image_impl(ctx):
     args.add("--lock", ctx.file.lock)
     args.add_all(ctx.files.debs, before_each = "--deb")
     args.add("--timestamp", str(ctx.attr.timestamp))
+    if ctx.attr.work_on_disk:
+        # Beside the output: the one folder of a disk that an action may write to.
+        args.add("--work-dir", tar.dirname)
     args.add("--output-tar", tar)
     args.add("--output-packages", packages)
     args.add("--output-oci-config", config)
@@ -57,6 +60,9 @@ adds the OCI config and manifest whose layer NAME.tar is.""",
         "timestamp": attr.int(
             mandatory = True,
             doc = "SOURCE_DATE_EPOCH in seconds; no file is newer.",
+        ),
+        "work_on_disk": attr.bool(
+            doc = "Make the tree on the disk that holds the output, not in memory: for trees that memory does not hold. The output is the same.",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

@@ -34,6 +34,9 @@ def _dockerfile_rootfs_impl(ctx):
         args.add("--build-arg-file", "{}={}".format(key, path))
     args.add("--pin-command", ctx.attr.pin_command)
     args.add("--timestamp", str(ctx.attr.timestamp))
+    if ctx.attr.work_on_disk:
+        # Beside the output: the one folder of a disk that an action may write to.
+        args.add("--work-dir", rootfs.dirname)
     args.add("--output", rootfs)
     run_tool(
         ctx,
@@ -83,6 +86,9 @@ clean environment, only the declared context visible.""",
         "timestamp": attr.int(
             mandatory = True,
             doc = "SOURCE_DATE_EPOCH in seconds; no file is newer.",
+        ),
+        "work_on_disk": attr.bool(
+            doc = "Make the tree on the disk that holds the output, not in memory: for trees that memory does not hold. The output is the same.",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

@@ -1,7 +1,8 @@
 """Analysis tests of the other rules: mnemonic, tool flags, execution requirements, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "deployment_file", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:debian.bzl", "debian_base_image")
+load("//bzl:image.bzl", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
@@ -42,6 +43,8 @@ _UUID = "00000000-0000-4000-8000-000000000001"
 
 # subject: (mnemonic, parts of the command line). References: PLAN:positions of its inputs, FILE::position.
 _ARGV = {
+    # The tree lies beside the output.
+    "base": ("MkBase", ["--work-dir bazel-out/", "/bin/bzl/tests --output-tar bazel-out/"]),
     "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.plan:0 --image-set inner:env=dev --input bzl/tests/rootfs.tar"]),
     # Its only partition's image has the rootfs for its input.
     "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.plan:0 "]),
@@ -54,6 +57,7 @@ _ARGV = {
     # A plan in a tree: the rootfs is input 0 of the tree and of the plan.
     "nested": ("MkExt4", ["--source 0 --source", "fat.plan:0 "]),
     "qcow2": ("MkQcow2", ["disk.plan:0 --output"]),
+    "rootfs": ("MkRootfs", ["--work-dir bazel-out/", "/bin/bzl/tests --output bazel-out/"]),
     "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt::0", "file.img=", "disk.plan:1 ", "--input bzl/tests/one.txt --input bzl/tests/rootfs.tar"]),
     "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
     "update": ("MkBundle", ["--member first=bzl/tests/two.txt::0", "--member second=", "ext4.plan:1 "]),
@@ -122,6 +126,17 @@ def _subjects(prefix):
         packages_out = prefix + "packages.txt",
         partitions = "partitions.csv",
         version = "one.txt",
+        **manual
+    )
+    debian_base_image(name = prefix + "base", debs = prefix + "template", lock = "lock.json", timestamp = 1, work_on_disk = True, **manual)
+    dockerfile_rootfs(
+        name = prefix + "rootfs",
+        base = prefix + "base",
+        context = {"one.txt": "one.txt"},
+        dockerfile = "two.txt",
+        pin_command = "pin",
+        timestamp = 1,
+        work_on_disk = True,
         **manual
     )
     grubenv_file(name = prefix + "grubenv", values = {"b": "2", "a": "1"}, **manual)
