@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::drive::escape;
+use crate::drive::{default_socket, escape, Elsewhere};
 use crate::{ports, Accel, Drive, Result, Servers, VmError};
 
 /// The emulator's name.
@@ -161,12 +161,12 @@ impl VmConfig {
         Servers::start(&mut self.drives)
     }
 
-    /// The arguments of the program `serve`, once for each drive that [`VmConfig::serve`] would serve: with these running, the terminal
-    /// command works by itself.
-    pub fn serve_commands(&self) -> Vec<Vec<String>> {
-        let numbered = self.drives.iter().enumerate();
+    /// Lets servers that somebody else starts show the drives that [`VmConfig::serve`] would serve, at sockets in `folder`: with these
+    /// running, the terminal command works by itself.
+    pub fn serve_elsewhere(&mut self, folder: &Path) -> Vec<Elsewhere> {
+        let numbered = self.drives.iter_mut().enumerate();
         numbered
-            .filter_map(|(index, drive)| drive.serve_args(index))
+            .filter_map(|(index, drive)| drive.served_at(folder.join(default_socket(index))))
             .collect()
     }
 
@@ -178,13 +178,24 @@ impl VmConfig {
         words
     }
 
-    /// Gives every forwarding without one a free port, and checks that all images are there.
-    pub(crate) fn resolve(&mut self) -> Result<()> {
+    /// Whether [`VmConfig::serve`] has something to do.
+    pub fn is_served(&self) -> bool {
+        self.drives.iter().any(Drive::is_served)
+    }
+
+    /// Gives every forwarding without one a free port.
+    pub fn pick_ports(&mut self) -> Result<()> {
         for forward in &mut self.forwards {
             if forward.host == 0 {
                 forward.host = ports::free()?;
             }
         }
+        Ok(())
+    }
+
+    /// Gives every forwarding without one a free port, and checks that all images are there.
+    pub(crate) fn resolve(&mut self) -> Result<()> {
+        self.pick_ports()?;
         for drive in &self.drives {
             std::fs::File::open(drive.path()).map_err(|source| VmError::Image {
                 path: drive.path().to_path_buf(),

@@ -135,23 +135,36 @@ impl Drive {
         format!("if=none,id=disk{index},format={format},cache=unsafe,snapshot={snapshot},{place}")
     }
 
-    /// The arguments of the program `serve` that serves the drive of number `index` as a guest would get it; None for a drive that QEMU
-    /// opens itself.
-    pub(crate) fn serve_args(&self, index: usize) -> Option<Vec<String>> {
-        let Form::Served(served) = &self.form else {
+    /// Whether a server shows it to QEMU.
+    pub(crate) fn is_served(&self) -> bool {
+        matches!(self.form, Form::Served(_))
+    }
+
+    /// Lets a server that somebody else starts show the drive, at `socket`.
+    pub(crate) fn served_at(&mut self, socket: PathBuf) -> Option<Elsewhere> {
+        let Form::Served(served) = &mut self.form else {
             return None;
         };
-        let word = |path: &Path| path.display().to_string();
-        let mut words = vec![word(&self.path), "--socket".to_owned()];
-        words.push(word(&default_socket(index)));
-        if let Some(keep) = &served.keep {
-            words.extend(["--persist".to_owned(), word(keep)]);
-        }
-        Some(words)
+        served.socket = Some(socket.clone());
+        Some(Elsewhere {
+            image: self.path.clone(),
+            socket,
+            keep: served.keep.clone(),
+            read_only: self.throw_away,
+        })
+    }
+
+    /// Starts the server of a drive that is to have one, with its socket at `socket`.
+    pub fn serve_at(mut self, socket: &Path) -> Result<Servers> {
+        let servers = self.serve(socket)?.into_iter().collect();
+        Ok(Servers {
+            servers,
+            _folder: None,
+        })
     }
 
     /// Starts the drive's server, if it is to have one.
-    fn serve(&mut self, index: usize, folder: &Path) -> Result<Option<Server>> {
+    fn serve(&mut self, socket: &Path) -> Result<Option<Server>> {
         let Form::Served(served) = &mut self.form else {
             return Ok(None);
         };
@@ -174,11 +187,23 @@ impl Drive {
             disk.read_at(&mut byte, *offset).map_err(failed)?;
             disk.write_at(&byte.map(|b| !b), *offset).map_err(failed)?;
         }
-        let socket = folder.join(default_socket(index));
-        let server = Server::start(disk, self.throw_away, &socket).map_err(failed)?;
-        served.socket = Some(socket);
+        let server = Server::start(disk, self.throw_away, socket).map_err(failed)?;
+        served.socket = Some(socket.to_owned());
         Ok(Some(server))
     }
+}
+
+/// What a server of a drive needs to know that is not started by this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The image.
+    pub image: PathBuf,
+    /// Where the guest looks for the server.
+    pub socket: PathBuf,
+    /// File of changes.
+    pub keep: Option<PathBuf>,
+    /// Whether the file of changes stays as it is: the guest's own are thrown away.
+    pub read_only: bool,
 }
 
 /// The servers of a guest's drives, which end when this is dropped: the guest must have ended before.
@@ -192,14 +217,13 @@ pub struct Servers {
 impl Servers {
     /// Starts the servers of all `drives` that are to have one.
     pub(crate) fn start(drives: &mut [Drive]) -> Result<Self> {
-        let served = |drive: &Drive| matches!(drive.form, Form::Served(_));
-        if !drives.iter().any(served) {
+        if !drives.iter().any(Drive::is_served) {
             return Ok(Self::default());
         }
         let folder = folder()?;
         let mut servers = Vec::new();
         for (index, drive) in drives.iter_mut().enumerate() {
-            servers.extend(drive.serve(index, folder.path())?);
+            servers.extend(drive.serve(&folder.path().join(default_socket(index)))?);
         }
         Ok(Self {
             servers,
@@ -225,7 +249,7 @@ fn folder() -> Result<tempfile::TempDir> {
     folder.map_err(VmError::io("create a temporary folder"))
 }
 
-fn default_socket(index: usize) -> PathBuf {
+pub(crate) fn default_socket(index: usize) -> PathBuf {
     format!("disk{index}.sock").into()
 }
 
@@ -263,9 +287,12 @@ mod tests {
         );
         let kept = Drive::image("a.image").keep_in("k").throw_away(true);
         assert!(kept.option(0).contains("snapshot=on,file.driver=nbd"));
-        let words = kept.serve_args(0).unwrap().join(" ");
-        assert_eq!(words, "a.image --socket disk0.sock --persist k");
-        assert_eq!(Drive::raw("a.img").serve_args(0), None);
+        let mut kept = kept;
+        let elsewhere = kept.served_at("s,1".into()).unwrap();
+        assert_eq!(elsewhere.keep.as_deref(), Some(Path::new("k")));
+        assert!(elsewhere.read_only);
+        assert!(kept.option(0).ends_with("file.server.path=s,,1"));
+        assert_eq!(Drive::raw("a.img").served_at("s".into()), None);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use config::{Forward, VmConfig, QEMU};
 pub use console::{Console, FATAL_TEXTS};
 pub use deadline::Deadline;
 pub use disk::create_overlay;
-pub use drive::{Drive, Servers};
+pub use drive::{Drive, Elsewhere, Servers};
 pub use error::VmError;
 pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};

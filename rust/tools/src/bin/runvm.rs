@@ -3,14 +3,15 @@
 //! Nothing is written to the image: changes go to a nameless overlay that vanishes with QEMU, or to the file given by `--persist`.
 //! An image that exists as a plan only (`NAME.image`) is served to QEMU from its inputs; nothing of it is written or read up front.
 
-use std::os::unix::fs::MetadataExt;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure, Context, Result};
 use plan::List;
 use vm::medium::Medium;
-use vm::{AccelChoice, Drive, Forward, VmConfig};
+use vm::{AccelChoice, Drive, Elsewhere, Forward, VmConfig};
 
 /// Boot a disk image in QEMU, its console on this terminal (Ctrl-A X quits, Ctrl-A C is QEMU's monitor).
 ///
@@ -57,9 +58,18 @@ struct Args {
     /// Quit when the guest reboots.
     #[arg(long)]
     no_reboot: bool,
-    /// Print the QEMU command instead of running it (for a plan list also the one that serves it).
+    /// Print a line for a shell that starts the same guest, instead of starting it. What the line needs and is not there (a
+    /// medium of --config, the file of --persist) is made, and said.
     #[arg(long)]
     print_command: bool,
+    /// Serve the disk at this socket until killed, and start no guest: what the printed line does first.
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        hide = true,
+        conflicts_with = "print_command"
+    )]
+    serve_at: Option<PathBuf>,
     /// Further arguments for QEMU, as they are.
     #[arg(last = true, value_name = "QEMU ARGUMENT")]
     qemu: Vec<String>,
@@ -74,11 +84,19 @@ fn run(args: Args) -> Result<()> {
         args.persist.is_some() || !args.snapshot,
         "--snapshot goes with --persist; without it nothing is kept anyway"
     );
-    let firmware = vm::firmware::given_or_find(args.firmware.as_deref())?;
+    if let Some(socket) = &args.serve_at {
+        let _servers = disk(&args)?.serve_at(socket)?;
+        loop {
+            std::thread::park();
+        }
+    }
+    let firmware = args.firmware.as_deref().map(existing);
+    let firmware = vm::firmware::given_or_find(firmware.as_deref())?;
     if !args.print_command {
         check_ports(&args)?;
     }
-    let (medium, config_drive) = config_medium(&args)?;
+    let mut stays = Stays::default();
+    let (medium, config_drive) = config_medium(&args, &mut stays)?;
     let drive = disk(&args)?;
     let choice = args.accel.resolve_remembered(&firmware)?;
     if let Some(note) = &choice.note {
@@ -103,7 +121,7 @@ fn run(args: Args) -> Result<()> {
         guest = guest.arg(word);
     }
     if args.print_command {
-        return print(&commands(&guest)?);
+        return print(&line(&mut guest, args.snapshot, &mut stays)?);
     }
     let servers = guest.serve()?;
     announce(&args);
@@ -144,11 +162,7 @@ fn disk(args: &Args) -> Result<Drive> {
     if List::is_named(&disk) {
         return Ok(drive.keep_in(persist).throw_away(args.snapshot));
     }
-    if !args.print_command {
-        overlay(&disk, &persist).with_context(|| format!("--persist {}", persist.display()))?;
-    } else if !persist.exists() {
-        eprintln!("runvm: {} does not exist yet", persist.display());
-    }
+    overlay(&disk, &persist).with_context(|| format!("--persist {}", persist.display()))?;
     Ok(Drive::qcow2(persist).throw_away(args.snapshot))
 }
 
@@ -160,8 +174,13 @@ fn overlay(disk: &Path, persist: &Path) -> Result<()> {
     let mut note = persist.as_os_str().to_owned();
     note.push(".base");
     if !persist.exists() {
-        vm::create_overlay(disk, persist)?;
-        return std::fs::write(&note, now).context("cannot note which disk it belongs to");
+        // First: an overlay of which nobody knows the disk is refused.
+        let mut options = std::fs::File::options();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options.open(&note);
+        let written = written.and_then(|mut file| file.write_all(now.as_bytes()));
+        written.context("cannot note which disk it belongs to")?;
+        return Ok(vm::create_overlay(disk, persist)?);
     }
     let then = std::fs::read_to_string(&note).unwrap_or_default();
     ensure!(
@@ -172,18 +191,16 @@ fn overlay(disk: &Path, persist: &Path) -> Result<()> {
 }
 
 /// The CONFIG medium; the first part of the result keeps a made one alive.
-fn config_medium(args: &Args) -> Result<(Option<Medium>, Option<Drive>)> {
+fn config_medium(args: &Args, stays: &mut Stays) -> Result<(Option<Medium>, Option<Drive>)> {
     let Some(path) = &args.config else {
         return Ok((None, None));
     };
     let path = existing(path);
     if path.is_dir() {
         if args.print_command {
-            eprintln!(
-                "runvm: CONFIG.img stands for a medium made of the folder {}",
-                path.display()
-            );
-            return Ok((None, Some(Drive::raw("CONFIG.img"))));
+            let image = stays.folder()?.join("CONFIG.img");
+            vm::medium::from_folder(&path, "CONFIG", &image)?;
+            return Ok((None, Some(Drive::raw(image))));
         }
         let medium = Medium::from_folder(&path, "CONFIG")?;
         let drive = Drive::raw(medium.path());
@@ -193,20 +210,81 @@ fn config_medium(args: &Args) -> Result<(Option<Medium>, Option<Drive>)> {
     Ok((None, Some(Drive::raw(path))))
 }
 
-/// What to type to get the same guest: servers first, each from the folder that a list's paths start from.
-fn commands(guest: &VmConfig) -> Result<String> {
-    let here = std::env::current_dir().context("cannot tell the current folder")?;
-    let here = vm::quote([here.display().to_string()]);
-    let mut lines = String::new();
-    for serve in guest.serve_commands() {
-        let serve = vm::quote(serve);
-        lines.push_str(&format!("cd {here} && serve {serve} &\n"));
+/// A folder that outlives this program: what a printed line needs is in it. Nobody else may look into it.
+#[derive(Default)]
+struct Stays {
+    folder: Option<PathBuf>,
+}
+
+impl Stays {
+    fn folder(&mut self) -> Result<&Path> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => {
+                let mut new = tempfile::Builder::new();
+                // Sockets have short names only, which a folder for temporary files need not have.
+                let new = new.prefix("runvm-").tempdir_in("/tmp");
+                let folder = new.context("cannot create a folder in /tmp")?.keep();
+                eprintln!(
+                    "runvm: the line needs the folder {}; remove it when you need the line no more",
+                    folder.display()
+                );
+                folder
+            }
+        };
+        Ok(self.folder.insert(folder))
     }
-    if !lines.is_empty() {
-        lines.push_str(&format!("cd {here} && "));
+}
+
+/// One line for a shell that starts the same guest: servers first, which end with it. It works from any folder, and again.
+fn line(guest: &mut VmConfig, snapshot: bool, stays: &mut Stays) -> Result<String> {
+    guest.pick_ports()?;
+    // Looked for only if there is something to serve.
+    let servers = match guest.is_served() {
+        true => guest.serve_elsewhere(stays.folder()?),
+        false => Vec::new(),
+    };
+    let (mut before, mut after) = (String::new(), String::new());
+    for (number, server) in servers.iter().enumerate() {
+        let socket = vm::quote([path(&server.socket)?]);
+        let serve = vm::quote(serve_command(server, snapshot)?);
+        // The paths of a list start from the folder in which this program was started.
+        let here = std::env::current_dir().context("cannot tell the current folder")?;
+        let here = vm::quote([path(&here)?]);
+        before.push_str(&format!(
+            "rm -f {socket}; (cd {here} && exec {serve}) & S{number}=$!; \
+             while kill -0 $S{number} 2>/dev/null && ! [ -S {socket} ]; do sleep 0.1; done; "
+        ));
+        after.push_str(&format!("kill $S{number}; "));
     }
-    lines.push_str(&vm::quote(guest.terminal_command()));
-    Ok(lines)
+    let qemu = vm::quote(guest.terminal_command());
+    Ok(match after.is_empty() {
+        true => qemu,
+        false => format!("{before}{qemu}; R=$?; {after}(exit $R)"),
+    })
+}
+
+/// This program, as a server.
+fn serve_command(server: &Elsewhere, snapshot: bool) -> Result<Vec<String>> {
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let mut words = vec![path(&program)?, "--disk".to_owned(), path(&server.image)?];
+    words.extend(["--serve-at".to_owned(), path(&server.socket)?]);
+    if let Some(keep) = &server.keep {
+        words.extend(["--persist".to_owned(), path(keep)?]);
+        words.extend(snapshot.then(|| "--snapshot".to_owned()));
+    }
+    Ok(words)
+}
+
+/// `path` as a word that names the same file, or an error.
+fn path(path: &Path) -> Result<String> {
+    match path.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => bail!(
+            "{} is no UTF-8: QEMU's command line can't have it",
+            path.display()
+        ),
+    }
 }
 
 fn announce(args: &Args) {
@@ -223,7 +301,6 @@ fn announce(args: &Args) {
 }
 
 fn print(line: &str) -> Result<()> {
-    use std::io::Write;
     writeln!(std::io::stdout(), "{line}").context("cannot print the command")
 }
 
@@ -236,16 +313,19 @@ fn existing(path: &Path) -> PathBuf {
     }
 }
 
-/// `path` seen from the folder in which the user called `bazel run`, which starts programs elsewhere.
+/// `path` seen from the folder in which the user called `bazel run`, which starts programs elsewhere; whole, so that it is the same
+/// for whoever starts elsewhere again.
 #[allow(
     clippy::disallowed_methods,
     reason = "Bazel tells the user's folder in no other way; nothing is built from it"
 )]
 fn from_user(path: &Path) -> PathBuf {
-    match std::env::var_os("BUILD_WORKING_DIRECTORY") {
+    let path = match std::env::var_os("BUILD_WORKING_DIRECTORY") {
         Some(folder) if path.is_relative() => PathBuf::from(folder).join(path),
         _ => path.to_path_buf(),
-    }
+    };
+    // It fails for an empty path only, which nothing can be done with anyway.
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// MiB from `2048`, `512M` or `4G`.
