@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use nbd::{Overlay, Server};
 use plan::{List, Reader};
 
-use crate::{Result, VmError};
-
-/// Most bytes of a socket's path that the kernel takes are 107; the names in the folder are short.
-const LONGEST_FOLDER: usize = 90;
+use crate::{private_folder, Result, VmError};
 
 /// A disk or medium of the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,7 +217,7 @@ impl Servers {
         if !drives.iter().any(Drive::is_served) {
             return Ok(Self::default());
         }
-        let folder = folder()?;
+        let folder = private_folder("vm-")?;
         let mut servers = Vec::new();
         for (index, drive) in drives.iter_mut().enumerate() {
             servers.extend(drive.serve(&folder.path().join(default_socket(index)))?);
@@ -235,18 +232,6 @@ impl Servers {
     pub fn sockets(&self) -> impl Iterator<Item = &Path> {
         self.servers.iter().map(Server::path)
     }
-}
-
-/// A folder for sockets: with a short name, which a sandbox's folder for temporary files does not have.
-fn folder() -> Result<tempfile::TempDir> {
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("vm-");
-    let folder = builder.tempdir();
-    let folder = match folder {
-        Ok(folder) if folder.path().as_os_str().len() <= LONGEST_FOLDER => Ok(folder),
-        _ => builder.tempdir_in("/tmp"),
-    };
-    folder.map_err(VmError::io("create a temporary folder"))
 }
 
 pub(crate) fn default_socket(index: usize) -> PathBuf {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::config::Terminal;
 use crate::process::{self, Process};
 use crate::{
-    Accel, Console, Deadline, Forward, Qmp, Result, Servers, Shell, VmConfig, VmError, QEMU,
+    private_folder, Accel, Console, Deadline, Forward, Qmp, Result, Servers, Shell, VmConfig,
+    VmError, QEMU,
 };
 
 /// A QEMU process with its console; killed when dropped.
@@ -148,10 +149,7 @@ struct Scratch {
 
 impl Scratch {
     fn new(log: Option<&Path>) -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("vm-")
-            .tempdir()
-            .map_err(VmError::io("create a temporary folder"))?;
+        let directory = private_folder("vm-")?;
         let log = match log {
             Some(path) => path.to_path_buf(),
             None => directory.path().join("console.log"),

@@ -110,7 +110,8 @@ fn run(args: Args) -> Result<()> {
     }
     let units = args.units.as_deref().map_or(Ok(String::new()), read)?;
     let version = read(&args.version_file)?;
-    let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
+    // Keys are made in it.
+    let scratch = vm::private_folder("boot-test-")?;
     let outputs = args.outputs.or_else(test_outputs);
     let folder = outputs.unwrap_or_else(|| scratch.path().to_path_buf());
     // Links stay: a list is known by its name.

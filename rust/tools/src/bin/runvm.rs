@@ -221,10 +221,7 @@ impl Stays {
         let folder = match self.folder.take() {
             Some(folder) => folder,
             None => {
-                let mut new = tempfile::Builder::new();
-                // Sockets have short names only, which a folder for temporary files need not have.
-                let new = new.prefix("runvm-").tempdir_in("/tmp");
-                let folder = new.context("cannot create a folder in /tmp")?.keep();
+                let folder = vm::private_folder("runvm-")?.keep();
                 eprintln!(
                     "runvm: the line needs the folder {}; remove it when you need the line no more",
                     folder.display()
