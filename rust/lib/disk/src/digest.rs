@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use plan::{Builder, Extent, Merged, Piece, Plan, ReadAt, Reader, Reference};
+use plan::{Builder, Extent, InputFile, Merged, Piece, Plan, ReadAt, Reader, Reference};
 use sha2::{Digest as _, Sha256};
 
 /// Read at a time: small enough to be hashed out of the processor's cache.
@@ -106,13 +105,16 @@ pub fn references<P: AsRef<Path>>(
 ) -> Result<Vec<Digest>, plan::Error> {
     let mut merged = Merged::default();
     let mut distinct: Vec<(Plan, &[u32])> = Vec::new();
+    let mut known: BTreeMap<([u8; 32], &[u32]), usize> = BTreeMap::new();
     let mut which = Vec::with_capacity(references.len());
     for reference in references {
-        let image = (reference.open(&mut merged)?, reference.inputs.as_slice());
-        let known = distinct.iter().position(|other| *other == image);
-        which.push(known.unwrap_or(distinct.len()));
-        if known.is_none() {
-            distinct.push(image);
+        let plan = reference.open(&mut merged)?;
+        let inputs = reference.inputs.as_slice();
+        let encoded = Sha256::digest(plan.encode()).into();
+        let index = *known.entry((encoded, inputs)).or_insert(distinct.len());
+        which.push(index);
+        if index == distinct.len() {
+            distinct.push((plan, inputs));
         }
     }
     // A plan of nothing over all inputs opens and checks them.
@@ -127,11 +129,7 @@ pub fn references<P: AsRef<Path>>(
 }
 
 /// A reader of `plan`, whose inputs are those of `files` that `map` says.
-fn reader<'a>(
-    plan: Plan,
-    map: &[u32],
-    files: &'a [(String, File)],
-) -> Result<Reader<&'a File>, plan::Error> {
+fn reader(plan: Plan, map: &[u32], files: &[(String, InputFile)]) -> Result<Reader, plan::Error> {
     let mut inputs = Vec::with_capacity(map.len());
     for position in map {
         let index = usize::try_from(*position).unwrap_or(usize::MAX);
@@ -139,7 +137,7 @@ fn reader<'a>(
             input: *position,
             have: files.len(),
         })?;
-        inputs.push((name.clone(), file));
+        inputs.push((name.clone(), file.clone()));
     }
     Reader::new(plan, inputs)
 }

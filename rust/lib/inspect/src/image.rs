@@ -55,7 +55,7 @@ impl Image for Vec<u8> {
     }
 }
 
-impl Image for Reader<File> {
+impl Image for Reader {
     fn len(&self) -> u64 {
         Reader::len(self)
     }
@@ -80,7 +80,9 @@ impl Image for Reader<File> {
             Piece::Inline(_) => 0,
             Piece::Source { input, offset } => {
                 let file = self.inputs().get(index(input));
-                file.map_or(0, |(_, file)| hole(file, offset).min(extent.len))
+                // One that cannot be opened is told when it is read.
+                let file = file.and_then(|(_, file)| file.file().ok());
+                file.map_or(0, |file| hole(&file, offset).min(extent.len))
             }
         }
     }
@@ -89,7 +91,7 @@ impl Image for Reader<File> {
         // An input can be given several times.
         let mut known = BTreeSet::new();
         let files = self.inputs().iter();
-        let metadata = files.filter_map(|(_, file)| file.metadata().ok());
+        let metadata = files.filter_map(|(_, file)| file.file().ok()?.metadata().ok());
         let inputs = metadata.filter(|file| known.insert((file.dev(), file.ino())));
         let lens = inputs.map(|file| match file.is_file() {
             true => file.blocks().saturating_mul(512),

@@ -7,18 +7,17 @@ use plan::Reader;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::inputs::Snapshot;
+use crate::inputs;
 use crate::write::Options;
 
 /// Writes the image into `file`, which must be empty, compressed so that it can be read from the middle (crate `seekable`).
 /// Returns the digest of the compressed bytes, if one was wanted.
 pub fn compress(
-    reader: &Reader<File>,
+    reader: &Reader,
     file: &File,
     level: i32,
     options: &Options<'_>,
 ) -> Result<Option<[u8; 32]>, Error> {
-    let inputs = Snapshot::take(reader)?;
     let params = seekable::Params {
         level,
         ..seekable::Params::default()
@@ -34,6 +33,6 @@ pub fn compress(
         (options.progress)(done);
         Ok::<(), Error>(())
     })?;
-    inputs.check(reader)?;
+    inputs::check(reader)?;
     Ok(hash.map(|hash| hash.finalize().into()))
 }

@@ -1,6 +1,5 @@
 //! Many small pieces of an input by few system calls.
 
-use std::fs::File;
 use std::io::IoSliceMut;
 
 use plan::{Piece, Reader};
@@ -25,7 +24,7 @@ impl Gather {
     /// Fills `buffer` with the image's bytes from `start` on.
     pub(crate) fn read(
         &mut self,
-        reader: &Reader<File>,
+        reader: &Reader,
         buffer: &mut [u8],
         start: u64,
     ) -> Result<(), Error> {
@@ -110,14 +109,16 @@ impl<'a> Group<'a> {
         self.end = self.end.saturating_add(len);
     }
 
-    fn read(mut self, reader: &Reader<File>) -> Result<(), Error> {
+    fn read(mut self, reader: &Reader) -> Result<(), Error> {
         let Some(input) = self.input else {
             return Ok(());
         };
         let index = usize::try_from(input).unwrap_or(usize::MAX);
         if let ([_, _, ..], Some((_, file))) = (&self.parts[..], reader.inputs().get(index)) {
             let want = usize::try_from(self.end.saturating_sub(self.start)).ok();
-            if rustix::io::preadv(file, &mut self.parts, self.start).ok() == want {
+            let file = file.file().ok();
+            let read = |file| rustix::io::preadv(file, &mut self.parts, self.start).ok();
+            if file.and_then(read) == want {
                 return Ok(());
             }
         }
@@ -135,6 +136,7 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
     use plan::{Builder, Input};
+    use std::fs::File;
 
     #[test]
     fn pieces_near_and_far() {

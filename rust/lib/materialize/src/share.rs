@@ -19,7 +19,7 @@ impl Sharing {
     ///
     /// What a file system's name promises may not hold (XFS without reflink), and where extents cannot be shared, copying in
     /// the kernel is no faster than through our memory, where zeros are found.
-    pub(crate) fn probe(reader: &Reader<File>, file: &File) -> Result<Self, Error> {
+    pub(crate) fn probe(reader: &Reader, file: &File) -> Result<Self, Error> {
         let mut inputs = vec![false; reader.inputs().len()];
         for extent in reader.plan().extents() {
             let Piece::Source { input, offset } = extent.piece else {
@@ -31,7 +31,9 @@ impl Sharing {
             }
         }
         for (wanted, (_, input)) in inputs.iter_mut().zip(reader.inputs()) {
-            *wanted = *wanted && rustix::fs::ioctl_ficlone(file, input).is_ok();
+            let share = |input| rustix::fs::ioctl_ficlone(file, input).is_ok();
+            // One that cannot be opened now is an error when it is read.
+            *wanted = *wanted && input.file().is_ok_and(share);
         }
         if inputs.contains(&true) {
             // Not otherwise: ext4 writes a file that was truncated to nothing to the disk when it is closed.
@@ -43,7 +45,7 @@ impl Sharing {
     /// Shares what can be shared of `job`, and says what that was. Whatever fails here is left to be copied.
     pub(crate) fn share(
         &self,
-        reader: &Reader<File>,
+        reader: &Reader,
         file: &File,
         job: Job,
     ) -> Result<Vec<Range<u64>>, Error> {
@@ -62,8 +64,9 @@ impl Sharing {
                 continue;
             };
             if let Some(range) = aligned(extent.start, extent.end(), offset) {
+                let Ok(input) = input.file() else { continue };
                 let skip = range.start.saturating_sub(extent.start);
-                let end = share_range(input, offset.saturating_add(skip), file, &range);
+                let end = share_range(&input, offset.saturating_add(skip), file, &range);
                 shared.push(range.start..end);
             }
         }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::gather::Gather;
-use crate::inputs::Snapshot;
+use crate::inputs;
 use crate::jobs::{jobs, Job, BLOCK};
 use crate::share::Sharing;
 
@@ -46,11 +46,10 @@ impl Default for Options<'_> {
 /// What is zero in the plan is a hole, and so is every other block that turns out to be zero unless it is shared with an input.
 /// On an error the file holds a part of the image.
 pub fn write(
-    reader: &Reader<File>,
+    reader: &Reader,
     file: &File,
     options: &Options<'_>,
 ) -> Result<Option<[u8; 32]>, Error> {
-    let inputs = Snapshot::take(reader)?;
     let sharing = Sharing::probe(reader, file)?;
     file.set_len(reader.len()).map_err(Error::write(0))?;
     let writer = Writer {
@@ -75,7 +74,7 @@ pub fn write(
             Ok(())
         },
     )?;
-    inputs.check(reader)?;
+    inputs::check(reader)?;
     Ok(hash.map(|mut hash| {
         hash.zeros_to(reader.len());
         hash.sha.finalize().into()
@@ -107,7 +106,7 @@ impl Hash {
 }
 
 struct Writer<'a> {
-    reader: &'a Reader<File>,
+    reader: &'a Reader,
     file: &'a File,
     sharing: Sharing,
     /// Whether the buffer must hold all of a job afterwards, also what is shared.

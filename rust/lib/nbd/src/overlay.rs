@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use plan::{Extent, Piece, ReadAt, Reader};
+use plan::{Extent, InputFile, Piece, ReadAt, Reader};
 use rustix::fs::FallocateFlags;
 
 use crate::error::Error;
@@ -33,7 +33,7 @@ pub struct Stretch {
 
 /// An image seen through its plan, and the changes made to it. The plan's inputs are never written to.
 #[derive(Debug)]
-pub struct Overlay<R = File> {
+pub struct Overlay<R = InputFile> {
     base: Reader<R>,
     file: File,
     /// Where in the file byte 0 of the image belongs.

@@ -285,7 +285,7 @@ fn a_socket_is_not_taken_from_another() {
 fn kept_changes_are_there_again() {
     let scene = Scene::new();
     let serve = || {
-        let identity = nbd::identity(&scene.image()).unwrap();
+        let identity = nbd::identity(&scene.image());
         let disk = Overlay::keep(scene.image(), &scene.path("changes"), identity).unwrap();
         Server::start(disk, false, &scene.path("socket")).unwrap()
     };

@@ -80,6 +80,19 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// A file that a plan list names is not where its relative path leads.
+    #[error(
+        "{}: its relative paths are meant from the current directory, {}",
+        list.display(), folder.display()
+    )]
+    ListedFile {
+        /// The list.
+        list: PathBuf,
+        /// The current directory.
+        folder: PathBuf,
+        /// Which file, and why.
+        source: Box<Error>,
+    },
     /// A plan file that is refused.
     #[error("{}", path.display())]
     File {

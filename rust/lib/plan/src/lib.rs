@@ -39,6 +39,7 @@ pub use body::{Body, Origin};
 pub use builder::Builder;
 pub use canvas::Canvas;
 pub use error::Error;
+pub use files::InputFile;
 pub use format::{MAGIC, VERSION};
 pub use list::List;
 pub use plan::{Extent, Input, Piece, Plan, ZERO_RUN};

@@ -12,10 +12,11 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+use files::InputFile;
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -24,8 +25,8 @@ use crate::read::Reader;
 
 /// How the name of a plan list ends.
 const SUFFIX: &str = "image";
-/// A list longer than this is something else under a misleading name.
-const MAX_LIST: u64 = 16 << 20;
+/// A list longer than this is something else under a misleading name: a command line's most inputs have 256 bytes each.
+const MAX_LIST: u64 = 256 << 20;
 
 /// A plan list: paths as they stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,15 +75,13 @@ impl List {
     }
 }
 
-impl Reader<File> {
+impl Reader<InputFile> {
     /// Opens the image that the plan list at `path` stands for.
     pub fn open_list(path: &Path) -> Result<Self, Error> {
         let list = List::open(path)?;
-        let plan = Plan::open(&list.plan)?;
-        Self::open(plan, &list.inputs).map_err(|source| Error::File {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
+        let plan = Plan::open(&list.plan);
+        let reader = plan.and_then(|plan| Self::open(plan, &list.inputs));
+        reader.map_err(|source| in_list(path, source))
     }
 
     /// Opens an image: a plan list if the name ends in `.image`, else a raw image (a regular file or a block device), whose
@@ -92,23 +91,44 @@ impl Reader<File> {
             return Self::open_list(path);
         }
         let name = path.display().to_string();
-        let mut file = File::open(path).map_err(Error::io(&name))?;
-        let len = measure(&mut file, &name)?;
+        let file = InputFile::open(path).map_err(Error::io(&name))?;
+        let len = measure(&file, &name)?;
         Self::new(whole(len)?, vec![(name, file)])
     }
 }
 
-/// Length of a regular file or a block device.
-fn measure(file: &mut File, name: &str) -> Result<u64, Error> {
-    let metadata = file.metadata().map_err(Error::io(name))?;
-    if metadata.is_file() {
-        return Ok(metadata.len());
+/// An error about a list's plan or inputs. A list that is read elsewhere than it was written for is the likely cause if
+/// a relative path leads nowhere.
+fn in_list(list: &Path, source: Error) -> Error {
+    let lost = match &source {
+        Error::Io { what, source } => {
+            source.kind() == ErrorKind::NotFound && Path::new(what).is_relative()
+        }
+        _ => false,
+    };
+    let (list, source) = (list.to_owned(), Box::new(source));
+    match std::env::current_dir() {
+        Ok(folder) if lost => Error::ListedFile {
+            list,
+            folder,
+            source,
+        },
+        _ => Error::File { path: list, source },
     }
-    if !metadata.file_type().is_block_device() {
+}
+
+/// Length of a regular file or a block device.
+fn measure(file: &InputFile, name: &str) -> Result<u64, Error> {
+    let stamp = file.stamp();
+    if stamp.is_file {
+        return Ok(stamp.len);
+    }
+    if !stamp.is_block_device {
         let reason = format!("{name} is neither a regular file nor a block device");
         return Err(Error::Inputs { reason });
     }
-    file.seek(SeekFrom::End(0)).map_err(Error::io(name))
+    let file = file.file().map_err(Error::io(name))?;
+    (&*file).seek(SeekFrom::End(0)).map_err(Error::io(name))
 }
 
 /// The plan of all of a file of `len` bytes.
@@ -178,6 +198,30 @@ mod tests {
             refused(Reader::open_list(&at("short.image"))),
             "the plan was made over 1 inputs, but 0 are given"
         );
+        // Missing files: with the list, and what its paths are relative to if that may be why.
+        let chain = |path: &Path| {
+            let error = Reader::open_any(path).unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            format!("{error}: {cause}")
+        };
+        let here = std::env::current_dir().unwrap();
+        for text in [
+            "no/such.plan".to_owned(),
+            format!("{}\nno/such.input", line("p")),
+        ] {
+            let list = at("lost.image");
+            std::fs::write(&list, &text).unwrap();
+            let want = format!(
+                "{}: its relative paths are meant from the current directory, {}: cannot read {}",
+                list.display(),
+                here.display(),
+                text.lines().next_back().unwrap()
+            );
+            assert_eq!(chain(&list), want);
+        }
+        std::fs::write(at("lost.image"), line("none")).unwrap();
+        let want = format!("{}: cannot read {}", line("lost.image"), line("none"));
+        assert_eq!(chain(&at("lost.image")), want);
         std::fs::write(at("empty.image"), b"").unwrap();
         let name = at("empty.image").display().to_string();
         assert_eq!(

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use files::{Changed, InputFile};
+
 use crate::error::Error;
 use crate::plan::{Input, Piece, Plan};
 
@@ -17,6 +19,12 @@ pub trait ReadAt {
 impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl ReadAt for InputFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Self::read_exact_at(self, buffer, offset)
     }
 }
 
@@ -36,8 +44,10 @@ impl<R: ReadAt> ReadAt for &R {
 }
 
 /// A plan and its open inputs: the image, byte by byte, without writing it.
+///
+/// There may be more inputs than a process may have files open: an [`InputFile`] is opened again when it is read.
 #[derive(Debug)]
-pub struct Reader<R = File> {
+pub struct Reader<R = InputFile> {
     plan: Plan,
     inputs: Vec<(String, R)>,
 }
@@ -54,7 +64,7 @@ impl Plan {
     }
 }
 
-impl Reader<File> {
+impl Reader<InputFile> {
     /// Opens the inputs of `plan`: as many files as it has, each of the length it says.
     pub fn open<P: AsRef<Path>>(plan: Plan, paths: &[P]) -> Result<Self, Error> {
         let have = plan.inputs().len();
@@ -140,6 +150,9 @@ impl<R: ReadAt> Reader<R> {
                 io::ErrorKind::UnexpectedEof => Error::Inputs {
                     reason: format!("{name} became shorter while it was read"),
                 },
+                _ if source.get_ref().is_some_and(|e| e.is::<Changed>()) => Error::Inputs {
+                    reason: format!("{name} changed while it was read"),
+                },
                 _ => Error::Io {
                     what: name.clone(),
                     source,
@@ -148,15 +161,14 @@ impl<R: ReadAt> Reader<R> {
     }
 }
 
-fn open_input(input: Input, path: &Path) -> Result<(String, File), Error> {
+fn open_input(input: Input, path: &Path) -> Result<(String, InputFile), Error> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(Error::io(&name))?;
-    let metadata = file.metadata().map_err(Error::io(&name))?;
-    if !metadata.is_file() {
+    let file = InputFile::open(path).map_err(Error::io(&name))?;
+    if !file.stamp().is_file {
         let reason = format!("{name} is not a regular file");
         return Err(Error::Inputs { reason });
     }
-    let len = metadata.len();
+    let len = file.stamp().len;
     if len != input.len {
         let reason = format!(
             "{name} has {len} bytes, but the plan was made over {}",

@@ -105,14 +105,15 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Positions beyond this are a mistake.
+    /// How many inputs there may be: a position beyond is a mistake.
     const MAX: u32 = 1 << 20;
 
     /// Says that the input at `position` is `input`. Saying it twice is fine, saying something else is an error.
     pub fn enter(&mut self, position: u32, input: Input) -> Result<(), Error> {
         let index = usize::try_from(position).unwrap_or(usize::MAX);
-        if position > Self::MAX {
-            let reason = format!("there is no input {position}");
+        if position >= Self::MAX {
+            let max = Self::MAX;
+            let reason = format!("there is no input {position}: an image has at most {max}");
             return Err(Error::Inputs { reason });
         }
         if self.inputs.len() <= index {

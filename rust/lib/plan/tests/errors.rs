@@ -155,8 +155,8 @@ fn references() {
         format!("{path} has 1 inputs, but 2 positions are given")
     );
     assert_eq!(
-        text(open(format!("{path}:1048577"))),
-        "there is no input 1048577"
+        text(open(format!("{path}:1048576"))),
+        "there is no input 1048576: an image has at most 1048576"
     );
     assert_eq!(
         text(open(format!("{path}.no:0"))),

@@ -2,18 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use files::InputFile;
 
 use crate::entry::{Input, Source, Sparse};
 use crate::error::Error;
 use crate::tree::Tree;
 
-/// The open inputs of a tree, in its order.
+/// The inputs of a tree, in its order: as many as there are, also more than may be open at once.
 #[derive(Debug)]
 pub struct Sources {
     /// Nothing where an input is no file.
-    files: Vec<Option<(PathBuf, File)>>,
+    files: Vec<Option<InputFile>>,
 }
 
 impl Sources {
@@ -46,8 +47,7 @@ impl Sources {
     /// A reader of the bytes of `source`.
     pub fn content(&self, source: Source) -> Result<Content<'_>, Error> {
         match self.files.get(source.input) {
-            Some(Some((path, file))) => Ok(Content {
-                path,
+            Some(Some(file)) => Ok(Content {
                 file,
                 at: source.offset,
                 left: source.len,
@@ -76,7 +76,7 @@ impl Sources {
     pub fn read(&self, source: Source) -> Result<Vec<u8>, Error> {
         let mut content = self.content(source)?;
         let mut bytes = Vec::new();
-        let action = || format!("read {}", content.path.display());
+        let action = || format!("read {}", content.file.path().display());
         let action = action();
         content.read_to_end(&mut bytes).map_err(Error::io(action))?;
         Ok(bytes)
@@ -85,7 +85,7 @@ impl Sources {
     /// Writes the bytes of `source` to `out`.
     pub fn copy(&self, source: Source, mut out: impl Write) -> Result<(), Error> {
         let mut content = self.content(source)?;
-        let action = format!("copy from {}", content.path.display());
+        let action = format!("copy from {}", content.file.path().display());
         io::copy(&mut content, &mut out).map_err(Error::io(action))?;
         Ok(())
     }
@@ -99,10 +99,9 @@ pub fn open<P: AsRef<Path>>(manifest: &Path, inputs: &[P]) -> Result<(Tree, Sour
     Ok((tree, sources))
 }
 
-fn open_input(input: Input, path: &Path) -> Result<(PathBuf, File), Error> {
-    let io = || Error::io(format!("open {}", path.display()));
-    let file = File::open(path).map_err(io())?;
-    let len = file.metadata().map_err(io())?.len();
+fn open_input(input: Input, path: &Path) -> Result<InputFile, Error> {
+    let file = InputFile::open(path).map_err(Error::io(format!("open {}", path.display())))?;
+    let len = file.stamp().len;
     if len != input.len {
         let reason = format!(
             "{} has {len} bytes, but the manifest was made from {}",
@@ -111,14 +110,13 @@ fn open_input(input: Input, path: &Path) -> Result<(PathBuf, File), Error> {
         );
         return Err(Error::Inputs { reason });
     }
-    Ok((path.to_path_buf(), file))
+    Ok(file)
 }
 
 /// Reads one file's bytes; several may be read side by side.
 #[derive(Debug)]
 pub struct Content<'a> {
-    path: &'a Path,
-    file: &'a File,
+    file: &'a InputFile,
     at: u64,
     left: u64,
 }
@@ -142,7 +140,7 @@ impl Read for Content<'_> {
             // The length was checked on opening: somebody cut the file since.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                format!("{} became shorter", self.path.display()),
+                format!("{} became shorter", self.file.path().display()),
             ));
         }
         let step = u64::try_from(got).unwrap_or(self.left);

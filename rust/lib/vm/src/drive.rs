@@ -174,7 +174,7 @@ impl Drive {
         let disk = match &served.keep {
             None => Overlay::throw_away(image),
             Some(keep) => {
-                let identity = nbd::identity(&image).map_err(failed)?;
+                let identity = nbd::identity(&image);
                 Overlay::keep(image, keep, identity)
             }
         };

@@ -1,7 +1,7 @@
 //! `imgdump`: what is in a disk or file-system image.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -389,7 +389,7 @@ fn ls(
 }
 
 /// Lists the partitions, if the image is a disk.
-fn partitions(reader: &Reader<File>, out: &mut dyn Write) -> Result<bool> {
+fn partitions(reader: &Reader, out: &mut dyn Write) -> Result<bool> {
     let Some((gpt, kinds)) = inspect::partitions(reader)? else {
         return Ok(false);
     };

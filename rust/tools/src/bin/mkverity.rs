@@ -1,13 +1,12 @@
 //! `mkverity`: superblock and hash tree of dm-verity behind an image.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result};
-use plan::{ReadAt, Reader, Reference};
+use plan::{InputFile, ReadAt, Reader, Reference};
 use verity::{BlockHashes, Known, Params};
 
 /// Size of data and hash blocks.
@@ -84,7 +83,7 @@ fn run(args: Args) -> Result<()> {
         None => verity::append(&reader, &known, &params).with_context(image)?,
         Some(path) => {
             let create = || format!("cannot write {}", path.display());
-            let mut pending = cli::PendingOutput::create(path).with_context(create)?;
+            let pending = cli::PendingOutput::create(path).with_context(create)?;
             let (root, layout) =
                 verity::write_area(&reader, &known, &params, pending.file()).with_context(image)?;
             area = Some((pending, create));
@@ -116,8 +115,8 @@ fn open_hashes(list: &[Hashes], reader: &Reader, params: &Params) -> Result<Know
     let worth = extents.saturating_mul(1024).min(HELD);
     for Hashes { input, path } in list {
         let name = || path.display().to_string();
-        let file = File::open(path).with_context(|| format!("cannot open {}", name()))?;
-        let len = file.metadata().with_context(name)?.len();
+        let file = InputFile::open(path).with_context(|| format!("cannot open {}", name()))?;
+        let len = file.stamp().len;
         held = held.saturating_add(len);
         let bytes: Box<dyn ReadAt + Send + Sync> = match held <= worth {
             true => Box::new(std::fs::read(path).with_context(name)?),

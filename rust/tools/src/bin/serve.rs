@@ -48,7 +48,7 @@ fn run(args: Args) -> Result<()> {
     let disk = match &args.persist {
         None => Overlay::throw_away(image)?,
         Some(file) => {
-            let identity = nbd::identity(&image)?;
+            let identity = nbd::identity(&image);
             Overlay::keep(image, file, identity)?
         }
     };

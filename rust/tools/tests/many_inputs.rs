@@ -1,0 +1,211 @@
+//! Images of many more inputs than a process may have files open: every tool that opens them, under a low limit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+/// Descriptors that a tool may have.
+const LIMIT: usize = 40;
+/// Inputs: far more.
+const INPUTS: usize = 3000;
+
+const UUID: &str = "0d15c000-0000-4000-8000-000000000001";
+
+struct Bed(tempfile::TempDir);
+
+impl Bed {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Runs a tool in the folder under the limit; what it printed.
+    fn run(&self, tool: &str, args: &str) -> String {
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &LIMIT.to_string()])
+            .arg(Path::new(tool).canonicalize().unwrap())
+            .args(args.split_whitespace())
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{tool} {args}: {text}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+fn content(number: usize) -> String {
+    format!("this is file {number}\n").repeat(number % 7 + 1)
+}
+
+/// A bed with the files, `list` for `inject`, and `inputs`, a parameter file of all of them.
+fn bed() -> Bed {
+    let bed = Bed(tempfile::tempdir().unwrap());
+    let (mut list, mut inputs) = (String::new(), String::new());
+    for number in 0..INPUTS {
+        bed.put(&format!("f{number}"), content(number));
+        writeln!(
+            list,
+            "{{\"dest\":\"/d{}/f{number}\",\"src\":\"f{number}\"}}",
+            number % 10
+        )
+        .unwrap();
+        writeln!(inputs, "--input\nf{number}").unwrap();
+    }
+    bed.put("list", list);
+    bed.put("inputs", inputs);
+    bed
+}
+
+#[test]
+fn from_files_to_images() {
+    let bed = bed();
+    // With units to look at: the tool opens what it injects.
+    bed.run(
+        env!("CARGO_BIN_EXE_inject"),
+        "--files list --preset-all --mtime 5 --output tree",
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkext4"),
+        &format!(
+            "--tree tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output ext4.plan"
+        ),
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkfat"),
+        "--tree tree --size-mib 8 --volume-id 1234abcd --mtime 1000000000 --output fat.plan",
+    );
+    let all: Vec<String> = (0..INPUTS).map(|n| n.to_string()).collect();
+    let all = all.join(",");
+    bed.put("ext4-ref", format!("--image\next4.plan:{all}\n"));
+    bed.put(
+        "member-refs",
+        format!("--member\na=ext4.plan:{all}\n--member\nb=fat.plan:{all}\n"),
+    );
+    bed.put(
+        "sum-refs",
+        format!(
+            "--image\na=ext4.plan:{all}\n--image\nb=fat.plan:{all}\n--image\nc=tar.plan:{all}\n"
+        ),
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkverity"),
+        &format!(
+            "@ext4-ref @inputs --salt 00 --uuid {UUID} --output verity.plan --root-hash-output root \
+             --hash-offset-output offset"
+        ),
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkbundle"),
+        "@member-refs --mtime 7 --output tar.plan",
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkqcow2"),
+        "@ext4-ref --output qcow2.plan",
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkchecksums"),
+        "@sum-refs @inputs --output sums",
+    );
+
+    let materialize = env!("CARGO_BIN_EXE_materialize");
+    let mut sums = String::new();
+    for (name, plan) in [("a", "ext4"), ("b", "fat"), ("c", "tar")] {
+        bed.run(
+            materialize,
+            &format!("--plan {plan}.plan @inputs --sha256-output {plan}.sum --output {plan}.img"),
+        );
+        let sum = bed.text(&format!("{plan}.sum"));
+        let bytes = fs::read(bed.path(&format!("{plan}.img"))).unwrap();
+        assert_eq!(sum.trim(), hex(&Sha256::digest(bytes)));
+        writeln!(sums, "{}  {name}", sum.trim()).unwrap();
+    }
+    assert_eq!(bed.text("sums"), sums);
+    for plan in ["verity", "qcow2"] {
+        let images = format!("--plan {plan}.plan @inputs");
+        bed.run(materialize, &format!("{images} --output {plan}.img"));
+        bed.run(materialize, &format!("{images} --zstd --output {plan}.zst"));
+    }
+
+    // What is in them: by a list, as people and boot tests open them.
+    let names: String = (0..INPUTS).map(|n| format!("f{n}\n")).collect();
+    for plan in ["ext4", "fat"] {
+        bed.put(&format!("{plan}.image"), format!("{plan}.plan\n{names}"));
+        let imgdump = env!("CARGO_BIN_EXE_imgdump");
+        for number in [0, 1, LIMIT, INPUTS - 1] {
+            let path = format!("/d{}/f{number}", number % 10);
+            let text = bed.run(imgdump, &format!("cat {plan}.image {path}"));
+            assert_eq!(text, content(number));
+        }
+        let by_list = bed.run(imgdump, &format!("{plan}.image"));
+        assert_eq!(by_list, bed.run(imgdump, &format!("{plan}.img")));
+    }
+}
+
+/// The digests of blocks are a file for each input, too.
+#[test]
+fn many_block_hashes() {
+    let bed = Bed(tempfile::tempdir().unwrap());
+    let (mut args, mut known, mut list) = (String::new(), String::new(), String::new());
+    // Few and long extents, so that the digests are not all held in memory.
+    for number in 0..2 * LIMIT {
+        let name = format!("f{number}");
+        let mut bytes = vec![u8::try_from(number).unwrap(); 200_000];
+        bytes.resize(204_800, 1);
+        bed.put(&name, bytes);
+        bed.run(
+            env!("CARGO_BIN_EXE_hashblocks"),
+            &format!("--input {name} --salt 00 --output h{number}"),
+        );
+        writeln!(args, "--input\n{name}").unwrap();
+        writeln!(known, "--hashes\n{number}=h{number}").unwrap();
+        writeln!(list, "{{\"dest\":\"/{name}\",\"src\":\"{name}\"}}").unwrap();
+    }
+    bed.put("inputs", args);
+    bed.put("known", known);
+    bed.put("list", list);
+    bed.run(
+        env!("CARGO_BIN_EXE_inject"),
+        "--files list --mtime 5 --output tree",
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_mkext4"),
+        &format!(
+            "--tree tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output plan"
+        ),
+    );
+    let all: Vec<String> = (0..2 * LIMIT).map(|n| n.to_string()).collect();
+    for (known, root) in [("", "without"), ("@known", "with")] {
+        bed.run(
+            env!("CARGO_BIN_EXE_mkverity"),
+            &format!(
+                "--image plan:{} @inputs {known} --salt 00 --uuid {UUID} --output verity.plan \
+                 --root-hash-output {root} --hash-offset-output offset",
+                all.join(",")
+            ),
+        );
+    }
+    assert_eq!(bed.text("with"), bed.text("without"));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
