@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use files::NewFile;
 
 use crate::BoxError;
 
@@ -27,58 +27,45 @@ impl std::error::Error for OutputError {
     }
 }
 
-/// A file under a temporary name in the output's folder; dropped without [`PendingOutput::commit`] it vanishes.
+/// A file without its name; dropped without [`PendingOutput::commit`] it vanishes.
 #[derive(Debug)]
-pub struct PendingOutput {
-    file: NamedTempFile,
-    path: PathBuf,
-}
+pub struct PendingOutput(NewFile);
 
 impl PendingOutput {
-    /// Opens a temporary file beside `path`.
+    /// Starts the file that is to be `path`, with the usual mode of a new file, so that others may read what the umask lets them.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let dir = match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        // The usual mode of a new file, so that others may read what the umask lets them.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let file = builder.prefix(".partial-").tempfile_in(dir)?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+        NewFile::create(path, NewFile::USUAL).map(Self)
     }
 
     /// The file, for readers and writers that seek.
-    pub fn file(&mut self) -> &mut File {
-        self.file.as_file_mut()
-    }
-
-    /// The temporary name, for programs that open files themselves.
-    pub fn temporary_path(&self) -> &Path {
-        self.file.path()
+    pub fn file(&self) -> &File {
+        self.0.file()
     }
 
     /// Gives the file its final name.
+    ///
+    /// If that was taken, the file reaches the disk first: what is replaced may be a person's (a lock file, a pin), and there has to
+    /// be the old or the new one, whatever instant the power goes. A name that was free is an action's output, Bazel having
+    /// removed what was there; that can be made again, and nobody should wait for a disk while editing.
     pub fn commit(self) -> io::Result<()> {
-        self.file.persist(&self.path).map_err(|e| e.error)?;
-        Ok(())
+        match std::fs::symlink_metadata(self.0.path()) {
+            Ok(_) => self.0.commit_synced(),
+            Err(_) => self.0.commit(),
+        }
     }
 }
 
 /// Writes `path` through `body`; on an error nothing is left behind under that name or another.
 pub fn write_output<F, E>(path: &Path, body: F) -> Result<(), BoxError>
 where
-    F: FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
+    F: FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
     E: Into<BoxError>,
 {
     let named = |source| OutputError {
         path: path.to_path_buf(),
         source,
     };
-    let mut pending = PendingOutput::create(path).map_err(named)?;
+    let pending = PendingOutput::create(path).map_err(named)?;
     let mut writer = BufWriter::with_capacity(1 << 20, pending.file());
     body(&mut writer).map_err(Into::into)?;
     writer.flush().map_err(named)?;
@@ -97,13 +84,28 @@ mod tests {
         let path = dir.path().join("out");
         let result = write_output(&path, |w| {
             w.write_all(b"half")?;
+            // Not even now, so that a killed process leaves nothing, either.
+            assert_eq!(walk(dir.path()), 0);
             Err::<(), _>(io::Error::other("no"))
         });
         assert!(result.is_err());
         assert_eq!(walk(dir.path()), 0);
-        write_output(&path, |w| w.write_all(b"whole")).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        assert_eq!(walk(dir.path()), 1);
+        for text in ["whole", "another"] {
+            write_output(&path, |w| w.write_all(text.as_bytes())).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(walk(dir.path()), 1);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_output() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_output(dir.path(), |_| Ok::<_, io::Error>(())).unwrap_err();
+        let want = format!(
+            "cannot write {}: it exists and is not a regular file",
+            dir.path().display()
+        );
+        assert_eq!(crate::chain(error.as_ref()), want);
     }
 
     #[allow(clippy::disallowed_methods, reason = "only counted")]

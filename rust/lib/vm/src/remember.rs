@@ -4,8 +4,11 @@
 //! on the firmware, so a note names all three; one that names others is worth nothing. It lies in the user's folder for caches;
 //! where there is none that can be written to, nothing is remembered.
 
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use files::NewFile;
 
 use crate::{process, QEMU};
 
@@ -66,9 +69,9 @@ impl Memory {
         };
         // Whole or absent, for others may read it now.
         let _ = std::fs::create_dir_all(folder)
-            .and_then(|()| tempfile::NamedTempFile::new_in(folder))
-            .and_then(|file| std::fs::write(file.path(), note).map(|()| file))
-            .map(|file| file.persist(&self.file));
+            .and_then(|()| NewFile::create(&self.file, 0o600))
+            .and_then(|new| new.file().write_all(note.as_bytes()).map(|()| new))
+            .and_then(NewFile::commit);
     }
 }
 

@@ -37,7 +37,7 @@ fn run(args: Args) -> Result<()> {
         .with_context(|| format!("cannot read {name}"))?;
     ensure!(metadata.is_file(), "{name} is not a regular file");
     let create = || format!("cannot write {}", args.output.display());
-    let mut pending = cli::PendingOutput::create(&args.output).with_context(create)?;
+    let pending = cli::PendingOutput::create(&args.output).with_context(create)?;
     verity::write_block_hashes(&input, metadata.len(), &salt, BLOCK_SIZE, pending.file())
         .with_context(|| name.to_string())?;
     pending.commit().with_context(create)

@@ -59,7 +59,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         (Some(path), Some(digest)) => {
             let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             let named = || format!("cannot write {}", path.display());
-            let mut sum = cli::PendingOutput::create(path).with_context(named)?;
+            let sum = cli::PendingOutput::create(path).with_context(named)?;
             sum.file().write_all(hex.as_bytes()).with_context(named)?;
             sum.file().write_all(b"\n").with_context(named)?;
             output.commit()?;
