@@ -67,7 +67,7 @@ def ext4_large(runs):
         row("ext4: tar to image, 70,000 files, 3.6 GiB", got["mkext4 70k"], got["ours 70k"], "<= 1.0 x", "peer: crate mkext4")
 
 
-def scaling(runs):
+def tree_size(runs):
     """Files x 10 and bytes x 10: the larger one beside the smaller one."""
     build_tools()
     with scratch() as folder:

@@ -1,5 +1,7 @@
 //! An update bundle: a tar whose members are images.
 
+use std::collections::BTreeSet;
+
 use archive::{head, Alignment, Entry, Kind, END};
 use plan::{Builder, Input, Plan};
 
@@ -14,12 +16,11 @@ const BLOCK: u64 = 512;
 /// holds the headers.
 pub fn bundle(members: &[(String, Image)], mtime: i64, inputs: Vec<Input>) -> Result<Plan, Error> {
     let mut builder = Builder::new(inputs);
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = BTreeSet::new();
     for (name, image) in members {
-        if seen.contains(&name.as_str()) {
+        if !seen.insert(name) {
             return Err(Error::MemberTwice { name: name.clone() });
         }
-        seen.push(name);
         let (offset, len) = (0, image.plan.len());
         let mut entry = Entry::new(name.as_bytes(), Kind::File { offset, len }, 0o644);
         entry.mtime = mtime;

@@ -271,6 +271,7 @@ impl Placement {
             journal,
         };
         placement.late(model, bodies, kept)?;
+        placement.space.settle();
         Ok(placement)
     }
 
@@ -349,7 +350,7 @@ impl Placement {
         let within = |block: u64| block.clamp(start, end).saturating_sub(start);
         bits.fill(0);
         set_bits(bits, 0, within(self.space.end()));
-        for gap in self.space.gaps() {
+        for gap in self.space.gaps_in(start..end) {
             clear_bits(bits, within(gap.start), within(gap.end()));
         }
         if has_copy(group) {

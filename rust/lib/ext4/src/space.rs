@@ -1,5 +1,8 @@
 //! Handing out blocks, front to back.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 /// A run of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -25,7 +28,7 @@ pub(crate) struct Space {
     /// The first group with a copy that is not passed yet.
     next: u64,
     /// Runs that are free: left out because something wanted more blocks in one piece, or given back.
-    gaps: Vec<Run>,
+    gaps: VecDeque<Run>,
 }
 
 impl Space {
@@ -35,7 +38,7 @@ impl Space {
             head,
             at: head,
             next: 1,
-            gaps: Vec::new(),
+            gaps: VecDeque::new(),
         }
     }
 
@@ -47,19 +50,32 @@ impl Space {
     /// Gives back blocks that were handed out.
     pub(crate) fn leave(&mut self, run: Run) {
         if run.len > 0 {
-            self.gaps.push(run);
+            self.gaps.push_back(run);
         }
     }
 
-    pub(crate) fn gaps(&self) -> &[Run] {
+    pub(crate) fn gaps(&self) -> &VecDeque<Run> {
         &self.gaps
+    }
+
+    /// Sorts the gaps, when nothing more is handed out.
+    pub(crate) fn settle(&mut self) {
+        let gaps = self.gaps.make_contiguous();
+        gaps.sort_unstable_by_key(|gap| gap.start);
+    }
+
+    /// The gaps that reach into `range`, of a space that is settled.
+    pub(crate) fn gaps_in(&self, range: Range<u64>) -> impl Iterator<Item = &Run> {
+        let first = self.gaps.partition_point(|gap| gap.end() <= range.start);
+        let rest = self.gaps.range(first..);
+        rest.take_while(move |gap| gap.start < range.end)
     }
 
     /// The next `len` blocks, in as many runs as it takes; gaps are filled first.
     pub(crate) fn take(&mut self, len: u64, mut each: impl FnMut(Run)) {
         let mut left = len;
         while left > 0 {
-            let Some(gap) = self.gaps.first_mut() else {
+            let Some(gap) = self.gaps.front_mut() else {
                 break;
             };
             let take = left.min(gap.len);
@@ -71,7 +87,7 @@ impl Space {
             gap.len = gap.len.saturating_sub(take);
             left = left.saturating_sub(take);
             if gap.len == 0 {
-                self.gaps.remove(0);
+                self.gaps.pop_front();
             }
         }
         while left > 0 {
@@ -179,7 +195,7 @@ mod tests {
         assert_eq!(runs, [(3, 97), (103, 153)]);
         assert_eq!(space.piece(50), 303);
         assert_eq!(
-            space.gaps(),
+            *space.gaps(),
             [Run {
                 start: 256,
                 len: 44
@@ -189,6 +205,22 @@ mod tests {
         runs.clear();
         space.take(45, |run| runs.push((run.start, run.len)));
         assert_eq!(runs, [(256, 44), (353, 1)]);
-        assert_eq!(space.gaps(), []);
+        assert_eq!(*space.gaps(), []);
+    }
+
+    #[test]
+    fn gaps_of_a_range() {
+        let mut space = Space::new(1000, 0);
+        for start in [40, 10, 30, 20] {
+            space.leave(Run { start, len: 5 });
+        }
+        // What was given back first is filled first, wherever it lies.
+        assert_eq!(space.one(), 40);
+        space.settle();
+        let starts = |range| -> Vec<u64> { space.gaps_in(range).map(|gap| gap.start).collect() };
+        assert_eq!(starts(0..100), [10, 20, 30, 41]);
+        assert_eq!(starts(14..30), [10, 20]);
+        assert_eq!(starts(15..31), [20, 30]);
+        assert_eq!(starts(45..100), [0; 0]);
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn assign(names: &[&str]) -> Vec<Names> {
     let bases: Vec<(Short, bool)> = names.iter().map(|name| basis(name)).collect();
     let fitting = bases.iter().filter(|(_, lost)| !lost);
     let mut taken: BTreeSet<Short> = fitting.map(|(short, _)| *short).collect();
-    let mut numbers: BTreeMap<Short, u32> = BTreeMap::new();
+    let mut numbers = Numbers::default();
     let mut out = Vec::with_capacity(names.len());
     for (name, (basis, lost)) in names.iter().zip(bases) {
         if !lost {
@@ -73,18 +73,35 @@ pub(crate) fn assign(names: &[&str]) -> Vec<Names> {
             out.push(Names { short: basis, long });
             continue;
         }
-        let number = numbers.entry(basis).or_insert(0);
-        // A directory has fewer than 2^16 files, so that a number below 999999 is free.
-        let short = loop {
-            *number = number.saturating_add(1);
-            let short = tailed(basis, *number);
-            if taken.insert(short) || *number > 999_999 {
-                break short;
-            }
-        };
+        let short = numbers.free(basis, &mut taken);
         out.push(Names { short, long: true });
     }
     out
+}
+
+/// Up to which number names are taken, for every form they take: the same for all bases that are cut to one stem, so that a
+/// directory of names that begin alike costs no more than any other.
+#[derive(Default)]
+struct Numbers(BTreeMap<Short, u32>);
+
+impl Numbers {
+    /// The name of `basis` with the first number that is free, which is taken then.
+    fn free(&mut self, basis: Short, taken: &mut BTreeSet<Short>) -> Short {
+        let mut short = basis;
+        for first in [1, 10, 100, 1000, 10_000, 100_000] {
+            // The form of a number of so many digits is known by its smallest.
+            let next = self.0.entry(tailed(basis, first)).or_insert(first);
+            while *next / 10 < first {
+                short = tailed(basis, *next);
+                *next = next.saturating_add(1);
+                if taken.insert(short) {
+                    return short;
+                }
+            }
+        }
+        // Not reached: a directory has fewer than 2^16 files.
+        short
+    }
 }
 
 /// The sum that ties long-name records to their short name.
@@ -128,6 +145,45 @@ mod tests {
         for ((short, long), want) in got.iter().zip(want) {
             assert_eq!((short.as_str(), *long), want);
         }
+    }
+
+    /// Number by number, for each name from 1 on.
+    fn naive(names: &[&str]) -> Vec<Short> {
+        let bases: Vec<_> = names.iter().map(|name| basis(name)).collect();
+        let fitting = bases.iter().filter(|(_, lost)| !lost);
+        let mut taken: BTreeSet<Short> = fitting.map(|(short, _)| *short).collect();
+        let free = |basis: Short, lost: bool| match lost {
+            false => basis,
+            true => (1..)
+                .map(|number| tailed(basis, number))
+                .find(|short| taken.insert(*short))
+                .unwrap(),
+        };
+        let mut free = free;
+        bases
+            .iter()
+            .map(|(basis, lost)| free(*basis, *lost))
+            .collect()
+    }
+
+    proptest::proptest! {
+        /// Few letters, so that many are cut to one stem, and some names look like numbered ones.
+        #[test]
+        fn the_first_free_number(names in proptest::collection::vec("[a-b~1]{1,9}( [a-b]?)?(\\.[ab]{0,1})?", 0..400)) {
+            let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            let got: Vec<Short> = assign(&names).iter().map(|names| names.short).collect();
+            proptest::prop_assert_eq!(got, naive(&names));
+        }
+    }
+
+    /// As many as a directory can have, no two with one basis, and all cut to one stem.
+    #[test]
+    fn many_bases_of_one_stem() {
+        let names: Vec<String> = (0..60_000).map(|i| format!("aaa{i:05} x")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let all: BTreeSet<Short> = assign(&names).iter().map(|names| names.short).collect();
+        assert_eq!(all.len(), names.len());
     }
 
     #[test]

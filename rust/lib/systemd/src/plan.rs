@@ -87,7 +87,10 @@ impl Plan {
             let same = matches!(kind, Some(Kind::Symlink { target: old }) if old == target);
             if same {
                 remove.remove(path);
-                remove_dirs.retain(|dir| !path.starts_with(dir));
+                let mut dir = parent(path);
+                while remove_dirs.remove(dir) {
+                    dir = parent(dir);
+                }
             }
             !same
         });

@@ -45,6 +45,7 @@ impl Tree {
             // What lies in it stays where it is, and so must the directory.
             entry.layer = old.layer;
         }
+        self.forget_name(&path);
         self.entries.insert(path.clone(), entry);
         self.origins.insert(path.clone(), origin.to_owned());
         Ok(path)
@@ -65,6 +66,7 @@ impl Tree {
             Some(_) => {}
         }
         self.hand_over(path);
+        self.forget_name(path);
         self.entries.remove(path);
         self.origins.remove(path);
         Ok(())

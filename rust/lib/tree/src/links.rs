@@ -1,11 +1,45 @@
 //! Hard links, and the cuts that may part them from their files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{Entry, Kind};
 use crate::error::Error;
 use crate::name;
 use crate::tree::Tree;
+
+/// The further names of each file that has some, by the name that is the file: asked for by every entry that is replaced, so
+/// found once for the whole tree, when the first asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(Option<BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>>);
+
+/// They follow from the entries, which are compared.
+impl PartialEq for Names {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Names {}
+
+impl Names {
+    fn of(
+        &mut self,
+        entries: &BTreeMap<Vec<u8>, Entry>,
+    ) -> &mut BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> {
+        self.0.get_or_insert_with(|| {
+            let mut names: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
+            for (path, entry) in entries {
+                if let Kind::HardLink { target } = &entry.kind {
+                    names
+                        .entry(target.clone())
+                        .or_default()
+                        .insert(path.clone());
+                }
+            }
+            names
+        })
+    }
+}
 
 impl Tree {
     /// The folder `prefix` as a tree of its own. A hard link to a file outside becomes that file.
@@ -29,7 +63,7 @@ impl Tree {
     /// The tree without `prefixes` and what lies under them; `boot/` with a slash keeps the directory itself. A prefix
     /// that is not in the tree is an error, for it is most likely misspelt; the root itself cannot be left out.
     pub fn without<P: AsRef<[u8]>>(&self, prefixes: &[P]) -> Result<Self, Error> {
-        let mut cuts = Vec::with_capacity(prefixes.len());
+        let mut cuts = BTreeMap::new();
         for prefix in prefixes {
             let text = prefix.as_ref();
             let keep = text.ends_with(b"/");
@@ -42,12 +76,13 @@ impl Tree {
                 Some(entry) if keep && entry.kind != Kind::Dir => {
                     return Err(missing(&path, "is not a directory"))
                 }
-                Some(_) => cuts.push((path, keep)),
+                // Of both forms the one that takes the directory, too.
+                Some(_) => *cuts.entry(path).or_insert(true) &= keep,
             }
         }
         let gone = |path: &[u8]| {
-            let mut cuts = cuts.iter();
-            cuts.any(|(cut, keep)| name::is_under(path, cut) && !(*keep && path == cut.as_slice()))
+            let mut above = std::iter::successors(Some(path), |path| name::parent(path));
+            above.any(|at| cuts.get(at).is_some_and(|keep| !*keep || at != path))
         };
         Ok(self.select(|path| (!gone(path)).then_some(path)))
     }
@@ -97,6 +132,7 @@ impl Tree {
             inputs: self.inputs.clone(),
             entries,
             origins,
+            names: Names::default(),
         }
     }
 
@@ -148,17 +184,37 @@ impl Tree {
         if matches!(file.kind, Kind::HardLink { .. } | Kind::Dir) {
             return false;
         }
-        let names = |e: &Entry| matches!(&e.kind, Kind::HardLink { target } if target == path);
-        let links = self.entries.iter().filter(|(_, entry)| names(entry));
-        let links: Vec<Vec<u8>> = links.map(|(link, _)| link.clone()).collect();
-        let Some((first, others)) = links.split_first() else {
+        let names = self.names.of(&self.entries);
+        let Some(mut others) = names.remove(path) else {
             return false;
         };
-        self.entries.insert(first.clone(), file);
-        for link in others {
-            self.point(link, first);
+        let Some(first) = others.pop_first() else {
+            return false;
+        };
+        if !others.is_empty() {
+            names.insert(first.clone(), others.clone());
         }
+        for link in others {
+            self.point(&link, &first);
+        }
+        self.entries.insert(first, file);
         true
+    }
+
+    /// Before `path` goes or becomes something else: it is no further name of its file any more.
+    pub(crate) fn forget_name(&mut self, path: &[u8]) {
+        let (Some(names), Some(entry)) = (&mut self.names.0, self.entries.get(path)) else {
+            return;
+        };
+        let Kind::HardLink { target } = &entry.kind else {
+            return;
+        };
+        if let Some(others) = names.get_mut(target) {
+            others.remove(path);
+            if others.is_empty() {
+                names.remove(target);
+            }
+        }
     }
 
     /// A hard link must name an entry that is neither a directory nor a hard link.

@@ -108,14 +108,6 @@ pub(crate) fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether `path` is `dir` or lies under it.
-pub(crate) fn is_under(path: &[u8], dir: &[u8]) -> bool {
-    match path.strip_prefix(dir) {
-        Some(rest) => dir.is_empty() || rest.is_empty() || rest.first() == Some(&b'/'),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +148,5 @@ mod tests {
         assert_eq!(parent(b""), None);
         assert_eq!(parent(b"a"), Some(&b""[..]));
         assert_eq!(parent(b"a/b"), Some(&b"a"[..]));
-        assert!(is_under(b"a/b", b"a") && is_under(b"a", b"a") && is_under(b"a", b""));
-        assert!(!is_under(b"ab", b"a"));
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::base64;
 use crate::entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 use crate::error::Error;
-use crate::links::check_hard_link;
+use crate::links::{check_hard_link, Names};
 use crate::manifest::{Head, Line, LinePiece, VERSION};
 use crate::name;
 use crate::scan;
@@ -43,6 +43,7 @@ impl Tree {
             inputs: reading.inputs,
             entries: reading.entries.into_iter().collect(),
             origins: BTreeMap::new(),
+            names: Names::default(),
         };
         tree.check_sources()?;
         Ok(tree)

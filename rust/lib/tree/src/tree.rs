@@ -1,9 +1,11 @@
 //! The tree itself: entries by path, and what may be asked of them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::entry::{Entry, Input, Kind, Stamp};
 use crate::error::Error;
+use crate::links::Names;
 use crate::name;
 
 /// A file-system tree over a list of inputs. See the crate's page for what holds of every one.
@@ -13,6 +15,7 @@ pub struct Tree {
     pub(crate) entries: BTreeMap<Vec<u8>, Entry>,
     /// Who put an entry there, for messages only; nothing for entries of the base.
     pub(crate) origins: BTreeMap<Vec<u8>, String>,
+    pub(crate) names: Names,
 }
 
 impl Tree {
@@ -29,6 +32,7 @@ impl Tree {
             inputs: Vec::new(),
             entries: BTreeMap::from([(Vec::new(), root)]),
             origins: BTreeMap::new(),
+            names: Names::default(),
         }
     }
 
@@ -65,15 +69,28 @@ impl Tree {
 
     /// Names and entries in the folder `path`, in byte order of the names.
     pub fn children<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a Entry)> {
-        let mut first = path.to_vec();
-        if !first.is_empty() {
-            first.push(b'/');
+        let mut prefix = path.to_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
         }
-        let prefix = first.clone();
-        self.entries
-            .range(first..)
-            .map_while(move |(at, entry)| Some((at.strip_prefix(&prefix[..])?, entry)))
-            .filter(|(name, _)| !name.is_empty() && !name.contains(&b'/'))
+        let from = |first: &[u8]| {
+            let range = (Bound::Included(first), Bound::Unbounded);
+            self.entries.range::<[u8], _>(range)
+        };
+        let mut rest = from(&prefix);
+        std::iter::from_fn(move || loop {
+            let (at, entry) = rest.next()?;
+            let name = at.strip_prefix(&prefix[..])?;
+            match name.iter().position(|b| *b == b'/') {
+                None if name.is_empty() => {}
+                None => return Some((name, entry)),
+                // In a folder of this one: on with what sorts behind all of that, however much it is.
+                Some(end) => {
+                    let folder = name.get(..end).unwrap_or_default();
+                    rest = from(&[&prefix, folder, AFTER_SLASH].concat());
+                }
+            }
+        })
     }
 
     /// Where `path` leads when symbolic links are followed inside the tree, as after `chroot`: absolute targets start
@@ -128,6 +145,9 @@ impl Tree {
         }
     }
 }
+
+/// What sorts next to a slash.
+const AFTER_SLASH: &[u8] = b"0";
 
 /// As many links as Linux follows in one path (path_resolution(7)).
 const MAX_HOPS: u32 = 40;

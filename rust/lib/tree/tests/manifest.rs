@@ -607,6 +607,61 @@ proptest! {
         prop_assert_eq!(text(&again), written);
     }
 
+    /// What a tree remembers about further names of files follows all that is done to it: a tree that forgets becomes the same.
+    #[test]
+    fn names_of_files(
+        links in prop::collection::vec((0u8..12, 0u8..12), 0..12),
+        steps in prop::collection::vec((0u8..12, any::<bool>()), 0..12),
+    ) {
+        let name = |number: u8| format!("d/{}", char::from(b'a' + number));
+        let mut index: Vec<archive::Entry> =
+            (0..6).map(|n| member(&name(2 * n), data(u64::from(n) * 512, 7))).collect();
+        for (from, to) in links {
+            // To a file, and each name once.
+            let from = name(from | 1);
+            if index.iter().all(|entry| entry.path != from.as_bytes()) {
+                index.push(member(&from, hard_link(&name(to & !1))));
+            }
+        }
+        let mut tree = Tree::from_tar(index, 4096).unwrap();
+        for (number, remove) in steps {
+            let dest = name(number).into_bytes();
+            let mut forgetful = tree.without::<&[u8]>(&[]).unwrap();
+            for tree in [&mut tree, &mut forgetful] {
+                let done = match remove {
+                    true => tree.remove(&dest),
+                    false => tree.insert(&dest, link("x"), "x").map(drop),
+                };
+                // Not there, or put there before.
+                let _ = done;
+            }
+            prop_assert_eq!(text(&tree), text(&forgetful));
+            let again = Tree::read(text(&tree).as_bytes()).unwrap();
+            prop_assert_eq!(again.entries(), tree.entries());
+        }
+    }
+
+    /// Names of a folder, whatever lies in and beside it.
+    #[test]
+    fn children(paths in prop::collection::btree_set("[a/!0-]{1,7}", 0..30)) {
+        let mut tree = base();
+        for path in paths {
+            let _ = tree.insert(path.as_bytes(), dir(), "x");
+        }
+        for folder in tree.entries().keys() {
+            let inside = |path: &[u8]| -> Option<Vec<u8>> {
+                let rest = match folder.is_empty() {
+                    true => path,
+                    false => path.strip_prefix(&folder[..])?.strip_prefix(b"/")?,
+                };
+                (!rest.is_empty() && !rest.contains(&b'/')).then(|| rest.to_vec())
+            };
+            let want: Vec<Vec<u8>> = tree.entries().keys().filter_map(|path| inside(path)).collect();
+            let got: Vec<Vec<u8>> = tree.children(folder).map(|(name, _)| name.to_vec()).collect();
+            prop_assert_eq!(got, want);
+        }
+    }
+
     /// Whatever is done to a manifest: it is refused, or it is a manifest that writes back as it came.
     #[test]
     fn hostile(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6)) {

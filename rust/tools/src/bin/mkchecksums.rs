@@ -1,6 +1,6 @@
 //! `mkchecksums`: the SHA256SUMS of a set of images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
 
 fn digests(args: &Args) -> anyhow::Result<BTreeMap<String, digest::Digest>> {
     let mut names = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut references = Vec::new();
     for NamedReference { name, reference } in &args.images {
         // sha256sum marks a line with such a name by a backslash; nobody needs one.
@@ -37,7 +38,7 @@ fn digests(args: &Args) -> anyhow::Result<BTreeMap<String, digest::Digest>> {
             !name.contains('\\'),
             "--image: backslash in the name {name:?}"
         );
-        anyhow::ensure!(!names.contains(name), "--image: {name:?} was given already");
+        anyhow::ensure!(seen.insert(name), "--image: {name:?} was given already");
         names.push(name.clone());
         references.push(reference);
     }
