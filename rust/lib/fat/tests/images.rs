@@ -425,7 +425,7 @@ fn what_fat_cannot_hold() {
         ),
         (
             vec![add("dot.", archive::Kind::Dir)],
-            "FAT cannot hold '/dot.': its name begins with a space, or ends in a dot or space",
+            "FAT cannot hold '/dot.': its name ends in a dot or space",
         ),
     ];
     for (members, want) in cases {
@@ -446,6 +446,77 @@ fn what_fat_cannot_hold() {
     );
     check(&path);
     assert_eq!(read_back(&path)["b"], Some(b"data".to_vec()));
+}
+
+/// Two names are one for us if they are for mtools.
+#[test]
+fn names_that_differ_in_case() {
+    for (first, second, same) in [
+        ("\u{e9}", "\u{c9}", true),
+        ("\u{44f}\u{3c9}", "\u{42f}\u{3a9}", true),
+        // Long s, dotless i, micro: their capitals are those of other letters.
+        ("\u{17f}x", "SX", true),
+        ("\u{131}", "I", true),
+        ("\u{b5}", "\u{39c}", true),
+        ("\u{1c5}", "\u{1c4}", true),
+        ("\u{1fb3}", "\u{1fbc}", true),
+        // One letter is never two, and not every pair is one of small letter and capital.
+        ("stra\u{df}e", "STRASSE", false),
+        ("\u{df}", "\u{1e9e}", false),
+        ("\u{fb01}", "FI", false),
+        ("\u{130}", "i", false),
+        ("e\u{301}", "\u{e9}", false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let content = |name: &str| (name.to_owned(), Some(name.as_bytes().to_vec()));
+        let one = Files::from([content(first)]);
+        let path = image(dir.path(), &one, &params(1, None)).unwrap();
+        let found = Command::new("/usr/bin/mtype")
+            .args(["-i", path.to_str().unwrap(), &format!("::/{second}")])
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .unwrap();
+        let found = found.status.success() && found.stdout == first.as_bytes();
+        assert_eq!(found, same, "mtools: {first} {second}");
+        let both = Files::from([content(first), content(second)]);
+        match image(dir.path(), &both, &params(1, None)) {
+            Err(error) => assert!(same && matches!(error, Error::CaseClash { .. }), "{error}"),
+            Ok(path) => {
+                assert!(!same, "{first} {second}");
+                check(&path);
+                assert_eq!(read_back(&path), both);
+                for name in [first, second] {
+                    let args = ["-i", path.to_str().unwrap(), &format!("::/{name}")];
+                    assert_eq!(run("/usr/bin/mtype", &args), name);
+                }
+            }
+        }
+    }
+}
+
+/// What Linux and mtools take, too.
+#[test]
+fn unusual_names() {
+    let dir = tempfile::tempdir().unwrap();
+    // Trees have names of at most 255 bytes, so that there are never more than 255 UTF-16 units.
+    let longest = "x".repeat(255);
+    let mut files = Files::new();
+    for name in [
+        " leading space",
+        "del\u{7f}",
+        "next\u{85}line",
+        "...dots",
+        "con",
+        "nul.txt",
+        "CAF\u{c9}~1.TXT",
+        "\u{ff}\u{fffd}\u{feff}",
+        &longest,
+    ] {
+        files.insert(name.to_owned(), Some(name.as_bytes().to_vec()));
+    }
+    let path = image(dir.path(), &files, &params(1, None)).unwrap();
+    check(&path);
+    assert_eq!(read_back(&path), files);
 }
 
 #[test]
