@@ -4,6 +4,9 @@ load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library",
 
 _VISIBILITY = ["//visibility:public"]
 
+# As in Cargo.toml; what `--version` of every program prints.
+_VERSION = "0.1.0"
+
 def _checks(name, targets, tests):
     rustfmt_test(
         name = name + "_rustfmt_test",
@@ -75,6 +78,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
         name = name,
         srcs = native.glob(["src/**/*.rs"]),
         proc_macro_deps = proc_macro_deps,
+        version = _VERSION,
         visibility = _VISIBILITY,
         deps = deps,
     )

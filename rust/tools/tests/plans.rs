@@ -161,6 +161,26 @@ fn a_disk_and_a_bundle() {
     assert!(manifest.contains(&sum(&bytes)) && manifest.contains(&sum(&esp)));
 }
 
+/// Times before 1970 are times, where a format has them.
+#[test]
+fn before_1970() {
+    let bed = Bed::new();
+    bed.put("list", b"{\"dest\":\"/config\",\"src\":\"config\"}\n");
+    let inject = env!("CARGO_BIN_EXE_inject");
+    bed.run(inject, "--files list --mtime -1 --output tree")
+        .unwrap();
+    let tree = fs::read_to_string(bed.path("tree")).unwrap();
+    assert_eq!(tree.matches("\"mtime\":-1,").count(), 2, "{tree}");
+    let mkbundle = env!("CARGO_BIN_EXE_mkbundle");
+    bed.run(
+        mkbundle,
+        "--mtime -1 --output tar.plan --member VERSION.TXT=config::0",
+    )
+    .unwrap();
+    let tar = bed.bytes("tar.plan", &["config"]);
+    position(&tar, b"12 mtime=-1\n");
+}
+
 #[test]
 fn refused() {
     let bed = Bed::new();
@@ -211,6 +231,11 @@ fn refused() {
             mkdisk,
             format!("{disk} --image esp=esp.plan"),
             "is neither PLAN:0,1",
+        ),
+        (
+            mkfat,
+            fat.replace("--size-mib 3", "--size-mib -3"),
+            "invalid value '-3' for '--size-mib <SIZE_MIB>'",
         ),
         (
             mkfat,

@@ -9,11 +9,12 @@
 //! }
 //! fn main() -> std::process::ExitCode {
 //!     cli::run("example", |args: Args| {
-//!         cli::write_output(&args.output, |out| Ok(std::io::Write::write_all(out, b"done\n")?))
+//!         cli::write_output(&args.output, |out| std::io::Write::write_all(out, b"done\n"))
 //!     })
 //! }
 //! ```
 
+mod command;
 mod output;
 mod params;
 mod workspace;
@@ -22,6 +23,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
+use command::parse;
+
+pub use command::VERSION;
 pub use output::{write_output, PendingOutput};
 pub use params::{expand, ParamError};
 pub use workspace::{workspace, NoWorkspace};
@@ -36,9 +40,10 @@ pub const EXIT_IO: u8 = 2;
 
 /// Parses the command line into `A`, runs `body`, and turns its error into one paragraph on stderr.
 ///
+/// Every program so run knows `--help` and `--version`; a value that is a negative number is a value, and no unknown flag.
 /// An argument `@FILE` stands for the lines of FILE, one argument each (Bazel's `multiline` parameter files).
 /// Exit status: 0 done, [`EXIT_REFUSED`] bad input, [`EXIT_IO`] an I/O error anywhere in the error's chain.
-pub fn run<A, E, F>(name: &str, body: F) -> ExitCode
+pub fn run<A, E, F>(name: &'static str, body: F) -> ExitCode
 where
     A: clap::Parser,
     E: Into<BoxError>,
@@ -48,7 +53,7 @@ where
         Ok(args) => args,
         Err(error) => return fail(name, &error),
     };
-    match A::try_parse_from(args) {
+    match parse::<A>(name, args) {
         Ok(args) => match body(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(name, error.into().as_ref()),
