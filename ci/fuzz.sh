@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Fuzz targets of every parser (rust/fuzz): built, and run for SECONDS each (60 if not said). --compile: built, and run for a second.
+# --runs N: each with N inputs, however long that takes. TARGET…: only these.
+# An input may take 10 seconds, and a target 300 MB of memory whatever it reads.
 # Finds stay in rust/fuzz/artifacts; each becomes a test of the crate that it is in. What was learned stays in rust/fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
-case ${1:-60} in
-  --compile) seconds=1 ;;
-  *[!0-9]* | '' | 0) echo "usage: ci/fuzz.sh [SECONDS | --compile]" >&2; exit 2 ;;
-  *) seconds=$1 ;;
+usage() { echo "usage: ci/fuzz.sh [SECONDS | --compile | --runs N] [TARGET…]" >&2; exit 2; }
+limit=-max_total_time=60
+case ${1:-} in
+  '') ;;
+  --compile) limit=-max_total_time=1; shift ;;
+  --runs) case ${2:-} in '' | 0 | *[!0-9]*) usage ;; esac; limit=-runs=$2; shift 2 ;;
+  -* | 0) usage ;;
+  *[!0-9]*) ;;
+  *) limit=-max_total_time=$1; shift ;;
 esac
 skip() { echo "SKIP fuzz: $*"; exit 77; }
 fail() { echo "FAIL fuzz: $*"; exit 1; }
@@ -52,16 +59,49 @@ cat >"$work/tree.jsonl" <<'TREE'
 {"path":"l","type":"symlink","mode":"0777","uid":0,"gid":0,"mtime":0,"target":"f","layer":0}
 TREE
 seed tree "$work/tree.jsonl"
+# Shapes that ask for more than they are: names that share every byte with the next, links to a large file, variables that double.
+mkdir -p "$work/deep"
+head -c 1000000 /dev/zero | gzip -1 >"$work/deep/large"
+for i in {1..40}; do ln "$work/deep/large" "$work/deep/link-$i"; done
+long=$(printf 'n%.0s' {1..200})
+mkdir -p "$work/deep/$long/$long/$long/$long/$long" && touch "$work/deep/$long/$long/$long/$long/$long/"{a,b,c,d}
+tar --format=pax --sort=name --mtime=@0 -cf "$work/deep.tar" -C "$work/deep" . && seed tar "$work/deep.tar"
+{
+  printf 'FROM scratch\nENV A0=xxxxxxxxxxxxxxxx\n'
+  for i in {1..8}; do printf 'ENV A%d=%s\n' "$i" "$(printf "\${A$((i - 1))}%.0s" {1..16})"; done
+} >"$work/env" && seed dockerfile "$work/env"
+
+# File systems and disks of others' programs, as small as they make them.
+of() { "$@" >"$work/log" 2>&1 && seed raw_image "$work/image"; rm -f "$work/image"; }
+for options in "-t ext4 -O inline_data" "-t ext4 -O ea_inode" "-t ext4 -O meta_bg,^resize_inode -g 256" "-t ext4 -O bigalloc -C 4096" \
+  "-t ext4 -O casefold,encrypt,verity" "-t ext3" "-t ext2 -I 128"; do
+  # shellcheck disable=SC2086 # these are flags
+  of mke2fs -q -F -b 1024 -N 16 -J size=1 $options -O ^has_journal -d "$work/tree/folder" "$work/image" 192k
+done
+for bits in 12 16 32; do of mkfs.fat -C -F "$bits" -s 1 -n LABEL -i 1 "$work/image" 128; done
+truncate -s 128k "$work/image" && of sgdisk -n 1:40:60 -c 1:first "$work/image"
+truncate -s 16k "$work/image" && of mkswap "$work/image"
+printf 'x' | gzip >"$work/image" && of true
+for format in qcow2 vmdk vdi vhdx vpc; do of qemu-img create -q -f "$format" "$work/image" 1M; done
 git ls-files -z -- ':/*Dockerfile' | while read -rd '' file; do seed dockerfile "$file"; done
 git ls-files -z -- ':/*partitions.csv' | while read -rd '' file; do seed partitions "$file"; done
+git ls-files -z -- ':/*packages.*' ':/*.lock.json' | while read -rd '' file; do seed lists "$file"; done
+git ls-files -z -- ':/*.dockerignore' | while read -rd '' file; do seed context "$file"; done
+git ls-files -z -- ':/components/*.service' ':/components/*.socket' ':/components/*.preset' | while read -rd '' file; do
+  { printf 'enable *\n\xff'; cat "$file"; printf '\xff'; cat "$file"; } >"$work/units" && seed units "$work/units"
+done
+printf '# comment\nhostname=x\n[ssh]\n' >"$work/ini" && seed settings "$work/ini"
+printf 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHK2 a@b\n' >"$work/keys" && seed settings "$work/keys"
+printf 'Package: a\nStatus: install ok installed\nVersion: 1\n\n\xff/.\n/usr\n/usr/a\n' >"$work/status" && seed ownership "$work/status"
 
 found=
-for source in fuzz_targets/*.rs; do
-  name=$(basename "$source" .rs)
+[ $# -gt 0 ] || for source in fuzz_targets/*.rs; do set -- "$@" "$(basename "$source" .rs)"; done
+for name; do
+  [ -e "fuzz_targets/$name.rs" ] || fail "there is no target $name in rust/fuzz/fuzz_targets"
   mkdir -p "artifacts/$name" "corpus/$name"
   # Bytes beyond max_len teach nothing new, they only take time.
-  max_len=8192 && [ "$name" != tar ] || max_len=65536
-  if "$CARGO_TARGET_DIR/$target/release/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len="$max_len" \
+  case $name in tar) max_len=65536 ;; raw_image) max_len=262144 ;; *) max_len=8192 ;; esac
+  if "$CARGO_TARGET_DIR/$target/release/fuzz_$name" "$limit" -timeout=10 -rss_limit_mb=300 -max_len="$max_len" \
     -use_value_profile=1 -artifact_prefix="artifacts/$name/" "corpus/$name" >"$work/$name.log" 2>&1; then
     echo "$name: $(grep '^Done' "$work/$name.log"), $(grep -oE 'cov: [0-9]+' "$work/$name.log" | tail -n 1)"
   else

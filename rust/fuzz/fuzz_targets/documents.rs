@@ -1,0 +1,39 @@
+//! JSON documents: OCI configurations and manifests, deployments. What is taken is written and read again.
+#![no_main]
+
+use deployment::Document;
+use libfuzzer_sys::fuzz_target;
+use oci::{ImageConfig, Manifest};
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(config) = ImageConfig::from_json(data) {
+        let json = config.to_json().expect("it was read");
+        assert_eq!(
+            ImageConfig::from_json(&json)
+                .expect("it was written")
+                .to_json()
+                .expect("it was read"),
+            json
+        );
+    }
+    if let Ok(manifest) = Manifest::from_json(data) {
+        let json = manifest.to_json().expect("it was read");
+        assert_eq!(
+            Manifest::from_json(&json)
+                .expect("it was written")
+                .to_json()
+                .expect("it was read"),
+            json
+        );
+    }
+    if let Ok(document) = Document::parse(data) {
+        let json = document.to_json().expect("it was read");
+        assert_eq!(
+            Document::parse(json.as_bytes())
+                .expect("it was written")
+                .to_json()
+                .expect("it was read"),
+            json
+        );
+    }
+});
