@@ -9,14 +9,14 @@
 - `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
-- `merge_destinations`: joins injection maps and refuses what is claimed twice.
+- `merge_destinations`: joins injection maps and refuses what is claimed twice; `parse_destination`: reads one destination.
 
 Images are plans (docs/formats/plan.md) until `image_file` writes one: file systems, disks and bundles say where in the
 inputs each byte lies, and hashes are computed through that. `ImagePlanInfo` is what they hand on.
 """
 
 load("//bzl/private:deployment_file.bzl", _deployment_file = "deployment_file")
-load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations")
+load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations", _parse_destination = "parse_destination")
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
 load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
@@ -45,6 +45,7 @@ image_list = _image_list
 image_manifest = _image_manifest
 image_tree = _image_tree
 merge_destinations = _merge_destinations
+parse_destination = _parse_destination
 qcow2_image = _qcow2_image
 sha256sums = _sha256sums
 update_bundle = _update_bundle

@@ -1,7 +1,7 @@
 """Files that several operating systems take: label to install path.
 
-A value is "path", "path:mode" or "path:mode:uid:gid". Without a mode a file is 0644, and 0755 if it is a *.sh or goes to
-a bin directory; without an owner it is root's.
+A value is "path", "path:mode" or "path:mode:uid:gid"; a colon of the path is written \\:. Without a mode a file is 0644, and 0755 if
+it is a *.sh or goes to a bin directory; without an owner it is root's.
 """
 
 COMMON_COMPONENTS = {

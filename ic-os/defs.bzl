@@ -1,6 +1,6 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums", "update_bundle")
+load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "parse_destination", "qcow2_image", "sha256sums", "update_bundle")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "bootloader_partitions", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 
@@ -61,7 +61,7 @@ def icos_build(
     common = dict(tags = tags, visibility = visibility)
     filled = {}
     for template, dest in templates.items():
-        target = "template_" + dest.split(":")[0].replace("/", "_")
+        target = "template_" + parse_destination(dest, template).path.replace("/", "_")
         template_file(target, template, partitions)
         filled[":" + target] = dest
     image_tree(

@@ -1,4 +1,8 @@
-"""Destinations: `path[:mode[:uid:gid]]`, the right-hand side of an injection map."""
+"""Destinations: `path[:mode[:uid:gid]]`, the right-hand side of an injection map.
+
+A colon of the path itself has a backslash before it, `dev-a\\:b.service`; a backslash that stands just before a colon is written
+twice. Any other backslash is itself, as in `dev-disk-by\\x2dlabel.swap`.
+"""
 
 visibility("public")
 
@@ -10,21 +14,66 @@ def _default_mode(path):
         return "0755"
     return "0644"
 
-def _check_path(path, where):
+def _parts(value):
+    """The parts of `value` between the colons that have no backslash of their own."""
+    parts = [""]
+    backslashes = 0
+    for c in value.elems():
+        if c == ":":
+            part = parts[-1]
+            part = part[:len(part) - backslashes] + "\\" * (backslashes // 2)
+            own = backslashes % 2 == 1
+            parts[-1] = part + ":" if own else part
+            parts += [] if own else [""]
+        else:
+            parts[-1] += c
+        backslashes = backslashes + 1 if c == "\\" else 0
+    return parts
+
+def check_path(path, where):
+    """Refuses what is no absolute path to a file.
+
+    Args:
+      path: the path.
+      where: what to name in an error.
+    """
     if not path.startswith("/") or path == "/" or path.endswith("/"):
         fail("{}: got destination {}, want an absolute path to a file".format(where, repr(path)))
-    for part in path[1:].split("/"):
-        if part in ["", ".", ".."]:
-            fail("{}: got destination {}, want no empty part, '.' or '..' in it".format(where, repr(path)))
+    _check_parts(path[1:], "destination", path, where)
 
-def _check_mode(mode, where):
+def _check_parts(relative, what, path, where):
+    for part in relative.split("/"):
+        if part in ["", ".", ".."]:
+            fail("{}: got {} {}, want no empty part, '.' or '..' in it".format(where, what, repr(path)))
+
+def _mode(mode, where):
     if len(mode) not in [3, 4] or [c for c in mode.elems() if c not in "01234567"]:
-        fail("{}: got mode {}, want three or four octal digits".format(where, repr(mode)))
+        fail("{}: got mode {}, want three or four octal digits (a colon of the path is written \\:)".format(where, repr(mode)))
+    return mode if len(mode) == 4 else "0" + mode
 
 def _id(text, where):
     if not text.isdigit():
         fail("{}: got owner {}, want a number (names are the image's, not ours)".format(where, repr(text)))
     return int(text)
+
+def parse_owner(value, where):
+    """Reads `mode[:uid:gid]`.
+
+    Args:
+      value: the text.
+      where: what to name in an error.
+
+    Returns:
+      struct: mode (octal text, four digits), uid, gid.
+    """
+    parts = value.split(":")
+    if len(parts) not in [1, 3]:
+        fail("{}: got {}, want mode or mode:uid:gid".format(where, repr(value)))
+    return struct(
+        gid = _id(parts[2], where) if len(parts) > 1 else 0,
+        mode = _mode(parts[0], where),
+        uid = _id(parts[1], where) if len(parts) > 1 else 0,
+    )
 
 def parse_destination(value, where):
     """Reads `path[:mode[:uid:gid]]`.
@@ -36,19 +85,34 @@ def parse_destination(value, where):
     Returns:
       struct: path, mode (octal text, four digits), uid, gid.
     """
-    parts = value.split(":")
+    parts = _parts(value)
     if len(parts) not in [1, 2, 4]:
-        fail("{}: got {}, want path, path:mode or path:mode:uid:gid".format(where, repr(value)))
+        fail("{}: got {}, want path, path:mode or path:mode:uid:gid; a colon of the path is written \\:".format(where, repr(value)))
     path = parts[0]
-    _check_path(path, where)
-    mode = parts[1] if len(parts) > 1 else _default_mode(path)
-    _check_mode(mode, where)
-    return struct(
-        gid = _id(parts[3], where) if len(parts) > 2 else 0,
-        mode = mode if len(mode) == 4 else "0" + mode,
-        path = path,
-        uid = _id(parts[2], where) if len(parts) > 2 else 0,
-    )
+    check_path(path, where)
+    owner = parse_owner(":".join(parts[1:]) if len(parts) > 1 else _default_mode(path), where)
+    return struct(gid = owner.gid, mode = owner.mode, path = path, uid = owner.uid)
+
+def parse_context_path(value, where):
+    """Reads `path[:mode]`, a place in a Dockerfile's build context.
+
+    Args:
+      value: the text.
+      where: what to name in an error.
+
+    Returns:
+      struct: path (relative), mode (octal text, four digits).
+    """
+    parts = _parts(value)
+    if len(parts) > 2:
+        fail("{}: got {}, want path or path:mode; a colon of the path is written \\:".format(where, repr(value)))
+    path = parts[0]
+    if path.startswith("/"):
+        fail("{}: got path {}, want one that is relative to the context".format(where, repr(path)))
+    _check_parts(path, "path", path, where)
+    if "\t" in path or "\n" in path:
+        fail("{}: got path {}, want no tab and no line break in it".format(where, repr(path)))
+    return struct(mode = _mode(parts[1], where) if len(parts) > 1 else "0644", path = path)
 
 def merge_destinations(*maps):
     """Joins injection maps; a label or a path that stands in two of them is an error.
@@ -63,7 +127,7 @@ def merge_destinations(*maps):
     paths = {}
     for map in maps:
         for label, value in map.items():
-            path = value.split(":")[0]
+            path = parse_destination(value, label).path
             if label in merged:
                 fail("{} is listed twice: for {} and for {}".format(label, merged[label], value))
             if path in paths:

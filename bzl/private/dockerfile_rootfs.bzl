@@ -1,21 +1,25 @@
 """dockerfile_rootfs: a Dockerfile executed on a base image."""
 
+load("//bzl/private:destinations.bzl", "parse_context_path")
 load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
 
 visibility(["//bzl/..."])
 
 def _context_lines(ctx):
-    """Lines `path in context TAB path on disk`; a path claimed twice is an error."""
+    """Lines `path in context TAB path on disk TAB mode`; a path claimed twice is an error."""
     lines = {}
-    for target, path in ctx.attr.context.items():
+    claims = {}
+    for target, value in ctx.attr.context.items():
+        place = parse_context_path(value, "context: {}".format(target.label))
         files = target[DefaultInfo].files.to_list()
         if len(files) != 1:
-            fail("context: {} has {} files, want exactly one to be {} ({})".format(target.label, len(files), path, ctx.label))
-        if path in lines:
-            fail("context: {} is claimed by {} and by {} ({})".format(path, lines[path].short_path, files[0].short_path, ctx.label))
-        lines[path] = files[0]
-    return ["{}\t{}".format(path, lines[path].path) for path in sorted(lines)]
+            fail("context: {} has {} files, want exactly one to be {} ({})".format(target.label, len(files), place.path, ctx.label))
+        if place.path in claims:
+            fail("context: {} is claimed by {} and by {} ({})".format(place.path, claims[place.path], files[0].short_path, ctx.label))
+        claims[place.path] = files[0].short_path
+        lines[place.path] = "\t".join([place.path, files[0].path, place.mode])
+    return [lines[path] for path in sorted(lines)]
 
 def _dockerfile_rootfs_impl(ctx):
     base = ctx.attr.base[BaseImageInfo]
@@ -69,7 +73,8 @@ clean environment, only the declared context visible.""",
         "context": attr.label_keyed_string_dict(
             mandatory = True,
             allow_files = True,
-            doc = "File to its path in the build context.",
+            doc = "File to `path[:mode]` in the build context; mode is 0644 unless said, whatever the file has in the source tree. " +
+                  "A colon of the path is written `\\:`.",
         ),
         "dockerfile": attr.label(
             mandatory = True,

@@ -1,6 +1,6 @@
 """image_tree: files laid late over a root file system."""
 
-load("//bzl/private:destinations.bzl", "parse_destination")
+load("//bzl/private:destinations.bzl", "check_path", "parse_destination", "parse_owner")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_of")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
@@ -29,13 +29,14 @@ def _entries(ctx):
             image = target[ImagePlanInfo] if image.plan else None,
         )
     for path, mode in ctx.attr.directories.items():
-        dest = parse_destination(path + ":" + mode, "directories")
-        _claim(claims, dest.path, "a directory", ctx.label)
-        entries[dest.path] = {"dest": dest.path, "dir": True, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid}
+        check_path(path, "directories")
+        owner = parse_owner(mode, "directories: {}".format(path))
+        _claim(claims, path, "a directory", ctx.label)
+        entries[path] = {"dest": path, "dir": True, "gid": owner.gid, "mode": owner.mode, "uid": owner.uid}
     for path, target in ctx.attr.symlinks.items():
-        dest = parse_destination(path, "symlinks")
-        _claim(claims, dest.path, "a link to " + target, ctx.label)
-        entries[dest.path] = {"dest": dest.path, "symlink": target}
+        check_path(path, "symlinks")
+        _claim(claims, path, "a link to " + target, ctx.label)
+        entries[path] = {"dest": path, "symlink": target}
     return [entries[path] for path in sorted(entries)], [contents[path] for path in sorted(contents)]
 
 def _image_tree_impl(ctx):
@@ -79,6 +80,7 @@ injection: a changed file re-runs nothing before it.""",
         "files": attr.label_keyed_string_dict(
             allow_files = True,
             doc = "File to `path[:mode[:uid:gid]]`; mode is 0755 for programs and scripts by their path (bin, sbin, .sh), else 0644. " +
+                  "A colon of the path is written `\\:`. " +
                   "An image with a plan becomes a file with the image's content, sparse where the image is zero.",
         ),
         "preset_all": attr.bool(

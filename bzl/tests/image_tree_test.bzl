@@ -18,7 +18,7 @@ def _action_test_impl(ctx):
     # Sorted by destination, whatever the order in the map: the manifest counts inputs in this order.
     asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [content.file.basename for content in tree.contents])
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
-    asserts.equals(env, ["/a/one", "/b", "/c", "/z/two"], [json.decode(line)["dest"] for line in written.split("\n")[:-1]])
+    asserts.equals(env, ["/a/one:1", "/b:1", "/c:1", "/z/two"], [json.decode(line)["dest"] for line in written.split("\n")[:-1]])
     return analysistest.end(env)
 
 _action_test = analysistest.make(_action_test_impl)
@@ -27,6 +27,8 @@ _action_test = analysistest.make(_action_test_impl)
 _REFUSED = {
     "bad_mode": (dict(files = {"one.txt": "/a:0998"}), "got mode \"0998\", want three or four octal digits"),
     "bad_owner": (dict(files = {"one.txt": "/a:0644:root:root"}), "got owner \"root\", want a number"),
+    "colon": (dict(files = {"one.txt": "/etc/dev-a:b.service"}), "got mode \"b.service\", want three or four octal digits (a colon of the path is written \\:)"),
+    "directory_owner": (dict(directories = {"/a": "0755:1"}), "directories: /a: got \"0755:1\", want mode or mode:uid:gid"),
     "dotdot": (dict(files = {"one.txt": "/a/../b"}), "want no empty part, '.' or '..' in it"),
     "file_and_directory": (dict(directories = {"/a": "0755"}, files = {"one.txt": "/a"}), "/a is claimed by"),
     "file_and_link": (dict(files = {"one.txt": "/a"}, symlinks = {"/a": "b"}), "and by a link to b"),
@@ -43,14 +45,14 @@ def image_tree_test_suite(name):
     """
     image_tree(
         name = name + "_subject",
-        directories = {"/b": "0755"},
+        directories = {"/b:1": "0755"},
         files = {
-            "one.txt": "/a/one",
+            "one.txt": "/a/one\\:1",
             "two.txt": "/z/two",
         },
         preset_all = True,
         rootfs = "rootfs.tar",
-        symlinks = {"/c": "a/one"},
+        symlinks = {"/c:1": "a/one"},
         tags = ["manual"],
         timestamp = 1,
     )

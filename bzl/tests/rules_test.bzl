@@ -37,6 +37,14 @@ def _block_hashes_test_impl(ctx):
     asserts.equals(env, [["bzl/tests/rootfs.tar"]], [[f.path for f in a.inputs.to_list() if f.extension == "tar"] for a in actions])
     return analysistest.end(env)
 
+def _context_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
+    asserts.equals(env, "a:b\tbzl/tests/two.txt\t0755\ne/one\tbzl/tests/one.txt\t0644\n", written)
+    return analysistest.end(env)
+
+_context_test = analysistest.make(_context_test_impl)
+
 _block_hashes_test = analysistest.make(_block_hashes_test_impl)
 
 _UUID = "00000000-0000-4000-8000-000000000001"
@@ -67,6 +75,14 @@ _ARGV = {
 def _subjects(prefix):
     common = dict(tags = ["manual"], timestamp = 1, tree = prefix + "tree")
     manual = dict(tags = ["manual"])
+    debian_base_image(name = prefix + "base", debs = prefix + "grubenv", lock = "lock.json", timestamp = 1, **manual)
+    for case, context in {
+        "rootfs": {"one.txt": "e/one", "two.txt": "a\\:b:0755"},
+        "rootfs_absolute": {"one.txt": "/one"},
+        "rootfs_tab": {"one.txt": "o\tne"},
+        "rootfs_twice": {"one.txt": "one", "two.txt": "one:0755"},
+    }.items():
+        dockerfile_rootfs(name = prefix + case, base = prefix + "base", context = context, dockerfile = "one.txt", pin_command = "x", timestamp = 1, **manual)
     image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "ext4", exclude = ["a", "b"], size_mib = 8, subdir = "boot", uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_negative", size_mib = -1, uuid = _UUID, **common)
@@ -156,6 +172,9 @@ _REFUSED = {
     "disk_twice": "images: partition root gets",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1",
+    "rootfs_absolute": "got path \"/one\", want one that is relative to the context",
+    "rootfs_tab": "want no tab and no line break in it",
+    "rootfs_twice": "context: one is claimed by",
     "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
 }
 
@@ -176,6 +195,7 @@ def rules_test_suite(name):
         test = "{}_{}".format(name, subject)
         fails_test(name = test, message = message, target_under_test = prefix + subject)
         tests.append(test)
+    _context_test(name = name + "_context", target_under_test = prefix + "rootfs")
     _list_test(name = name + "_list", target_under_test = prefix + "list")
     _block_hashes_test(name = name + "_block_hashes", target_under_test = prefix + "verity")
-    native.test_suite(name = name, tests = tests + [name + "_list", name + "_block_hashes"])
+    native.test_suite(name = name, tests = tests + [name + "_block_hashes", name + "_context", name + "_list"])

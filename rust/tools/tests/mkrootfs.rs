@@ -119,6 +119,11 @@ impl Bed {
             list.push_str(&format!("{entry}\tcontext/{entry}\t{mode:04o}\n"));
         }
         fs::write(self.path("list"), list).unwrap();
+        self.try_build_listed(output, more)
+    }
+
+    /// Runs mkrootfs on the Dockerfile and the list that are there.
+    fn try_build_listed(&self, output: &str, more: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_mkrootfs"))
             .current_dir(self.dir.path())
             .args([
@@ -352,6 +357,53 @@ fn twice_the_same() {
         fs::read(bed.path("out.tar")).unwrap()
     };
     assert!(build() == build());
+}
+
+/// A build knows its inputs by their bytes: modes are the list's, 0644 unless it says other.
+#[test]
+#[ignore = "needs real root"]
+fn modes_and_times_of_inputs_do_not_count() {
+    let build = |mode: u32, seconds: u64| {
+        let bed = Bed::new();
+        let text = format!("FROM base@sha256:{}\nCOPY a.txt dir/x.sh /\n", bed.digest);
+        fs::write(bed.path("Dockerfile"), text).unwrap();
+        let list = "a.txt\tcontext/a.txt\ndir/x.sh\tcontext/dir/x.sh\t0755\n";
+        fs::write(bed.path("list"), list).unwrap();
+        for name in [
+            "Dockerfile",
+            "context/a.txt",
+            "context/dir/x.sh",
+            "base.tar",
+            "digest",
+        ] {
+            let file = fs::File::options()
+                .write(true)
+                .open(bed.path(name))
+                .unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(time).unwrap();
+            file.set_permissions(fs::Permissions::from_mode(mode))
+                .unwrap();
+        }
+        let done = bed.try_build_listed("out.tar", &[]);
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        fs::read(bed.path("out.tar")).unwrap()
+    };
+    let plain = build(0o644, 1_700_000_000);
+    assert!(plain == build(0o755, 5));
+    assert!(plain == build(0o600, 4_000_000_000));
+    let entries = archive::index(std::io::Cursor::new(&plain)).unwrap();
+    let mode = |name: &str| {
+        let mut all = entries.iter();
+        all.find(|entry| entry.path == name.as_bytes())
+            .unwrap()
+            .mode
+    };
+    assert_eq!((mode("a.txt"), mode("x.sh")), (0o644, 0o755));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! here. apt is given nothing but the files of the lock, listed in a fixed order.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base::lines::Lines;
@@ -122,7 +122,10 @@ fn copy_debs(lock: &Lock, debs: &[PathBuf], to: &Path) -> Result<(), Error> {
                 package.file_name()
             )));
         }
-        fs::copy(deb, &file).map_err(Error::io(format!("copy {}", deb.display())))?;
+        let copy = |source: std::io::Error| Error::io(format!("copy {}", deb.display()))(source);
+        fs::copy(deb, &file).map_err(copy)?;
+        // What mode the file has where it comes from is nobody's promise, and apt asks whether its own user may read it.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).map_err(copy)?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The build context: the declared files and nothing else.
 //!
-//! Its list has a line per file: path in the context, TAB, file that holds it, and optionally TAB, octal mode. Without a
-//! mode it is 0755 for an executable file and 0644 for others: what other bits a checkout has depends on its umask.
+//! Its list has a line per file: path in the context, TAB, file that holds it, and optionally TAB, octal mode; neither path
+//! has a TAB or a line break in it. Without a mode it is 0644. What mode the file itself has is never looked at: a build knows
+//! its inputs by their bytes, and one whose result hung on a checkout's umask would be another on every machine.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,6 +16,9 @@ use crate::ignore::Ignore;
 /// No ignore file or first line is longer than this.
 const MAX_TEXT: u64 = 1 << 20;
 
+/// Of a file whose line has no mode.
+const MODE: u32 = 0o644;
+
 /// The declared files, by their path in the context.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
@@ -26,8 +30,8 @@ pub struct Context {
 pub struct ContextFile {
     /// Where its content is.
     pub source: PathBuf,
-    /// Permission bits, if the list says.
-    pub mode: Option<u32>,
+    /// Permission bits, as the list says.
+    pub mode: u32,
 }
 
 impl Context {
@@ -45,14 +49,12 @@ impl Context {
             }
             let fields: Vec<&str> = line.split('\t').collect();
             let (path, source, mode) = match fields.as_slice() {
-                [path, source] => (path, source, None),
+                [path, source] => (path, source, MODE),
                 [path, source, mode] => (
                     path,
                     source,
-                    Some(
-                        crate::parse::mode_bits(mode)
-                            .map_err(|_| error(format!("{mode:?} is no octal mode")))?,
-                    ),
+                    crate::parse::mode_bits(mode)
+                        .map_err(|_| error(format!("{mode:?} is no octal mode")))?,
                 ),
                 _ => {
                     return Err(error(format!(
@@ -157,19 +159,7 @@ impl Context {
             let mut from = File::open(&file.source).map_err(read)?;
             let mut to = File::create_new(&target).map_err(|e| io("write", &target, e))?;
             base::holes::copy(&mut from, &mut to).map_err(|e| io("copy", &file.source, e))?;
-            let mode = match file.mode {
-                Some(mode) => mode,
-                None => match fs::metadata(&file.source)
-                    .map_err(read)?
-                    .permissions()
-                    .mode()
-                    & 0o100
-                {
-                    0 => 0o644,
-                    _ => 0o755,
-                },
-            };
-            fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+            fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))
                 .map_err(|source| io("write", &target, source))?;
         }
         Ok(())
@@ -211,5 +201,34 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
         action,
         path: path.to_path_buf(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_those_of_the_list() {
+        let dir = std::env::temp_dir().join(format!("context-{}", std::process::id()));
+        let (sources, context) = (dir.join("sources"), dir.join("context"));
+        fs::create_dir_all(&sources).unwrap();
+        fs::create_dir_all(&context).unwrap();
+        let mut list = String::new();
+        for (name, own, mode) in [("a", 0o755, ""), ("b", 0o600, ""), ("c", 0o600, "\t0755")] {
+            let source = sources.join(name);
+            fs::write(&source, name).unwrap();
+            fs::set_permissions(&source, fs::Permissions::from_mode(own)).unwrap();
+            list.push_str(&format!("{name}\t{}{mode}\n", source.display()));
+        }
+        let files = Context::parse("L", &list).unwrap();
+        files.write(&Ignore::default(), &context).unwrap();
+        let mode = |name: &str| {
+            let meta = fs::metadata(context.join(name)).unwrap();
+            meta.permissions().mode() & 0o7777
+        };
+        let got = ["a", "b", "c"].map(mode);
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(got, [0o644, 0o644, 0o755]);
     }
 }

@@ -332,7 +332,7 @@ fn contexts() {
         .files()
         .map(|(path, file)| (path, file.source.to_str().unwrap(), file.mode))
         .collect();
-    assert_eq!(files, [("a", "src/a", Some(0o600)), ("d/b", "src/b", None)]);
+    assert_eq!(files, [("a", "src/a", 0o600), ("d/b", "src/b", 0o644)]);
     let error = |text| Context::parse("L", text).unwrap_err().to_string();
     assert_eq!(
         error("a\n"),

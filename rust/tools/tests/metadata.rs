@@ -1,0 +1,255 @@
+//! A build knows its inputs by their bytes: what mode, time, owner or place on the disk they have must not reach a result. Every
+//! tool that an action runs makes the same things twice here, once of plain files, once of strange ones.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::fs::{chown, symlink, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+/// Each action: the tool, where it is, its arguments. What one makes, later ones read.
+const STEPS: [(&str, &str, &str); 18] = [
+    (
+        "inject",
+        env!("CARGO_BIN_EXE_inject"),
+        "--base base.tar --files root.list --mtime 5 --preset-all --units-output units --output root.tree",
+    ),
+    (
+        "mkext4",
+        env!("CARGO_BIN_EXE_mkext4"),
+        "--tree root.tree --source 0 --source 1 --source 2 --size-mib 0 --uuid 00000000-0000-4000-8000-000000000001 \
+         --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 5 --output root.plan",
+    ),
+    (
+        "hashblocks",
+        env!("CARGO_BIN_EXE_hashblocks"),
+        "--input base.tar --salt ab --output base.hashes",
+    ),
+    (
+        "mkverity",
+        env!("CARGO_BIN_EXE_mkverity"),
+        "--image root.plan:0,1,2 --input base.tar --input config --input program --hashes 0=base.hashes --salt ab \
+         --uuid 00000000-0000-4000-8000-000000000003 --output verity.plan --hash-area-output area \
+         --root-hash-output root_hash --hash-offset-output hash_offset",
+    ),
+    (
+        "inject",
+        env!("CARGO_BIN_EXE_inject"),
+        "--files esp.list --mtime 5 --output esp.tree",
+    ),
+    (
+        "mkfat",
+        env!("CARGO_BIN_EXE_mkfat"),
+        "--tree esp.tree --source 0 --size-mib 2 --volume-id 1234abcd --mtime 1000000000 --output esp.plan",
+    ),
+    (
+        "mkgrubenv",
+        env!("CARGO_BIN_EXE_mkgrubenv"),
+        "--set a=1 --output grubenv",
+    ),
+    (
+        "substitute",
+        env!("CARGO_BIN_EXE_substitute"),
+        "--template template --partitions table.csv --set A=1 --set-file B=version --output filled",
+    ),
+    (
+        "mkdisk",
+        env!("CARGO_BIN_EXE_mkdisk"),
+        "--partitions table.csv --disk-guid 00000000-0000-4000-8000-000000000004 --image esp=esp.plan:3 \
+         --image root=verity.plan:0,1,2,4 --image env=grubenv::5 --output disk.plan",
+    ),
+    (
+        "materialize",
+        env!("CARGO_BIN_EXE_materialize"),
+        "--plan disk.plan --input base.tar --input config --input program --input kernel --input area --input grubenv \
+         --sha256-output disk.sum --output disk.img",
+    ),
+    (
+        "materialize",
+        env!("CARGO_BIN_EXE_materialize"),
+        "--plan disk.plan --input base.tar --input config --input program --input kernel --input area --input grubenv \
+         --zstd=3 --output disk.img.zst",
+    ),
+    (
+        "mkqcow2",
+        env!("CARGO_BIN_EXE_mkqcow2"),
+        "--image disk.plan:0,1,2,3,4,5 --output qcow2.plan",
+    ),
+    (
+        "mkbundle",
+        env!("CARGO_BIN_EXE_mkbundle"),
+        "--member esp.img=esp.plan:1 --member VERSION=version::0 --mtime 5 --output bundle.plan",
+    ),
+    (
+        "mkchecksums",
+        env!("CARGO_BIN_EXE_mkchecksums"),
+        "--image esp.img=esp.plan:1 --image version=version::0 --input version --input kernel --output sums",
+    ),
+    (
+        "mkmanifest",
+        env!("CARGO_BIN_EXE_mkmanifest"),
+        "--name n --version-file version --partitions table.csv --image esp=esp.plan:1 --artifact version=version::0 \
+         --input version --input kernel --output manifest.json",
+    ),
+    (
+        "mkdeployment",
+        env!("CARGO_BIN_EXE_mkdeployment"),
+        "--name n --version-file version --image esp=esp.plan:0 --input kernel --output deployment.json",
+    ),
+    ("imgdump", env!("CARGO_BIN_EXE_imgdump"), "disk.img"),
+    (
+        "treecmp",
+        env!("CARGO_BIN_EXE_treecmp"),
+        "--want base.tar --got base.tar --times",
+    ),
+];
+
+/// They need root: `mkrootfs.rs` beside this does the same with the first, and crate debian with what the second hands on.
+const OF_ROOT: [&str; 2] = ["mkbase", "mkrootfs"];
+/// People run these; no action does.
+const OF_PEOPLE: [&str; 4] = ["lock", "pin", "runvm", "serve"];
+
+const TABLE: &str = "name,start,size,type,uuid,description\n\
+    esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
+    root,,4M,root-x86-64,b1a0a1c2-0000-4000-8000-000000000002,\n\
+    env,,1M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n";
+
+/// A folder in which the steps run.
+struct Bed {
+    dir: tempfile::TempDir,
+    /// Whether its files are of other modes, times and owners, behind links, and made in another order.
+    strange: bool,
+}
+
+impl Bed {
+    fn new(strange: bool) -> Self {
+        let bed = Self {
+            dir: tempfile::tempdir().unwrap(),
+            strange,
+        };
+        let root_list = "{\"dest\":\"/etc/config\",\"src\":\"config\"}\n\
+            {\"dest\":\"/usr/bin/program\",\"src\":\"program\",\"mode\":\"0755\"}\n";
+        let base = base();
+        let mut files: Vec<(&str, &[u8])> = vec![
+            ("base.tar", &base),
+            ("config", b"key=value\n"),
+            ("program", &[7; 10_000]),
+            ("kernel", &[9; 5000]),
+            ("root.list", root_list.as_bytes()),
+            ("esp.list", b"{\"dest\":\"/kernel\",\"src\":\"kernel\"}\n"),
+            ("table.csv", TABLE.as_bytes()),
+            ("template", b"{{A}} {{B}} {{start:root}}\n"),
+            ("version", b"1.2\n"),
+        ];
+        if strange {
+            files.reverse();
+        }
+        for (name, bytes) in files {
+            fs::write(bed.path(name), bytes).unwrap();
+            bed.disguise(name);
+        }
+        bed
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Makes a file of a strange bed so.
+    fn disguise(&self, name: &str) {
+        if !self.strange {
+            return;
+        }
+        let real = self.dir.path().join("elsewhere");
+        fs::create_dir_all(&real).unwrap();
+        let file = real.join(format!("{name}.real"));
+        fs::rename(self.path(name), &file).unwrap();
+        let times = name.bytes().map(u64::from).sum::<u64>();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(times * 1_000_003);
+        File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+        // Root may, an ordinary user may not.
+        let _ = chown(&file, Some(1234), Some(4321));
+        let modes = [0o400, 0o755, 0o666, 0o511];
+        let mode = modes[name.len() % modes.len()];
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        symlink(&file, self.path(name)).unwrap();
+    }
+
+    /// What all steps make: files by name, and what they print.
+    fn run(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut made = BTreeMap::new();
+        for (number, (tool, program, args)) in STEPS.iter().enumerate() {
+            let done = Command::new(Path::new(program).canonicalize().unwrap())
+                .args(args.split_whitespace())
+                .current_dir(self.dir.path())
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.success(), "{tool}: {said}");
+            made.insert(format!("{number} {tool}"), done.stdout);
+            let words: Vec<&str> = args.split_whitespace().collect();
+            for pair in words.windows(2).filter(|pair| pair[0].ends_with("output")) {
+                let bytes = fs::read(self.path(pair[1])).unwrap();
+                assert!(!bytes.is_empty() || pair[1] == "units", "{}", pair[1]);
+                made.insert(pair[1].to_owned(), bytes);
+                self.disguise(pair[1]);
+            }
+        }
+        made
+    }
+}
+
+/// A root file system with a folder and a file.
+fn base() -> Vec<u8> {
+    use archive::{Entry, Kind};
+    let mut writer = archive::Writer::new(Vec::new());
+    for dir in ["", "etc", "usr", "usr/bin"] {
+        let entry = Entry::new(dir, Kind::Dir, 0o755);
+        writer.append(&entry, std::io::empty()).unwrap();
+    }
+    let kind = Kind::File { offset: 0, len: 5 };
+    let entry = Entry::new("etc/passwd", kind, 0o644);
+    writer.append(&entry, &b"root\n"[..]).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn only_bytes_count() {
+    let plain = Bed::new(false).run();
+    let strange = Bed::new(true).run();
+    let names: BTreeSet<&String> = plain.keys().chain(strange.keys()).collect();
+    let differ: Vec<_> = names
+        .into_iter()
+        .filter(|name| plain.get(*name) != strange.get(*name))
+        .collect();
+    assert!(differ.is_empty(), "not the same: {differ:?}");
+}
+
+#[test]
+fn every_tool_is_here() {
+    let sources = ["src/bin", "rust/tools/src/bin"];
+    let folder = sources.iter().find(|dir| Path::new(dir).is_dir()).unwrap();
+    let have: BTreeSet<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let here = STEPS.iter().map(|(tool, _, _)| *tool);
+    let all = here.chain(OF_ROOT).chain(OF_PEOPLE);
+    let known: BTreeSet<String> = all.map(str::to_owned).collect();
+    assert_eq!(known, have, "a new tool needs a step above");
+}
