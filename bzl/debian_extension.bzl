@@ -38,6 +38,10 @@ def _names(text):
         names += [name for name in line.split("#")[0].replace("\t", " ").split(" ") if name]
     return names
 
+def _source_path(label):
+    """Where a file of the source tree lies: names like packages.common stand in many folders."""
+    return "/".join([part for part in [label.package, label.name] if part])
+
 def _check_lists(rctx, lock):
     """Stops if the lock was made from other lists than those in the tree."""
     wanted = {}
@@ -45,11 +49,11 @@ def _check_lists(rctx, lock):
         for name in _names(rctx.read(label)):
             wanted[name] = label
     locked = {name: True for name in lock["requested"]}
-    missing = ["{} (in {})".format(name, wanted[name].name) for name in sorted(wanted) if name not in locked]
+    missing = ["{} (in {})".format(name, _source_path(wanted[name])) for name in sorted(wanted) if name not in locked]
     extra = [name for name in sorted(locked) if name not in wanted]
     if missing or extra:
         fail("{} is older than its lists:{}{}. Run: bazel run {}".format(
-            rctx.attr.lock.name,
+            _source_path(rctx.attr.lock),
             " it lacks " + ", ".join(missing) if missing else "",
             " it has {}, which no list asks for".format(", ".join(extra)) if extra else "",
             rctx.attr.update,
@@ -77,7 +81,7 @@ def _debs_impl(rctx):
     if failed:
         fail("no archive gave {} with the content that {} locks: {}{}. Either the archive can't be reached, or it has moved on to newer versions; then mend the lock: bazel run {}".format(
             "1 package" if len(failed) == 1 else "{} packages".format(len(failed)),
-            rctx.attr.lock.name,
+            _source_path(rctx.attr.lock),
             ", ".join(failed[:8]),
             " and {} more".format(len(failed) - 8) if len(failed) > 8 else "",
             rctx.attr.update,
