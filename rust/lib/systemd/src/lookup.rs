@@ -141,6 +141,25 @@ impl Search {
         })
     }
 
+    /// Of which unit the file at `path` is, and whether it is the unit's own: `DIR/NAME` is, `DIR/NAME.d/x.conf` is a drop-in, also of
+    /// a prefix (`a-.service`) or a type (`service`).
+    pub(crate) fn file_of(&self, path: &[u8]) -> Option<(String, bool)> {
+        let dir = parent(path);
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let loads = |dir: &[u8]| self.0.iter().any(|known| known.real == dir);
+        if loads(dir) {
+            let name = text(base_name(path)).filter(|name| is_valid(name))?;
+            return Some((name, true));
+        }
+        let of = base_name(dir)
+            .strip_suffix(b".d")
+            .filter(|_| path.ends_with(b".conf"))?;
+        loads(parent(dir))
+            .then(|| text(of))
+            .flatten()
+            .map(|name| (name, false))
+    }
+
     /// What the file of its own says that the instance `name` of a template may have: one that enabling does not follow further.
     pub(crate) fn own_file(&self, tree: &Tree, name: &str) -> Result<OwnFile, Error> {
         let Some((dir, path)) = self.locate(tree, name)? else {

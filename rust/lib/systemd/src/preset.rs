@@ -10,7 +10,7 @@ use crate::lookup::{self, NULL};
 use crate::name::{is_instance, Name};
 
 /// Folders of preset files, the most important first.
-const DIRS: [&[u8]; 4] = [
+pub(crate) const DIRS: [&[u8]; 4] = [
     b"etc/systemd/system-preset",
     b"run/systemd/system-preset",
     b"usr/local/lib/systemd/system-preset",
@@ -29,17 +29,30 @@ pub(crate) enum Verdict<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
     Enable,
     Disable,
     Ignore,
 }
 
+/// A line of a preset file.
 #[derive(Debug, PartialEq, Eq)]
-struct Rule {
-    verb: Verb,
-    pattern: String,
+pub(crate) struct Rule {
+    pub(crate) verb: Verb,
+    pub(crate) pattern: String,
     instances: Vec<String>,
+}
+
+impl Rule {
+    /// Whether its pattern can mean several units.
+    pub(crate) fn is_glob(&self) -> bool {
+        self.pattern.contains(['*', '?', '['])
+    }
+
+    /// Whether its pattern means `unit`.
+    pub(crate) fn fits(&self, unit: &str) -> bool {
+        glob::matches(self.pattern.as_bytes(), unit.as_bytes())
+    }
 }
 
 /// The lines of all preset files in order.
@@ -87,6 +100,11 @@ impl Presets {
         self.0.extend(text.lines().filter_map(rule));
     }
 
+    /// Whether a line names `unit` itself, whatever it says of it.
+    pub(crate) fn name(&self, unit: &str) -> bool {
+        self.0.iter().any(|rule| rule.pattern == unit)
+    }
+
     /// The first line that matches `unit` decides; without one it is enabled.
     pub(crate) fn verdict(&self, unit: &str) -> Verdict<'_> {
         let name = Name::parse(unit);
@@ -115,7 +133,7 @@ impl Presets {
 }
 
 /// A line; comments and what systemd warns about and passes over give nothing.
-fn rule(line: &str) -> Option<Rule> {
+pub(crate) fn rule(line: &str) -> Option<Rule> {
     let line = lookup::trim(line);
     if line.starts_with(['#', ';']) {
         return None;

@@ -2,6 +2,28 @@
 
 use crate::lookup::{trim, SPACE};
 
+/// A line of a unit file that is neither empty nor a comment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Its number from 1; of a continued one, the last.
+    pub(crate) number: usize,
+    /// The section it stands in, or opens; empty before the first.
+    pub(crate) section: String,
+    /// What it says.
+    pub(crate) content: Content,
+}
+
+/// What a line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// `[Section]`
+    Header,
+    /// `Key=Value`
+    Assignment(String, String),
+    /// None of both: systemd warns and passes over it.
+    Other(String),
+}
+
 /// An assignment of the `[Install]` section.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Assignment {
@@ -22,28 +44,53 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
 }
 
-/// The assignments of `[Install]` in order.
-pub(crate) fn install(text: &str) -> Result<Vec<Assignment>, Refused> {
+/// All lines in order.
+pub(crate) fn lines(text: &str) -> Result<Vec<Line>, Refused> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut out = Vec::new();
-    let mut inside = false;
-    for (line, text) in joined(text) {
+    let mut section = String::new();
+    for (number, text) in joined(text) {
         let text = trim(&text);
-        if let Some(header) = text.strip_prefix('[') {
-            let Some(section) = header.strip_suffix(']') else {
+        let content = if let Some(header) = text.strip_prefix('[') {
+            let Some(name) = header.strip_suffix(']') else {
                 let reason = format!("'{text}' is no section header");
-                return Err(Refused { line, reason });
+                return Err(Refused {
+                    line: number,
+                    reason,
+                });
             };
-            inside = section == "Install";
-        } else if let (true, Some((key, value))) = (inside, text.split_once('=')) {
-            out.push(Assignment {
-                line,
-                key: trim(key).to_owned(),
-                value: trim(value).to_owned(),
-            });
-        }
+            name.clone_into(&mut section);
+            Content::Header
+        } else if let Some((key, value)) = text.split_once('=') {
+            Content::Assignment(trim(key).to_owned(), trim(value).to_owned())
+        } else if text.is_empty() {
+            continue;
+        } else {
+            Content::Other(text.to_owned())
+        };
+        out.push(Line {
+            number,
+            section: section.clone(),
+            content,
+        });
     }
     Ok(out)
+}
+
+/// The assignments of `[Install]` in order.
+pub(crate) fn install(text: &str) -> Result<Vec<Assignment>, Refused> {
+    let lines = lines(text)?.into_iter();
+    Ok(lines
+        .filter(|line| line.section == "Install")
+        .filter_map(|line| match line.content {
+            Content::Assignment(key, value) => Some(Assignment {
+                line: line.number,
+                key,
+                value,
+            }),
+            _ => None,
+        })
+        .collect())
 }
 
 /// Lines with their numbers: comments dropped, a line that ends in a backslash joined to the next by a space.

@@ -25,7 +25,8 @@ struct Args {
     /// `{"dest":"/l","symlink":"target"}`. The content of a `plan` is the plan's image.
     #[arg(long)]
     files: Option<PathBuf>,
-    /// Enable and disable systemd units as `systemctl preset-all` would in the finished tree.
+    /// Enable and disable systemd units as `systemctl preset-all` would in the finished tree. Injected units and presets that could
+    /// not do anything there (misspelt, without their program, started by nothing) are refused.
     #[arg(long)]
     preset_all: bool,
     /// Modification time of everything injected, in seconds since 1970.
@@ -173,5 +174,13 @@ fn preset_all(tree: &mut Tree, sources: &Sources, mtime: i64) -> Result<BTreeSet
         bail!("presets: {}", lines.join("; "));
     }
     plan.apply(tree, mtime).context("presets")?;
+    let faults = systemd::check(tree, |source| sources.read(source)).context("units")?;
+    if !faults.is_empty() {
+        let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+        bail!(
+            "units that would not do what they are there for:{}",
+            lines.concat()
+        );
+    }
     Ok(systemd::enabled(tree))
 }
