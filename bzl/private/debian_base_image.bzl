@@ -32,7 +32,7 @@ def _debian_base_image_impl(ctx):
         outputs = [tar, packages, digest, config, manifest],
         mnemonic = "MkBase",
         progress = "Installing Debian packages into %{label}",
-        # Why not in the sandbox: maintainer scripts chown, mount and run as several users.
+        # Why not in the sandbox: maintainer scripts chown and run as several users, in a sandbox of their own.
         requirements = OWN_NAMESPACES,
     )
     return [

@@ -1,7 +1,8 @@
-//! Locked packages to a tree of files: mmdebstrap, offline, in namespaces of its own.
+//! Locked packages to a tree of files: mmdebstrap, offline, in a sandbox.
 //!
-//! Maintainer scripts run as root of the new tree. They see no network, a fixed host name, and only the environment set
-//! here. apt is given nothing but the files of the lock, listed in a fixed order.
+//! Maintainer scripts run as root of the new tree. They see no network, a fixed host name, only the environment set here, and
+//! of the machine nothing but its programs, read-only ([`sandbox::Sandbox::system`]). apt is given nothing but the files of
+//! the lock, listed in a fixed order.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,6 +16,8 @@ use crate::lock::Lock;
 
 /// No line of a program's progress is longer.
 const LONGEST_LINE: usize = 4096;
+/// Where commands see the work folder: always the same place, as some programs write down where they were called.
+const WORK: &str = "/mnt";
 
 /// What to install where.
 #[derive(Clone, Copy, Debug)]
@@ -48,15 +51,14 @@ pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<P
     if timestamp > now {
         return Err(Error::Future { timestamp, now });
     }
-    let isolation = isolation(work)?;
+    let (isolation, mounts) = isolation(work)?.tree(inside("root"));
     progress(&format!("copying {} packages", debs.len()));
     copy_debs(lock, debs, &repository)?;
     list_debs(&isolation, &repository)?;
     progress(&format!("installing {} packages", debs.len()));
-    let root = work.join("root");
-    let command = mmdebstrap(lock, &repository, &root)
+    let command = mmdebstrap(lock, &mounts)
         .env("SOURCE_DATE_EPOCH", timestamp.to_string())
-        .env("TMPDIR", tmp.as_os_str());
+        .env("TMPDIR", inside("tmp").as_os_str());
     let mut lines = Lines::new(LONGEST_LINE);
     let finished = isolation.run(&command, |bytes| {
         lines.push(bytes, |line| {
@@ -68,22 +70,29 @@ pub fn install(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<P
         Ok(())
     })?;
     check("mmdebstrap", &finished, work)?;
-    Ok(root)
+    Ok(work.join("root"))
 }
 
-/// The command that makes `root` of exactly the lock's packages.
-fn mmdebstrap(lock: &Lock, repository: &Path, root: &Path) -> Command {
+/// A place in the work folder, as commands see it.
+fn inside(name: &str) -> PathBuf {
+    Path::new(WORK).join(name)
+}
+
+/// The command that makes the tree of exactly the lock's packages. It may not mount; `mounts` has the tree's mounted
+/// when the packages are unpacked, and before the first of their scripts.
+fn mmdebstrap(lock: &Lock, mounts: &str) -> Command {
     let names: Vec<&str> = lock.packages.iter().map(|p| p.name.as_str()).collect();
     environment(Command::new("mmdebstrap"))
         .arg("--mode=root")
         .arg("--variant=custom")
         .arg(format!("--architectures={}", lock.architecture))
         .arg(format!("--include={}", names.join(",")))
+        .arg(format!("--extract-hook={mounts}"))
         .arg(lock.suite.as_str())
-        .arg(root.as_os_str())
+        .arg(inside("root").as_os_str())
         .arg(format!(
             "deb [trusted=yes] copy://{} ./",
-            repository.display()
+            inside("debs").display()
         ))
         // Kernel packages would make an initrd that nobody uses.
         .env("INITRD", "No")
@@ -91,14 +100,15 @@ fn mmdebstrap(lock: &Lock, repository: &Path, root: &Path) -> Command {
         .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
 }
 
-/// No network, and of the host's identity only what every host may have: mmdebstrap copies these two files.
+/// The work folder beside the machine's programs, and of its identity only what every one may have: mmdebstrap copies these
+/// two files.
 fn isolation(work: &Path) -> Result<Sandbox, Error> {
-    let mut isolation = Sandbox::same_root();
+    let mut isolation = Sandbox::system().bind(work, WORK, false);
     for (file, text) in [("/etc/hostname", "localhost\n"), ("/etc/resolv.conf", "")] {
         let ours = work.join(file.trim_start_matches("/etc/"));
         fs::write(&ours, text).map_err(Error::io(format!("write {}", ours.display())))?;
         if Path::new(file).is_file() {
-            isolation = isolation.bind(ours, file, false);
+            isolation = isolation.bind(ours, file, true);
         }
     }
     Ok(isolation)
@@ -134,7 +144,7 @@ fn copy_debs(lock: &Lock, debs: &[PathBuf], to: &Path) -> Result<(), Error> {
 fn list_debs(isolation: &Sandbox, repository: &Path) -> Result<(), Error> {
     let command = environment(Command::new("sh"))
         .args(["-c", "apt-ftparchive packages . >Packages"])
-        .cwd(repository);
+        .cwd(inside("debs"));
     let finished = isolation.run(&command, |_| Ok(()))?;
     check("apt-ftparchive", &finished, repository)?;
     let file = repository.join("Packages");
@@ -154,14 +164,15 @@ fn check(what: &'static str, finished: &Finished, work: &Path) -> Result<(), Err
         return Ok(());
     }
     let output = finished.last_lines(usize::MAX);
+    let telling = telling_lines(&output);
     Err(Error::Install {
         what,
         status: finished.code,
         hint: match sandbox::Room::of(work) {
             Ok(room) if sandbox::says_full(&output) => room.to_string(),
-            _ => hint(finished.code, &output).to_owned(),
+            _ => hint(finished.code, &output, &telling).to_owned(),
         },
-        output: telling_lines(&output),
+        output: telling,
     })
 }
 
@@ -197,19 +208,37 @@ fn telling_lines(output: &str) -> String {
     out.join("\n")
 }
 
+/// What a script may lack the right to do, as the programs that it calls for it say it.
+const REFUSALS: [(&[&str], &str); 3] = [
+    (
+        &["mknod"],
+        "the script of the package named above makes a device node, which no build step may (docs/container.md): take it off the list",
+    ),
+    (
+        &["mount:", "mount failed", "unshare"],
+        "the script of the package named above mounts something, which no build step may (docs/container.md): take it off the list",
+    ),
+    (
+        &["Read-only file system", "Operation not permitted", "operation not permitted"],
+        "the script of the package named above reaches for the machine, which no build step may (docs/container.md): take it off the list",
+    ),
+];
+
 /// Advice for the causes people meet.
-fn hint(status: i32, output: &str) -> &'static str {
+fn hint(status: i32, output: &str, telling: &str) -> &'static str {
     let any = |words: &[&str]| words.iter().any(|w| output.contains(w));
+    let script = any(&["error processing package", "post-installation script"]);
+    let refused = |words: &&[&str]| words.iter().any(|w| telling.contains(w));
     if status == 127 || any(&["not found\nsh:", "apt-ftparchive: not found"]) {
         "install the packages mmdebstrap, apt and apt-utils, or build in the container"
     } else if any(&["Cannot allocate memory"]) {
         "there is too little memory: close other programs, use a larger machine, or make the tree on a disk (--work-dir)"
     } else if any(&["unmet dependencies", "Unable to locate package", "Depends:"]) {
         "the lock lacks a package that another needs: run the lock's target again"
-    } else if any(&["error processing package", "post-installation script"]) {
+    } else if let Some((_, hint)) = REFUSALS.iter().find(|(words, _)| script && refused(words)) {
+        hint
+    } else if script {
         "the maintainer script of the package named above failed: take it off the list, or a package it conflicts with"
-    } else if any(&["Operation not permitted", "must be root"]) {
-        "run as root, or allow unprivileged user namespaces"
     } else {
         "see the lines above; the same packages fail again in the same way, so they can be tried one by one"
     }
@@ -230,13 +259,38 @@ mod tests {
         assert_eq!(lines.len(), 8 + 1 + 10);
         assert!(lines.contains(&"nothing works") && lines.contains(&" exit 3"));
         assert_eq!(lines.last().map(|l| l.len()), Some(200));
-        assert!(hint(25, &text).starts_with("the maintainer script"));
+        assert!(hint(25, &text, &shown).starts_with("the maintainer script"));
     }
 
     #[test]
     fn advice() {
         let output = "dpkg: error processing package chrony (--configure):\n post-installation script failed";
-        assert!(hint(1, output).starts_with("the maintainer script"));
-        assert!(hint(1, "fork: Cannot allocate memory").contains("--work-dir"));
+        assert!(hint(1, output, output).starts_with("the maintainer script"));
+        assert!(hint(1, "fork: Cannot allocate memory", "").contains("--work-dir"));
+    }
+
+    #[test]
+    fn a_refusal_says_of_what() {
+        let before = "W: mount: permission denied\n".repeat(9) + "E: mknod: skipped\n";
+        for (said, want) in [
+            (
+                "mknod: /dev/x: Operation not permitted",
+                "makes a device node",
+            ),
+            ("mount: /x: permission denied.", "mounts something"),
+            (
+                "sh: cannot create /proc/sys/x: Read-only file system",
+                "reaches for the machine",
+            ),
+            ("no idea", "the maintainer script"),
+        ] {
+            let text = format!(
+                "{before}{}{said}\ndpkg: error processing package x\n{}",
+                "a\n".repeat(9),
+                "b\n".repeat(20)
+            );
+            let hint = hint(1, &text, &telling_lines(&text));
+            assert!(hint.contains(want), "{said}: {hint}");
+        }
     }
 }

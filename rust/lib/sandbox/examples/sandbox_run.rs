@@ -1,4 +1,4 @@
-//! Runs a command in a sandbox: `sandbox_run [--user UID] [--keep-tmp] ROOT COMMAND [ARGUMENT…]`; ROOT `-` is the caller's.
+//! Runs a command in a sandbox: `sandbox_run [--user UID] [--keep-tmp] ROOT COMMAND [ARGUMENT…]`; ROOT `-`: the caller's programs.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,8 +40,13 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
     }
     let root = args.next().ok_or("no root")?;
     let mut sandbox = if root == "-" {
-        Sandbox::same_root()
+        Sandbox::system()
     } else {
+        // Made by the caller, it belongs to nobody in here.
+        let mut chown = std::process::Command::new("chown");
+        if !chown.args(["-Rh", "0:0"]).arg(&root).status()?.success() {
+            return Err("cannot make the tree root's".into());
+        }
         Sandbox::new(root)
     };
     if keep_tmp {

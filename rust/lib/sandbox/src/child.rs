@@ -1,23 +1,21 @@
-//! The hidden processes.
+//! The hidden processes, and the first of a sandbox: it leaves the caller's namespaces.
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::sys::stat::{umask, Mode};
-use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{geteuid, Pid};
+use nix::unistd::setsid;
 
 use crate::error::Error;
-use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_IDMAP, ROLE_INIT, ROLE_UNSHARE};
-use crate::{idmap, root};
+use crate::spec::{send, Report, CHILD_FLAG, ROLE_INIT, ROLE_OUTSIDE, ROLE_UNSHARE};
+use crate::{clock, init, outside, root};
 
 /// Plays the sandbox's hidden roles. Call it first in `main`; if it returns a code, return that from `main`.
 pub fn child_entry() -> Option<ExitCode> {
@@ -25,11 +23,15 @@ pub fn child_entry() -> Option<ExitCode> {
     if args.next().as_deref() != Some(OsStr::new(CHILD_FLAG)) {
         return None;
     }
+    if let Err(error) = close_inherited() {
+        eprintln!("{CHILD_FLAG}: cannot close the caller's files: {error}");
+        return Some(ExitCode::FAILURE);
+    }
     let role = args.next().unwrap_or_default();
     Some(match role.to_str() {
-        Some(ROLE_UNSHARE) => report(leave()),
-        Some(ROLE_INIT) => report(init()),
-        Some(ROLE_IDMAP) => idmap::helper(args.next()),
+        Some(ROLE_UNSHARE) => report(leave(&args.collect::<Vec<_>>())),
+        Some(ROLE_INIT) => report(init::run().map(Some)),
+        Some(ROLE_OUTSIDE) => outside::serve(),
         _ => {
             eprintln!("{CHILD_FLAG} is for this program's own use");
             ExitCode::FAILURE
@@ -37,8 +39,28 @@ pub fn child_entry() -> Option<ExitCode> {
     })
 }
 
+/// Whatever the caller has left open without knowing ends here. This process has opened nothing yet.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the order in which files are closed does not matter"
+)]
+fn close_inherited() -> io::Result<()> {
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().parse().ok()))
+        .filter_map(io::Result::transpose)
+        .collect::<io::Result<_>>()?;
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        match nix::unistd::close(fd) {
+            // The folder itself was open while it was read.
+            Ok(()) | Err(Errno::EBADF) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
 /// The socket that is standard input.
-fn socket() -> io::Result<File> {
+pub(crate) fn socket() -> io::Result<File> {
     Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
@@ -48,7 +70,7 @@ fn report(result: Result<Option<Report>, Error>) -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Ok(Some(report)) => report,
         Err(Error::NotPermitted { source, .. }) => {
-            Report::NotPermitted(source.raw_os_error().unwrap_or(0))
+            Report::NotPermitted(source.raw_os_error().unwrap_or(nix::libc::EPERM))
         }
         Err(error) => Report::Failed(with_causes(&error)),
     };
@@ -67,23 +89,34 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// First process: new namespaces, then process 1 in them. It stays to pass on the caller's death.
-fn leave() -> Result<Option<Report>, Error> {
+fn leave(sources: &[OsString]) -> Result<Option<Report>, Error> {
     die_with_parent()?;
-    let flags = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    unshare(flags).map_err(|e| match e {
-        Errno::EPERM | Errno::ENOSPC | Errno::EINVAL => Error::NotPermitted {
-            what: "namespaces",
-            source: e.into(),
-        },
-        e => Error::setup("make namespaces", e),
-    })?;
+    // Away from the caller's terminal: who can write to it can type on it.
+    setsid().map_err(|e| Error::setup("leave the caller's session", e))?;
+    apart(CloneFlags::CLONE_NEWNS)?;
+    // As the caller: a folder on the way may be closed to a tree's users.
+    root::gather(sources)?;
+    apart(
+        CloneFlags::CLONE_NEWUSER
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWCGROUP,
+    )?;
+    // A namespace's ids are mapped from its parent.
+    let failed = |e| Error::setup("have users mapped", e);
+    let mut socket = socket().map_err(failed)?;
+    send(&socket, &Report::Apart).map_err(failed)?;
+    socket.read_exact(&mut [0]).map_err(failed)?;
+    clock::restart()?;
     let status = Command::new("/proc/self/exe")
         .args([CHILD_FLAG, ROLE_INIT])
         .env_clear()
+        // Without this a new process shares memory with this one at first, and with another clock it may not.
+        .uid(0)
+        .gid(0)
         .status()
         .map_err(|e| Error::setup("start process 1", e))?;
     // Process 1 has told the caller all there is, unless it died of something worse.
@@ -94,97 +127,16 @@ fn leave() -> Result<Option<Report>, Error> {
     }
 }
 
-fn die_with_parent() -> Result<(), Error> {
+fn apart(flags: CloneFlags) -> Result<(), Error> {
+    unshare(flags).map_err(|e| match e {
+        Errno::EPERM | Errno::ENOSPC | Errno::EUSERS | Errno::EINVAL => Error::NotPermitted {
+            what: "namespaces",
+            source: e.into(),
+        },
+        e => Error::setup("make namespaces", e),
+    })
+}
+
+pub(crate) fn die_with_parent() -> Result<(), Error> {
     set_pdeathsig(Signal::SIGKILL).map_err(|e| Error::setup("ask for the parent's death", e))
-}
-
-/// Second process: process 1.
-fn init() -> Result<Option<Report>, Error> {
-    die_with_parent()?;
-    let socket = socket().map_err(|e| Error::setup("use the caller's socket", e))?;
-    let spec: Spec = receive(&socket)
-        .map_err(|e| Error::setup("read what to run", e))?
-        .ok_or_else(|| Error::Lost("the caller is gone".to_owned()))?;
-    root::enter(&spec)?;
-    umask(Mode::from_bits_truncate(spec.umask));
-    let pid = start(&spec)?;
-    watch_caller(socket);
-    reap_until(pid).map(Some)
-}
-
-/// Starts the command; a thread feeds its standard input.
-fn start(spec: &Spec) -> Result<Pid, Error> {
-    let (program, args) = spec
-        .argv
-        .split_first()
-        .ok_or_else(|| Error::Child("no command".to_owned()))?;
-    let name = program.to_string_lossy();
-    let mut command = Command::new(program);
-    command
-        .args(args)
-        .env_clear()
-        .envs(spec.env.iter().map(|(k, v)| (k, v)))
-        .current_dir(&spec.cwd)
-        .stdin(if spec.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        });
-    // Setting the user also drops supplementary groups, which only root may do.
-    if geteuid().is_root() {
-        command.gid(spec.gid).uid(spec.uid);
-    }
-    let mut child = command.spawn().map_err(|e| {
-        let cwd = spec.cwd.to_string_lossy();
-        Error::setup(format!("start `{name}` in {cwd}"), e)
-    })?;
-    if let (Some(bytes), Some(mut pipe)) = (spec.stdin.clone(), child.stdin.take()) {
-        std::thread::spawn(move || {
-            // A command need not read all of its input.
-            let _ = pipe.write_all(&bytes);
-        });
-    }
-    let id = i32::try_from(child.id()).map_err(|_| Error::Lost("bad process number".to_owned()))?;
-    Ok(Pid::from_raw(id))
-}
-
-/// Ends process 1, and with it everything in the sandbox, when the caller's end of the socket closes.
-fn watch_caller(mut socket: File) {
-    std::thread::spawn(move || {
-        let mut byte = [0];
-        loop {
-            match socket.read(&mut byte) {
-                Ok(0) => std::process::exit(1),
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => std::process::exit(1),
-                _ => {}
-            }
-        }
-    });
-}
-
-/// Reaps orphans, as process 1 must, until the command itself ends.
-fn reap_until(pid: Pid) -> Result<Report, Error> {
-    loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(ended, code)) if ended == pid => {
-                return Ok(Report::Exited(code));
-            }
-            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => {
-                return Ok(Report::Signaled(signal_number(signal)));
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(e) => return Err(Error::setup("wait for the command", e)),
-        }
-    }
-}
-
-fn signal_number(signal: Signal) -> i32 {
-    let mut number: i32 = 1;
-    while number < 65 {
-        if Signal::try_from(number) == Ok(signal) {
-            return number;
-        }
-        number = number.saturating_add(1);
-    }
-    0
 }

@@ -18,9 +18,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Mapping users into a user namespace failed.
-    #[error("cannot map users: {0}")]
-    Idmap(String),
     /// A set-up step failed.
     #[error("cannot {step}")]
     Setup {
@@ -29,6 +26,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The process that stays outside the namespaces failed.
+    #[error("cannot {0}")]
+    Outside(String),
     /// Process 1 of the sandbox could not set it up.
     #[error("sandbox: {0}")]
     Child(String),

@@ -1,29 +1,48 @@
-//! A mount namespace of the program's own, and a work folder in it.
+//! Namespaces of the program's own, and a work folder in them.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{fchown, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::mount::{mount, MsFlags};
+use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use nix::sched::{unshare, CloneFlags};
-use nix::unistd::geteuid;
+use nix::unistd::{setgroups, setresgid, setresuid, Gid, Uid};
 
 use crate::error::Error;
-use crate::{disk, idmap, root};
+use crate::outside::Outside;
+use crate::{disk, root};
 
-/// Shows that [`private_mounts`] was called.
+/// Shows that [`private_mounts`] was called, and knows who called the program.
 #[derive(Debug)]
-pub struct PrivateMounts(());
+pub struct PrivateMounts {
+    outside: Outside,
+    uid: u32,
+    gid: u32,
+}
 
-/// Gives this process mounts of its own. Call it while there is one thread.
+/// Makes this process root of a user namespace, with mounts of its own. Call it while there is one thread.
 ///
-/// Without root it first becomes root of a user namespace with the range of users that `/etc/subuid` and
-/// `/etc/subgid` give the caller.
+/// The first 65,536 users and groups are a tree's: outside they belong to nobody, as far as there are enough ids. After them
+/// come the caller's, so this process reaches the caller's files as before; what it makes belongs to the tree's root until
+/// [`PrivateMounts::give`] gives it to the caller. An ordinary caller needs a range of ids in `/etc/subuid` and `/etc/subgid`.
 pub fn private_mounts() -> Result<PrivateMounts, Error> {
-    if !geteuid().is_root() {
-        idmap::become_root()?;
-    }
+    let outside = Outside::start()?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| match e {
+        Errno::EPERM | Errno::ENOSPC | Errno::EUSERS => Error::NotPermitted {
+            what: "a user namespace",
+            source: e.into(),
+        },
+        e => Error::setup("make a user namespace", e),
+    })?;
+    let (uid, gid) = outside.map()?;
+    let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    setgroups(&[])
+        .and_then(|()| setresgid(group, group, group))
+        .and_then(|()| setresuid(root, root, root))
+        .map_err(|e| Error::setup("become root of the user namespace", e))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|e| match e {
         Errno::EPERM | Errno::ENOSPC => Error::NotPermitted {
             what: "a mount namespace",
@@ -32,20 +51,26 @@ pub fn private_mounts() -> Result<PrivateMounts, Error> {
         e => Error::setup("make a mount namespace", e),
     })?;
     root::make_private()?;
-    Ok(PrivateMounts(()))
+    Ok(PrivateMounts { outside, uid, gid })
 }
 
-/// Folders of every Debian that are usually empty, so that mounting on them hides nothing.
-const MOUNT_POINTS: [&str; 4] = ["/mnt", "/media", "/srv", "/opt"];
+impl PrivateMounts {
+    /// Gives the caller a file that this process has made for it.
+    pub fn give(&self, file: &File) -> io::Result<()> {
+        // A folder may have given the file a group of its own.
+        let group = (file.metadata()?.gid() == 0).then_some(self.gid);
+        fchown(file, Some(self.uid), group)
+    }
+}
 
 /// An empty folder that only this process and its children see. In memory it is gone when they are, however they end.
+///
+/// It is mounted on a new folder, so it hides nothing that a caller could name.
 #[derive(Debug)]
 pub struct Workdir {
     path: PathBuf,
-    /// Where no empty folder was found to mount on.
-    _made: Option<tempfile::TempDir>,
     /// What is mounted, unless it is in memory. Removed last.
-    disk: Option<disk::Folder>,
+    _disk: Option<disk::Folder>,
 }
 
 impl Workdir {
@@ -54,7 +79,7 @@ impl Workdir {
         Self::mount(mounts, None)
     }
 
-    /// Mounts one that lies in `parent`, a folder on a disk that root may fill with devices, owners and set-uid programs.
+    /// Mounts one that lies in `parent`, a folder on a disk that root may fill with owners and programs.
     ///
     /// It is removed with the value; what a process left that was killed, the next one to use `parent` removes.
     pub fn on_disk(mounts: &PrivateMounts, parent: &Path) -> Result<Self, Error> {
@@ -62,43 +87,20 @@ impl Workdir {
         Self::mount(mounts, Some(folder))
     }
 
-    fn mount(_: &PrivateMounts, disk: Option<disk::Folder>) -> Result<Self, Error> {
-        let (path, made) = match MOUNT_POINTS
-            .map(Path::new)
-            .into_iter()
-            .find(|p| is_empty(p))
-        {
-            Some(point) => (point.to_path_buf(), None),
-            None => {
-                let made =
-                    tempfile::tempdir().map_err(|e| Error::setup("make a temporary folder", e))?;
-                (made.path().to_path_buf(), Some(made))
-            }
-        };
-        // Trees built here hold set-uid programs and devices that must work in a sandbox.
+    fn mount(mounts: &PrivateMounts, disk: Option<disk::Folder>) -> Result<Self, Error> {
+        let path = mounts.outside.folder()?;
+        let none = None::<&str>;
+        let flags = MsFlags::empty();
         let mounted = match &disk {
-            None => mount(
-                Some("tmpfs"),
-                &path,
-                Some("tmpfs"),
-                MsFlags::empty(),
-                Some(OsStr::new("mode=755")),
-            ),
-            Some(folder) => mount(
-                Some(folder.path()),
-                &path,
-                None::<&str>,
-                MsFlags::MS_BIND,
-                None::<&str>,
-            ),
+            None => {
+                let options = Some(OsStr::new("mode=755"));
+                mount(Some("tmpfs"), &path, Some("tmpfs"), flags, options)
+            }
+            Some(folder) => mount(Some(folder.path()), &path, none, MsFlags::MS_BIND, none),
         };
         mounted
             .map_err(|e| Error::setup(format!("mount a work folder on {}", path.display()), e))?;
-        Ok(Self {
-            path,
-            _made: made,
-            disk,
-        })
+        Ok(Self { path, _disk: disk })
     }
 
     /// Where it is.
@@ -109,17 +111,7 @@ impl Workdir {
 
 impl Drop for Workdir {
     fn drop(&mut self) {
-        // Only what would be left in the host's files matters; the mount goes with the process.
-        if self._made.is_some() || self.disk.is_some() {
-            let _ = nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH);
-        }
+        // Gives the memory back now; the process's end would, too.
+        let _ = umount2(&self.path, MntFlags::MNT_DETACH);
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "order does not matter to whether there is any"
-)]
-fn is_empty(dir: &Path) -> bool {
-    !dir.is_symlink() && fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }

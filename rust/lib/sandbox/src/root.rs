@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,11 @@ use nix::errno::Errno;
 use nix::fcntl::{open, openat2, OFlag, OpenHow, ResolveFlag};
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use nix::sys::stat::Mode;
+use nix::sys::statvfs::{statvfs, FsFlags};
 use nix::unistd::{chdir, pivot_root, sethostname};
 
 use crate::error::Error;
-use crate::spec::{Spec, SCRIPTS};
+use crate::spec::{Root, Spec, SCRIPTS};
 
 /// Device nodes taken from the host: making them needs more privilege than a user namespace has.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -28,24 +30,80 @@ const DEV_LINKS: [(&str, &str); 5] = [
 
 const NONE: Option<&str> = None;
 
+/// Where the first process puts together what goes into the root. Every Linux has this folder, and the sandbox's is another.
+const STAGE: &str = "/sys";
+/// The caller's programs, and what they need: all that a system's root shows of the caller's, read-only.
+const SYSTEM: [&str; 9] = [
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/sbin",
+    "/usr",
+    "/var/lib/dpkg",
+];
+/// What a system's root has beside that.
+const FOLDERS: [&str; 8] = [
+    "/dev", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp", "/var/tmp",
+];
+
+/// Of `/proc`, what speaks of the machine and not of processes: readable, as programs read it, where it can change something.
+const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+/// And what a build has no use for at all.
+const PROC_HIDDEN: [&str; 11] = [
+    "acpi",
+    "asound",
+    "interrupts",
+    "kcore",
+    "keys",
+    "kmsg",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "timer_list",
+    "timer_stats",
+];
+
+/// Mounts `sources`, in their order, where [`enter`] finds them whatever the rights are on the way to them.
+pub(crate) fn gather(sources: &[OsString]) -> Result<(), Error> {
+    make_private()?;
+    let stage = open_dir(OsStr::new(STAGE))?;
+    mount_tmpfs(&place(stage), "mode=755", MsFlags::empty())?;
+    for (index, source) in sources.iter().enumerate() {
+        let target = staged(index);
+        point(Path::new(source), &target)?;
+        bind(source, &target, false)?;
+    }
+    Ok(())
+}
+
+fn staged(index: usize) -> PathBuf {
+    Path::new(STAGE).join(index.to_string())
+}
+
+/// Makes a mount point of the source's kind.
+fn point(source: &Path, target: &Path) -> Result<(), Error> {
+    let made = match fs::metadata(source) {
+        Ok(meta) if meta.is_dir() => fs::create_dir_all(target),
+        Ok(_) => File::create(target).map(drop),
+        Err(e) => Err(e),
+    };
+    made.map_err(|e| Error::setup(format!("make a place for {}", source.display()), e))
+}
+
 /// Makes this process's mount namespace the sandbox.
 pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     make_private()?;
     sethostname(&spec.hostname).map_err(|e| Error::setup("set the host name", e))?;
-    let Some(root) = &spec.root else {
-        fresh_proc("/proc")?;
-        return extra_mounts(spec, &open_dir(OsStr::new("/"))?);
-    };
-    // A mount point of its own, as `pivot_root` wants.
-    mount(
-        Some(root.as_os_str()),
-        root.as_os_str(),
-        NONE,
-        MsFlags::MS_BIND | MsFlags::MS_REC,
-        NONE,
-    )
-    .map_err(|e| Error::setup(format!("mount the root {}", root.to_string_lossy()), e))?;
-    let root_fd = open_dir(root)?;
+    let root = staged(spec.binds.len());
+    match &spec.root {
+        // A mount point of its own, as `pivot_root` wants.
+        Root::Tree(_) => bind(root.as_os_str(), &root, false)?,
+        Root::System { .. } => system(&root)?,
+    }
+    let root_fd = open_dir(root.as_os_str())?;
     // /proc goes last: until then the host's leads to open folders by number.
     devices(&root_fd)?;
     scripts(&root_fd, &spec.scripts)?;
@@ -54,7 +112,80 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     extra_mounts(spec, &root_fd)?;
     let proc = at(&root_fd, OsStr::new("/proc"))?;
     fresh_proc(&proc.path)?;
-    change_root(root)
+    drop((root_fd, sys, proc));
+    change_root(root.as_os_str())?;
+    shut_proc()
+}
+
+/// A root of the caller's programs, at a new folder of the stage.
+fn system(root: &Path) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let step = format!("make {}", path.display());
+        move |e| Error::setup(step, e)
+    };
+    fs::create_dir(root).map_err(failed(root))?;
+    mount_tmpfs(
+        &place(open_dir(root.as_os_str())?),
+        "mode=755",
+        MsFlags::empty(),
+    )?;
+    let below = |path: &str| root.join(path.trim_start_matches('/'));
+    for name in SYSTEM {
+        let (source, target) = (Path::new(name), below(name));
+        match fs::symlink_metadata(source) {
+            Ok(meta) if meta.is_symlink() => {
+                let to = fs::read_link(source).map_err(failed(source))?;
+                symlink(to, &target).map_err(failed(&target))?;
+            }
+            Ok(_) => {
+                point(source, &target)?;
+                bind(source.as_os_str(), &target, true)?;
+            }
+            // Not every system has every one.
+            Err(_) => {}
+        }
+    }
+    for name in FOLDERS {
+        let target = below(name);
+        fs::create_dir_all(&target).map_err(failed(&target))?;
+    }
+    Ok(())
+}
+
+/// Takes from `/proc` what reaches the machine.
+fn shut_proc() -> Result<(), Error> {
+    for name in PROC_READ_ONLY {
+        let path = Path::new("/proc").join(name);
+        if path.exists() {
+            bind(path.as_os_str(), &path, true)?;
+        }
+    }
+    for name in PROC_HIDDEN {
+        let path = Path::new("/proc").join(name);
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => {
+                let place = place(open_dir(path.as_os_str())?);
+                mount_tmpfs(&place, "mode=555", MsFlags::MS_RDONLY)?;
+            }
+            Ok(_) => bind(OsStr::new("/dev/null"), &path, false)?,
+            // Not every kernel has every one.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Shows folders of the sandbox's root in a tree inside it, too.
+pub(crate) fn share(tree: &OsStr, folders: &[&str]) -> Result<(), Error> {
+    let tree = open_dir(tree)?;
+    for folder in folders {
+        bind(
+            OsStr::new(folder),
+            &at(&tree, OsStr::new(folder))?.path,
+            false,
+        )?;
+    }
+    Ok(())
 }
 
 /// Mounts from here on are ours alone, and the host's no longer reach us.
@@ -91,8 +222,12 @@ fn at(root: &OwnedFd, target: &OsStr) -> Result<Place, Error> {
         let target = target.to_string_lossy();
         Error::setup(format!("find the mount point {target} in the root"), e)
     })?;
+    Ok(place(fd))
+}
+
+fn place(fd: OwnedFd) -> Place {
     let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-    Ok(Place { fd, path })
+    Place { fd, path }
 }
 
 fn mount_tmpfs(place: &Place, options: &str, flags: MsFlags) -> Result<(), Error> {
@@ -114,14 +249,59 @@ fn bind(source: &OsStr, target: &Path, read_only: bool) -> Result<(), Error> {
     if read_only {
         // The place's number still leads to what is below the new mount, so the mount is found by its resolved name.
         let named = fs::read_link(target).unwrap_or_else(|_| target.to_path_buf());
-        let flags = MsFlags::MS_BIND
+        close_off(&named)?;
+    }
+    Ok(())
+}
+
+/// Makes a mount and all below it read-only, and programs on it ordinary ones.
+fn close_off(target: &Path) -> Result<(), Error> {
+    let failed = |path: &Path| format!("make {} read-only", path.display());
+    let list = fs::read("/proc/self/mountinfo").map_err(|e| Error::setup("list mounts", e))?;
+    for path in mounts_below(&list, target) {
+        let stat = statvfs(&path).map_err(|e| Error::setup(failed(&path), e))?;
+        let mut flags = MsFlags::MS_BIND
             | MsFlags::MS_REMOUNT
             | MsFlags::MS_RDONLY
             | MsFlags::MS_NOSUID
             | MsFlags::MS_NODEV;
-        mount(NONE, &named, NONE, flags, NONE).map_err(failed)?;
+        // What the machine has forbidden stays so, or the kernel refuses.
+        if stat.flags().contains(FsFlags::ST_NOEXEC) {
+            flags |= MsFlags::MS_NOEXEC;
+        }
+        mount(NONE, &path, NONE, flags, NONE).map_err(|e| Error::setup(failed(&path), e))?;
     }
     Ok(())
+}
+
+/// Of the kernel's list of mounts, those at `target` and below.
+fn mounts_below(list: &[u8], target: &Path) -> Vec<PathBuf> {
+    list.split(|b| *b == b'\n')
+        .filter_map(|line| line.split(|b| *b == b' ').nth(4))
+        .map(|field| PathBuf::from(OsString::from_vec(unescape(field))))
+        .filter(|path| path.starts_with(target))
+        .collect()
+}
+
+/// Blanks, tabs, newlines and backslashes come as `\` and three octal digits.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|d| std::str::from_utf8(d).ok());
+        let code = digits.and_then(|d| u8::from_str_radix(d, 8).ok());
+        match (byte, code) {
+            (b'\\', Some(code)) => {
+                out.push(code);
+                rest = after.get(3..).unwrap_or_default(); // three were there
+            }
+            _ => {
+                out.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    out
 }
 
 /// A small /dev: what every program expects, and nothing of the host's hardware.
@@ -181,20 +361,11 @@ fn extra_mounts(spec: &Spec, root: &OwnedFd) -> Result<(), Error> {
     for (target, options) in &spec.tmpfs {
         mount_tmpfs(&at(root, target)?, options, MsFlags::empty())?;
     }
-    for (source, target, read_only) in &spec.binds {
-        bind_at(root, source, target, *read_only)?;
+    for (index, (target, read_only)) in spec.binds.iter().enumerate() {
+        let place = at(root, target)?;
+        bind(staged(index).as_os_str(), &place.path, *read_only)?;
     }
     Ok(())
-}
-
-fn bind_at(
-    root: &OwnedFd,
-    source: &OsString,
-    target: &OsString,
-    read_only: bool,
-) -> Result<(), Error> {
-    let place = at(root, target)?;
-    bind(source, &place.path, read_only)
 }
 
 /// Makes `root` the root and lets go of the host's.
@@ -205,4 +376,17 @@ fn change_root(root: &OsStr) -> Result<(), Error> {
     // The old root lies on top of the new one now.
     umount2(".", MntFlags::MNT_DETACH).map_err(step("let go of the host's root"))?;
     chdir("/").map_err(step("enter the new root"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_of_a_folder() {
+        let list = b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /a\\040b rw - tmpfs x rw\n3 2 0:3 / /a\\040b/c rw shared:1 - t x rw\n4 1 0:4 / /a rw - t x rw\n";
+        let want = ["/a b", "/a b/c"].map(PathBuf::from);
+        assert_eq!(mounts_below(list, Path::new("/a b")), want);
+        assert_eq!(unescape(b"\\134x\\9"), b"\\x\\9");
+    }
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
+use rustix::fs::{fcntl_add_seals, memfd_create, MemfdFlags, SealFlags};
 
 use crate::error::Error;
-use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_UNSHARE, SCRIPTS};
+use crate::spec::{receive, send, Report, Root, Spec, CHILD_FLAG, ROLE_UNSHARE, SCRIPTS};
+use crate::{idmap, late};
 
 /// How much of a command's output [`Finished::tail`] keeps.
 const TAIL: usize = 64 << 10;
@@ -22,7 +24,7 @@ const TAIL: usize = 64 << 10;
 /// Where commands run.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
-    root: Option<PathBuf>,
+    root: Root,
     hostname: String,
     binds: Vec<(PathBuf, PathBuf, bool)>,
     tmpfs: Vec<(PathBuf, String)>,
@@ -143,8 +145,18 @@ impl Sandbox {
     ///
     /// Missing mount points are made for the run and removed after it. Writes elsewhere go to `root` itself.
     pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self::with(Root::Tree(root.into().into_os_string()))
+    }
+
+    /// Commands see the caller's programs (`/usr`, `/etc` and such) read-only, and nothing else of the caller's but what
+    /// [`Sandbox::bind`] adds. `/dev`, `/proc`, `/sys`, `/run`, `/tmp` are the sandbox's own.
+    pub fn system() -> Self {
+        Self::with(Root::System { tree: None })
+    }
+
+    fn with(root: Root) -> Self {
         Self {
-            root: Some(root.into()),
+            root,
             hostname: "localhost".to_owned(),
             binds: Vec::new(),
             tmpfs: vec![
@@ -155,15 +167,13 @@ impl Sandbox {
         }
     }
 
-    /// Commands see the caller's files, but are in namespaces of their own and without network.
-    pub fn same_root() -> Self {
-        Self {
-            root: None,
-            hostname: "localhost".to_owned(),
-            binds: Vec::new(),
-            tmpfs: Vec::new(),
-            scripts: Vec::new(),
+    /// In a sandbox of the caller's programs: the command makes a tree at `tree`, and gets `/proc`, `/dev` and `/sys` mounted
+    /// in it when it runs the returned text in a shell. It can do so once.
+    pub fn tree(mut self, tree: impl Into<PathBuf>) -> (Self, String) {
+        if let Root::System { tree: wanted } = &mut self.root {
+            *wanted = Some(tree.into().into_os_string());
         }
+        (self, late::question())
     }
 
     /// Shows `content` as an executable file that all may read, in a folder outside of the root's own files; returns
@@ -213,9 +223,9 @@ impl Sandbox {
         command: &Command,
         mut output: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Finished, Error> {
-        if let Some(root) = &self.root {
-            if !root.is_dir() {
-                return Err(Error::Root(root.clone()));
+        if let Root::Tree(root) = &self.root {
+            if !Path::new(root).is_dir() {
+                return Err(Error::Root(root.into()));
             }
         }
         let _points = MountPoints::make(self)?;
@@ -223,9 +233,18 @@ impl Sandbox {
             UnixStream::pair().map_err(|e| Error::setup("make a socket pair", e))?;
         let (reader, writer) =
             pipe2(OFlag::O_CLOEXEC).map_err(|e| Error::setup("make a pipe", e))?;
-        let mut child = KillOnDrop(spawn(child_socket, writer)?);
-        // Process 1 may already have failed; then its report says why.
-        let sent = send(&socket, &self.spec(command));
+        let mut child = KillOnDrop(spawn(&self.sources(), child_socket, writer)?);
+        let first = receive::<Report>(&socket);
+        let apart = matches!(first, Ok(Some(Report::Apart)));
+        // The process may fail from here on; then its report says why.
+        let sent = if apart {
+            idmap::map_tree(child.0.id()).map_err(|e| Error::setup("map users", e))?;
+            (&socket)
+                .write_all(b"m")
+                .and_then(|()| send(&socket, &self.spec(command)))
+        } else {
+            Ok(())
+        };
         let mut tail = Vec::new();
         let copied = copy_output(File::from(reader), &mut tail, &mut output);
         cut(&mut tail);
@@ -233,7 +252,7 @@ impl Sandbox {
             // Process 1 takes this as the caller's end.
             let _ = socket.shutdown(Shutdown::Both);
         }
-        let report = receive::<Report>(&socket);
+        let report = if apart { receive(&socket) } else { first };
         let status = child
             .0
             .wait()
@@ -241,8 +260,11 @@ impl Sandbox {
         copied.map_err(|e| Error::setup("pass on the command's output", e))?;
         match report {
             Ok(Some(report)) => finished(report, tail),
-            _ => {
+            other => {
                 let mut text = status.to_string();
+                if let Err(e) = other {
+                    text = format!("{text}; {e}");
+                }
                 if let Err(e) = sent {
                     text = format!("{text}; {e}");
                 }
@@ -255,14 +277,24 @@ impl Sandbox {
         }
     }
 
+    /// What the first process gathers: what is bound, then the root.
+    fn sources(&self) -> Vec<OsString> {
+        let binds = self.binds.iter().map(|(source, _, _)| absolute(source));
+        let root = match &self.root {
+            Root::Tree(root) => Some(absolute(Path::new(root))),
+            Root::System { .. } => None,
+        };
+        binds.chain(root).collect()
+    }
+
     fn spec(&self, command: &Command) -> Spec {
         Spec {
-            root: self.root.as_ref().map(|r| r.clone().into_os_string()),
+            root: self.root.clone(),
             hostname: self.hostname.clone(),
             binds: self
                 .binds
                 .iter()
-                .map(|(s, t, ro)| (absolute(s), t.clone().into_os_string(), *ro))
+                .map(|(_, t, ro)| (t.clone().into_os_string(), *ro))
                 .collect(),
             tmpfs: self
                 .tmpfs
@@ -303,6 +335,7 @@ fn finished(report: Report, tail: Vec<u8>) -> Result<Finished, Error> {
             signal: Some(signal),
             tail,
         }),
+        Report::Apart => Err(Error::Lost("it began twice".to_owned())),
         Report::Failed(text) => Err(Error::Child(text)),
         Report::NotPermitted(errno) => Err(Error::NotPermitted {
             what: "namespaces",
@@ -311,17 +344,32 @@ fn finished(report: Report, tail: Vec<u8>) -> Result<Finished, Error> {
     }
 }
 
-fn spawn(socket: UnixStream, output: OwnedFd) -> Result<Child, Error> {
+fn spawn(sources: &[OsString], socket: UnixStream, output: OwnedFd) -> Result<Child, Error> {
     let failed = |e| Error::setup("start the sandbox's process", e);
     let stderr = output.try_clone().map_err(failed)?;
-    std::process::Command::new("/proc/self/exe")
+    let program = program().map_err(failed)?;
+    std::process::Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .args([CHILD_FLAG, ROLE_UNSHARE])
+        .args(sources)
         .env_clear()
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::from(output))
         .stderr(Stdio::from(stderr))
         .spawn()
         .map_err(failed)
+}
+
+/// A copy of this program in memory, which nobody can change: what runs in a sandbox finds the file that process 1 was
+/// started from in `/proc`, and it must not be the caller's.
+fn program() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut copy = File::from(memfd_create("program", flags)?);
+    io::copy(&mut File::open("/proc/self/exe")?, &mut copy)?;
+    fcntl_add_seals(
+        &copy,
+        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+    )?;
+    Ok(copy.into())
 }
 
 /// Copies until the last process that could write is gone.
@@ -379,9 +427,11 @@ struct MountPoints {
 impl MountPoints {
     fn make(sandbox: &Sandbox) -> Result<Self, Error> {
         let mut points = Self { made: Vec::new() };
-        let Some(root) = &sandbox.root else {
+        // Another root is made by process 1, and bound into it is what has a place there.
+        let Root::Tree(root) = &sandbox.root else {
             return Ok(points);
         };
+        let root = Path::new(root);
         let fixed = ["/proc", "/dev", "/sys"].map(Path::new);
         let tmpfs = sandbox.tmpfs.iter().map(|(t, _)| t.as_path());
         for target in fixed.into_iter().chain(tmpfs) {

@@ -11,8 +11,8 @@ pub(crate) const CHILD_FLAG: &str = "--sandbox-child";
 pub(crate) const ROLE_UNSHARE: &str = "unshare";
 /// Second process: process 1 of the new namespaces.
 pub(crate) const ROLE_INIT: &str = "init";
-/// Helper outside a user namespace that maps users into it.
-pub(crate) const ROLE_IDMAP: &str = "idmap";
+/// Stays in the caller's namespaces when the caller leaves them.
+pub(crate) const ROLE_OUTSIDE: &str = "outside";
 
 /// The folder of a run's scripts. It lies in the run's own `/dev`, so no file of the root's is in the way or left over.
 pub(crate) const SCRIPTS: &str = "/dev/pipes";
@@ -23,11 +23,10 @@ const MAX_LINE: u64 = 256 << 20;
 /// Everything about one run. Names are bytes: nothing says they are UTF-8.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    /// New root, or none to stay in the caller's.
-    pub(crate) root: Option<OsString>,
+    pub(crate) root: Root,
     pub(crate) hostname: String,
-    /// (source, target in the root, read-only).
-    pub(crate) binds: Vec<(OsString, OsString, bool)>,
+    /// (target in the root, read-only); the first process has gathered the sources, in this order.
+    pub(crate) binds: Vec<(OsString, bool)>,
     /// (name in [`SCRIPTS`], content): programs that only this run sees.
     pub(crate) scripts: Vec<(OsString, Vec<u8>)>,
     /// (target in the root, mount options).
@@ -41,12 +40,26 @@ pub(crate) struct Spec {
     pub(crate) stdin: Option<Vec<u8>>,
 }
 
-/// What process 1 says.
+/// What a command sees as `/`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Root {
+    /// A tree, to write to.
+    Tree(OsString),
+    /// The caller's programs, read-only.
+    System {
+        /// Where in the root a tree comes to be that gets mounts when the command asks for them.
+        tree: Option<OsString>,
+    },
+}
+
+/// What the caller hears.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
+    /// The first process is in a user namespace that has no ids yet.
+    Apart,
     /// The command could not be started.
     Failed(String),
-    /// Namespaces are not permitted: (which, errno).
+    /// Namespaces are not permitted: errno.
     NotPermitted(i32),
     /// The command ended by itself.
     Exited(i32),

@@ -10,6 +10,7 @@ use archive::PackOptions;
 use clap::Parser;
 use debian::{Install, Lock};
 use oci::{Descriptor, Digest, Hasher, ImageConfig, Manifest};
+use sandbox::PrivateMounts;
 
 /// Makes a base image from locked .deb files.
 #[derive(Parser)]
@@ -71,8 +72,9 @@ fn run(args: Args) -> Result<()> {
     let root = debian::install(install, &mut |line| eprintln!("mkbase: {line}"))?;
     debian::normalise(&root)?;
     eprintln!("mkbase: writing the image");
-    let layer = write_tar(&root, args.timestamp, &args.output_tar)?;
-    write_packages(&args.output_tar, &args.output_packages)?;
+    let outputs = Outputs(&mounts);
+    let layer = outputs.tar(&root, args.timestamp, &args.output_tar)?;
+    outputs.packages(&args.output_tar, &args.output_packages)?;
     let config = ImageConfig::new(
         &lock.architecture,
         args.timestamp,
@@ -82,40 +84,57 @@ fn run(args: Args) -> Result<()> {
     let manifest =
         Manifest::new(Descriptor::of(oci::IMAGE_CONFIG, &config), vec![layer]).to_json()?;
     let digest = Digest::of(&manifest);
-    write(&args.output_oci_config, &config)?;
-    write(&args.output_oci_manifest, &manifest)?;
-    write(&args.output_digest, format!("{digest}\n").as_bytes())?;
+    outputs.write(&args.output_oci_config, &config)?;
+    outputs.write(&args.output_oci_manifest, &manifest)?;
+    outputs.write(&args.output_digest, format!("{digest}\n").as_bytes())?;
     eprintln!("mkbase: {digest}");
     Ok(())
 }
 
-/// Packs the tree, digesting it on the way.
-fn write_tar(root: &Path, timestamp: i64, output: &Path) -> Result<Descriptor> {
-    // Whether a memory file system keeps access lists is up to the kernel. The one in a fresh Debian, of the journal's
-    // folder, is set again at boot by systemd-tmpfiles.
-    let options = PackOptions::new(timestamp).drop_xattrs("system.posix_acl_");
-    let mut hasher = Hasher::default();
-    cli::write_output(output, |out| {
-        let tee = Tee {
-            out,
-            hasher: &mut hasher,
-        };
-        archive::pack(root, &options, io::BufWriter::with_capacity(1 << 20, tee)).map(drop)
-    })
-    .map_err(|e| anyhow!(e))?;
-    Ok(Descriptor::from_hasher(oci::LAYER_TAR, hasher))
-}
+/// Files for the caller: this process is someone else when it writes them.
+struct Outputs<'a>(&'a PrivateMounts);
 
-fn write_packages(tar: &Path, output: &Path) -> Result<()> {
-    let file = File::open(tar).with_context(|| format!("cannot read {}", tar.display()))?;
-    // No buffer: between headers it would be filled and thrown away.
-    let owned = debian::ownership(file)?;
-    let text: String = owned.iter().map(|o| format!("{o}\n")).collect();
-    write(output, text.as_bytes())
-}
+impl Outputs<'_> {
+    fn write_with(
+        &self,
+        output: &Path,
+        body: impl FnOnce(&mut io::BufWriter<&mut File>) -> Result<()>,
+    ) -> Result<()> {
+        cli::write_output(output, |out| {
+            self.0.give(out.get_ref())?;
+            body(out)
+        })
+        .map_err(|e| anyhow!(e))
+    }
 
-fn write(output: &Path, bytes: &[u8]) -> Result<()> {
-    cli::write_output(output, |out| out.write_all(bytes)).map_err(|e| anyhow!(e))
+    fn write(&self, output: &Path, bytes: &[u8]) -> Result<()> {
+        self.write_with(output, |out| Ok(out.write_all(bytes)?))
+    }
+
+    /// Packs the tree, digesting it on the way.
+    fn tar(&self, root: &Path, timestamp: i64, output: &Path) -> Result<Descriptor> {
+        // Whether a memory file system keeps access lists is up to the kernel. The one in a fresh Debian, of the journal's
+        // folder, is set again at boot by systemd-tmpfiles.
+        let options = PackOptions::new(timestamp).drop_xattrs("system.posix_acl_");
+        let mut hasher = Hasher::default();
+        self.write_with(output, |out| {
+            let tee = Tee {
+                out,
+                hasher: &mut hasher,
+            };
+            archive::pack(root, &options, io::BufWriter::with_capacity(1 << 20, tee))?;
+            Ok(())
+        })?;
+        Ok(Descriptor::from_hasher(oci::LAYER_TAR, hasher))
+    }
+
+    fn packages(&self, tar: &Path, output: &Path) -> Result<()> {
+        let file = File::open(tar).with_context(|| format!("cannot read {}", tar.display()))?;
+        // No buffer: between headers it would be filled and thrown away.
+        let owned = debian::ownership(file)?;
+        let text: String = owned.iter().map(|o| format!("{o}\n")).collect();
+        self.write(output, text.as_bytes())
+    }
 }
 
 /// Writes to a file and a digest at once.

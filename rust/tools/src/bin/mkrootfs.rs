@@ -95,7 +95,10 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
     let tree = dockerfile::execute(&plan, &inputs, work.path(), &mut io::stderr())?;
     let options = PackOptions::new(args.timestamp).align(Alignment::Page);
     cli::write_output(&args.output, |out| {
-        archive::pack(&tree, &options, out).map(drop)
+        // This process is someone else than its caller by now.
+        mounts.give(out.get_ref())?;
+        archive::pack(&tree, &options, out)?;
+        Ok::<_, Error>(())
     })
     .map_err(Error::from_boxed)
 }
