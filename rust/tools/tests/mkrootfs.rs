@@ -406,6 +406,22 @@ fn modes_and_times_of_inputs_do_not_count() {
     assert_eq!((mode("a.txt"), mode("x.sh")), (0o644, 0o755));
 }
 
+/// Work goes on in a folder of memory; no folder that a caller can name may be under it.
+#[test]
+#[ignore = "needs real root"]
+fn the_output_may_lie_in_any_empty_folder() {
+    let bed = Bed::new();
+    let text = format!("FROM base@sha256:{}\nRUN true\n", bed.digest);
+    for folder in ["/mnt", "/media", "/srv", "/opt"] {
+        let folder = Path::new(folder);
+        fs::create_dir_all(folder).unwrap();
+        // Others may use it, so it is looked at, not emptied.
+        let output = folder.join(format!("mkrootfs-test-{}.tar", std::process::id()));
+        bed.build_with(&text, output.to_str().unwrap(), &[]);
+        fs::remove_file(&output).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "needs real root"]
 fn steps_see_a_clean_machine() {

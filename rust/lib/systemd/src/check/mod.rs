@@ -171,9 +171,10 @@ impl Checker<'_> {
         service.add(&file.lines);
         for path in self.search.drop_ins(self.tree, unit)? {
             let end = self.tree.resolve(&path, true, unit)?;
-            let source = self.tree.inode(&end).and_then(tree::Entry::source);
-            let Some(source) = source.filter(|source| source.len > 0) else {
-                continue;
+            let source = match self.tree.inode(&end).map(|entry| &entry.kind) {
+                Some(Kind::File(source)) if source.len > 0 => *source,
+                // A mask, or a file with a mebibyte of zeros in it, which no text has.
+                _ => continue,
             };
             if let Ok(lines) = syntax::lines(&String::from_utf8_lossy(&read(source)?)) {
                 service.add(&lines);
