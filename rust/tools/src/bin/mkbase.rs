@@ -98,7 +98,7 @@ impl Outputs<'_> {
     fn write_with(
         &self,
         output: &Path,
-        body: impl FnOnce(&mut io::BufWriter<&mut File>) -> Result<()>,
+        body: impl FnOnce(&mut io::BufWriter<&File>) -> Result<()>,
     ) -> Result<()> {
         cli::write_output(output, |out| {
             self.0.give(out.get_ref())?;
