@@ -109,8 +109,9 @@ esac
 if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! alive "$state" >/dev/null; then start; fi
 pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 
+# No LANG: in a locale that the container lacks, Bazel and others would take names for ASCII and not find `ü.txt`.
 keep=()
-for name in TERM LANG CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY DEBIAN_MIRROR; do
+for name in TERM CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY DEBIAN_MIRROR; do
   [ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
 userns=()
@@ -122,6 +123,6 @@ case $cwd/ in
 esac
 # No fork: this process itself becomes enter.sh, which passes signals on and waits.
 exec nsenter --target "$pid" "${userns[@]}" --mount --pid --no-fork --wdns="$cwd" -- /usr/bin/env -i "${keep[@]}" \
-  HOME=/root USER=root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  HOME=/root USER=root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$checkout" \
   CARGO_HOME="$cache/cargo" IMAGE_BUILD_CACHE="$cache" /bin/bash "$here/enter.sh" "$checkout" "$cache" "$base" "$@"

@@ -131,6 +131,8 @@ make_root() {
   # shellcheck disable=SC2016 # the inner shell's variable
   step "$log" env PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c 'mount --rbind /proc "$1/proc" && exec chroot "$1" update-ca-certificates --fresh' \
     _ "$partial/root" || failed "update-ca-certificates failed in the new root"
+  # Bazel takes names byte by byte, but its Java does so in this locale only; in another it finds no file called `ü.txt`.
+  step "$log" chroot "$partial/root" /usr/bin/localedef -i en_US -f ISO-8859-1 en_US.ISO-8859-1 || failed "localedef failed in the new root"
   as_root touch "$partial/root/etc/image-build-container"
   # On the disk before it has the name that is trusted.
   sync -f "$partial"
