@@ -75,12 +75,17 @@ _ARGV = {
 def _subjects(prefix):
     common = dict(tags = ["manual"], timestamp = 1, tree = prefix + "tree")
     manual = dict(tags = ["manual"])
-    debian_base_image(name = prefix + "base", debs = prefix + "grubenv", lock = "lock.json", timestamp = 1, **manual)
     for case, context in {
-        "rootfs": {"one.txt": "e/one", "two.txt": "a\\:b:0755"},
+        "rootfs_modes": {
+            "one.txt": "e/one",
+            "two.txt": "a\\:b:0755",
+        },
         "rootfs_absolute": {"one.txt": "/one"},
         "rootfs_tab": {"one.txt": "o\tne"},
-        "rootfs_twice": {"one.txt": "one", "two.txt": "one:0755"},
+        "rootfs_twice": {
+            "one.txt": "one",
+            "two.txt": "one:0755",
+        },
     }.items():
         dockerfile_rootfs(name = prefix + case, base = prefix + "base", context = context, dockerfile = "one.txt", pin_command = "x", timestamp = 1, **manual)
     image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
@@ -172,10 +177,10 @@ _REFUSED = {
     "disk_twice": "images: partition root gets",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1",
+    "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
     "rootfs_absolute": "got path \"/one\", want one that is relative to the context",
     "rootfs_tab": "want no tab and no line break in it",
     "rootfs_twice": "context: one is claimed by",
-    "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
 }
 
 def rules_test_suite(name):
@@ -195,7 +200,7 @@ def rules_test_suite(name):
         test = "{}_{}".format(name, subject)
         fails_test(name = test, message = message, target_under_test = prefix + subject)
         tests.append(test)
-    _context_test(name = name + "_context", target_under_test = prefix + "rootfs")
+    _context_test(name = name + "_context", target_under_test = prefix + "rootfs_modes")
     _list_test(name = name + "_list", target_under_test = prefix + "list")
     _block_hashes_test(name = name + "_block_hashes", target_under_test = prefix + "verity")
     native.test_suite(name = name, tests = tests + [name + "_block_hashes", name + "_context", name + "_list"])
