@@ -684,8 +684,7 @@ impl Drop for Small {
 fn a_full_work_folder_says_so() {
     let bed = Bed::new();
     let small = Small::new(bed.path("small"), "size=8m");
-    let room = "mkrootfs: error: there was no room: the work folder /mnt, in memory, holds 8 MiB, 0 MiB of them free now; \
-                let the steps leave less, or give --work-dir a folder on a disk (in a BUILD file: work_on_disk = True): ";
+    let room = ", in memory, holds 8 MiB, 0 MiB of them free now; let the steps leave less, or give --work-dir a folder on a disk (in a BUILD file: work_on_disk = True): ";
     let large = "x".repeat(9 << 20);
     fs::write(bed.path("context/large"), large).unwrap();
     for (steps, cause) in [
@@ -693,7 +692,7 @@ fn a_full_work_folder_says_so() {
             "COPY large /\n",
             "Dockerfile:2: cannot copy to /large: No space left on device (os error 28)\n",
         ),
-        ("COPY a.txt /\n", "cannot write /mnt/context/large"),
+        ("COPY a.txt /\n", "cannot write"),
     ] {
         let text = format!("FROM scratch\n{steps}");
         let done = bed.try_build(&text, "bad.tar", &["--work-dir", "small"]);
@@ -701,7 +700,10 @@ fn a_full_work_folder_says_so() {
         let (_, error) = error.split_at(error.find("mkrootfs: error").unwrap());
         assert_eq!(done.status.code(), Some(2), "{error}");
         let rest = error
-            .strip_prefix(room)
+            .strip_prefix("mkrootfs: error: there was no room: the work folder ")
+            // Where it is seen depends on the run.
+            .and_then(|rest| rest.split_once(room))
+            .map(|(_, rest)| rest)
             .unwrap_or_else(|| panic!("{error}"));
         assert!(
             rest.contains("cannot copy") || rest.starts_with(cause),

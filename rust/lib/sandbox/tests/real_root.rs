@@ -94,7 +94,10 @@ fn dies_with_the_caller() {
     let pipe = dir.path().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
+    let scratch = tempfile::tempdir().unwrap();
+    let left = || fs::read_dir(scratch.path()).unwrap().count();
     let mut child = Command::new(program())
+        .env("TMPDIR", scratch.path())
         .args([
             &root,
             "sh",
@@ -105,8 +108,13 @@ fn dies_with_the_caller() {
         .unwrap();
     let mut reader = fs::File::open(&pipe).unwrap();
     reader.read_exact(&mut [0; 2]).unwrap();
+    assert_eq!(left(), 1, "the work folder has a place");
     child.kill().unwrap();
     child.wait().unwrap();
+    // The process outside removes it, a moment after.
+    while left() > 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     reader.read_to_end(&mut Vec::new()).unwrap();
 }
 
