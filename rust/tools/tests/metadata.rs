@@ -1,6 +1,7 @@
 //! A build knows its inputs by their bytes: what mode, time, owner or place on the disk they have must not reach a result. Every
 //! tool that an action runs makes the same things twice here, once of plain files, once of strange ones.
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::panic,

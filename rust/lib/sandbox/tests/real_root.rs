@@ -113,7 +113,7 @@ fn dies_with_the_caller() {
     child.wait().unwrap();
     // The process outside removes it, a moment after.
     while left() > 0 {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     reader.read_to_end(&mut Vec::new()).unwrap();
 }
