@@ -197,17 +197,18 @@ fn corrupt_state_is_told_and_kept() {
 fn disk_trouble_shows_and_heals() {
     let dir = tempfile::tempdir().unwrap();
     let mut replica = start(dir.path());
-    // A folder under the temporary name makes every write fail, for root too.
-    let obstacle = dir.path().join("data/.replica-state.json.new/x");
+    // A folder under the file's name makes every write fail, for root too. The replica may write between the two steps.
+    let obstacle = dir.path().join("data/replica-state.json");
     let deadline = Instant::now() + PATIENCE;
-    while std::fs::create_dir_all(&obstacle).is_err() {
+    while std::fs::create_dir(&obstacle).is_err() {
         assert!(Instant::now() < deadline);
+        let _ = std::fs::remove_file(&obstacle);
     }
     wait_for(&mut replica.log, "cannot write the state");
     let (head, body) = get(replica.address, "/api/v2/status");
     assert_eq!(head, "HTTP/1.1 503 Service Unavailable");
     assert!(body.contains("storage_error"), "{body}");
-    std::fs::remove_dir_all(obstacle.parent().unwrap()).unwrap();
+    std::fs::remove_dir(&obstacle).unwrap();
     wait_for(&mut replica.log, "state is written again");
     status(replica.address);
     signal(&replica.child, Signal::SIGTERM);
