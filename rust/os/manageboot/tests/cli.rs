@@ -130,11 +130,11 @@ impl Node {
 
 /// What GRUB starts the kernel of `slot` with, by the template that the images are made from.
 fn command_line(slot: Slot) -> String {
-    let template = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../ic-os/common/boot_args.template"
-    );
-    let text = fs::read_to_string(template).unwrap();
+    // Bazel runs tests at the root of the source tree, cargo in the package's folder.
+    let template = "ic-os/common/boot_args.template";
+    let text = fs::read_to_string(template)
+        .or_else(|_| fs::read_to_string(Path::new("../../..").join(template)))
+        .unwrap();
     let variable = |name: String| {
         let line = text
             .lines()
