@@ -301,14 +301,12 @@ fn as_systemd_analyze() {
         // What comes from the search path is the host's: analyze does not look for it in the tree.
         let text = text.replace("ExecStart=good", "ExecStart=/usr/bin/good");
         fs::write(dir.path().join(U).join("my.service"), &text).unwrap();
-        let output = Command::new("/usr/bin/systemd-analyze")
-            .arg(format!("--root={}", dir.path().display()))
-            .args([
-                "verify",
-                "--man=no",
-                "--recursive-errors=no",
-                "/usr/lib/systemd/system/my.service",
-            ])
+        // It makes folders in /run, which a sandbox does not let it.
+        let run = "mount -t tmpfs tmpfs /run && exec systemd-analyze \"--root=$0\" verify --man=no --recursive-errors=no \
+            /usr/lib/systemd/system/my.service";
+        let output = Command::new("/usr/bin/unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", run])
+            .arg(dir.path())
             .output()
             .expect("this test compares with systemd-analyze: package systemd");
         let said = String::from_utf8_lossy(&output.stderr);
