@@ -1,6 +1,6 @@
 """deployment_file: a description of images that travel inside another one."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
@@ -19,10 +19,12 @@ def _deployment_file_impl(ctx):
     args.add("--name", ctx.attr.image_name)
     args.add("--version-file", ctx.file.version)
     for key, value in sorted(ctx.attr.properties.items()):
-        args.add("--set", "{}={}".format(key, value))
+        args.add("--set", pair(key, value, "properties of {}".format(ctx.label)))
     images = {}
     properties = {}
     for target, name in ctx.attr.images.items():
+        if ":" in name:
+            fail("images: got name {} for {}, want one without a colon ({})".format(repr(name), target.label, ctx.label))
         images[name] = image_of(target, "images", ctx.label)
         properties[name] = ctx.attr.properties
         if ImagePlanInfo in target:

@@ -1,7 +1,7 @@
 """dockerfile_rootfs: a Dockerfile executed on a base image."""
 
 load("//bzl/private:destinations.bzl", "parse_context_path")
-load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
 
 visibility(["//bzl/..."])
@@ -33,9 +33,9 @@ def _dockerfile_rootfs_impl(ctx):
     args.add("--base-digest", base.digest)
     args.add("--base-packages", base.packages)
     for key, value in sorted(ctx.attr.build_args.items()):
-        args.add("--build-arg", "{}={}".format(key, value))
+        args.add("--build-arg", pair(key, value, "build_args of {}".format(ctx.label)))
     for key, path in sorted(ctx.attr.file_build_args.items()):
-        args.add("--build-arg-file", "{}={}".format(key, path))
+        args.add("--build-arg-file", pair(key, path, "file_build_args of {}".format(ctx.label)))
     args.add("--pin-command", ctx.attr.pin_command)
     args.add("--timestamp", str(ctx.attr.timestamp))
     if ctx.attr.work_on_disk:

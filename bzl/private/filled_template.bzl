@@ -1,6 +1,6 @@
 """filled_template: a text file from a template, a partition table and keys."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 
 visibility(["//bzl/..."])
 
@@ -13,9 +13,10 @@ def _filled_template_impl(ctx):
         args.add("--partitions", ctx.file.partitions)
         inputs.append(ctx.file.partitions)
     for key, value in sorted(ctx.attr.values.items()):
-        args.add("--set", "{}={}".format(key, value))
+        args.add("--set", pair(key, value, "values of {}".format(ctx.label)))
     for target, key in ctx.attr.file_values.items():
         file = target[DefaultInfo].files.to_list()[0]
+        pair(key, "", "file_values of {}".format(ctx.label))
         args.add_joined("--set-file", [key, file], join_with = "=")
         inputs.append(file)
     args.add("--output", out)
@@ -25,7 +26,8 @@ def _filled_template_impl(ctx):
 filled_template = rule(
     implementation = _filled_template_impl,
     doc = """A text file from a template: `{{KEY}}` from `values`, `{{partuuid:NAME}}`, `{{start:NAME}}`, `{{size:NAME}}` from the
-partition table (bytes). A key that nothing answers is an error with its line.""",
+partition table (bytes). A key that nothing answers is an error with its line. Two braces that are to stay are written
+`{{"{{"}}`.""",
     attrs = {
         "file_values": attr.label_keyed_string_dict(
             allow_files = True,
@@ -44,7 +46,7 @@ partition table (bytes). A key that nothing answers is an error with its line.""
             doc = "The template.",
         ),
         "values": attr.string_dict(
-            doc = "Keys and their values.",
+            doc = "Keys and their values, of one line each; text of several lines comes from a file, by `file_values`.",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

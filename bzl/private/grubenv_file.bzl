@@ -1,6 +1,6 @@
 """grubenv_file: a GRUB environment block."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 
 visibility(["//bzl/..."])
 
@@ -8,7 +8,7 @@ def _grubenv_file_impl(ctx):
     env = ctx.actions.declare_file(ctx.label.name + ".env")
     args = tool_args(ctx)
     for key, value in sorted(ctx.attr.values.items()):
-        args.add("--set", "{}={}".format(key, value))
+        args.add("--set", pair(key, value, "values of {}".format(ctx.label)))
     args.add("--output", env)
     run_tool(ctx, "mkgrubenv", args, [], [env], "MkGrubenv", "Writing GRUB environment %{label}")
     return [DefaultInfo(files = depset([env]))]

@@ -18,6 +18,23 @@ def tool_args(ctx):
     args.set_param_file_format("multiline")
     return args
 
+def pair(name, value, where):
+    """`NAME=VALUE` for a tool's flag; refuses what the tool would read otherwise.
+
+    Args:
+      name: what stands before the `=`; a name with one of its own cannot be said.
+      value: text.
+      where: attribute and label, for errors.
+
+    Returns:
+      string: the argument.
+    """
+    if not name or "=" in name or "\n" in name:
+        fail("{}: got name {}, want one without '=' and line break".format(where, repr(name)))
+    if "\n" in value:
+        fail("{}: {} is {}, want a value without a line break: arguments reach the tool one a line".format(where, name, repr(value)))
+    return "{}={}".format(name, value)
+
 def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements = {}):
     """Runs one of the toolchain's tools.
 

@@ -63,6 +63,8 @@ def add_reference(args, flag, image, positions, name = None):
       positions: dict of path to position, from merge.
       name: what the image is called; None for no name.
     """
+    if name != None and ("=" in name or "\n" in name):
+        fail("got an image called {}, want a name without '=' and line break: {}".format(repr(name), (image.plan or image.file).short_path))
     numbers = ",".join([str(positions[file.path]) for file in image.inputs.to_list()])
     pattern = "%s" if name == None else name.replace("%", "%%") + "=%s"
     args.add(flag)

@@ -160,6 +160,9 @@ def _subjects(prefix):
         work_on_disk = True,
         **manual
     )
+    grubenv_file(name = prefix + "grubenv_equals", values = {"a=b": "1"}, **manual)
+    grubenv_file(name = prefix + "grubenv_lines", values = {"a": "1\n--output"}, **manual)
+    update_bundle(name = prefix + "update_equals", members = {"two.txt": "a=b"}, timestamp = 1, **manual)
     grubenv_file(name = prefix + "grubenv", values = {"b": "2", "a": "1"}, **manual)
     sha256sums(name = prefix + "sums", out = prefix + "sums", srcs = ["one.txt", prefix + "file"], **manual)
     update_bundle(
@@ -178,9 +181,12 @@ _REFUSED = {
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1",
     "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
+    "grubenv_equals": "got name \"a=b\", want one without '=' and line break",
+    "grubenv_lines": "a is \"1\\n--output\", want a value without a line break",
     "rootfs_absolute": "got path \"/one\", want one that is relative to the context",
     "rootfs_tab": "want no tab and no line break in it",
     "rootfs_twice": "context: one is claimed by",
+    "update_equals": "got an image called \"a=b\", want a name without '=' and line break",
 }
 
 def rules_test_suite(name):

@@ -8,6 +8,7 @@
 //! | `{{number:NAME}}`     | its number in the table, from 1                     |
 //! | `{{type:NAME}}`       | its type's GUID, lower case                         |
 //! | `{{KEY}}`             | the value given for KEY                             |
+//! | `{{"TEXT"}}`          | TEXT: how braces that are to stay are said, `{{"{{"}}` |
 //!
 //! White space inside the braces is not looked at. Values are not searched for braces again. `}}` alone is plain text.
 
@@ -92,6 +93,10 @@ fn value(
     values: &BTreeMap<String, String>,
     layout: Option<&Layout>,
 ) -> Result<String, TemplateProblem> {
+    let quoted = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    if let Some(text) = quoted {
+        return Ok(text.to_owned());
+    }
     let Some((field, name)) = key.split_once(':') else {
         return values
             .get(key)
@@ -162,6 +167,11 @@ mod tests {
             "1048576 4194304 1"
         );
         assert_eq!(render_all("").unwrap(), "");
+        // Literal text, a colon and braces in it too; what is left of it are no keys.
+        assert_eq!(
+            render_all("{{\"{{\"}}VERSION}} {{ \"a:{{b\" }}{{\"\"}}\n").unwrap(),
+            "{{VERSION}} a:{{b\n"
+        );
     }
 
     #[test]
@@ -170,6 +180,10 @@ mod tests {
             (
                 "\n{{VERSION\n}}",
                 "line 2: {{ is not closed by }} on the same line",
+            ),
+            (
+                "{{\"}}",
+                "line 1: no value for {{\"}}, there are: VERSION, e",
             ),
             ("{{X}}", "line 1: no value for {{X}}, there are: VERSION, e"),
             ("{{}}", "line 1: no value for {{}}, there are: VERSION, e"),
