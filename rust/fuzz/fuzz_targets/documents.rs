@@ -1,7 +1,7 @@
 //! JSON documents: OCI configurations and manifests, deployments. What is taken is written and read again.
 #![no_main]
 
-use deployment::Document;
+use deployment::Deployment;
 use libfuzzer_sys::fuzz_target;
 use oci::{ImageConfig, Manifest};
 
@@ -26,10 +26,10 @@ fuzz_target!(|data: &[u8]| {
             json
         );
     }
-    if let Ok(document) = Document::parse(data) {
+    if let Ok(document) = Deployment::parse(data) {
         let json = document.to_json().expect("it was read");
         assert_eq!(
-            Document::parse(json.as_bytes())
+            Deployment::parse(json.as_bytes())
                 .expect("it was written")
                 .to_json()
                 .expect("it was read"),

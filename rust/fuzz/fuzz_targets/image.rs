@@ -3,7 +3,6 @@
 
 use std::sync::LazyLock;
 
-use inspect::{Files, Options, Place};
 use libfuzzer_sys::fuzz_target;
 use plan::{Plan, Reader};
 use tree::{Entry, Kind, Source, Stamp, Tree};
@@ -108,18 +107,5 @@ fuzz_target!(|data: &[u8]| {
         let keep = usize::from(*choice - 127) * (image.len() / 128);
         image.truncate(keep);
     }
-    let options = Options {
-        verify: true,
-        ..Options::default()
-    };
-    if let Ok(dump) = inspect::dump(&image, options, None) {
-        inspect::write_text(&dump, &mut std::io::sink()).expect("a sink");
-    }
-    if let Ok(files) = Files::open(&image, &Place::parse(b"/")) {
-        for path in [&b"/a/link"[..], b"/a/file", b"/../a/link/x"] {
-            if let Ok(entry) = files.find(path, true) {
-                let _ = files.copy(entry, &mut std::io::sink());
-            }
-        }
-    }
+    fuzz::look(&image);
 });
