@@ -59,8 +59,18 @@ def trees(folder, n):
         yield f"inject: files {kind}", n, inject(folder, name, base)
     name = f"units-{n}"
     unit = folder / "unit.service"
-    unit.write_text("[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
-    listed(folder, name, ({"dest": f"/usr/lib/systemd/system/unit{i}.service", "src": str(unit)} for i in range(n)))
+    unit.write_text("[Service]\nExecStart=/usr/bin/program\n[Install]\nWantedBy=multi-user.target\n")
+    # What the units name has to be there.
+    program, target = folder / "program", folder / "multi-user.target"
+    program.write_bytes(b"\x7fELF")
+    target.write_text("[Unit]\nDescription=target\n")
+    others = [{"dest": "/usr/bin/program", "src": str(program), "mode": "0755"},
+              {"dest": "/usr/lib/systemd/system/multi-user.target", "src": str(target)}]
+    units = [{"dest": f"/usr/lib/systemd/system/unit{i}.service", "src": str(unit)} for i in range(n)]
+    presets = folder / "presets"
+    presets.write_text("enable *\n")
+    others.append({"dest": "/usr/lib/systemd/system-preset/90-all.preset", "src": str(presets)})
+    listed(folder, name, [*others, *units])
     yield "inject: units", n, inject(folder, name, None, "--preset-all")
 
 
@@ -107,7 +117,7 @@ def archives(folder, n):
     tars = [folder / f"{which}-{n}.tar" for which in ("one", "other")]
     for tar in tars:
         inside(PEERS, "gen-tree", "--files", str(n), "--bytes", str(n * 1000), "--output", tar, check=True)
-    yield "treecmp: entries", n, tool("treecmp", *tars)
+    yield "treecmp: entries", n, tool("treecmp", "--want", tars[0], "--got", tars[1])
     yield "inject: entries of the base", n, tool("inject", "--base", tars[0], "--mtime", MTIME, "--output", folder / f"base-{n}.tree")
 
 
