@@ -19,6 +19,8 @@ _used_files_test = unittest.make(
 def used_files_test(name, files, maps):
     """Declares the test of unused files; an entry without a file stops the build, with the names of the maps it stands in.
 
+    An entry may also be a filegroup that this package declares above the call: then its files are used.
+
     Args:
       name: name of the test.
       files: paths in this package.
@@ -31,8 +33,12 @@ def used_files_test(name, files, maps):
         for label in map:
             if label.startswith(prefix):
                 used.setdefault(label.removeprefix(prefix), []).append(map_name)
-    for file, by in used.items():
-        if file not in here:
+    for file, by in dict(used).items():
+        group = native.existing_rule(file)
+        if group:
+            # Labels in this package begin with a colon here.
+            used |= {src.removeprefix(":"): by for src in group.get("srcs", [])}
+        elif file not in here:
             fail("{} maps {}{}, but {} has no such file: take the entry out, or give it the file's new name".format(
                 ", ".join(by),
                 prefix,

@@ -1,6 +1,6 @@
 """dockerfile_rootfs: a Dockerfile executed on a base image."""
 
-load("//bzl/private:destinations.bzl", "parse_context_path")
+load("//bzl/private:destinations.bzl", "context_paths_of", "source_name")
 load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
 
@@ -11,14 +11,14 @@ def _context_lines(ctx):
     lines = {}
     claims = {}
     for target, value in ctx.attr.context.items():
-        place = parse_context_path(value, "context: {}".format(target.label))
         files = target[DefaultInfo].files.to_list()
-        if len(files) != 1:
-            fail("context: {} has {} files, want exactly one to be {} ({})".format(target.label, len(files), place.path, ctx.label))
-        if place.path in claims:
-            fail("context: {} is claimed by {} and by {} ({})".format(place.path, claims[place.path], files[0].short_path, ctx.label))
-        claims[place.path] = files[0].short_path
-        lines[place.path] = "\t".join([place.path, files[0].path, place.mode])
+        places = context_paths_of(value, [file.basename for file in files], "context: {}".format(target.label))
+        for file, place in zip(files, places):
+            by = source_name(target, file)
+            if place.path in claims:
+                fail("context: {} is claimed by {} and by {} ({})".format(place.path, claims[place.path], by, ctx.label))
+            claims[place.path] = by
+            lines[place.path] = "\t".join([place.path, file.path, place.mode])
     return [lines[path] for path in sorted(lines)]
 
 def _dockerfile_rootfs_impl(ctx):
@@ -74,7 +74,8 @@ clean environment, only the declared context visible.""",
             mandatory = True,
             allow_files = True,
             doc = "File to `path[:mode]` in the build context; mode is 0644 unless said, whatever the file has in the source tree. " +
-                  "A colon of the path is written `\\:`.",
+                  "A colon of the path is written `\\:`. " +
+                  "A path with a slash at its end is a folder: every file of the target goes there by its base name.",
         ),
         "dockerfile": attr.label(
             mandatory = True,

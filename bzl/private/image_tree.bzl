@@ -1,8 +1,8 @@
 """image_tree: files laid late over a root file system."""
 
-load("//bzl/private:destinations.bzl", "check_path", "parse_destination", "parse_owner")
+load("//bzl/private:destinations.bzl", "check_path", "destinations_of", "parse_owner", "source_name")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "image_of")
+load("//bzl/private:plans.bzl", "images_of")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
@@ -13,21 +13,28 @@ def _claim(claims, path, by, label):
         fail("{} is claimed by {} and by {} ({})".format(path, claims[path], by, label))
     claims[path] = by
 
+def _file_name(image, target, dest, label):
+    """What a file is called in a folder."""
+    if image.plan and image.plan.basename == image.name and dest.split(":")[0].endswith("/"):
+        fail("files: {} is an image without a file name of its own, want its whole path for {} ({})".format(target.label, repr(dest), label))
+    return image.name
+
 def _entries(ctx):
     """(manifest entries sorted by destination, contents in the order of the entries)."""
     claims = {}
     entries = {}
     contents = {}
     for target, value in ctx.attr.files.items():
-        image = image_of(target, "files", ctx.label)
-        dest = parse_destination(value, "files: {}".format(target.label))
-        _claim(claims, dest.path, str(target.label), ctx.label)
-        source = {"plan": image.plan.path} if image.plan else {"src": image.file.path}
-        entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid} | source
-        contents[dest.path] = struct(
-            file = image.file,
-            image = target[ImagePlanInfo] if image.plan else None,
-        )
+        images = images_of(target)
+        names = [_file_name(image, target, value, ctx.label) for image in images]
+        for image, dest in zip(images, destinations_of(value, names, "files: {}".format(target.label))):
+            _claim(claims, dest.path, source_name(target, image.file) if image.file else str(target.label), ctx.label)
+            source = {"plan": image.plan.path} if image.plan else {"src": image.file.path}
+            entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid} | source
+            contents[dest.path] = struct(
+                file = image.file,
+                image = target[ImagePlanInfo] if image.plan else None,
+            )
     for path, mode in ctx.attr.directories.items():
         check_path(path, "directories")
         owner = parse_owner(mode, "directories: {}".format(path))
@@ -81,6 +88,7 @@ injection: a changed file re-runs nothing before it.""",
             allow_files = True,
             doc = "File to `path[:mode[:uid:gid]]`; mode is 0755 for programs and scripts by their path (bin, sbin, .sh), else 0644. " +
                   "A colon of the path is written `\\:`. " +
+                  "A path with a slash at its end is a folder: every file of the target, as a `filegroup`, goes there by its base name. " +
                   "An image with a plan becomes a file with the image's content, sparse where the image is zero.",
         ),
         "preset_all": attr.bool(

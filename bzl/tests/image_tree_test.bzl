@@ -1,7 +1,7 @@
 """Analysis tests of image_tree: its action, its provider, and every way it refuses a map."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "image_tree")
+load("//bzl:image.bzl", "ext4_image", "filled_template", "image_tree")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 load(":fails_test.bzl", "fails_test")
 
@@ -23,6 +23,20 @@ def _action_test_impl(ctx):
 
 _action_test = analysistest.make(_action_test_impl)
 
+def _folder_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
+    entries = [json.decode(line) for line in written.split("\n")[:-1]]
+    asserts.equals(env, [
+        ("/opt/bin/one.txt", "0755"),
+        ("/opt/bin/two.txt", "0755"),
+    ], [(entry["dest"], entry["mode"]) for entry in entries])
+    tree = analysistest.target_under_test(env)[TreeInfo]
+    asserts.equals(env, ["one.txt", "two.txt"], [content.file.basename for content in tree.contents])
+    return analysistest.end(env)
+
+_folder_test = analysistest.make(_folder_test_impl)
+
 # name of the case: (attributes of the tree, what the error says)
 _REFUSED = {
     "bad_mode": (dict(files = {"one.txt": "/a:0998"}), "got mode \"0998\", want three or four octal digits"),
@@ -32,10 +46,33 @@ _REFUSED = {
     "dotdot": (dict(files = {"one.txt": "/a/../b"}), "want no empty part, '.' or '..' in it"),
     "file_and_directory": (dict(directories = {"/a": "0755"}, files = {"one.txt": "/a"}), "/a is claimed by"),
     "file_and_link": (dict(files = {"one.txt": "/a"}, symlinks = {"/a": "b"}), "and by a link to b"),
+    "folder_of_nothing": (dict(files = {":nothing": "/bin/"}), "has no file to be \"/bin/\""),
+    "folder_of_plan": (dict(files = {":plan": "/images/"}), "is an image without a file name of its own, want its whole path for \"/images/\""),
+    "folder_twice": (dict(files = {
+        ":several": "/bin/",
+        "one.txt": "/bin/one.txt",
+    }), "/bin/one.txt is claimed by @@//bzl/tests:one.txt of @@//bzl/tests:several and by @@//bzl/tests:one.txt ("),
+    "folder_twins": (
+        dict(files = {":twins": "/bin/"}),
+        "/bin/one.txt is claimed by @@//bzl/tests:one.txt of @@//bzl/tests:twins and by @@//bzl/tests:other of @@//bzl/tests:twins",
+    ),
     "relative": (dict(files = {"one.txt": "etc/x"}), "want an absolute path to a file"),
+    "several_for_one": (
+        dict(files = {":several": "/opt/tool"}),
+        "has 2 files, and \"/opt/tool\" is the path of one; a folder for several has a slash at its end: \"/opt/tool/\"",
+    ),
     "same_path": (dict(files = {"one.txt": "/a", "two.txt": "/a:0600"}), "/a is claimed by"),
     "too_many_parts": (dict(files = {"one.txt": "/a:0644:0"}), "want path, path:mode or path:mode:uid:gid"),
 }
+
+def _several():
+    """Targets that are more than one file, or less."""
+    manual = dict(tags = ["manual"])
+    filled_template(name = "other", out = "folder/one.txt", template = "one.txt", **manual)
+    ext4_image(name = "plan", size_mib = 0, timestamp = 1, tree = ":image_tree_test_subject", uuid = "00000000-0000-4000-8000-000000000001", **manual)
+    native.filegroup(name = "nothing", srcs = [], **manual)
+    native.filegroup(name = "several", srcs = ["one.txt", "two.txt"], **manual)
+    native.filegroup(name = "twins", srcs = ["one.txt", ":other"], **manual)
 
 def image_tree_test_suite(name):
     """Declares the tests.
@@ -57,7 +94,15 @@ def image_tree_test_suite(name):
         timestamp = 1,
     )
     _action_test(name = name + "_action", target_under_test = name + "_subject")
-    tests = [name + "_action"]
+    _several()
+    image_tree(
+        name = name + "_folder_subject",
+        files = {":several": "/opt/bin/"},
+        tags = ["manual"],
+        timestamp = 1,
+    )
+    _folder_test(name = name + "_folder", target_under_test = name + "_folder_subject")
+    tests = [name + "_action", name + "_folder"]
     for case, (attrs, message) in _REFUSED.items():
         image_tree(
             name = name + "_" + case + "_subject",

@@ -40,7 +40,12 @@ def _block_hashes_test_impl(ctx):
 def _context_test_impl(ctx):
     env = analysistest.begin(ctx)
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
-    asserts.equals(env, "a:b\tbzl/tests/two.txt\t0755\ne/one\tbzl/tests/one.txt\t0644\n", written)
+    asserts.equals(env, "".join([line + "\n" for line in [
+        "a:b\tbzl/tests/two.txt\t0755",
+        "e/one\tbzl/tests/one.txt\t0644",
+        "f/one.txt\tbzl/tests/one.txt\t0644",
+        "f/two.txt\tbzl/tests/two.txt\t0644",
+    ]]), written)
     return analysistest.end(env)
 
 _context_test = analysistest.make(_context_test_impl)
@@ -77,10 +82,12 @@ def _subjects(prefix):
     manual = dict(tags = ["manual"])
     for case, context in {
         "rootfs_modes": {
+            ":several": "f/",
             "one.txt": "e/one",
             "two.txt": "a\\:b:0755",
         },
         "rootfs_absolute": {"one.txt": "/one"},
+        "rootfs_several": {":several": "early"},
         "rootfs_tab": {"one.txt": "o\tne"},
         "rootfs_twice": {
             "one.txt": "one",
@@ -184,6 +191,7 @@ _REFUSED = {
     "grubenv_equals": "got name \"a=b\", want one without '=' and line break",
     "grubenv_lines": "a is \"1\\n--output\", want a value without a line break",
     "rootfs_absolute": "got path \"/one\", want one that is relative to the context",
+    "rootfs_several": "has 2 files, and \"early\" is the path of one; a folder for several has a slash at its end: \"early/\"",
     "rootfs_tab": "want no tab and no line break in it",
     "rootfs_twice": "context: one is claimed by",
     "update_equals": "got an image called \"a=b\", want a name without '=' and line break",
