@@ -36,8 +36,7 @@ pub fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
         let data = next_data(from, at, len)?;
         from.seek(SeekFrom::Start(data.start))?;
         to.seek(SeekFrom::Start(data.start))?;
-        // Never negative, as `next_data` gives it.
-        let wanted = data.end.saturating_sub(data.start);
+        let wanted = data.end.abs_diff(data.start);
         let copied = io::copy(&mut from.take(wanted), to)?;
         if copied != wanted {
             let error = format!("it became shorter than {len} bytes while it was copied");

@@ -2,12 +2,29 @@
 //!
 //! It depends on the standard library and a few small crates, on none of ours, and knows no format.
 //!
-//! | module    | for                                                                     |
-//! |-----------|-------------------------------------------------------------------------|
-//! | [`holes`] | where a file has data, and copies that keep its holes                   |
-//! | [`lines`] | what a program prints, as lines, with work and memory bounded           |
-//! | [`path`]  | names and paths that an input gave, put below a folder and never outside |
+//! | module       | for                                                                          |
+//! |--------------|------------------------------------------------------------------------------|
+//! | [`base64`]   | bytes as digits of RFC 4648                                                  |
+//! | [`date`]     | seconds since 1970 as year, month, day, hour, minute, second                 |
+//! | [`hex`]      | bytes as hexadecimal digits                                                  |
+//! | [`holes`]    | where a file has data, and copies that keep its holes                        |
+//! | [`lines`]    | what a program prints, as lines, with work and memory bounded                |
+//! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
+//! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
+//! | [`text`]     | what an input said, short enough for a message                               |
+//!
+//! And at the top: [`Sha256Digest`] with its [`Hasher`], and the two conversions that cannot fail here, [`as_u64`] and [`as_usize`].
 
+pub mod base64;
+pub mod date;
+mod digest;
+pub mod hex;
 pub mod holes;
+mod int;
 pub mod lines;
+pub mod parallel;
 pub mod path;
+pub mod text;
+
+pub use digest::{Hasher, NoDigest, Sha256Digest};
+pub use int::{as_u64, as_usize};

@@ -21,24 +21,25 @@ impl Lines {
     /// Takes the next piece; `each` gets every line that ends in it, without its newline.
     pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
         while !bytes.is_empty() {
-            // Never negative: what is pending is never longer.
-            let room = self.longest.saturating_sub(self.pending.len());
-            let window = bytes.get(..room.saturating_add(1)).unwrap_or(bytes);
-            match window.iter().position(|byte| *byte == b'\n') {
+            // What is pending is never longer.
+            let room = self.longest.abs_diff(self.pending.len());
+            match bytes.iter().take(room).position(|byte| *byte == b'\n') {
                 Some(end) => {
                     let (line, rest) = bytes.split_at(end);
                     self.emit(line, &mut each);
                     bytes = rest.strip_prefix(b"\n").unwrap_or(rest);
                 }
-                None if window.len() > room => {
-                    let (line, rest) = bytes.split_at(room);
-                    self.emit(line, &mut each);
-                    bytes = rest;
-                }
-                None => {
-                    self.pending.extend_from_slice(bytes);
-                    return;
-                }
+                None => match bytes.split_at_checked(room) {
+                    // A newline directly behind the longest line is that line's.
+                    Some((line, rest)) if !rest.is_empty() => {
+                        self.emit(line, &mut each);
+                        bytes = rest.strip_prefix(b"\n").unwrap_or(rest);
+                    }
+                    _ => {
+                        self.pending.extend_from_slice(bytes);
+                        return;
+                    }
+                },
             }
         }
     }
