@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{de, Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{as_u64, as_usize, hex, text};
+use crate::{as_u64, as_usize, hex, past, text};
 
 /// The SHA-256 digest of some bytes. Its text, in JSON too, is 64 lower-case hexadecimal digits: one text per digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,13 +122,9 @@ impl Hasher {
     }
 
     /// Adds bytes.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "no machine hashes 2^64 bytes, for which the fastest would take a century"
-    )]
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
-        self.len += as_u64(bytes.len());
+        self.len = past(self.len, bytes.len());
     }
 
     /// Adds `count` zeros, which nobody has to have in memory.

@@ -11,9 +11,10 @@
 //! | [`lines`]    | what a program prints, as lines, with work and memory bounded                |
 //! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
 //! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
-//! | [`text`]     | what an input said, short enough for a message                               |
+//! | [`text`]     | what an input said, short enough for a message; near names; what differs     |
 //!
-//! And at the top: [`Sha256Digest`] with its [`Hasher`], and the two conversions that cannot fail here, [`as_u64`] and [`as_usize`].
+//! And at the top: [`Sha256Digest`] with its [`Hasher`], the two conversions that cannot fail here,
+//! [`as_u64`] and [`as_usize`], and [`past`], which counts what was done.
 
 pub mod base64;
 pub mod date;
@@ -27,4 +28,4 @@ pub mod path;
 pub mod text;
 
 pub use digest::{Hasher, NoDigest, Sha256Digest};
-pub use int::{as_u64, as_usize};
+pub use int::{as_u64, as_usize, past};

@@ -1,6 +1,8 @@
-//! Text for people: as much of what an input said as a message needs.
+//! Text for people: as much of what an input said as a message needs, what somebody probably meant, what differs.
 
 use std::borrow::Cow;
+
+use similar::{Algorithm, TextDiff};
 
 /// The longest text that [`shorten`] leaves alone, in bytes.
 const MOST: usize = 200;
@@ -21,9 +23,87 @@ pub fn shorten(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{head} … {tail}"))
 }
 
+/// The one of `known` that `got` nearly is: another case, `-` or a space for `_`, an extension too many, or a slip of one or two
+/// letters.
+pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
+    let whole = plain(got);
+    // `admin.pub.txt`, `admin.pub`, `admin`.
+    let ends = whole.char_indices().filter(|(_, c)| *c == '.');
+    let stems = ends.filter_map(|(at, _)| whole.get(..at));
+    let tries: Vec<&str> = stems.chain([whole.as_str()]).collect();
+    let slips = |name: &str| {
+        let name = plain(name);
+        let slips = tries.iter().map(|text| strsim::osa_distance(&name, text));
+        slips.min()
+    };
+    known
+        .iter()
+        .filter_map(|name| Some((slips(name)?, *name)))
+        // One letter is much of a short name.
+        .filter(|(slips, name)| *slips <= if name.len() < 5 { 1 } else { 2 })
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// `; did you mean NAME?`, or nothing.
+pub fn hint(got: &str, known: &[&str]) -> String {
+    nearest(got, known).map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
+/// What differs between two texts, as `diff -u` shows it, with `context` lines around; empty if nothing does.
+///
+/// Lines that both texts have exactly once are what the comparison hangs on ("patience diff"): of long texts whose lines hardly
+/// repeat, such as dumps of images, the result reads well and takes little time.
+pub fn unified(names: (&str, &str), old: &str, new: &str, context: usize) -> String {
+    let mut config = TextDiff::configure();
+    let diff = config.algorithm(Algorithm::Patience).diff_lines(old, new);
+    let mut shown = diff.unified_diff();
+    let shown = shown.context_radius(context).header(names.0, names.1);
+    shown.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slips() {
+        let users = ["admin", "readonly", "backup"];
+        for (got, want) in [
+            ("Admin", Some("admin")),
+            ("admin.txt", Some("admin")),
+            ("ADMIN.PUB.txt", Some("admin")),
+            ("admni", Some("admin")),
+            ("read-only", Some("readonly")),
+            ("backups", Some("backup")),
+            ("root", None),
+            ("", None),
+            (".txt", None),
+        ] {
+            assert_eq!(nearest(got, &users), want, "{got}");
+        }
+        assert_eq!(nearest("sgn", &["sign", "x"]), Some("sign"));
+        assert_eq!(nearest("sg", &["sign", "x"]), None);
+        assert_eq!(hint("Admin", &users), "; did you mean admin?");
+        assert_eq!(hint("root", &users), "");
+    }
+
+    #[test]
+    fn hunks_as_diff_makes_them() {
+        let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
+        let new = "a\nB\nc\nd\ne\nf\nh\ni\n";
+        assert_eq!(unified(("x", "y"), old, old, 3), "");
+        assert_eq!(
+            unified(("x", "y"), old, new, 1),
+            "--- x\n+++ y\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n@@ -6,3 +6,3 @@\n f\n-g\n h\n+i\n"
+        );
+        assert_eq!(
+            unified(("x", "y"), "", "a\n", 0),
+            "--- x\n+++ y\n@@ -0,0 +1 @@\n+a\n"
+        );
+        assert_ne!(unified(("x", "y"), "a\n", "a", 0), "");
+    }
 
     #[test]
     fn both_ends_are_left() {
