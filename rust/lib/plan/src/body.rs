@@ -112,8 +112,9 @@ impl Canvas {
             }
             Body::Plan { plan, map } => {
                 for extent in plan.extents_in(offset, len)? {
-                    let into = extent.start.saturating_sub(offset);
-                    self.extent(start.saturating_add(into), mapped(extent, map)?)?;
+                    let into = extent.start.abs_diff(offset);
+                    let at = self.shifted(start, into, len)?;
+                    self.extent(at, mapped(extent, map)?)?;
                 }
                 Ok(())
             }

@@ -1,14 +1,16 @@
 //! A plan front to back. The canonical form is made here and nowhere else.
 
+use base::{as_u64, as_usize};
+
 use crate::error::Error;
 use crate::plan::{
-    Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, PERIOD, UNIT, UNIT_LEN, ZERO_RUN,
+    after, Extent, Input, Kind, Piece, Plan, Stored, PERIOD, UNIT, UNIT_LEN, ZERO_RUN,
 };
 use crate::repeats::{repeated, Search};
 
-/// Zeros that are too few for an extent of their own.
-const ZEROS: [u8; 511] = [0; 511];
-const _: () = assert!(ZERO_RUN == 512);
+/// More zeros than are too few for an extent of their own.
+const ZEROS: [u8; 512] = [0; 512];
+const _: () = assert!(as_u64(ZEROS.len()) == ZERO_RUN);
 
 /// Writes a plan from its first byte to its last, whatever pieces it is given in.
 #[derive(Clone, Debug)]
@@ -18,8 +20,9 @@ pub struct Builder {
     blob: Vec<u8>,
     /// Where the next extent starts: what is pending lies behind it.
     at: u64,
-    /// Zeros at the end of the known run that are not decided yet: a zero extent, or bytes that the plan holds.
-    zeros: u64,
+    /// Where the image ends so far. Between `at` and here lie zeros at the end of the known run that are not decided yet: a zero
+    /// extent, or bytes that the plan holds.
+    end: u64,
     /// Whether the known run has a byte that is not zero.
     known: bool,
     repeats: Search,
@@ -33,7 +36,7 @@ impl Builder {
             extents: Vec::new(),
             blob: Vec::new(),
             at: 0,
-            zeros: 0,
+            end: 0,
             known: false,
             repeats: Search::default(),
         }
@@ -48,43 +51,42 @@ impl Builder {
 
     /// How long the image is so far.
     pub fn position(&self) -> u64 {
-        self.at.saturating_add(self.zeros)
+        self.end
     }
 
     /// Appends `len` zeros.
     pub fn zero(&mut self, len: u64) -> Result<(), Error> {
-        self.check(len)?;
-        self.zeros = self.zeros.saturating_add(len);
+        self.end = after(self.end, len)?;
         Ok(())
     }
 
     /// Appends zeros until the image is `position` bytes long, which it must not exceed yet.
     pub fn zero_to(&mut self, position: u64) -> Result<(), Error> {
-        let have = self.position();
-        let len = position.checked_sub(have).ok_or(Error::Overlap {
-            first_start: 0,
-            first_len: have,
-            second_start: position,
-            second_len: 0,
-        })?;
-        self.zero(len)
+        if position < self.end {
+            return Err(Error::Overlap {
+                first_start: 0,
+                first_len: self.end,
+                second_start: position,
+                second_len: 0,
+            });
+        }
+        self.end = after(position, 0)?;
+        Ok(())
     }
 
     /// Appends bytes that the plan is to hold.
     pub fn inline(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.check(length(bytes))?;
+        // All of them or none.
+        after(self.end, as_u64(bytes.len()))?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let zeros = leading_zeros(rest);
-            self.zeros = self
-                .zeros
-                .saturating_add(u64::try_from(zeros).unwrap_or(u64::MAX));
-            rest = rest.get(zeros..).unwrap_or_default();
-            let data = until_zero_run(rest);
-            if data > 0 {
-                self.hold(rest.get(..data).unwrap_or_default());
+            let (zeros, behind) = rest.split_at(leading_zeros(rest));
+            self.zero(as_u64(zeros.len()))?;
+            let (data, behind) = behind.split_at(until_zero_run(behind));
+            if !data.is_empty() {
+                self.hold(data)?;
             }
-            rest = rest.get(data..).unwrap_or_default();
+            rest = behind;
         }
         Ok(())
     }
@@ -96,71 +98,67 @@ impl Builder {
 
     /// Appends `len` bytes that are `unit`, which has the period, again and again.
     pub(crate) fn repeat_unit(&mut self, unit: &[u8], len: u64) -> Result<(), Error> {
-        self.check(len)?;
+        let end = after(self.end, len)?;
         if unit.iter().all(|b| *b == 0) {
-            return self.zero(len);
+            self.end = end;
+            return Ok(());
         }
-        let mut rest = len;
-        // What stood before may take part of the first one; behind the second one the last extent is a repeat.
-        for _ in 0..2 {
-            let take = rest.min(UNIT_LEN);
-            self.inline(first(unit, take))?;
-            rest = rest.saturating_sub(take);
+        let (units, tail) = (len / UNIT_LEN, len % UNIT_LEN);
+        for (number, left) in (1..=units).zip((0..units).rev()) {
+            self.inline(unit)?;
+            // What stood before may take part of the first one; behind the second one the last extent is a repeat.
+            if number == 2 && self.lengthen_repeat(left)? {
+                break;
+            }
         }
-        let tail = rest.checked_rem(UNIT_LEN).unwrap_or(0);
-        let units = rest.saturating_sub(tail);
-        if let Some(Stored {
-            len,
+        let (tail, _) = unit.split_at(as_usize(tail));
+        self.inline(tail)
+    }
+
+    /// Makes the last extent so many units longer, if it is a repeat; zeros that are pending stay behind it.
+    fn lengthen_repeat(&mut self, units: u64) -> Result<bool, Error> {
+        let Some(Stored {
+            end,
             kind: Kind::Repeat { .. },
             ..
         }) = self.extents.last_mut()
-        {
-            *len = len.saturating_add(units);
-            self.at = self.at.saturating_add(units);
-        }
-        self.inline(first(unit, tail))
+        else {
+            return Ok(false);
+        };
+        let more = units.checked_mul(UNIT_LEN).ok_or(Error::TooLong)?;
+        self.end = after(self.end, more)?;
+        self.at = after(self.at, more)?;
+        *end = self.at;
+        Ok(true)
     }
 
     /// Appends `len` bytes of `input` from `offset` on.
     pub fn source(&mut self, input: u32, offset: u64, len: u64) -> Result<(), Error> {
-        self.check(len)?;
-        let have = usize::try_from(input)
-            .ok()
-            .and_then(|index| self.inputs.get(index))
-            .ok_or(Error::MissingInput {
-                input,
-                have: self.inputs.len(),
-            })?
-            .len;
-        if offset.checked_add(len).is_none_or(|end| end > have) {
+        let end = after(self.end, len)?;
+        let Some(Input { len: have, .. }) = self.inputs.get(as_usize(input)) else {
+            let have = self.inputs.len();
+            return Err(Error::MissingInput { input, have });
+        };
+        if offset.checked_add(len).is_none_or(|end| end > *have) {
             return Err(Error::OutsideInput {
                 input,
                 offset,
                 len,
-                have,
+                have: *have,
             });
         }
         if len == 0 {
             return Ok(());
         }
-        self.end_known_run();
-        if let Some(Stored {
-            len: before,
-            kind:
-                Kind::Source {
-                    input: same,
-                    offset: from,
-                },
-            ..
-        }) = self.extents.last_mut()
-        {
-            if *same == input && from.saturating_add(*before) == offset {
-                *before = before.saturating_add(len);
-                self.at = self.at.saturating_add(len);
-                return Ok(());
+        self.end_known_run()?;
+        self.end = end;
+        match self.extents.last_mut() {
+            Some(last) if last.goes_on(input, offset) => {
+                last.end = end;
+                self.at = end;
             }
+            _ => self.push(end, Kind::Source { input, offset }),
         }
-        self.push(len, Kind::Source { input, offset });
         Ok(())
     }
 
@@ -177,7 +175,7 @@ impl Builder {
     pub fn plan(&mut self, plan: &Plan, map: &[u32]) -> Result<(), Error> {
         for stored in &plan.extents {
             if let Kind::Repeat { at } = stored.kind {
-                self.repeat_unit(plan.held(at, UNIT), stored.len)?;
+                self.repeat_unit(plan.held(at, 0, UNIT_LEN), stored.len())?;
                 continue;
             }
             for extent in plan.pieces(*stored, 0, u64::MAX) {
@@ -189,7 +187,10 @@ impl Builder {
 
     /// The plan.
     pub fn finish(mut self) -> Result<Plan, Error> {
-        self.end_known_run();
+        self.end_known_run()?;
+        if u32::try_from(self.inputs.len()).is_err() {
+            return Err(Error::TooManyInputs);
+        }
         Ok(Plan {
             inputs: self.inputs,
             extents: self.extents,
@@ -198,127 +199,112 @@ impl Builder {
         })
     }
 
-    /// Refuses an image that would become too long.
-    fn check(&self, len: u64) -> Result<(), Error> {
-        match self.position().checked_add(len) {
-            Some(end) if end <= MAX_LEN => Ok(()),
-            _ => Err(Error::TooLong),
-        }
-    }
-
     /// Bytes of the known run, the first of them not zero.
-    fn hold(&mut self, bytes: &[u8]) {
-        if self.zeros >= ZERO_RUN {
-            self.push_zeros();
-        } else {
-            self.hold_zeros();
-        }
-        self.hold_bytes(bytes);
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.decide_zeros(true)?;
+        self.hold_bytes(bytes)?;
+        self.end = self.at;
         self.known = true;
+        Ok(())
     }
 
-    fn end_known_run(&mut self) {
-        if self.known && self.zeros < ZERO_RUN {
-            self.hold_zeros();
-        } else {
-            self.push_zeros();
-        }
+    fn end_known_run(&mut self) -> Result<(), Error> {
+        self.decide_zeros(self.known)?;
         self.known = false;
+        Ok(())
     }
 
-    fn hold_zeros(&mut self) {
-        // Fewer than ZERO_RUN.
-        let len = usize::try_from(std::mem::take(&mut self.zeros)).unwrap_or(0);
-        self.hold_bytes(ZEROS.get(..len).unwrap_or_default());
+    /// Makes the pending zeros an extent; or, if the run they are in has `other` bytes and they are few, bytes that the plan holds.
+    fn decide_zeros(&mut self, other: bool) -> Result<(), Error> {
+        let zeros = self.end.abs_diff(self.at);
+        match ZEROS.get(..as_usize(zeros)) {
+            Some(few) if other && zeros < ZERO_RUN => self.hold_bytes(few)?,
+            _ if zeros > 0 => self.push(self.end, Kind::Zero),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Bytes of the known run that are decided: no zero extent takes them.
-    fn hold_bytes(&mut self, bytes: &[u8]) {
+    fn hold_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut bytes = bytes;
-        if let Some(Stored {
-            len,
-            kind: Kind::Repeat { at },
-            ..
-        }) = self.extents.last_mut()
-        {
-            let unit = self.blob.get(*at..).unwrap_or_default();
-            let more = repeated(unit, *len, bytes);
-            let more_len = length(bytes.get(..more).unwrap_or_default());
-            *len = len.saturating_add(more_len);
-            self.at = self.at.saturating_add(more_len);
-            bytes = bytes.get(more..).unwrap_or_default();
+        if let Some(last) = self.extents.last_mut() {
+            if let Kind::Repeat { at } = last.kind {
+                let (_, unit) = self.blob.split_at(at);
+                let (more, rest) = bytes.split_at(repeated(unit, last.len(), bytes));
+                self.at = after(self.at, as_u64(more.len()))?;
+                last.end = self.at;
+                bytes = rest;
+            }
         }
         while !bytes.is_empty() {
             let (now, rest) = bytes.split_at(bytes.len().min(UNIT));
-            self.append(now);
+            self.append(now)?;
             bytes = rest;
-            if self.close_repeat() {
+            if self.close_repeat()? {
                 // It ends where the appended bytes end, or before.
                 return self.hold_bytes(bytes);
             }
         }
+        Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let at = self.blob.len();
         self.blob.extend_from_slice(bytes);
+        let end = after(self.at, as_u64(bytes.len()))?;
         match self.extents.last_mut() {
             Some(Stored {
-                len,
+                end: last,
                 kind: Kind::Inline { .. },
                 ..
             }) => {
-                *len = len.saturating_add(length(bytes));
-                self.at = self.at.saturating_add(length(bytes));
+                *last = end;
+                self.at = end;
             }
             _ => {
                 self.repeats = Search::default();
-                self.push(length(bytes), Kind::Inline { at });
+                self.push(end, Kind::Inline { at });
             }
         }
+        Ok(())
     }
 
     /// Makes the end of the inline extent a repeat, if it became one; what stands behind it is appended anew.
-    fn close_repeat(&mut self) -> bool {
+    fn close_repeat(&mut self) -> Result<bool, Error> {
         let Some(last) = self.extents.last_mut() else {
-            return false;
+            return Ok(false);
         };
         let Kind::Inline { at } = last.kind else {
-            return false;
+            return Ok(false);
         };
-        let bytes = self.blob.get(at..).unwrap_or_default();
-        let Some((start, end)) = self.repeats.find(bytes) else {
-            return false;
+        let (before, held) = self.blob.split_at(at);
+        let Some(run) = self.repeats.find(held) else {
+            return Ok(false);
         };
-        let behind = bytes.get(end..).unwrap_or_default().to_vec();
-        let before = bytes.get(..start).unwrap_or_default();
-        let (before_len, len) = (
-            length(before),
-            length(bytes.get(start..end).unwrap_or_default()),
-        );
-        let unit_at = at.saturating_add(start);
-        self.blob.truncate(unit_at.saturating_add(UNIT));
-        self.at = last.start.saturating_add(before_len);
-        last.len = before_len;
-        if before_len == 0 {
+        let (rest, behind) = held.split_at(run.end);
+        let (front, run) = rest.split_at(run.start);
+        let (unit, _) = run.split_at(UNIT);
+        let unit_at = [before, front].map(<[u8]>::len).into_iter().sum();
+        let len = [before, front, unit].map(<[u8]>::len).into_iter().sum();
+        let start = after(last.start, as_u64(front.len()))?;
+        let end = after(start, as_u64(run.len()))?;
+        let behind = behind.to_vec();
+        self.blob.truncate(len);
+        last.end = start;
+        if last.len() == 0 {
             self.extents.pop();
         }
-        self.push(len, Kind::Repeat { at: unit_at });
-        self.hold_bytes(&behind);
-        true
+        self.at = start;
+        self.push(end, Kind::Repeat { at: unit_at });
+        self.hold_bytes(&behind)?;
+        Ok(true)
     }
 
-    fn push_zeros(&mut self) {
-        let len = std::mem::take(&mut self.zeros);
-        if len > 0 {
-            self.push(len, Kind::Zero);
-        }
-    }
-
-    fn push(&mut self, len: u64, kind: Kind) {
-        let start = self.at;
-        self.extents.push(Stored { start, len, kind });
-        self.at = self.at.saturating_add(len);
+    /// Adds an extent from what there is to `end`.
+    fn push(&mut self, end: u64, kind: Kind) {
+        let start = std::mem::replace(&mut self.at, end);
+        self.extents.push(Stored { start, end, kind });
     }
 }
 
@@ -336,48 +322,43 @@ pub(crate) fn mapped<'a>(extent: Extent<'a>, map: &[u32]) -> Result<Extent<'a>, 
     Ok(Extent { piece, ..extent })
 }
 
-/// The first `len` of `bytes`.
-fn first(bytes: &[u8], len: u64) -> &[u8] {
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    bytes.get(..len).unwrap_or(bytes)
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
 /// How many of `bytes` come before ZERO_RUN zeros, or before the zeros at the end, which the next piece may continue.
 fn until_zero_run(bytes: &[u8]) -> usize {
     // A run that is long enough fills one of these.
     const STEP: usize = 256;
-    let run = usize::try_from(ZERO_RUN).unwrap_or(usize::MAX);
-    let back = |end: usize| {
-        let before = bytes.get(..end).unwrap_or_default().iter().rev();
-        end.saturating_sub(before.take_while(|b| **b == 0).count())
-    };
-    for (index, chunk) in bytes.chunks_exact(STEP).enumerate() {
+    for (at, chunk) in (0..).step_by(STEP).zip(bytes.chunks_exact(STEP)) {
         if leading_zeros(chunk) < STEP {
             continue;
         }
-        let at = index.saturating_mul(STEP);
-        let start = back(at);
-        let behind = bytes.get(at..).unwrap_or_default();
-        let end = at.saturating_add(leading_zeros(behind));
-        if end.saturating_sub(start) >= run {
-            return start;
+        let (before, _) = bytes.split_at(at);
+        let data = without_zeros(before);
+        let (_, run) = bytes.split_at(data);
+        if as_u64(leading_zeros(run)) >= ZERO_RUN {
+            return data;
         }
     }
-    back(bytes.len())
+    without_zeros(bytes)
+}
+
+/// How many of `bytes` come before the zeros at their end.
+fn without_zeros(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((0, before)) = rest.split_last() {
+        rest = before;
+    }
+    rest.len()
 }
 
 /// How many zeros `bytes` begin with.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "both together are at most `bytes`"
+)]
 fn leading_zeros(bytes: &[u8]) -> usize {
     const STEP: usize = 256;
     let steps = bytes.chunks_exact(STEP);
-    let whole = steps
-        .take_while(|chunk| chunk.first() == Some(&0) && ZEROS.get(..STEP) == Some(chunk))
-        .count()
-        .saturating_mul(STEP);
+    let zeros = steps.take_while(|c| c.first() == Some(&0) && ZEROS.get(..STEP) == Some(c));
+    let whole: usize = zeros.map(<[u8]>::len).sum();
     let rest = bytes.iter().skip(whole);
-    whole.saturating_add(rest.take_while(|b| **b == 0).count())
+    whole + rest.take_while(|b| **b == 0).count()
 }

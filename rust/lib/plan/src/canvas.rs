@@ -1,8 +1,10 @@
 //! A plan from pieces in any order.
 
+use base::as_u64;
+
 use crate::builder::{mapped, Builder};
 use crate::error::Error;
-use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, UNIT};
+use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, UNIT_LEN};
 
 /// An image of fixed length, zero where nothing is put. Two pieces on one byte are an error, found by [`Canvas::finish`].
 #[derive(Clone, Debug)]
@@ -39,8 +41,7 @@ impl Canvas {
     /// Puts bytes at `start`.
     pub fn inline(&mut self, start: u64, bytes: &[u8]) -> Result<(), Error> {
         let at = self.pieces.blob.len();
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.put(start, len, Kind::Inline { at })?;
+        self.put(start, as_u64(bytes.len()), Kind::Inline { at })?;
         self.pieces.blob.extend_from_slice(bytes);
         Ok(())
     }
@@ -53,9 +54,9 @@ impl Canvas {
     /// Puts all of `plan` at `start`; `map` has, for each of its inputs, the position here. Its zeros count as pieces.
     pub fn plan(&mut self, start: u64, plan: &Plan, map: &[u32]) -> Result<(), Error> {
         for stored in &plan.extents {
-            let start = start.saturating_add(stored.start);
+            let start = self.shifted(start, stored.start, stored.len())?;
             if let Kind::Repeat { at } = stored.kind {
-                self.repeat(start, stored.len, plan.held(at, UNIT))?;
+                self.repeat(start, stored.len(), plan.held(at, 0, UNIT_LEN))?;
                 continue;
             }
             for extent in plan.pieces(*stored, 0, u64::MAX) {
@@ -93,18 +94,18 @@ impl Canvas {
                     first_start: last.0,
                     first_len: last.1,
                     second_start: piece.start,
-                    second_len: piece.len,
+                    second_len: piece.len(),
                 });
             }
             builder.zero_to(piece.start)?;
             if let Kind::Repeat { at } = piece.kind {
-                builder.repeat_unit(self.pieces.held(at, UNIT), piece.len)?;
+                builder.repeat_unit(self.pieces.held(at, 0, UNIT_LEN), piece.len())?;
             } else {
                 for extent in self.pieces.pieces(piece, 0, u64::MAX) {
                     builder.extent(extent)?;
                 }
             }
-            last = (piece.start, piece.len);
+            last = (piece.start, piece.len());
         }
         builder.zero_to(self.len)?;
         builder.finish()
@@ -114,11 +115,17 @@ impl Canvas {
         match start.checked_add(len) {
             Some(end) if end <= self.len => {
                 if len > 0 {
-                    self.pieces.extents.push(Stored { start, len, kind });
+                    self.pieces.extents.push(Stored { start, end, kind });
                 }
                 Ok(())
             }
             _ => Err(Error::outside_image(start, len, self.len)),
         }
+    }
+
+    /// Where what lies at `into` of an image goes that is put at `start`.
+    pub(crate) fn shifted(&self, start: u64, into: u64, len: u64) -> Result<u64, Error> {
+        let at = start.checked_add(into);
+        at.ok_or_else(|| Error::outside_image(start, len, self.len))
     }
 }

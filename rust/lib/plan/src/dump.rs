@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Kind, Plan, PERIOD};
+use crate::plan::{Kind, Plan, PERIOD_LEN};
 
 /// Inline bytes up to this number are shown, more are named by their digest.
 const SHOWN: usize = 64;
@@ -35,20 +35,17 @@ impl Plan {
             writeln!(out)?;
         }
         for stored in &self.extents {
-            write!(out, "{} {} ", stored.start, stored.len)?;
+            write!(out, "{} {} ", stored.start, stored.len())?;
             match stored.kind {
                 Kind::Zero => writeln!(out, "zero")?,
                 Kind::Source { input, offset } => writeln!(out, "source {input} {offset}")?,
                 Kind::Repeat { at } => {
-                    writeln!(out, "repeat hex:{}", hex(self.held(at, PERIOD)))?;
+                    writeln!(out, "repeat hex:{}", hex(self.held(at, 0, PERIOD_LEN)))?;
                 }
-                Kind::Inline { at } => {
-                    let len = usize::try_from(stored.len).unwrap_or(usize::MAX);
-                    match self.held(at, len) {
-                        short if len <= SHOWN => writeln!(out, "inline hex:{}", hex(short))?,
-                        long => writeln!(out, "inline sha256:{}", hex(&Sha256::digest(long)))?,
-                    }
-                }
+                Kind::Inline { at } => match self.held(at, 0, stored.len()) {
+                    short if short.len() <= SHOWN => writeln!(out, "inline hex:{}", hex(short))?,
+                    long => writeln!(out, "inline sha256:{}", hex(&Sha256::digest(long)))?,
+                },
             }
         }
         Ok(())

@@ -60,6 +60,9 @@ pub enum Error {
     /// An image longer than 2^63-1 bytes.
     #[error("the image would be longer than 2^63-1 bytes")]
     TooLong,
+    /// More inputs than positions.
+    #[error("the image would have more than 2^32-1 inputs")]
+    TooManyInputs,
     /// The files given are not the inputs that the plan was made over.
     #[error("{reason}")]
     Inputs {

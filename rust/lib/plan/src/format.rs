@@ -1,37 +1,69 @@
 //! The encoding of a plan: `docs/formats/plan.md`.
 //!
-//! All integers little-endian.
-//!
-//! | offset | size            | field                                                    |
-//! |-------:|----------------:|----------------------------------------------------------|
-//! |      0 |               8 | magic `IMGPLAN\0`                                        |
-//! |      8 |               4 | version, 1                                               |
-//! |     12 |               4 | number of inputs, i                                      |
-//! |     16 |               8 | length of the image                                      |
-//! |     24 |               8 | number of extents, e                                     |
-//! |     32 |               8 | number of held bytes, b                                  |
-//! |     40 |            48 i | inputs: length (8), has a digest: 0 or 1 (8), SHA-256    |
-//! |        |            24 e | extents: length (8), kind (4), input (4), offset (8)     |
-//! |        |               b | bytes of extents that hold some, one after another       |
-//! |        |              32 | SHA-256 of everything before it                          |
+//! All integers little-endian. [`Head`], the inputs, the extents, the bytes of extents that hold some, one after another; then the SHA-256 of
+//! everything before it.
 
 use std::io::{self, Write};
 
+use base::{as_u64, as_usize};
 use sha2::{Digest, Sha256};
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::plan::{Input, Kind, Plan, PERIOD, UNIT_LEN};
+use crate::plan::{Input, Kind, Plan, PERIOD, PERIOD_LEN, UNIT_LEN};
 
 /// The first bytes of every plan.
 pub const MAGIC: [u8; 8] = *b"IMGPLAN\0";
 /// The version written and read here.
 pub const VERSION: u32 = 1;
 
-const HEADER: u64 = 40;
-const INPUT: u64 = 48;
-const EXTENT: u64 = 24;
-const DIGEST: u64 = 32;
+/// How an encoding begins.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Head {
+    magic: [u8; 8],
+    version: U32,
+    counts: Counts,
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Counts {
+    inputs: U32,
+    /// Length of the image.
+    len: U64,
+    extents: U64,
+    /// Bytes that the plan holds.
+    held: U64,
+}
+
+/// An input.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct InputRow {
+    len: U64,
+    /// 1 if there is a digest, else 0.
+    known: U64,
+    sha256: [u8; 32],
+}
+
+/// An extent.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct ExtentRow {
+    len: U64,
+    kind: U32,
+    /// 0 in all but sources, likewise `offset`.
+    input: U32,
+    offset: U64,
+}
+
+const HEAD: u64 = as_u64(size_of::<Head>());
+const INPUT: u64 = as_u64(size_of::<InputRow>());
+const EXTENT: u64 = as_u64(size_of::<ExtentRow>());
+const _: () = assert!(HEAD == 40 && INPUT == 48 && EXTENT == 24);
 
 const ZERO: u32 = 0;
 const INLINE: u32 = 1;
@@ -41,9 +73,12 @@ const REPEAT: u32 = 3;
 impl Plan {
     /// The encoding: equal plans are equal bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        // Memory takes everything.
-        let _ = self.write(&mut out);
+        let mut out = self.head();
+        for part in self.held_parts() {
+            out.extend_from_slice(part);
+        }
+        let digest = Sha256::digest(&out);
+        out.extend_from_slice(&digest);
         out
     }
 
@@ -59,21 +94,30 @@ impl Plan {
     }
 
     /// All of the encoding before the bytes that the plan holds.
+    #[expect(
+        clippy::expect_used,
+        reason = "a plan has at most 2^32-1 inputs: Builder::finish refuses more"
+    )]
     fn head(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        // An encoding of more inputs or bytes would not fit into memory before this did not hold.
-        let inputs = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        out.extend_from_slice(&inputs.to_le_bytes());
-        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).to_le_bytes();
-        out.extend_from_slice(&self.len.to_le_bytes());
-        out.extend_from_slice(&number(self.extents.len()));
-        out.extend_from_slice(&number(self.held_parts().map(<[u8]>::len).sum()));
-        for input in &self.inputs {
-            out.extend_from_slice(&input.len.to_le_bytes());
-            out.extend_from_slice(&u64::from(input.sha256.is_some()).to_le_bytes());
-            out.extend_from_slice(&input.sha256.unwrap_or_default());
+        let inputs = u32::try_from(self.inputs.len());
+        let head = Head {
+            magic: MAGIC,
+            version: VERSION.into(),
+            counts: Counts {
+                inputs: inputs.expect("at most 2^32-1 inputs").into(),
+                len: self.len.into(),
+                extents: as_u64(self.extents.len()).into(),
+                held: as_u64(self.held_parts().map(<[u8]>::len).sum()).into(),
+            },
+        };
+        let mut out = head.as_bytes().to_vec();
+        for input in self.inputs.iter() {
+            let row = InputRow {
+                len: input.len.into(),
+                known: u64::from(input.sha256.is_some()).into(),
+                sha256: input.sha256.unwrap_or([0; 32]),
+            };
+            out.extend_from_slice(row.as_bytes());
         }
         for extent in &self.extents {
             let (kind, input, offset) = match extent.kind {
@@ -82,10 +126,13 @@ impl Plan {
                 Kind::Source { input, offset } => (SOURCE, input, offset),
                 Kind::Repeat { .. } => (REPEAT, 0, 0),
             };
-            out.extend_from_slice(&extent.len.to_le_bytes());
-            out.extend_from_slice(&kind.to_le_bytes());
-            out.extend_from_slice(&input.to_le_bytes());
-            out.extend_from_slice(&offset.to_le_bytes());
+            let row = ExtentRow {
+                len: extent.len().into(),
+                kind: kind.into(),
+                input: input.into(),
+                offset: offset.into(),
+            };
+            out.extend_from_slice(row.as_bytes());
         }
         out
     }
@@ -93,11 +140,8 @@ impl Plan {
     /// The bytes that the plan holds, as they stand in the encoding.
     fn held_parts(&self) -> impl Iterator<Item = &[u8]> {
         self.extents.iter().filter_map(|extent| match extent.kind {
-            Kind::Inline { at } => {
-                let len = usize::try_from(extent.len).unwrap_or(usize::MAX);
-                Some(self.held(at, len))
-            }
-            Kind::Repeat { at } => Some(self.held(at, PERIOD)),
+            Kind::Inline { at } => Some(self.held(at, 0, extent.len())),
+            Kind::Repeat { at } => Some(self.held(at, 0, PERIOD_LEN)),
             _ => None,
         })
     }
@@ -105,61 +149,32 @@ impl Plan {
     /// Reads an encoding that anybody may have made: nothing is allocated because it claims a size, every range is checked,
     /// and what is not the canonical form is refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let mut reader = Cursor { bytes, at: 0 };
-        if reader.take(MAGIC.len())? != MAGIC {
-            return Err(reader.fault_at(0, "it does not begin with IMGPLAN"));
+        let mut head = Cursor::new(bytes);
+        if head.take::<[u8; 8]>()? != MAGIC {
+            return Err(fault_at(0, "it does not begin with IMGPLAN"));
         }
-        let version = reader.u32()?;
+        let version: U32 = head.take()?;
         if version != VERSION {
             let reason = format!("version {version}, want {VERSION}");
-            return Err(reader.fault_at(8, reason));
+            return Err(fault_at(8, reason));
         }
-        let inputs = u64::from(reader.u32()?);
-        let len = reader.u64()?;
-        let extents = reader.u64()?;
-        let inline = reader.u64()?;
-        let have = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let want = inputs
-            .checked_mul(INPUT)
-            .zip(extents.checked_mul(EXTENT))
-            .and_then(|(i, e)| i.checked_add(e)?.checked_add(inline))
-            .and_then(|rest| rest.checked_add(HEADER)?.checked_add(DIGEST));
-        if want != Some(have) {
-            let reason =
-                format!("{inputs} inputs, {extents} extents and {inline} inline bytes don't make up {have} bytes");
-            return Err(reader.fault_at(12, reason));
+        let counts: Counts = head.take()?;
+        let (body, mut rows, mut held) = counts.split(bytes, head.rest)?;
+        let mut inputs = Vec::new();
+        for _ in 0..counts.inputs.get() {
+            inputs.push(rows.input()?);
         }
-        let (body, digest) = bytes.split_at(
-            bytes
-                .len()
-                .saturating_sub(usize::try_from(DIGEST).unwrap_or(0)),
-        );
-        if Sha256::digest(body).as_slice() != digest {
-            return Err(reader.fault_at(
-                have.saturating_sub(DIGEST),
-                "the digest is another one: damaged",
-            ));
+        let mut builder = Builder::new(inputs);
+        for _ in 0..counts.extents.get() {
+            rows.extent(&mut held, &mut builder)?;
         }
-        let mut builder = Builder::new(Vec::new());
-        for _ in 0..inputs {
-            builder.add_input(reader.input()?);
-        }
-        let inline_at = HEADER
-            .saturating_add(inputs.saturating_mul(INPUT))
-            .saturating_add(extents.saturating_mul(EXTENT));
-        let mut blob = Cursor {
-            bytes: body,
-            at: usize::try_from(inline_at).unwrap_or(usize::MAX),
-        };
-        for _ in 0..extents {
-            reader.extent(&mut blob, &mut builder)?;
-        }
-        if blob.at != body.len() {
-            return Err(blob.fault("inline bytes that no extent takes"));
+        if !held.rest.is_empty() {
+            return Err(held.fault("inline bytes that no extent takes"));
         }
         let plan = builder.finish()?;
-        if plan.len != len {
-            return Err(reader.fault_at(16, format!("the extents make up {} bytes", plan.len)));
+        if plan.len != counts.len.get() {
+            let reason = format!("the extents make up {} bytes", plan.len);
+            return Err(fault_at(16, reason));
         }
         // The builder joins and splits as it must be.
         let mut rest = body.strip_prefix(plan.head().as_slice());
@@ -168,88 +183,122 @@ impl Plan {
         }
         match rest {
             Some([]) => Ok(plan),
-            _ => Err(reader.fault_at(HEADER, "the extents are not in canonical form")),
+            _ => Err(fault_at(HEAD, "the extents are not in canonical form")),
         }
+    }
+}
+
+impl Counts {
+    /// Everything but the digest, which is checked; the rows of `rest`, which begins behind the counts; and the held bytes.
+    fn split<'a>(
+        &self,
+        bytes: &'a [u8],
+        rest: &'a [u8],
+    ) -> Result<(&'a [u8], Cursor<'a>, Cursor<'a>), Error> {
+        let parts = || {
+            let inputs = u64::from(self.inputs).checked_mul(INPUT)?;
+            let extents = self.extents.get().checked_mul(EXTENT)?;
+            let rows = inputs.checked_add(extents)?;
+            let (body, digest) = bytes.split_last_chunk::<32>()?;
+            let (rest, _) = rest.split_last_chunk::<32>()?;
+            let (rows, held) = rest.split_at_checked(as_usize(rows))?;
+            (self.held == as_u64(held.len())).then_some((body, digest, rows, held))
+        };
+        let (body, digest, rows, held) = parts().ok_or_else(|| {
+            let Self {
+                inputs,
+                extents,
+                held,
+                ..
+            } = self;
+            let have = bytes.len();
+            let reason =
+                format!("{inputs} inputs, {extents} extents and {held} inline bytes don't make up {have} bytes");
+            fault_at(12, reason)
+        })?;
+        if Sha256::digest(body).as_slice() != digest {
+            let at = as_u64(body.len());
+            return Err(fault_at(at, "the digest is another one: damaged"));
+        }
+        let end = body.len();
+        let rows = Cursor {
+            end: end.abs_diff(held.len()),
+            rest: rows,
+        };
+        Ok((body, rows, Cursor { end, rest: held }))
     }
 }
 
 /// A position in an encoding.
 struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// The position behind `rest`.
+    end: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
-        let end = self.at.saturating_add(len);
-        let Some(taken) = self.bytes.get(self.at..end) else {
-            return Err(self.fault("it ends too early"));
-        };
-        self.at = end;
+    fn new(bytes: &'a [u8]) -> Self {
+        let (end, rest) = (bytes.len(), bytes);
+        Self { end, rest }
+    }
+
+    fn take<T: FromBytes>(&mut self) -> Result<T, Error> {
+        let taken = T::read_from_prefix(self.rest);
+        let (taken, rest) = taken.map_err(|_| self.fault("it ends too early"))?;
+        self.rest = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn u32(&mut self) -> Result<u32, Error> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, Error> {
-        Ok(u64::from_le_bytes(self.array()?))
+    fn bytes(&mut self, len: u64) -> Result<&'a [u8], Error> {
+        let taken = self.rest.split_at_checked(as_usize(len));
+        let (taken, rest) = taken.ok_or_else(|| self.fault("it ends too early"))?;
+        self.rest = rest;
+        Ok(taken)
     }
 
     fn input(&mut self) -> Result<Input, Error> {
-        let len = self.u64()?;
-        let known = self.u64()?;
-        let sha256 = self.array()?;
-        match known {
-            0 if sha256 == [0; 32] => Ok(Input { len, sha256: None }),
+        let row: InputRow = self.take()?;
+        let len = row.len.get();
+        match row.known.get() {
+            0 if row.sha256 == [0; 32] => Ok(Input { len, sha256: None }),
             1 => Ok(Input {
                 len,
-                sha256: Some(sha256),
+                sha256: Some(row.sha256),
             }),
             _ => Err(self.fault("an input's digest that is neither there nor not there")),
         }
     }
 
-    fn extent(&mut self, blob: &mut Self, builder: &mut Builder) -> Result<(), Error> {
-        let len = self.u64()?;
-        let kind = self.u32()?;
-        let input = self.u32()?;
-        let offset = self.u64()?;
+    fn extent(&mut self, held: &mut Self, builder: &mut Builder) -> Result<(), Error> {
+        let row: ExtentRow = self.take()?;
+        let (len, input, offset) = (row.len.get(), row.input.get(), row.offset.get());
         if len == 0 {
             return Err(self.fault("an extent of no bytes"));
         }
-        match kind {
+        match row.kind.get() {
             ZERO if (input, offset) == (0, 0) => builder.zero(len),
-            INLINE if (input, offset) == (0, 0) => {
-                builder.inline(blob.take(usize::try_from(len).unwrap_or(usize::MAX))?)
-            }
+            INLINE if (input, offset) == (0, 0) => builder.inline(held.bytes(len)?),
             SOURCE => builder.source(input, offset, len),
             REPEAT if (input, offset) == (0, 0) && len >= UNIT_LEN => {
-                let pattern = blob.array()?;
+                let pattern = held.take()?;
                 if pattern == [0; PERIOD] {
-                    return Err(blob.fault("zeros that are repeated"));
+                    return Err(held.fault("zeros that are repeated"));
                 }
                 builder.repeat(&pattern, len)
             }
-            _ => Err(self.fault(format!("an extent of kind {kind}"))),
+            kind => Err(self.fault(format!("an extent of kind {kind}"))),
         }
     }
 
     fn fault(&self, reason: impl Into<String>) -> Error {
-        self.fault_at(u64::try_from(self.at).unwrap_or(u64::MAX), reason)
+        // What is left is the end of what there is.
+        fault_at(as_u64(self.end.abs_diff(self.rest.len())), reason)
     }
+}
 
-    fn fault_at(&self, at: u64, reason: impl Into<String>) -> Error {
-        Error::Format {
-            at,
-            reason: reason.into(),
-        }
+fn fault_at(at: u64, reason: impl Into<String>) -> Error {
+    Error::Format {
+        at,
+        reason: reason.into(),
     }
 }

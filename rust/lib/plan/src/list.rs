@@ -25,7 +25,7 @@ use crate::read::Reader;
 
 /// How the name of a plan list ends.
 const SUFFIX: &str = "image";
-/// A list longer than this is something else under a misleading name: a command line's most inputs have 256 bytes each.
+/// A list of so many bytes is something else under a misleading name: a command line's most inputs have 256 bytes each.
 const MAX_LIST: u64 = 256 << 20;
 
 /// A plan list: paths as they stand there.
@@ -48,18 +48,19 @@ impl List {
         let name = path.display().to_string();
         let file = File::open(path).map_err(Error::io(&name))?;
         let mut text = Vec::new();
-        let mut bounded = file.take(MAX_LIST.saturating_add(1));
+        let mut bounded = file.take(MAX_LIST);
         bounded.read_to_end(&mut text).map_err(Error::io(&name))?;
-        Self::parse(&text).map_err(|reason| Error::Inputs {
+        let list = match bounded.limit() {
+            0 => Err(format!("it has {MAX_LIST} bytes or more")),
+            _ => Self::parse(&text),
+        };
+        list.map_err(|reason| Error::Inputs {
             reason: format!("{name} is not a plan list: {reason}"),
         })
     }
 
     /// The list of `text`, or what is wrong with it.
     fn parse(text: &[u8]) -> Result<Self, String> {
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_LIST {
-            return Err(format!("it is longer than {MAX_LIST} bytes"));
-        }
         let mut paths = Vec::new();
         let lines = text.strip_suffix(b"\n").unwrap_or(text);
         for (number, line) in (1u64..).zip(lines.split(|byte| *byte == b'\n')) {

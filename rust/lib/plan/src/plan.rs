@@ -1,5 +1,7 @@
 //! The plan itself: a list of extents, and what may be asked of it.
 
+use base::{as_u64, as_usize};
+
 use crate::builder::Builder;
 use crate::error::Error;
 
@@ -9,11 +11,14 @@ pub const ZERO_RUN: u64 = 512;
 /// Held bytes that repeat every so many bytes ...
 pub(crate) const PERIOD: usize = 32;
 
+/// [`PERIOD`] as a length in an image.
+pub(crate) const PERIOD_LEN: u64 = as_u64(PERIOD);
+
 /// ... over at least this length are held once. A multiple of the period.
 pub(crate) const UNIT: usize = 16 << 10;
 
 /// [`UNIT`] as a length in an image.
-pub(crate) const UNIT_LEN: u64 = 16 << 10;
+pub(crate) const UNIT_LEN: u64 = as_u64(UNIT);
 
 /// The longest image: what file offsets reach.
 pub(crate) const MAX_LEN: u64 = i64::MAX.unsigned_abs();
@@ -63,9 +68,13 @@ pub struct Extent<'a> {
 
 impl Extent<'_> {
     /// The byte after it.
+    #[expect(
+        clippy::expect_used,
+        reason = "an extent of a plan lies within it, and a plan has at most 2^63-1 bytes"
+    )]
     pub fn end(&self) -> u64 {
-        // Both came from a plan, whose length is checked.
-        self.start.saturating_add(self.len)
+        let end = self.start.checked_add(self.len);
+        end.expect("an extent of a plan")
     }
 }
 
@@ -73,8 +82,33 @@ impl Extent<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) start: u64,
-    pub(crate) len: u64,
+    /// The byte after it, behind `start`.
+    pub(crate) end: u64,
     pub(crate) kind: Kind,
+}
+
+impl Stored {
+    pub(crate) fn len(&self) -> u64 {
+        self.end.abs_diff(self.start)
+    }
+
+    /// Whether `offset` of `input` is the byte after it.
+    pub(crate) fn goes_on(&self, input: u32, offset: u64) -> bool {
+        let Kind::Source {
+            input: same,
+            offset: from,
+        } = self.kind
+        else {
+            return false;
+        };
+        same == input && from.checked_add(self.len()) == Some(offset)
+    }
+}
+
+/// The place `len` bytes behind `at` of an image that gets longer.
+pub(crate) fn after(at: u64, len: u64) -> Result<u64, Error> {
+    let end = at.checked_add(len).filter(|end| *end <= MAX_LEN);
+    end.ok_or(Error::TooLong)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +153,7 @@ impl Plan {
 
     /// How many bytes the plan holds itself.
     pub fn inline_len(&self) -> u64 {
-        u64::try_from(self.blob.len()).unwrap_or(u64::MAX)
+        as_u64(self.blob.len())
     }
 
     /// All extents: sorted and without gaps. Bytes that repeat come in pieces of some KB, all other extents whole.
@@ -140,11 +174,9 @@ impl Plan {
             .checked_add(len)
             .filter(|end| *end <= self.len)
             .ok_or_else(|| Error::outside_image(start, len, self.len))?;
-        let first = self
-            .extents
-            .partition_point(|e| e.start.saturating_add(e.len) <= start);
-        let rest = self.extents.get(first..).unwrap_or_default().iter();
-        let within = rest.take_while(move |e| e.start < end);
+        let first = self.extents.partition_point(|e| e.end <= start);
+        let (_, rest) = self.extents.split_at(first);
+        let within = rest.iter().take_while(move |e| e.start < end);
         Ok(within.flat_map(move |stored| self.pieces(*stored, start, end)))
     }
 
@@ -163,16 +195,19 @@ impl Plan {
             plan: self,
             stored,
             at: stored.start.max(start),
-            end: stored.start.saturating_add(stored.len).min(end),
+            end: stored.end.min(end),
         }
     }
 
     /// Bytes that the plan holds.
-    pub(crate) fn held(&self, at: usize, len: usize) -> &[u8] {
-        // The builder put them there.
-        self.blob
-            .get(at..at.saturating_add(len))
-            .unwrap_or_default()
+    #[expect(
+        clippy::expect_used,
+        reason = "extents are made by Builder and Canvas, which put into the blob what they hold"
+    )]
+    pub(crate) fn held(&self, at: usize, skip: u64, len: u64) -> &[u8] {
+        let bytes = self.blob.get(at..).and_then(|b| b.get(as_usize(skip)..));
+        let bytes = bytes.and_then(|bytes| bytes.get(..as_usize(len)));
+        bytes.expect("held bytes")
     }
 }
 
@@ -188,33 +223,32 @@ pub(crate) struct Pieces<'a> {
 impl<'a> Iterator for Pieces<'a> {
     type Item = Extent<'a>;
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "start <= at < end <= 2^63 and phase < UNIT_LEN; that a range lies within its input, and held bytes within the \
+                  blob, was checked when they were put into the plan"
+    )]
     fn next(&mut self) -> Option<Extent<'a>> {
-        let Self { at: from, end, .. } = *self;
-        if from >= end {
+        let Self { at: start, end, .. } = *self;
+        if start >= end {
             return None;
         }
-        let skip = from.saturating_sub(self.stored.start);
-        let len = end.saturating_sub(from);
-        let bytes = |at: usize, skip: u64, len: u64| {
-            let at = usize::try_from(skip).map_or(usize::MAX, |skip| at.saturating_add(skip));
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            Piece::Inline(self.plan.held(at, len))
-        };
+        let skip = start - self.stored.start;
+        let len = end - start;
         let (len, piece) = match self.stored.kind {
             Kind::Zero => (len, Piece::Zero),
             Kind::Source { input, offset } => {
-                let offset = offset.saturating_add(skip);
+                let offset = offset + skip;
                 (len, Piece::Source { input, offset })
             }
-            Kind::Inline { at } => (len, bytes(at, skip, len)),
+            Kind::Inline { at } => (len, Piece::Inline(self.plan.held(at, skip, len))),
             Kind::Repeat { at } => {
-                let skip = skip.checked_rem(UNIT_LEN).unwrap_or(0);
-                let len = len.min(UNIT_LEN.saturating_sub(skip));
-                (len, bytes(at, skip, len))
+                let phase = skip % UNIT_LEN;
+                let len = len.min(UNIT_LEN - phase);
+                (len, Piece::Inline(self.plan.held(at, phase, len)))
             }
         };
-        self.at = from.saturating_add(len);
-        let start = from;
+        self.at = start + len;
         Some(Extent { start, len, piece })
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use base::{as_u64, as_usize};
 use files::{Changed, InputFile};
 
 use crate::error::Error;
@@ -30,8 +31,8 @@ impl ReadAt for InputFile {
 
 impl ReadAt for Vec<u8> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = self.get(start..start.saturating_add(buffer.len()));
+        let bytes = self.get(as_usize(offset)..);
+        let bytes = bytes.and_then(|bytes| bytes.get(..buffer.len()));
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -119,14 +120,10 @@ impl<R: ReadAt> Reader<R> {
 
     /// Fills `buffer` with the image's bytes from `start` on; a range beyond the image is an error.
     pub fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
-        let len = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
         let mut rest = buffer;
-        for extent in self.plan.extents_in(start, len)? {
-            let take = usize::try_from(extent.len).unwrap_or(usize::MAX);
-            // Extents of the range make up exactly its length.
-            let Some((part, after)) = rest.split_at_mut_checked(take) else {
-                break;
-            };
+        // They make up exactly the buffer's length.
+        for extent in self.plan.extents_in(start, as_u64(rest.len()))? {
+            let (part, after) = rest.split_at_mut(as_usize(extent.len));
             match extent.piece {
                 Piece::Zero => part.fill(0),
                 Piece::Inline(bytes) => part.copy_from_slice(bytes),
@@ -139,11 +136,13 @@ impl<R: ReadAt> Reader<R> {
 
     /// Fills `buffer` from `offset` of an input.
     pub fn read_input(&self, input: u32, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
-        let index = usize::try_from(input).unwrap_or(usize::MAX);
-        let (name, file) = self.inputs.get(index).ok_or(Error::MissingInput {
-            input,
-            have: self.inputs.len(),
-        })?;
+        let (name, file) = self
+            .inputs
+            .get(as_usize(input))
+            .ok_or(Error::MissingInput {
+                input,
+                have: self.inputs.len(),
+            })?;
         file.read_exact_at(buffer, offset)
             .map_err(|source| match source.kind() {
                 // The length was right when it was opened.

@@ -1,5 +1,9 @@
 //! Held bytes that repeat: hash trees over zeros, bitmaps that are full.
 
+use std::ops::Range;
+
+use base::as_usize;
+
 use crate::plan::{PERIOD, UNIT, UNIT_LEN};
 
 /// Bytes between two places that are looked at. Whatever repeats over a [`UNIT`] covers one of them, and the period behind it.
@@ -22,69 +26,74 @@ impl Default for Search {
 }
 
 impl Search {
-    /// Start and end of the first stretch of at least [`UNIT`] bytes that repeats; it may go on behind the end of `bytes`.
-    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
-        while bytes.len() >= self.from && self.at.saturating_add(PERIOD) <= bytes.len() {
-            let start = self.at.saturating_sub(before(bytes, self.at));
-            let end = self.at.saturating_add(behind(bytes, self.at));
+    /// The first stretch of at least [`UNIT`] bytes that repeats; it may go on behind the end of `bytes`.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "lengths of parts of `bytes`, and what is a little longer than it"
+    )]
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<Range<usize>> {
+        while bytes.len() >= self.from && self.at + PERIOD <= bytes.len() {
+            let (before, tail) = bytes.split_at(self.at);
+            let (_, last) = bytes.split_at(self.at - PERIOD);
+            let end = self.at + common(tail, last);
             if end > self.at {
                 // The first period is what the others repeat.
-                let start = start.saturating_sub(PERIOD);
-                let full = start.saturating_add(UNIT);
+                let start = first_repeat(before);
+                let full = start + UNIT;
                 if end >= full {
-                    return Some((start, end));
+                    return Some(start..end);
                 }
                 if end == bytes.len() {
                     self.from = full;
                     return None;
                 }
             }
-            self.at = self.at.saturating_add(STRIDE);
+            self.at += STRIDE;
         }
         None
     }
 }
 
-/// How many bytes from `at` on are the same as those a period before them.
-fn behind(bytes: &[u8], at: usize) -> usize {
-    let new = bytes.get(at..).unwrap_or_default();
-    let old = bytes.get(at.saturating_sub(PERIOD)..).unwrap_or_default();
-    common(new, old)
-}
-
-/// How many bytes right before `at` are the same as those a period before them.
-fn before(bytes: &[u8], at: usize) -> usize {
-    let new = bytes.get(..at).unwrap_or_default();
-    let old = bytes.get(..at.saturating_sub(PERIOD)).unwrap_or_default();
-    let pairs = new.iter().rev().zip(old.iter().rev());
-    pairs.take_while(|(a, b)| a == b).count()
+/// From where on the end of `bytes` repeats every [`PERIOD`].
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "`bytes` ends where `Search::at` is, STRIDE or more, and no more of them are the same than `old` has"
+)]
+fn first_repeat(bytes: &[u8]) -> usize {
+    let (old, _) = bytes.split_at(bytes.len() - PERIOD);
+    let pairs = bytes.iter().rev().zip(old.iter().rev());
+    old.len() - pairs.take_while(|(new, old)| new == old).count()
 }
 
 /// How many of `bytes` continue a repeat of `unit` that has `len` bytes already.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "no more than the length of `bytes`"
+)]
 pub(crate) fn repeated(unit: &[u8], len: u64, bytes: &[u8]) -> usize {
-    let phase = len.checked_rem(UNIT_LEN).unwrap_or(0);
-    let mut phase = usize::try_from(phase).unwrap_or(0);
-    let mut done = 0usize;
+    let (unit, _) = unit.split_at(UNIT);
+    let (_, mut unit_rest) = unit.split_at(as_usize(len % UNIT_LEN));
+    let mut rest = bytes;
     loop {
-        let rest = bytes.get(done..).unwrap_or_default();
-        let unit = unit.get(phase..UNIT).unwrap_or_default();
-        let same = common(rest, unit);
-        done = done.saturating_add(same);
-        if same < unit.len() || unit.is_empty() {
-            return done;
+        let same = common(rest, unit_rest);
+        rest = rest.split_at(same).1;
+        if same < unit_rest.len() {
+            return bytes.len() - rest.len();
         }
-        phase = 0;
+        unit_rest = unit;
     }
 }
 
 /// Length of what two slices both begin with.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "both together are at most the length of either"
+)]
 fn common(a: &[u8], b: &[u8]) -> usize {
     const STEP: usize = 256;
     let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP));
-    let whole = steps
-        .take_while(|(a, b)| a == b)
-        .count()
-        .saturating_mul(STEP);
+    let same = steps.take_while(|(a, b)| a == b);
+    let whole: usize = same.map(|(a, _)| a.len()).sum();
     let rest = a.iter().skip(whole).zip(b.iter().skip(whole));
-    whole.saturating_add(rest.take_while(|(a, b)| a == b).count())
+    whole + rest.take_while(|(a, b)| a == b).count()
 }
