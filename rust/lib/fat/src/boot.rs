@@ -1,7 +1,10 @@
-//! Boot sector and FSInfo (sections 3.1 to 3.3 and 5 of the specification).
+//! Boot sector and FSInfo (sections 3.1 to 3.3 and 5 of the specification): 512 bytes each.
 
-use crate::bytes::{low16, Block};
-use crate::geometry::{Geometry, ROOT_RECORDS, SECTOR, TABLES};
+use zerocopy::byteorder::little_endian::{U16, U32};
+use zerocopy::{Immutable, IntoBytes};
+
+use crate::error::Error;
+use crate::geometry::{Geometry, ROOT_RECORDS, SECTOR_LEN, TABLES};
 use crate::params::FatType;
 
 /// What a volume's heads carry besides its geometry.
@@ -9,90 +12,219 @@ use crate::params::FatType;
 pub(crate) struct Head {
     pub(crate) volume_id: u32,
     pub(crate) label: Option<[u8; 11]>,
+    /// Free clusters, and the first of them.
+    pub(crate) free: (u32, u32),
 }
 
-const SECTOR_LEN: usize = 512;
+/// A sector's bytes.
+pub(crate) type Sector = [u8; 512];
+
+/// The first 36 bytes of every volume.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Bpb {
+    /// A jump over these fields.
+    jump: [u8; 3],
+    /// The name that most readers have been tried with.
+    oem_name: [u8; 8],
+    bytes_per_sector: U16,
+    sectors_per_cluster: u8,
+    reserved_sectors: U16,
+    tables: u8,
+    /// 0 in FAT32.
+    root_records: U16,
+    /// 0 where 16 bits do not hold it, and in FAT32.
+    total_16: U16,
+    media: u8,
+    /// 0 in FAT32.
+    table_16: U16,
+    /// 32 sectors a track and 64 heads: 1 MiB a cylinder; nothing uses it any more.
+    sectors_per_track: U16,
+    heads: U16,
+    hidden_sectors: U32,
+    /// 0 where `total_16` has it.
+    total_32: U32,
+}
+
+/// What follows in FAT32 only.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Wide {
+    table_32: U32,
+    /// 0: both tables are kept alike.
+    flags: U16,
+    version: U16,
+    root_cluster: U32,
+    info_sector: U16,
+    backup_sector: U16,
+    reserved: [u8; 12],
+}
+
+/// What follows then.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Names {
+    drive: u8,
+    reserved: u8,
+    /// 0x29: the three fields below are there.
+    signature: u8,
+    volume_id: U32,
+    label: [u8; 11],
+    kind: [u8; 8],
+}
+
+/// The boot sector of FAT12 and FAT16.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct NarrowBoot {
+    bpb: Bpb,
+    names: Names,
+    code: [u8; 448],
+    signature: [u8; 2],
+}
+
+/// The boot sector of FAT32.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct WideBoot {
+    bpb: Bpb,
+    wide: Wide,
+    names: Names,
+    code: [u8; 420],
+    signature: [u8; 2],
+}
+
+/// FSInfo, in FAT32 only.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct FsInfo {
+    lead: [u8; 4],
+    reserved: [u8; 480],
+    structure: [u8; 4],
+    free: U32,
+    /// Where a search for a free cluster should start.
+    next: U32,
+    reserved_2: [u8; 12],
+    trail: [u8; 4],
+}
+
+/// The third sector of FAT32's boot record: empty but for its signature.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct Third {
+    code: [u8; 510],
+    signature: [u8; 2],
+}
+
+const _: () = {
+    assert!(size_of::<Bpb>() == 36 && size_of::<Wide>() == 28 && size_of::<Names>() == 26);
+    assert!(size_of::<NarrowBoot>() == 512 && size_of::<WideBoot>() == 512);
+    assert!(size_of::<FsInfo>() == 512 && size_of::<Third>() == 512);
+};
+
+const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 const MEDIA: u8 = 0xf8;
-/// Where FAT32 keeps the second copy of boot sector and FSInfo.
-const BACKUP: u64 = 6;
+const INFO: u16 = 1;
+/// Where FAT32 keeps the second copy of the three.
+const BACKUP: u16 = 6;
 
 /// The sectors before the tables as (sector, bytes).
-pub(crate) fn sectors(geometry: &Geometry, head: Head, info: (u32, u32)) -> Vec<(u64, Block)> {
-    let mut out = vec![(0, boot(geometry, head))];
-    if geometry.kind == FatType::Fat32 {
-        out.push((1, fs_info(info)));
-        out.push((2, tail()));
-        out.push((BACKUP, boot(geometry, head)));
-        out.push((BACKUP.saturating_add(1), fs_info(info)));
-        out.push((BACKUP.saturating_add(2), tail()));
+pub(crate) fn sectors(geometry: &Geometry, head: Head) -> Result<Vec<(u32, Sector)>, Error> {
+    let bpb = bpb(geometry)?;
+    let names = names(geometry.kind, head);
+    if geometry.kind != FatType::Fat32 {
+        let boot = NarrowBoot {
+            bpb,
+            names,
+            code: [0; 448],
+            signature: SIGNATURE,
+        };
+        return Ok(vec![(0, zerocopy::transmute!(boot))]);
     }
-    out
-}
-
-fn boot(geometry: &Geometry, head: Head) -> Block {
-    let mut b = Block::new(SECTOR_LEN);
-    let wide = geometry.kind == FatType::Fat32;
-    let half = |value: u64| low16(word(value));
-    b.put(0, &[0xeb, if wide { 0x58 } else { 0x3c }, 0x90]);
-    // The name that most readers have been tried with.
-    b.put(3, b"MSWIN4.1");
-    b.put(11, &half(SECTOR));
-    b.put(13, &half(geometry.cluster)[..1]);
-    b.put(14, &half(geometry.kind.reserved()));
-    b.put(16, &half(TABLES)[..1]);
-    b.put(17, &half(if wide { 0 } else { ROOT_RECORDS }));
-    let short = !wide && geometry.total < 0x10000;
-    b.put(19, &half(if short { geometry.total } else { 0 }));
-    b.put(21, &[MEDIA]);
-    b.put(22, &half(if wide { 0 } else { geometry.table }));
-    // 32 sectors a track and 64 heads: 1 MiB a cylinder; nothing uses it any more.
-    b.put(24, &[32, 0, 64, 0]);
-    let total = if short { 0 } else { word(geometry.total) };
-    b.put(32, &total.to_le_bytes());
-    let at = if wide { 64 } else { 36 };
-    if wide {
-        b.put(36, &word(geometry.table).to_le_bytes());
-        // Flags 0: both tables are kept alike; version 0.0; root directory at cluster 2; FSInfo in sector 1.
-        b.put(44, &2u32.to_le_bytes());
-        b.put(48, &half(1));
-        b.put(50, &half(BACKUP));
-    }
-    let kind: &[u8; 8] = match geometry.kind {
-        FatType::Fat12 => b"FAT12   ",
-        FatType::Fat16 => b"FAT16   ",
-        FatType::Fat32 => b"FAT32   ",
+    let boot = WideBoot {
+        bpb,
+        wide: wide(geometry),
+        names,
+        code: [0; 420],
+        signature: SIGNATURE,
     };
-    let rest: [&[u8]; 5] = [
-        &[0x80, 0, 0x29],
-        &head.volume_id.to_le_bytes(),
-        &head.label.unwrap_or(*b"NO NAME    "),
-        kind,
-        &[],
+    let third = Third {
+        code: [0; 510],
+        signature: SIGNATURE,
+    };
+    let record: [Sector; 3] = [
+        zerocopy::transmute!(boot),
+        zerocopy::transmute!(fs_info(head.free)),
+        zerocopy::transmute!(third),
     ];
-    b.put(at, &rest.concat());
-    b.put(510, &[0x55, 0xaa]);
-    b
+    let first = (0..).zip(record);
+    Ok(first.chain((BACKUP.into()..).zip(record)).collect())
 }
 
-/// Free clusters and the cluster where a search for one should start.
-fn fs_info((free, next): (u32, u32)) -> Block {
-    let mut b = Block::new(SECTOR_LEN);
-    b.put(0, b"RRaA");
-    b.put(484, b"rrAa");
-    b.put(488, &free.to_le_bytes());
-    b.put(492, &next.to_le_bytes());
-    b.put(510, &[0x55, 0xaa]);
-    b
+fn bpb(geometry: &Geometry) -> Result<Bpb, Error> {
+    let wide = geometry.kind == FatType::Fat32;
+    let short = u16::try_from(geometry.total).ok().filter(|_| !wide);
+    let (total_16, total_32) = match short {
+        Some(total) => (total, 0),
+        None => (0, geometry.total),
+    };
+    let table_16 = match geometry.kind {
+        FatType::Fat32 => 0,
+        _ => u16::try_from(geometry.table).map_err(|_| geometry.refusal("too large"))?,
+    };
+    Ok(Bpb {
+        jump: [0xeb, if wide { 0x58 } else { 0x3c }, 0x90],
+        oem_name: *b"MSWIN4.1",
+        bytes_per_sector: SECTOR_LEN.into(),
+        sectors_per_cluster: geometry.cluster,
+        reserved_sectors: geometry.kind.reserved().into(),
+        tables: TABLES,
+        root_records: if wide { 0 } else { ROOT_RECORDS }.into(),
+        total_16: total_16.into(),
+        media: MEDIA,
+        table_16: table_16.into(),
+        sectors_per_track: 32.into(),
+        heads: 64.into(),
+        hidden_sectors: 0.into(),
+        total_32: total_32.into(),
+    })
 }
 
-/// The third sector of the boot record: empty but for its signature.
-fn tail() -> Block {
-    let mut b = Block::new(SECTOR_LEN);
-    b.put(510, &[0x55, 0xaa]);
-    b
+fn wide(geometry: &Geometry) -> Wide {
+    Wide {
+        table_32: geometry.table.into(),
+        flags: 0.into(),
+        version: 0.into(),
+        root_cluster: 2.into(),
+        info_sector: INFO.into(),
+        backup_sector: BACKUP.into(),
+        reserved: [0; 12],
+    }
 }
 
-/// The field of a value that the geometry keeps below 2^32.
-fn word(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+fn names(kind: FatType, head: Head) -> Names {
+    Names {
+        drive: 0x80,
+        reserved: 0,
+        signature: 0x29,
+        volume_id: head.volume_id.into(),
+        label: head.label.unwrap_or(*b"NO NAME    "),
+        kind: match kind {
+            FatType::Fat12 => *b"FAT12   ",
+            FatType::Fat16 => *b"FAT16   ",
+            FatType::Fat32 => *b"FAT32   ",
+        },
+    }
+}
+
+fn fs_info((free, next): (u32, u32)) -> FsInfo {
+    FsInfo {
+        lead: *b"RRaA",
+        reserved: [0; 480],
+        structure: *b"rrAa",
+        free: free.into(),
+        next: next.into(),
+        reserved_2: [0; 12],
+        trail: [0, 0, 0x55, 0xaa],
+    }
 }

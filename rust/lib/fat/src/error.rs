@@ -43,13 +43,47 @@ pub enum Error {
         /// Bytes of clusters that are missing.
         lacking: u64,
     },
+    /// No file system of this kind is large enough.
+    #[error("the tree does not fit: it needs more than {mib} MiB, and no FAT{bits} file system of that size has room for it")]
+    TooLarge {
+        /// Width of the table's entries.
+        bits: u64,
+        /// What it needs at least in MiB.
+        mib: u64,
+    },
+    /// Fewer bodies than the tree has inputs.
+    #[error("a file lies in input {input} of the tree, but {have} inputs are given")]
+    NoBody {
+        /// Index into the tree's inputs.
+        input: usize,
+        /// How many there are.
+        have: usize,
+    },
     /// The root directory of FAT12 and FAT16 has a fixed length.
     #[error("the root directory wants {wants} records of 32 bytes, FAT12 and FAT16 have {has}: use subdirectories, shorter names or FAT32")]
     RootFull {
         /// Records wanted.
-        wants: u64,
+        wants: u32,
         /// Records there are.
-        has: u64,
+        has: u16,
+    },
+    /// The specification (section 6) bounds a directory.
+    #[error("the directory '/{path}' wants {wants} records of 32 bytes, FAT has at most {has}: use subdirectories or shorter names")]
+    DirectoryFull {
+        /// The directory.
+        path: String,
+        /// Records wanted.
+        wants: usize,
+        /// The most a directory has.
+        has: u32,
+    },
+    /// More clusters than the table has entries for.
+    #[error("the table is full: {wants} clusters are wanted, {has} are free")]
+    TableFull {
+        /// Clusters wanted for one more entry.
+        wants: u32,
+        /// Clusters there are.
+        has: u32,
     },
     /// No such file system in this size.
     #[error("a FAT{bits} file system cannot have {size_mib} MiB: {reason}")]

@@ -4,16 +4,17 @@ use crate::error::Error;
 use crate::params::FatType;
 
 /// Bytes in a sector.
-pub(crate) const SECTOR: u64 = 512;
+pub(crate) const SECTOR_LEN: u16 = 1 << SECTOR_BITS;
+const SECTOR_BITS: u32 = 9;
 /// Number of tables.
-pub(crate) const TABLES: u64 = 2;
+pub(crate) const TABLES: u8 = 2;
 /// Records of the root directory in FAT12 and FAT16.
-pub(crate) const ROOT_RECORDS: u64 = 512;
+pub(crate) const ROOT_RECORDS: u16 = 512;
 /// First cluster of the data area.
 pub(crate) const FIRST_CLUSTER: u32 = 2;
 const SECTORS_PER_MIB: u64 = 2048;
 /// Largest cluster that everybody reads: 32 KiB.
-const MAX_CLUSTER_SECTORS: u64 = 64;
+const MAX_CLUSTER_SECTORS: u8 = 64;
 
 impl FatType {
     /// Bits of a table's entry.
@@ -27,7 +28,7 @@ impl FatType {
 
     /// Fewest and most clusters. The count alone decides how a volume is read, and some count wrongly by a few: the
     /// specification (section 3.5) wants 16 clusters between a volume and the limits 4085 and 65525.
-    fn clusters(self) -> (u64, u64) {
+    fn clusters(self) -> (u32, u32) {
         match self {
             Self::Fat12 => (1, 4085 - 16),
             Self::Fat16 => (4085 + 16, 65525 - 16),
@@ -35,7 +36,7 @@ impl FatType {
         }
     }
 
-    pub(crate) fn reserved(self) -> u64 {
+    pub(crate) fn reserved(self) -> u16 {
         match self {
             Self::Fat12 | Self::Fat16 => 1,
             Self::Fat32 => 32,
@@ -43,7 +44,7 @@ impl FatType {
     }
 
     /// Sectors of a root directory with a place of its own.
-    pub(crate) fn root_sectors(self) -> u64 {
+    fn root_sectors(self) -> u32 {
         match self {
             Self::Fat12 | Self::Fat16 => 32,
             Self::Fat32 => 0,
@@ -60,7 +61,7 @@ impl FatType {
     }
 
     /// The usual sectors of a cluster (tables of section 3.5).
-    fn usual_cluster(self, size_mib: u64) -> u64 {
+    fn usual_cluster(self, size_mib: u64) -> u8 {
         match (self, size_mib) {
             (Self::Fat12, _) => 1,
             (Self::Fat16, 0..=16) => 2,
@@ -81,10 +82,12 @@ impl FatType {
 pub(crate) struct Geometry {
     pub(crate) kind: FatType,
     pub(crate) size_mib: u64,
-    pub(crate) total: u64,
-    pub(crate) cluster: u64,
-    pub(crate) table: u64,
-    pub(crate) clusters: u64,
+    pub(crate) total: u32,
+    pub(crate) cluster: u8,
+    pub(crate) table: u32,
+    pub(crate) clusters: u32,
+    /// Where the clusters start.
+    data: u32,
 }
 
 impl Geometry {
@@ -95,78 +98,102 @@ impl Geometry {
         let (fewest, most) = chosen.clusters();
         let (mut small, mut large) = (false, false);
         while (1..=MAX_CLUSTER_SECTORS).contains(&cluster) && !(small && large) {
-            let geometry = Self::divide(size_mib, chosen, cluster);
+            let geometry = Self::divide(size_mib, chosen, cluster)
+                .ok_or_else(|| refusal(chosen, size_mib, "its tables have no room"))?;
             if geometry.clusters < fewest {
                 small = true;
-                cluster /= 2;
+                cluster >>= 1;
             } else if geometry.clusters > most {
                 large = true;
-                cluster = cluster.saturating_mul(2);
+                cluster <<= 1;
             } else {
                 return Ok(geometry);
             }
         }
         let reason = if small { "too small" } else { "too large" };
-        Err(Error::Geometry {
-            bits: chosen.bits(),
-            size_mib,
-            reason,
-        })
+        Err(refusal(chosen, size_mib, reason))
     }
 
-    fn divide(size_mib: u64, kind: FatType, cluster: u64) -> Self {
-        let total = size_mib.saturating_mul(SECTORS_PER_MIB);
-        let rest = total
-            .saturating_sub(kind.reserved())
-            .saturating_sub(kind.root_sectors());
-        let clusters = |table: u64| {
-            let data = rest.saturating_sub(table.saturating_mul(TABLES));
-            data.checked_div(cluster).unwrap_or(0)
+    /// The division with clusters of that many sectors; nothing if there is no room for the tables, or for the number of sectors.
+    fn divide(size_mib: u64, kind: FatType, cluster: u8) -> Option<Self> {
+        let total = u32::try_from(size_mib.checked_mul(SECTORS_PER_MIB)?).ok()?;
+        let data = |table: u32| {
+            let tables = table.checked_mul(TABLES.into())?;
+            let heads = u32::from(kind.reserved()).checked_add(tables)?;
+            heads.checked_add(kind.root_sectors())
         };
-        let wanted = |clusters: u64| {
-            let entries = clusters.saturating_add(u64::from(FIRST_CLUSTER));
-            let bits = entries.saturating_mul(kind.bits());
-            bits.div_ceil(8).div_ceil(SECTOR)
+        let clusters = |table: u32| {
+            let room = total.checked_sub(data(table)?)?;
+            room.checked_div(cluster.into())
+        };
+        let wanted = |table: u32| {
+            let entries = clusters(table)?.checked_add(FIRST_CLUSTER)?;
+            let bits = u64::from(entries).checked_mul(kind.bits())?;
+            u32::try_from(bits.div_ceil(8).div_ceil(SECTOR_LEN.into())).ok()
         };
         // Enough for a volume without tables is enough; then as much less as will do.
-        let mut table = wanted(clusters(0));
-        while table > 1 && wanted(clusters(table.saturating_sub(1))) < table {
-            table = table.saturating_sub(1);
-        }
-        Self {
+        let most = wanted(0)?;
+        let enough = |table: &u32| wanted(*table).is_some_and(|wanted| wanted <= *table);
+        let less = (1..most).rev().take_while(enough).last();
+        let table = less.unwrap_or(most);
+        Some(Self {
             kind,
             size_mib,
             total,
             cluster,
             table,
-            clusters: clusters(table),
-        }
+            clusters: clusters(table)?,
+            data: data(table)?,
+        })
     }
 
-    pub(crate) fn cluster_bytes(&self) -> u64 {
-        self.cluster.saturating_mul(SECTOR)
+    /// Why the volume is none.
+    pub(crate) fn refusal(&self, reason: &'static str) -> Error {
+        refusal(self.kind, self.size_mib, reason)
     }
 
-    /// Offset in bytes of table number `index`.
-    pub(crate) fn table_offset(&self, index: u64) -> u64 {
-        let sector = index.saturating_mul(self.table);
-        sector
-            .saturating_add(self.kind.reserved())
-            .saturating_mul(SECTOR)
+    pub(crate) fn cluster_bytes(&self) -> u32 {
+        u32::from(self.cluster) << SECTOR_BITS
+    }
+
+    /// Offsets in bytes of the tables.
+    pub(crate) fn table_offsets(&self) -> [u64; 2] {
+        let first = u32::from(self.kind.reserved());
+        [Some(first), first.checked_add(self.table)].map(inside)
     }
 
     /// Offset in bytes of the root directory of FAT12 and FAT16.
     pub(crate) fn root_offset(&self) -> u64 {
-        self.table_offset(TABLES)
+        inside(self.data.checked_sub(self.kind.root_sectors()))
     }
 
-    /// Offset in bytes of a cluster.
+    /// Offset in bytes of a cluster that the table has.
     pub(crate) fn cluster_offset(&self, cluster: u32) -> u64 {
-        let index = u64::from(cluster.saturating_sub(FIRST_CLUSTER));
-        let root = self.kind.root_sectors().saturating_mul(SECTOR);
-        self.root_offset()
-            .saturating_add(root)
-            .saturating_add(index.saturating_mul(self.cluster_bytes()))
+        let index = cluster.checked_sub(FIRST_CLUSTER);
+        let sectors = index.and_then(|index| index.checked_mul(self.cluster.into()));
+        inside(sectors.and_then(|sectors| self.data.checked_add(sectors)))
+    }
+}
+
+/// Offset in bytes of a sector.
+#[expect(
+    clippy::expect_used,
+    reason = "divide() found room for tables, root directory and clusters within `total` sectors, a u32"
+)]
+fn inside(sector: Option<u32>) -> u64 {
+    offset(sector.expect("a sector of the volume"))
+}
+
+/// Offset in bytes of a sector.
+pub(crate) fn offset(sector: u32) -> u64 {
+    u64::from(sector) << SECTOR_BITS
+}
+
+fn refusal(kind: FatType, size_mib: u64, reason: &'static str) -> Error {
+    Error::Geometry {
+        bits: kind.bits(),
+        size_mib,
+        reason,
     }
 }
 
@@ -193,10 +220,11 @@ mod tests {
                 let (fewest, most) = g.kind.clusters();
                 assert!((fewest..=most).contains(&g.clusters), "{g:?}");
                 assert!(
-                    (g.clusters + 2) * g.kind.bits() <= g.table * SECTOR * 8,
+                    u64::from(g.clusters + 2) * g.kind.bits() <= u64::from(g.table) * 512 * 8,
                     "{g:?}"
                 );
-                let last = FIRST_CLUSTER + u32::try_from(g.clusters).unwrap();
+                assert_eq!(u64::from(g.total) << 9, size_mib << 20);
+                let last = FIRST_CLUSTER + g.clusters;
                 assert!(g.cluster_offset(last) <= size_mib << 20, "{g:?}");
             }
         }

@@ -25,7 +25,6 @@
 //! | file of 4 GiB or more                              | refused                                       |
 
 mod boot;
-mod bytes;
 mod error;
 mod geometry;
 mod layout;

@@ -6,29 +6,43 @@ use tree::{Kind, Tree};
 
 use crate::error::Error;
 
-/// Longest file: its length field has 32 bits.
-const MAX_LEN: u64 = 0xffff_ffff;
+/// An entry of a tree that FAT can hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) path: &'a str,
+    /// The file; nothing for a directory.
+    pub(crate) file: Option<File<'a>>,
+}
 
-/// Refuses the first entry in byte order that FAT cannot hold.
-pub(crate) fn check(tree: &Tree) -> Result<(), Error> {
+/// A file whose length fits the 32 bits that a record has for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct File<'a> {
+    pub(crate) kind: &'a Kind,
+    pub(crate) len: u32,
+}
+
+/// All entries in byte order; refuses the first that FAT cannot hold.
+pub(crate) fn check(tree: &Tree) -> Result<Vec<Entry<'_>>, Error> {
     let mut folded: BTreeMap<String, &[u8]> = BTreeMap::new();
-    for (path, _) in tree.entries().iter().filter(|(path, _)| !path.is_empty()) {
+    let mut out = Vec::with_capacity(tree.entries().len());
+    for path in tree.entries().keys() {
         let refuse = |reason: &str| Error::Unrepresentable {
             path: tree::display(path),
             reason: reason.to_owned(),
         };
-        match tree.inode(path).map(|entry| &entry.kind) {
-            Some(Kind::Dir) => {}
-            Some(kind) if kind.file_len().is_some_and(|len| len > MAX_LEN) => {
-                return Err(refuse("a file of 4 GiB or more"))
-            }
-            Some(Kind::File(_) | Kind::Sparse(_)) => {}
-            Some(kind) => return Err(refuse(&format!("a {}", kind.word()))),
-            None => return Err(refuse("a hard link to nothing")),
-        }
+        let inode = tree.inode(path);
+        let kind = &inode.ok_or_else(|| refuse("a hard link to nothing"))?.kind;
+        let file = match kind.file_len() {
+            Some(len) => Some(File {
+                kind,
+                len: u32::try_from(len).map_err(|_| refuse("a file of 4 GiB or more"))?,
+            }),
+            None if *kind == Kind::Dir => None,
+            None => return Err(refuse(&format!("a {}", kind.word()))),
+        };
         let text = std::str::from_utf8(path).map_err(|_| refuse("its name is not UTF-8"))?;
-        let name = text.rsplit('/').next().unwrap_or(text);
-        if let Some(reason) = fault(name) {
+        out.push(Entry { path: text, file });
+        if let Some(reason) = fault(split(text).1) {
             return Err(refuse(reason));
         }
         let key: String = text.chars().map(capital).collect();
@@ -39,7 +53,13 @@ pub(crate) fn check(tree: &Tree) -> Result<(), Error> {
             });
         }
     }
-    Ok(())
+    Ok(out)
+}
+
+/// The directory that a path lies in, and its name there.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    // Without a slash it lies in the root, whose path is empty.
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// The capital letter of `c` by which readers compare names: one for one, as Windows (with a table of 65536 UTF-16 units) and mtools

@@ -2,99 +2,99 @@
 
 use std::collections::BTreeMap;
 
-use tree::{Kind, Source, Tree};
+use tree::{Source, Tree};
 
 use crate::error::Error;
-use crate::geometry::{Geometry, FIRST_CLUSTER, ROOT_RECORDS};
+use crate::geometry::{Geometry, ROOT_RECORDS};
+use crate::names::{self, File};
 use crate::params::{FatType, Params};
 use crate::records::{self, Facts, ARCHIVE, DIRECTORY, LABEL, RECORD};
-use crate::short::{self, Names};
+use crate::short::{self, Names, Short};
 use crate::table::Table;
 use crate::time::Moment;
 
 /// An entry of a directory.
 #[derive(Clone, Debug)]
 struct Child<'a> {
-    path: &'a [u8],
+    path: &'a str,
     name: &'a str,
     names: Names,
     /// The file; nothing for a directory.
-    file: Option<&'a Kind>,
-}
-
-impl Child<'_> {
-    /// The file's length; nothing for a directory.
-    fn len(&self) -> Option<u64> {
-        self.file.and_then(Kind::file_len)
-    }
+    file: Option<File<'a>>,
 }
 
 /// The directories of a tree with their entries, in byte order of their paths.
 #[derive(Debug)]
-pub(crate) struct Listing<'a>(BTreeMap<&'a [u8], Vec<Child<'a>>>);
+struct Listing<'a> {
+    label: Option<Short>,
+    dirs: BTreeMap<&'a str, Vec<Child<'a>>>,
+}
 
 impl<'a> Listing<'a> {
-    /// Lists `tree`, which [`crate::names::check`] has seen.
-    pub(crate) fn of(tree: &'a Tree) -> Self {
-        let mut dirs: BTreeMap<&[u8], Vec<Child>> = BTreeMap::new();
-        for path in tree.entries().keys() {
-            let kind = tree.inode(path).map(|entry| &entry.kind);
-            let file = match kind.filter(|kind| kind.file_len().is_some()) {
-                Some(file) => Some(file),
-                None => {
-                    dirs.entry(path).or_default();
-                    None
-                }
-            };
-            let text = std::str::from_utf8(path).unwrap_or_default();
-            let (dir, name) = text.rsplit_once('/').unwrap_or(("", text));
-            if !name.is_empty() {
-                let names = Names {
-                    short: [0; 11],
-                    long: false,
-                };
-                dirs.entry(dir.as_bytes()).or_default().push(Child {
-                    path,
-                    name,
-                    names,
-                    file,
-                });
+    fn of(tree: &'a Tree, label: Option<Short>) -> Result<Self, Error> {
+        let mut entries: BTreeMap<&str, Vec<names::Entry>> = BTreeMap::new();
+        for entry in names::check(tree)? {
+            if entry.file.is_none() {
+                entries.entry(entry.path).or_default();
+            }
+            if !entry.path.is_empty() {
+                let (dir, _) = names::split(entry.path);
+                entries.entry(dir).or_default().push(entry);
             }
         }
-        for children in dirs.values_mut() {
-            let names: Vec<&str> = children.iter().map(|child| child.name).collect();
-            for (child, names) in children.iter_mut().zip(short::assign(&names)) {
-                child.names = names;
-            }
-        }
-        Self(dirs)
+        let dirs = entries.into_iter();
+        let dirs = dirs.map(|(path, entries)| Ok((path, children(path, entries)?)));
+        let dirs = dirs.collect::<Result<_, Error>>()?;
+        Ok(Self { label, dirs })
     }
 
-    /// Records of the directory `path`: its label, or `.` and `..`, and its entries.
-    fn records(path: &[u8], children: &[Child], label: bool) -> u64 {
-        let own = if path.is_empty() { u64::from(label) } else { 2 };
-        let entries = children.iter();
-        let entries = entries.map(|c| records::count(c.name, c.names.long));
-        entries.fold(own, u64::saturating_add)
+    /// Records of a directory: its label, or `.` and `..`, and its entries. All directories but the root of FAT12 and FAT16
+    /// have at most [`records::MOST`].
+    fn records(&self, path: &str, children: &[Child]) -> Result<u32, Error> {
+        let own = match path {
+            "" => self.label.iter().count(),
+            _ => 2,
+        };
+        let long = children.iter();
+        let long = long.map(|child| records::long_records(child.name, &child.names));
+        let wants: usize = [own, children.len()].into_iter().chain(long).sum();
+        let fits = u32::try_from(wants).ok();
+        fits.filter(|records| *records <= records::MOST)
+            .ok_or_else(|| directory_full(path, wants))
+    }
+
+    /// Clusters that a directory takes; nothing for the root of FAT12 and FAT16, which has its own place.
+    fn dir_clusters(
+        &self,
+        geometry: &Geometry,
+        path: &str,
+        children: &[Child],
+    ) -> Result<Option<u32>, Error> {
+        let records = self.records(path, children)?;
+        if path.is_empty() && geometry.kind != FatType::Fat32 {
+            return match records > ROOT_RECORDS.into() {
+                true => Err(Error::RootFull {
+                    wants: records,
+                    has: ROOT_RECORDS,
+                }),
+                false => Ok(None),
+            };
+        }
+        let in_cluster = geometry.cluster_bytes() / RECORD;
+        // A directory without entries still has a cluster: FAT32's root.
+        Ok(Some(records.max(1).div_ceil(in_cluster)))
     }
 
     /// Clusters that all directories and files take.
-    fn clusters(&self, geometry: &Geometry, label: bool) -> Result<u64, Error> {
+    fn clusters(&self, geometry: &Geometry) -> Result<u64, Error> {
         let mut clusters = 0u64;
-        for (path, children) in &self.0 {
-            let records = Self::records(path, children, label);
-            if path.is_empty() && geometry.kind != FatType::Fat32 {
-                if records > ROOT_RECORDS {
-                    return Err(Error::RootFull {
-                        wants: records,
-                        has: ROOT_RECORDS,
-                    });
-                }
-            } else {
-                clusters = clusters.saturating_add(dir_clusters(geometry, records));
-            }
-            for len in children.iter().filter_map(Child::len) {
-                clusters = clusters.saturating_add(file_clusters(geometry, len));
+        for (path, children) in &self.dirs {
+            let own = self.dir_clusters(geometry, path, children)?;
+            let files = children.iter().filter_map(|child| child.file);
+            let files = files.map(|file| file_clusters(geometry, file.len));
+            for more in own.into_iter().chain(files) {
+                let sum = clusters.checked_add(more.into());
+                clusters = sum.ok_or(plan::Error::TooLong)?;
             }
         }
         Ok(clusters)
@@ -102,44 +102,64 @@ impl<'a> Listing<'a> {
 
     /// Refuses a volume that cannot hold all this, and says which one could.
     fn check(&self, geometry: &Geometry, params: &Params) -> Result<(), Error> {
-        let label = !params.label.is_empty();
-        let mut wanted = self.clusters(geometry, label)?;
-        let lacking = wanted.saturating_sub(geometry.clusters);
+        let mut wanted = self.clusters(geometry)?;
+        let Some(lacking) = wanted.checked_sub(geometry.clusters.into()) else {
+            return Ok(());
+        };
         if lacking == 0 {
             return Ok(());
         }
-        let bytes = lacking.saturating_mul(geometry.cluster_bytes());
-        let mut needs_mib = params.size_mib.saturating_add(bytes >> 20);
+        let lacking = lacking.checked_mul(geometry.cluster_bytes().into());
+        let lacking = lacking.ok_or(plan::Error::TooLong)?;
+        let from = params.size_mib.checked_add(lacking >> 20);
+        let from = from.ok_or(plan::Error::TooLong)?;
         let mut cluster = geometry.cluster;
         // The tables grow with the volume, by less than 1 % of it: a few steps are enough.
-        for _ in 0..(needs_mib / 64).saturating_add(64) {
-            needs_mib = needs_mib.saturating_add(1);
+        for (needs_mib, _) in (from..).skip(1).zip(0..=(from / 64).max(64)) {
             let Ok(larger) = Geometry::of(needs_mib, params.fat_type) else {
                 continue;
             };
             if larger.cluster != cluster {
                 cluster = larger.cluster;
-                wanted = self.clusters(&larger, label)?;
+                wanted = self.clusters(&larger)?;
             }
-            if wanted <= larger.clusters {
-                break;
+            if wanted <= larger.clusters.into() {
+                return Err(Error::DoesNotFit {
+                    needs_mib,
+                    has_mib: params.size_mib,
+                    lacking,
+                });
             }
         }
-        Err(Error::DoesNotFit {
-            needs_mib,
-            has_mib: params.size_mib,
-            lacking: bytes,
+        Err(Error::TooLarge {
+            bits: geometry.kind.bits(),
+            mib: from,
         })
     }
 }
 
-fn dir_clusters(geometry: &Geometry, records: u64) -> u64 {
-    // A directory without entries still has a cluster: FAT32's root.
-    let bytes = records.saturating_mul(RECORD).max(1);
-    bytes.div_ceil(geometry.cluster_bytes())
+fn children<'a>(dir: &str, entries: Vec<names::Entry<'a>>) -> Result<Vec<Child<'a>>, Error> {
+    let names: Vec<&str> = entries.iter().map(|e| names::split(e.path).1).collect();
+    let assigned = short::assign(&names).ok_or_else(|| directory_full(dir, names.len()))?;
+    let all = entries.into_iter().zip(names).zip(assigned);
+    let child = |((entry, name), names): ((names::Entry<'a>, _), _)| Child {
+        path: entry.path,
+        name,
+        names,
+        file: entry.file,
+    };
+    Ok(all.map(child).collect())
 }
 
-fn file_clusters(geometry: &Geometry, len: u64) -> u64 {
+fn directory_full(path: &str, wants: usize) -> Error {
+    Error::DirectoryFull {
+        path: tree::display(path.as_bytes()),
+        wants,
+        has: records::MOST,
+    }
+}
+
+fn file_clusters(geometry: &Geometry, len: u32) -> u32 {
     len.div_ceil(geometry.cluster_bytes())
 }
 
@@ -149,7 +169,7 @@ pub(crate) struct Volume {
     pub(crate) geometry: Geometry,
     pub(crate) table: Vec<u8>,
     /// Free clusters, and the first of them.
-    pub(crate) info: (u32, u32),
+    pub(crate) free: (u32, u32),
     /// Offset in bytes and content.
     pub(crate) dirs: Vec<(u64, Vec<u8>)>,
     /// Offset in bytes and content.
@@ -160,59 +180,65 @@ pub(crate) struct Volume {
 pub(crate) fn place(
     tree: &Tree,
     params: &Params,
-    label: Option<[u8; 11]>,
+    label: Option<Short>,
     time: Moment,
 ) -> Result<Volume, Error> {
+    let listing = Listing::of(tree, label)?;
     let geometry = Geometry::of(params.size_mib, params.fat_type)?;
-    let listing = Listing::of(tree);
     listing.check(&geometry, params)?;
-    let mut table = Table::new(geometry.kind);
-    let mut places: BTreeMap<&[u8], u32> = BTreeMap::new();
-    let mut take = |path, clusters: u64| {
-        let first = if clusters == 0 { 0 } else { table.next() };
-        // The check above keeps the count within the table.
-        table.chain(u32::try_from(clusters).unwrap_or(u32::MAX));
-        places.insert(path, first);
-        first
-    };
-    for (path, children) in &listing.0 {
-        if path.is_empty() && geometry.kind != FatType::Fat32 {
-            continue;
+    let mut table = Table::new(&geometry)?;
+    let mut places = Places::default();
+    for (path, children) in &listing.dirs {
+        if let Some(clusters) = listing.dir_clusters(&geometry, path, children)? {
+            places.add(path, table.chain(clusters)?);
         }
-        let records = Listing::records(path, children, label.is_some());
-        take(path, dir_clusters(&geometry, records));
     }
     let mut files = Vec::new();
-    for child in listing.0.values().flatten() {
-        if let (Some(file), Some(len)) = (child.file, child.len()) {
-            let first = take(child.path, file_clusters(&geometry, len));
+    for child in listing.dirs.values().flatten() {
+        let Some(file) = child.file else { continue };
+        let first = table.chain(file_clusters(&geometry, file.len))?;
+        places.add(child.path, first);
+        if let Some(first) = first {
             // FAT has no holes: between the pieces lie zeros.
             let start = geometry.cluster_offset(first);
-            let pieces = file.pieces().filter(|_| first != 0);
-            files.extend(pieces.map(|(at, source)| (start.saturating_add(at), source)));
+            for (at, source) in file.kind.pieces() {
+                let at = start.checked_add(at).ok_or(plan::Error::TooLong)?;
+                files.push((at, source));
+            }
         }
     }
-    let next = table.next();
-    let used = u64::from(next.saturating_sub(FIRST_CLUSTER));
-    let free = geometry.clusters.saturating_sub(used);
-    let info = (u32::try_from(free).unwrap_or(u32::MAX), next);
-    let dirs = directories(&listing, &geometry, &places, label, time);
-    let table = table.finish();
     Ok(Volume {
         geometry,
-        table,
-        info,
-        dirs,
+        free: table.free(),
+        dirs: directories(&listing, &geometry, &places, time),
+        table: table.finish(),
         files,
     })
+}
+
+/// The first cluster of each entry that has one.
+#[derive(Debug, Default)]
+struct Places<'a>(BTreeMap<&'a str, u32>);
+
+impl<'a> Places<'a> {
+    fn add(&mut self, path: &'a str, first: Option<u32>) {
+        self.0.extend(first.map(|first| (path, first)));
+    }
+
+    /// As records say it: 0 for what has none, an empty file or the root of FAT12 and FAT16.
+    fn cluster(&self, path: &str) -> u32 {
+        match self.0.get(path) {
+            Some(first) => *first,
+            None => 0,
+        }
+    }
 }
 
 /// The content of every directory and where it goes.
 fn directories(
     listing: &Listing,
     geometry: &Geometry,
-    places: &BTreeMap<&[u8], u32>,
-    label: Option<[u8; 11]>,
+    places: &Places,
     time: Moment,
 ) -> Vec<(u64, Vec<u8>)> {
     let facts = |attributes, cluster, len| Facts {
@@ -221,37 +247,30 @@ fn directories(
         len,
         time,
     };
-    let place = |path: &[u8]| places.get(path).copied().unwrap_or(0);
-    let mut out = Vec::with_capacity(listing.0.len());
-    for (path, children) in &listing.0 {
+    let mut out = Vec::with_capacity(listing.dirs.len());
+    for (path, children) in &listing.dirs {
+        let own = places.cluster(path);
         let mut bytes = Vec::new();
         if !path.is_empty() {
-            let end = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
             // The root is cluster 0 here even in FAT32.
-            let above = match path.get(..end) {
-                Some(parent) if !parent.is_empty() => place(parent),
-                _ => 0,
+            let above = match names::split(path) {
+                ("", _) => 0,
+                (parent, _) => places.cluster(parent),
             };
-            let dots = [(b".          ", place(path)), (b"..         ", above)];
-            for (name, cluster) in dots {
-                let record = records::short(name, facts(DIRECTORY, cluster, 0));
-                bytes.extend_from_slice(record.bytes());
-            }
-        } else if let Some(label) = label {
-            bytes.extend_from_slice(records::short(&label, facts(LABEL, 0, 0)).bytes());
+            records::short(&mut bytes, b".          ", facts(DIRECTORY, own, 0));
+            records::short(&mut bytes, b"..         ", facts(DIRECTORY, above, 0));
+        } else if let Some(label) = &listing.label {
+            records::short(&mut bytes, label, facts(LABEL, 0, 0));
         }
         for child in children {
-            let facts = match child.len() {
-                // Files of 4 GiB and more were refused.
-                Some(len) => {
-                    let len = u32::try_from(len).unwrap_or(u32::MAX);
-                    facts(ARCHIVE, place(child.path), len)
-                }
-                None => facts(DIRECTORY, place(child.path), 0),
+            let cluster = places.cluster(child.path);
+            let facts = match child.file {
+                Some(file) => facts(ARCHIVE, cluster, file.len),
+                None => facts(DIRECTORY, cluster, 0),
             };
             records::entry(&mut bytes, child.name, &child.names, facts);
         }
-        let offset = match place(path) {
+        let offset = match own {
             0 => geometry.root_offset(),
             cluster => geometry.cluster_offset(cluster),
         };

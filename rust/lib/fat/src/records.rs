@@ -1,23 +1,15 @@
 //! Directory records (sections 6 and 7 of the specification), 32 bytes each.
-//!
-//! | offset | size | short record           | offset | size | long-name record       |
-//! |-------:|-----:|------------------------|-------:|-----:|------------------------|
-//! |      0 |   11 | name                   |      0 |    1 | number, last one + 64  |
-//! |     11 |    1 | attributes             |      1 |   10 | characters 1 to 5      |
-//! |     14 |    4 | time and date of birth |     11 |    1 | attributes: 15         |
-//! |     18 |    2 | date of last reading   |     13 |    1 | sum of the short name  |
-//! |     20 |    2 | high half of cluster   |     14 |   12 | characters 6 to 11     |
-//! |     22 |    4 | time and date          |     28 |    4 | characters 12 and 13   |
-//! |     26 |    2 | low half of cluster    |        |      |                        |
-//! |     28 |    4 | length                 |        |      |                        |
 
-use crate::bytes::{high16, low16, Block};
+use zerocopy::byteorder::little_endian::{U16, U32};
+use zerocopy::{Immutable, IntoBytes};
+
 use crate::short::{checksum, Names, Short};
 use crate::time::Moment;
 
 /// Bytes of a record.
-pub(crate) const RECORD: u64 = 32;
-const RECORD_LEN: usize = 32;
+pub(crate) const RECORD: u32 = 32;
+/// Most records of a directory (section 6).
+pub(crate) const MOST: u32 = 1 << 16;
 /// UTF-16 units in a long-name record.
 const UNITS: usize = 13;
 /// Volume label.
@@ -26,6 +18,46 @@ pub(crate) const LABEL: u8 = 0x08;
 pub(crate) const DIRECTORY: u8 = 0x10;
 /// File that no backup has seen.
 pub(crate) const ARCHIVE: u8 = 0x20;
+/// What marks a long-name record, and the one of them that comes first.
+const LONG: u8 = 0x0f;
+const FIRST: u8 = 0x40;
+
+/// A short record.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct ShortRecord {
+    name: Short,
+    attributes: u8,
+    reserved: u8,
+    /// Hundredths of a second of birth.
+    birth_fine: u8,
+    birth_time: U16,
+    birth_date: U16,
+    read_date: U16,
+    cluster_high: U16,
+    time: U16,
+    date: U16,
+    cluster_low: U16,
+    len: U32,
+}
+
+/// A part of a long name.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct LongRecord {
+    /// From 1 on; the last part, which comes first, plus 64.
+    number: u8,
+    name_1: [U16; 5],
+    attributes: u8,
+    kind: u8,
+    /// [`checksum`] of the short name.
+    sum: u8,
+    name_2: [U16; 6],
+    cluster: U16,
+    name_3: [U16; 2],
+}
+
+const _: () = assert!(size_of::<ShortRecord>() == 32 && size_of::<LongRecord>() == 32);
 
 /// What a short record says besides the name.
 #[derive(Clone, Copy, Debug)]
@@ -36,57 +68,67 @@ pub(crate) struct Facts {
     pub(crate) time: Moment,
 }
 
-/// How many records `name` takes.
-pub(crate) fn count(name: &str, long: bool) -> u64 {
-    let units = name.encode_utf16().count();
-    let long = if long { units.div_ceil(UNITS) } else { 0 };
-    u64::try_from(long).unwrap_or(u64::MAX).saturating_add(1)
+/// How many long-name records `name` takes.
+pub(crate) fn long_records(name: &str, names: &Names) -> usize {
+    match names.long {
+        true => name.encode_utf16().count().div_ceil(UNITS),
+        false => 0,
+    }
 }
 
-/// The short record.
-pub(crate) fn short(name: &Short, facts: Facts) -> Block {
-    let mut b = Block::new(RECORD_LEN);
-    let (time, date) = (facts.time.time.to_le_bytes(), facts.time.date.to_le_bytes());
-    b.put(0, name);
-    b.put(11, &[facts.attributes]);
-    b.put(14, &time);
-    b.put(16, &date);
-    b.put(18, &date);
-    b.put(20, &high16(facts.cluster));
-    b.put(22, &time);
-    b.put(24, &date);
-    b.put(26, &low16(facts.cluster));
-    b.put(28, &facts.len.to_le_bytes());
-    b
+/// Adds the short record.
+pub(crate) fn short(out: &mut Vec<u8>, name: &Short, facts: Facts) {
+    let [a, b, c, d] = facts.cluster.to_le_bytes();
+    let (time, date) = (facts.time.time.into(), facts.time.date.into());
+    let record = ShortRecord {
+        name: *name,
+        attributes: facts.attributes,
+        reserved: 0,
+        birth_fine: 0,
+        birth_time: time,
+        birth_date: date,
+        read_date: date,
+        cluster_high: U16::from_bytes([c, d]),
+        time,
+        date,
+        cluster_low: U16::from_bytes([a, b]),
+        len: facts.len.into(),
+    };
+    out.extend_from_slice(record.as_bytes());
 }
 
-/// All records of an entry: its long name from the end, if it needs one, then the short record.
+/// Adds all records of an entry: its long name from the end, if it needs one, then the short record.
 pub(crate) fn entry(out: &mut Vec<u8>, name: &str, names: &Names, facts: Facts) {
     if names.long {
-        let mut units: Vec<u16> = name.encode_utf16().collect();
-        let parts = units.len().div_ceil(UNITS);
-        // A name that does not fill its last record ends in a zero; the rest is all ones.
-        if units.len() % UNITS != 0 {
-            units.push(0);
-        }
-        units.resize(parts.saturating_mul(UNITS), 0xffff);
+        let units: Vec<u16> = name.encode_utf16().collect();
         let sum = checksum(&names.short);
-        let numbered = (1u8..).zip(units.chunks(UNITS)).collect::<Vec<_>>();
-        for (position, (number, part)) in numbered.iter().rev().enumerate() {
-            let last = if position == 0 { 0x40 } else { 0 };
-            out.extend_from_slice(long(number | last, sum, part).bytes());
+        let parts: Vec<(&[u16], u8)> = units.chunks(UNITS).zip(1..).collect();
+        let mut first = FIRST;
+        for (part, number) in parts.into_iter().rev() {
+            out.extend_from_slice(long(number | first, sum, part).as_bytes());
+            first = 0;
         }
     }
-    out.extend_from_slice(short(&names.short, facts).bytes());
+    short(out, &names.short, facts);
 }
 
-fn long(number: u8, sum: u8, units: &[u16]) -> Block {
-    let mut b = Block::new(RECORD_LEN);
-    b.put(0, &[number]);
-    b.put(11, &[0x0f, 0, sum]);
-    let places = [1usize, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
-    for (place, unit) in places.into_iter().zip(units) {
-        b.put(place, &unit.to_le_bytes());
+fn long(number: u8, sum: u8, part: &[u16]) -> LongRecord {
+    const NONE: U16 = U16::new(0xffff);
+    let mut record = LongRecord {
+        number,
+        name_1: [NONE; 5],
+        attributes: LONG,
+        kind: 0,
+        sum,
+        name_2: [NONE; 6],
+        cluster: U16::ZERO,
+        name_3: [NONE; 2],
+    };
+    let places = record.name_1.iter_mut().chain(&mut record.name_2);
+    // A name that does not fill its last record ends in a zero; the rest is all ones.
+    let units = part.iter().copied().chain([0]);
+    for (place, unit) in places.chain(&mut record.name_3).zip(units) {
+        *place = unit.into();
     }
-    b
+    record
 }

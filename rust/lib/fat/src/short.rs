@@ -1,6 +1,7 @@
 //! Short names (section 7.3 of the specification): eight capital letters, a dot and three more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// A short name as its record holds it, padded with spaces.
 pub(crate) type Short = [u8; 11];
@@ -39,13 +40,13 @@ fn basis(name: &str) -> (Short, bool) {
     (short, lost)
 }
 
-/// `basis` with its stem cut so that `~number` fits behind it.
-fn tailed(basis: Short, number: u32) -> Short {
+/// `basis` with `~number` behind at most `stem` of its letters.
+fn tailed(basis: Short, stem: usize, number: u32) -> Short {
     let tail = format!("~{number}");
     let mut short = basis;
-    let stem = basis.iter().take(8).take_while(|b| **b != b' ').count();
-    let at = stem.min(8usize.saturating_sub(tail.len()));
-    for (to, from) in short.iter_mut().take(8).skip(at).zip(tail.bytes()) {
+    let used = basis.iter().take(8).take_while(|b| **b != b' ').count();
+    let places = short.iter_mut().take(8).skip(used.min(stem));
+    for (to, from) in places.zip(tail.bytes()) {
         *to = from;
     }
     short
@@ -60,8 +61,8 @@ pub(crate) struct Names {
 }
 
 /// Short names for the entries of one directory, in their order. Names that fit keep their place; the others get the
-/// first number that is free, in order.
-pub(crate) fn assign(names: &[&str]) -> Vec<Names> {
+/// first number that is free, in order. Nothing if more names are alike than there are numbers: a million, more than a directory holds.
+pub(crate) fn assign(names: &[&str]) -> Option<Vec<Names>> {
     let bases: Vec<(Short, bool)> = names.iter().map(|name| basis(name)).collect();
     let fitting = bases.iter().filter(|(_, lost)| !lost);
     let mut taken: BTreeSet<Short> = fitting.map(|(short, _)| *short).collect();
@@ -73,34 +74,37 @@ pub(crate) fn assign(names: &[&str]) -> Vec<Names> {
             out.push(Names { short: basis, long });
             continue;
         }
-        let short = numbers.free(basis, &mut taken);
+        let short = numbers.free(basis, &mut taken)?;
         out.push(Names { short, long: true });
     }
-    out
+    Some(out)
 }
 
-/// Up to which number names are taken, for every form they take: the same for all bases that are cut to one stem, so that a
+/// The numbers by how many digits they have, and how many letters of the stem they leave.
+const FORMS: [(usize, Range<u32>); 6] = [
+    (6, 1..10),
+    (5, 10..100),
+    (4, 100..1000),
+    (3, 1000..10_000),
+    (2, 10_000..100_000),
+    (1, 100_000..1_000_000),
+];
+
+/// Which numbers names may still have, for every form they take: the same for all bases that are cut to one stem, so that a
 /// directory of names that begin alike costs no more than any other.
 #[derive(Default)]
-struct Numbers(BTreeMap<Short, u32>);
+struct Numbers(BTreeMap<Short, Range<u32>>);
 
 impl Numbers {
     /// The name of `basis` with the first number that is free, which is taken then.
-    fn free(&mut self, basis: Short, taken: &mut BTreeSet<Short>) -> Short {
-        let mut short = basis;
-        for first in [1, 10, 100, 1000, 10_000, 100_000] {
+    fn free(&mut self, basis: Short, taken: &mut BTreeSet<Short>) -> Option<Short> {
+        FORMS.into_iter().find_map(|(stem, numbers)| {
             // The form of a number of so many digits is known by its smallest.
-            let next = self.0.entry(tailed(basis, first)).or_insert(first);
-            while *next / 10 < first {
-                short = tailed(basis, *next);
-                *next = next.saturating_add(1);
-                if taken.insert(short) {
-                    return short;
-                }
-            }
-        }
-        // Not reached: a directory has fewer than 2^16 files.
-        short
+            let form = tailed(basis, stem, numbers.start);
+            let left = self.0.entry(form).or_insert(numbers);
+            left.map(|number| tailed(basis, stem, number))
+                .find(|short| taken.insert(*short))
+        })
     }
 }
 
@@ -128,6 +132,7 @@ mod tests {
             "x+y",
         ];
         let got: Vec<(String, bool)> = assign(&names)
+            .unwrap()
             .iter()
             .map(|n| (String::from_utf8(n.short.to_vec()).unwrap(), n.long))
             .collect();
@@ -155,7 +160,10 @@ mod tests {
         let free = |basis: Short, lost: bool| match lost {
             false => basis,
             true => (1..)
-                .map(|number| tailed(basis, number))
+                .map(|number: u32| {
+                    let digits = number.to_string().len();
+                    tailed(basis, 7_usize.checked_sub(digits).unwrap(), number)
+                })
                 .find(|short| taken.insert(*short))
                 .unwrap(),
         };
@@ -172,7 +180,7 @@ mod tests {
         fn the_first_free_number(names in proptest::collection::vec("[a-b~1]{1,9}( [a-b]?)?(\\.[ab]{0,1})?", 0..400)) {
             let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
             let names: Vec<&str> = names.into_iter().collect();
-            let got: Vec<Short> = assign(&names).iter().map(|names| names.short).collect();
+            let got: Vec<Short> = assign(&names).unwrap().iter().map(|names| names.short).collect();
             proptest::prop_assert_eq!(got, naive(&names));
         }
     }
@@ -182,7 +190,11 @@ mod tests {
     fn many_bases_of_one_stem() {
         let names: Vec<String> = (0..60_000).map(|i| format!("aaa{i:05} x")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let all: BTreeSet<Short> = assign(&names).iter().map(|names| names.short).collect();
+        let all: BTreeSet<Short> = assign(&names)
+            .unwrap()
+            .iter()
+            .map(|names| names.short)
+            .collect();
         assert_eq!(all.len(), names.len());
     }
 
@@ -192,7 +204,7 @@ mod tests {
             .map(|i| format!("same-beginning-{i:04}.txt"))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let got = assign(&names);
+        let got = assign(&names).unwrap();
         let all: BTreeSet<Short> = got.iter().map(|n| n.short).collect();
         assert_eq!(all.len(), 1500);
         assert_eq!(&got[1499].short, b"SAM~1500TXT");

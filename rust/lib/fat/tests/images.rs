@@ -397,6 +397,39 @@ fn the_root_directory_has_its_limits() {
 }
 
 #[test]
+fn other_directories_have_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files::new();
+    files.insert("D".into(), None);
+    // With `.` and `..` as many records as the specification allows.
+    for i in 0..65_534 {
+        files.insert(format!("D/F{i}"), Some(Vec::new()));
+    }
+    let wide = params(40, Some(FatType::Fat32));
+    check(&image(dir.path(), &files, &wide).unwrap());
+    files.insert("D/ONE".into(), None);
+    let error = image(dir.path(), &files, &wide).unwrap_err().to_string();
+    let want = "the directory '/D' wants 65537 records of 32 bytes, FAT has at most 65536";
+    assert!(error.starts_with(want), "{error}");
+}
+
+#[test]
+fn no_volume_is_large_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, len, offset) = (0, 1, 0);
+    let pieces = vec![archive::Piece { at, len, offset }];
+    let len = 1 << 30;
+    let kind = archive::Kind::Sparse { len, pieces };
+    let holed = (archive::Entry::new("holed", kind, 0o644), vec![9]);
+    let (tree, _) = open(dir.path(), &[holed]);
+    let error = planned(&tree, &params(1, Some(FatType::Fat12))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the tree does not fit: it needs more than 1024 MiB, and no FAT12 file system of that size has room for it"
+    );
+}
+
+#[test]
 fn what_fat_cannot_hold() {
     let dir = tempfile::tempdir().unwrap();
     let add =
