@@ -18,16 +18,21 @@ const OTHER: u16 = 0x20;
 /// The number of an entry that is about nobody by name.
 const NOBODY: u32 = u32::MAX;
 
-/// A list: (tag, number) and permissions, sorted.
+/// A list, never without entries for user, group and other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Acl(Vec<(u16, u32, u16)>);
+pub(crate) struct Acl {
+    /// (tag, number) and permissions, sorted.
+    entries: Vec<(u16, u32, u16)>,
+    /// The nine bits of the mode of a file that has this list.
+    mode: u16,
+}
 
 impl Acl {
     /// Reads the text, or says what is wrong with it.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let mut entries = Vec::new();
         for line in text.split(|b| matches!(b, b',' | b'\n')) {
-            let line = line.split(|b| *b == b'#').next().unwrap_or_default();
+            let line = line.split(|b| *b == b'#').next().unwrap_or(line);
             let line = line.trim_ascii();
             if !line.is_empty() {
                 entries.push(entry(line)?);
@@ -38,45 +43,35 @@ impl Acl {
         if entries.iter().zip(entries.iter().skip(1)).any(same) {
             return Err("has an entry twice");
         }
-        let acl = Self(entries);
-        let wanted = [USER_OBJ, GROUP_OBJ, OTHER];
-        if wanted.iter().any(|tag| acl.of(*tag).is_none()) {
+        let of = |wanted| entries.iter().find(|(tag, ..)| *tag == wanted);
+        let (Some((.., user)), Some((.., group)), Some((.., other))) =
+            (of(USER_OBJ), of(GROUP_OBJ), of(OTHER))
+        else {
             return Err("lacks an entry for user, group or other");
-        }
-        if acl.has_names() && acl.of(MASK).is_none() {
+        };
+        let mask = of(MASK).map(|(.., mask)| mask);
+        if mask.is_none() && (of(USER).is_some() || of(GROUP).is_some()) {
             return Err("has entries for names but no mask");
         }
-        Ok(acl)
-    }
-
-    fn of(&self, wanted: u16) -> Option<u16> {
-        let mut entries = self.0.iter();
-        entries.find_map(|(tag, _, permissions)| (*tag == wanted).then_some(*permissions))
-    }
-
-    fn has_names(&self) -> bool {
-        self.0
-            .iter()
-            .any(|(tag, _, _)| matches!(*tag, USER | GROUP))
+        let mode = (user << 6) | (mask.unwrap_or(group) << 3) | other;
+        Ok(Self { entries, mode })
     }
 
     /// Whether it says no more than a mode does.
     pub(crate) fn is_mode(&self) -> bool {
-        !self.has_names() && self.of(MASK).is_none()
+        let mut entries = self.entries.iter();
+        entries.all(|(tag, ..)| matches!(*tag, USER_OBJ | GROUP_OBJ | OTHER))
     }
 
     /// The nine bits of the mode of a file that has this list.
     pub(crate) fn mode(&self) -> u32 {
-        let bits = |tag: u16| self.of(tag).map(u32::from);
-        let user = bits(USER_OBJ).unwrap_or_default() << 6;
-        let group = bits(MASK).or(bits(GROUP_OBJ)).unwrap_or_default() << 3;
-        user | group | bits(OTHER).unwrap_or_default()
+        self.mode.into()
     }
 
     /// The attribute's value.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = 2_u32.to_le_bytes().to_vec();
-        for (tag, number, permissions) in &self.0 {
+        for (tag, number, permissions) in &self.entries {
             out.extend_from_slice(&tag.to_le_bytes());
             out.extend_from_slice(&permissions.to_le_bytes());
             out.extend_from_slice(&number.to_le_bytes());

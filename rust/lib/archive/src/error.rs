@@ -94,7 +94,7 @@ pub enum Reason {
         /// The sum of the bytes.
         want: u64,
         /// The sum written in the header.
-        got: u64,
+        got: i128,
     },
     /// A numeric field is neither octal nor base-256, or is out of range.
     #[error("field {field} is not a number in range")]
@@ -170,7 +170,7 @@ pub enum Reason {
     Kind,
 }
 
-/// Raw bytes as text for messages.
+/// Raw bytes as text for messages; of a long path both ends.
 pub(crate) fn show(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
+    base::text::shorten(&bytes.escape_ascii().to_string()).into_owned()
 }

@@ -16,12 +16,12 @@
 //! |    265 |   64 | names    | empty: owners are numbers                    |
 //! |    329 |   16 | devices  | major and minor                              |
 //! |    345 |  155 | prefix   | what of the path did not fit, up to a `/`    |
+//!
+//! What is told of a file with holes in old archives lies in the same block: [`OldGnu`].
+
+use zerocopy::{transmute, transmute_ref, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::Reason;
-
-/// Star's mark and where it stands: then the prefix is shorter, and times follow it.
-const STAR: (usize, usize) = (508, 4);
-const STAR_PREFIX: (usize, usize) = (345, 131);
 
 /// Size of a header and unit of everything in an archive.
 pub(crate) const BLOCK: u64 = 512;
@@ -31,29 +31,100 @@ pub(crate) const BLOCK_LEN: usize = 512;
 /// A header's bytes.
 pub(crate) type Block = [u8; BLOCK_LEN];
 
-const NAME: (usize, usize) = (0, 100);
-const MODE: (usize, usize) = (100, 8);
-const UID: (usize, usize) = (108, 8);
-const GID: (usize, usize) = (116, 8);
-const SIZE: (usize, usize) = (124, 12);
-const MTIME: (usize, usize) = (136, 12);
-const CHKSUM: (usize, usize) = (148, 8);
-const TYPEFLAG: (usize, usize) = (156, 1);
-const LINKNAME: (usize, usize) = (157, 100);
-const MAGIC: (usize, usize) = (257, 8);
-const MAJOR: (usize, usize) = (329, 8);
-const MINOR: (usize, usize) = (337, 8);
-const PREFIX: (usize, usize) = (345, 155);
-
-/// The largest number of `digits` octal digits.
-const fn octal_max(digits: u32) -> u64 {
-    // At most 11 digits: 33 bits.
-    (1_u64 << (digits.saturating_mul(3))).saturating_sub(1)
+/// The header as it lies in an archive; fields are in the order of the table above.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct Ustar {
+    pub(crate) name: [u8; 100],
+    pub(crate) mode: [u8; 8],
+    pub(crate) uid: [u8; 8],
+    pub(crate) gid: [u8; 8],
+    pub(crate) size: [u8; 12],
+    pub(crate) mtime: [u8; 12],
+    chksum: [u8; 8],
+    pub(crate) typeflag: u8,
+    pub(crate) linkname: [u8; 100],
+    /// And the version.
+    magic: [u8; 8],
+    names: [u8; 64],
+    pub(crate) devmajor: [u8; 8],
+    pub(crate) devminor: [u8; 8],
+    pub(crate) prefix: [u8; 155],
+    rest: [u8; 12],
 }
-/// The largest owner a header holds.
-pub(crate) const MAX_OWNER: u64 = octal_max(7);
-/// The largest size or time a header holds.
-pub(crate) const MAX_LONG: u64 = octal_max(11);
+
+/// What star makes of the prefix and of what follows it.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Star {
+    before: [u8; 345],
+    prefix: [u8; 131],
+    atime: [u8; 12],
+    ctime: [u8; 12],
+    rest: [u8; 8],
+    /// `tar\0`.
+    mark: [u8; 4],
+}
+
+/// What old GNU archives have in the place of the prefix: a map of holes.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct OldGnu {
+    before: [u8; 345],
+    atime: [u8; 12],
+    ctime: [u8; 12],
+    offset: [u8; 12],
+    longnames: [u8; 4],
+    unused: u8,
+    pub(crate) map: [OldRun; 4],
+    /// Whether an [`OldGnuMore`] follows.
+    pub(crate) more: u8,
+    pub(crate) realsize: [u8; 12],
+    rest: [u8; 17],
+}
+
+/// A block of more of that map.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct OldGnuMore {
+    pub(crate) map: [OldRun; 21],
+    /// Whether another one follows.
+    pub(crate) more: u8,
+    rest: [u8; 7],
+}
+
+/// Where in the file bytes lie, and how many.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct OldRun {
+    pub(crate) offset: [u8; 12],
+    pub(crate) numbytes: [u8; 12],
+}
+
+const _: () = {
+    assert!(size_of::<Ustar>() == BLOCK_LEN);
+    assert!(size_of::<Star>() == BLOCK_LEN);
+    assert!(size_of::<OldGnu>() == BLOCK_LEN);
+    assert!(size_of::<OldGnuMore>() == BLOCK_LEN);
+    assert!(std::mem::offset_of!(Ustar, typeflag) == 156);
+    assert!(std::mem::offset_of!(Ustar, prefix) == 345);
+    assert!(std::mem::offset_of!(OldGnu, map) == 386);
+    assert!(std::mem::offset_of!(OldGnu, more) == 482);
+};
+
+impl OldGnu {
+    /// The block as such a header.
+    pub(crate) fn of(block: &Block) -> &Self {
+        transmute_ref!(block)
+    }
+}
+
+impl OldGnuMore {
+    /// The block as more of a map.
+    pub(crate) fn of(block: &Block) -> &Self {
+        transmute_ref!(block)
+    }
+}
 
 /// A header as numbers and raw names.
 #[derive(Debug)]
@@ -70,167 +141,172 @@ pub(crate) struct Header {
     pub(crate) minor: i128,
 }
 
-pub(crate) fn field(block: &Block, (start, len): (usize, usize)) -> &[u8] {
-    block
-        .get(start..start.saturating_add(len))
-        .unwrap_or_default()
-}
-
 fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|b| *b == 0).next().unwrap_or_default()
+    bytes.split(|b| *b == 0).next().unwrap_or(bytes)
 }
 
-/// Octal digits between blanks, or base-256 if the first bit is set (GNU, star); blank is 0.
+/// Octal digits between blanks, or base-256 if the first bit is set (GNU, star); blank is 0. A field has at most 12 bytes, so
+/// either has room in an `i128`.
 pub(crate) fn number(bytes: &[u8], name: &'static str) -> Result<i128, Reason> {
     let bad = Reason::Number { field: name };
-    match bytes.first() {
-        Some(first @ (0x80 | 0xff)) => {
-            // At most 11 bytes remain: 88 bits fit an i128 with room for the sign.
-            let start: i128 = if *first == 0xff { -1 } else { 0 };
-            let mut value = start;
-            for byte in bytes.get(1..).unwrap_or_default() {
-                value = value.wrapping_shl(8) | i128::from(*byte);
-            }
-            Ok(value)
+    match bytes {
+        [first @ (0x80 | 0xff), rest @ ..] => {
+            let sign = if *first == 0xff { -1 } else { 0 };
+            let more = |value: i128, byte: &u8| (value << 8) | i128::from(*byte);
+            Ok(rest.iter().fold(sign, more))
         }
-        Some(first) if *first & 0x80 != 0 => Err(bad),
-        _ => {
-            let text = until_nul(bytes).trim_ascii();
-            let mut value: i128 = 0;
-            for byte in text {
-                let digit = match byte {
-                    b'0'..=b'7' => i128::from(byte & 7),
-                    _ => return Err(bad),
-                };
-                value = value.wrapping_shl(3) | digit;
-            }
-            Ok(value)
-        }
+        [0x80..=0xff, ..] => Err(bad),
+        _ => until_nul(bytes)
+            .trim_ascii()
+            .iter()
+            .try_fold(0, |value: i128, byte| match byte {
+                b'0'..=b'7' => Ok((value << 3) | i128::from(*byte & 7)),
+                _ => Err(bad.clone()),
+            }),
     }
 }
 
 /// The sum of all bytes, those of the sum itself counted as blanks.
-fn checksum(block: &Block) -> u64 {
-    summed(block).map(u64::from).sum()
+fn checksum(header: &Ustar) -> u64 {
+    summed(header).iter().map(|b| u64::from(*b)).sum()
 }
 
 /// The same, of bytes as numbers from -128 on: what some programs of old have written.
-fn signed_checksum(block: &Block) -> i64 {
-    summed(block)
-        .map(|b| i64::from(i8::from_le_bytes([b])))
-        .sum()
+fn signed_checksum(header: &Ustar) -> i64 {
+    let signed = |b: &u8| i64::from(i8::from_le_bytes([*b]));
+    summed(header).iter().map(signed).sum()
 }
 
-fn summed(block: &Block) -> impl Iterator<Item = u8> + '_ {
-    let (start, len) = CHKSUM;
-    let own = start..start.saturating_add(len);
-    let bytes = block.iter().enumerate();
-    bytes.map(move |(i, b)| if own.contains(&i) { b' ' } else { *b })
+fn summed(header: &Ustar) -> Block {
+    transmute!(Ustar {
+        chksum: [b' '; 8],
+        ..*header
+    })
 }
 
 /// Takes a header apart.
 pub(crate) fn parse(block: &Block) -> Result<Header, Reason> {
-    let want = checksum(block);
-    let got = number(field(block, CHKSUM), "chksum")?;
-    if i128::from(want) != got && i128::from(signed_checksum(block)) != got {
-        let got = u64::try_from(got).unwrap_or(u64::MAX);
+    let header: &Ustar = transmute_ref!(block);
+    let want = checksum(header);
+    let got = number(&header.chksum, "chksum")?;
+    if i128::from(want) != got && i128::from(signed_checksum(header)) != got {
         return Err(Reason::Checksum { want, got });
     }
-    let mut name = until_nul(field(block, NAME)).to_vec();
+    let mut name = until_nul(&header.name).to_vec();
     // GNU's magic is `ustar  \0`, and there the prefix field holds times and sparse maps.
-    if field(block, MAGIC).starts_with(b"ustar\0") {
-        let star = field(block, STAR) == b"tar\0";
-        let prefix = if star { STAR_PREFIX } else { PREFIX };
-        let prefix = until_nul(field(block, prefix));
+    if header.magic.starts_with(b"ustar\0") {
+        let star: &Star = transmute_ref!(block);
+        let prefix = match &star.mark {
+            b"tar\0" => until_nul(&star.prefix),
+            _ => until_nul(&header.prefix),
+        };
         if !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
         }
     }
-    let mode = number(field(block, MODE), "mode")?;
-    let typeflag = field(block, TYPEFLAG).first().copied().unwrap_or_default();
+    let mode = number(&header.mode, "mode")?;
     // Before ustar nothing stood there, and anything may.
-    let device = |at, name| match typeflag {
-        b'3' | b'4' => number(field(block, at), name),
+    let device = |field, name| match header.typeflag {
+        b'3' | b'4' => number(field, name),
         _ => Ok(0),
     };
     Ok(Header {
         name,
-        link: until_nul(field(block, LINKNAME)).to_vec(),
-        typeflag,
+        link: until_nul(&header.linkname).to_vec(),
+        typeflag: header.typeflag,
         mode: u64::try_from(mode).map_err(|_| Reason::Number { field: "mode" })?,
-        uid: number(field(block, UID), "uid")?,
-        gid: number(field(block, GID), "gid")?,
-        size: number(field(block, SIZE), "size")?,
-        mtime: number(field(block, MTIME), "mtime")?,
-        major: device(MAJOR, "devmajor")?,
-        minor: device(MINOR, "devminor")?,
+        uid: number(&header.uid, "uid")?,
+        gid: number(&header.gid, "gid")?,
+        size: number(&header.size, "size")?,
+        mtime: number(&header.mtime, "mtime")?,
+        major: device(&header.devmajor, "devmajor")?,
+        minor: device(&header.devminor, "devminor")?,
     })
 }
 
-/// What a written header holds; every value fits its field.
-#[derive(Debug, Default)]
-pub(crate) struct Fields<'a> {
-    pub(crate) prefix: &'a [u8],
-    pub(crate) name: &'a [u8],
-    pub(crate) link: &'a [u8],
-    pub(crate) typeflag: u8,
-    pub(crate) mode: u32,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
-    pub(crate) size: u64,
-    pub(crate) mtime: u64,
-    pub(crate) device: Option<(u32, u32)>,
+/// `value` in octal digits and a NUL, if it fits.
+pub(crate) fn octal<const N: usize>(value: u64) -> Option<[u8; N]> {
+    let mut field = [0; N];
+    let (_, digits) = field.split_last_mut()?;
+    let width = digits.len();
+    let text = format!("{value:0width$o}");
+    (text.len() == width).then(|| digits.copy_from_slice(text.as_bytes()))?;
+    Some(field)
 }
 
-fn put(block: &mut Block, (start, len): (usize, usize), value: &[u8]) {
-    let target = block.iter_mut().skip(start).take(len);
-    target.zip(value).for_each(|(to, from)| *to = *from);
+/// As much of `bytes` as fits, and zeros behind.
+pub(crate) fn cut<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut field = [0; N];
+    field
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    field
 }
 
-fn put_octal(block: &mut Block, at: (usize, usize), value: u64) {
-    let digits = at.1.saturating_sub(1);
-    put(block, at, format!("{value:0digits$o}").as_bytes());
+/// All of `bytes` and zeros behind, if they fit.
+pub(crate) fn text<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    (bytes.len() <= N).then(|| cut(bytes))
 }
 
-/// A header's bytes.
-pub(crate) fn encode(fields: &Fields<'_>) -> Block {
-    let mut block = [0; BLOCK_LEN];
-    put(&mut block, NAME, fields.name);
-    put_octal(&mut block, MODE, u64::from(fields.mode));
-    put_octal(&mut block, UID, fields.uid);
-    put_octal(&mut block, GID, fields.gid);
-    put_octal(&mut block, SIZE, fields.size);
-    put_octal(&mut block, MTIME, fields.mtime);
-    put(&mut block, TYPEFLAG, &[fields.typeflag]);
-    put(&mut block, LINKNAME, fields.link);
-    put(&mut block, MAGIC, b"ustar\x0000");
-    if let Some((major, minor)) = fields.device {
-        put_octal(&mut block, MAJOR, u64::from(major));
-        put_octal(&mut block, MINOR, u64::from(minor));
+impl Ustar {
+    /// Nothing yet but what it is; all numbers are 0.
+    pub(crate) fn new(typeflag: u8) -> Self {
+        Self {
+            name: [0; 100],
+            mode: ZERO,
+            uid: ZERO,
+            gid: ZERO,
+            size: LONG_ZERO,
+            mtime: LONG_ZERO,
+            chksum: [0; 8],
+            typeflag,
+            linkname: [0; 100],
+            magic: *b"ustar\x0000",
+            names: [0; 64],
+            devmajor: [0; 8],
+            devminor: [0; 8],
+            prefix: [0; 155],
+            rest: [0; 12],
+        }
     }
-    put(&mut block, PREFIX, fields.prefix);
-    let sum = checksum(&block);
-    put(&mut block, CHKSUM, format!("{sum:06o}\0 ").as_bytes());
-    block
+
+    /// The name that has room in two fields; whether it is all of `path`, or only its beginning.
+    pub(crate) fn set_path(&mut self, path: &[u8]) -> bool {
+        let (prefix, name) = match split(path) {
+            Some(parts) => parts,
+            // Readers without pax see a shortened name.
+            None => (&b""[..], path),
+        };
+        (self.prefix, self.name) = (cut(prefix), cut(name));
+        name.len() <= self.name.len()
+    }
+
+    /// The header's bytes, with their sum.
+    pub(crate) fn encode(mut self) -> Block {
+        // Six digits are enough for any sum of 512 bytes.
+        self.chksum = cut(format!("{:06o}\0 ", checksum(&self)).as_bytes());
+        transmute!(self)
+    }
 }
+
+/// The number 0 in a field of 8 bytes, and in one of 12.
+pub(crate) const ZERO: [u8; 8] = *b"0000000\0";
+pub(crate) const LONG_ZERO: [u8; 12] = *b"00000000000\0";
 
 /// Splits `path` for the prefix and name fields at the last `/` that leaves both short enough.
-pub(crate) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
-    if path.len() <= NAME.1 {
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    if path.len() <= 100 {
         return Some((b"", path));
     }
     // A directory's closing `/` must stay in the name.
     let inner = path.strip_suffix(b"/").unwrap_or(path);
-    let longest = inner.get(..PREFIX.1.saturating_add(1)).unwrap_or(inner);
+    // 155 bytes of prefix and the slash that stands in neither field.
+    let longest = inner.get(..156).unwrap_or(inner);
     let slash = longest.iter().rposition(|b| *b == b'/')?;
-    let prefix = path.get(..slash)?;
-    let name = path.get(slash.saturating_add(1)..)?;
-    (!prefix.is_empty() && name.len() <= NAME.1).then_some((prefix, name))
-}
-
-/// Whether `target` fits the linkname field.
-pub(crate) fn link_fits(target: &[u8]) -> bool {
-    target.len() <= LINKNAME.1
+    let (prefix, name) = path.split_at_checked(slash)?;
+    let name = name.strip_prefix(b"/")?;
+    (!prefix.is_empty() && name.len() <= 100).then_some((prefix, name))
 }
 
 #[cfg(test)]
@@ -248,59 +324,66 @@ mod tests {
         assert!(number(b"\x90\0\0\0\x01\0\0\0", "uid").is_err());
     }
 
+    /// The header with another sum than its own.
+    fn with_sum(header: Ustar, sum: &[u8; 8]) -> Block {
+        transmute!(Ustar {
+            chksum: *sum,
+            ..header
+        })
+    }
+
     #[test]
     fn sums_of_signed_bytes() {
-        let fields = Fields {
-            name: "ä".as_bytes(),
-            ..Fields::default()
-        };
-        let mut block = encode(&fields);
-        let signed = signed_checksum(&block);
-        assert_ne!(signed, i64::try_from(checksum(&block)).unwrap());
-        put(&mut block, CHKSUM, format!("{signed:06o}\0 ").as_bytes());
+        let mut header = Ustar::new(b'0');
+        assert!(header.set_path("ä".as_bytes()));
+        let signed = signed_checksum(&header);
+        assert_ne!(signed, i64::try_from(checksum(&header)).unwrap());
+        let block = with_sum(header, &cut(format!("{signed:06o}\0 ").as_bytes()));
         assert_eq!(parse(&block).unwrap().name, "ä".as_bytes());
-        put(&mut block, CHKSUM, b"000001\0 ");
-        assert!(matches!(
-            parse(&block),
-            Err(Reason::Checksum { got: 1, .. })
-        ));
+        for (sum, got) in [(b"000001\0 ", 1), (b"\xff\xff\xff\xff\xff\xff\xff\xfe", -2)] {
+            let error = parse(&with_sum(header, sum)).unwrap_err();
+            assert!(matches!(error, Reason::Checksum { got: found, .. } if found == got));
+        }
     }
 
     #[test]
     fn star_has_a_short_prefix() {
-        let fields = Fields {
-            prefix: b"dir",
-            name: b"x",
-            ..Fields::default()
-        };
-        let mut block = encode(&fields);
-        put(&mut block, (476, 12), b"17777777777\0");
-        put(&mut block, (488, 12), b"17777777777\0");
-        put(&mut block, STAR, b"tar\0");
-        let sum = checksum(&block);
-        put(&mut block, CHKSUM, format!("{sum:06o}\0 ").as_bytes());
-        assert_eq!(parse(&block).unwrap().name, b"dir/x");
+        let mut header = Ustar::new(b'0');
+        header.name = cut(b"x");
+        header.prefix = cut(b"dir");
+        header.prefix[131..143].copy_from_slice(b"17777777777\0");
+        header.prefix[143..].copy_from_slice(b"17777777777\0");
+        header.rest[8..].copy_from_slice(b"tar\0");
+        assert_eq!(parse(&header.encode()).unwrap().name, b"dir/x");
     }
 
     #[test]
     fn headers_round_trip() {
-        let fields = Fields {
-            prefix: b"usr",
-            name: b"bin/x",
-            link: b"y",
-            typeflag: b'2',
-            mode: 0o777,
-            uid: 1,
-            gid: MAX_OWNER,
-            size: 0,
-            mtime: MAX_LONG,
-            device: None,
-        };
-        let header = parse(&encode(&fields)).unwrap();
+        let mut header = Ustar::new(b'2');
+        header.prefix = cut(b"usr");
+        header.name = cut(b"bin/x");
+        header.linkname = cut(b"y");
+        header.gid = octal(0o7777777).unwrap();
+        header.mtime = octal(0o77777777777).unwrap();
+        let header = parse(&header.encode()).unwrap();
         assert_eq!(header.name, b"usr/bin/x");
         assert_eq!(header.link, b"y");
-        assert_eq!(header.gid, i128::from(MAX_OWNER));
-        assert_eq!(header.mtime, i128::from(MAX_LONG));
+        assert_eq!((header.mode, header.uid), (0, 0));
+        assert_eq!(header.gid, 0o7777777);
+        assert_eq!(header.mtime, 0o77777777777);
+    }
+
+    #[test]
+    fn what_fits_a_field() {
+        assert_eq!(octal(0), Some(ZERO));
+        assert_eq!(octal(0), Some(LONG_ZERO));
+        assert_eq!(octal(0o1234567), Some(*b"1234567\0"));
+        assert_eq!(octal::<8>(0o10000000), None);
+        assert_eq!(octal::<12>(0o1_000_000_000_000), None);
+        assert_eq!(octal::<0>(0), None);
+        assert_eq!(text(b"abc"), Some(*b"abc"));
+        assert_eq!(text(b"ab"), Some(*b"ab\0"));
+        assert_eq!(text::<2>(b"abc"), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use base::{as_usize, past};
+
 use crate::entry::{Entry, Kind};
 use crate::error::Error;
 use crate::foreign::FOLDER;
@@ -20,7 +22,7 @@ struct Seeking<R> {
 impl<R: Read> Read for Seeking<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
-        self.at = self.at.saturating_add(u64::try_from(n).unwrap_or(0));
+        self.at = past(self.at, n);
         Ok(n)
     }
 }
@@ -28,10 +30,10 @@ impl<R: Read> Read for Seeking<R> {
 impl<R: Read + Seek> Skip for Seeking<R> {
     fn skip(&mut self, len: u64) -> io::Result<bool> {
         // Seeking past the end succeeds, so the length is checked first.
-        let to = self.at.saturating_add(len);
-        if to > self.len {
+        let to = self.at.checked_add(len);
+        let Some(to) = to.filter(|to| *to <= self.len) else {
             return Ok(false);
-        }
+        };
         self.at = self.reader.seek(SeekFrom::Start(to))?;
         Ok(true)
     }
@@ -122,7 +124,7 @@ pub fn index(reader: impl Read + Seek) -> Result<Vec<Entry>, Error> {
     let mut files = Vec::new();
     let mut again = false;
     while let Some(member) = list.member()? {
-        files.push(member.original.unwrap_or(all.len()));
+        files.push(member.original.map_or(all.len(), as_usize));
         again |= member.admitted != Admitted::New;
         all.push(member.entry);
     }

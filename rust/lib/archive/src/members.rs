@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use base::{as_u64, past};
+
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
 use crate::foreign;
@@ -20,7 +22,7 @@ pub(crate) trait Skip: Read {
 #[derive(Debug)]
 enum Original {
     /// A file, or another name of one: its place among the members.
-    File(usize),
+    File(u64),
     Special(Kind),
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Member {
     pub(crate) entry: Entry,
     pub(crate) admitted: Admitted,
     /// The member, counted from 0, whose file a hard link names.
-    pub(crate) original: Option<usize>,
+    pub(crate) original: Option<u64>,
 }
 
 /// The members of an archive. After each [`Members::next`] the reader stands at the member's data.
@@ -39,13 +41,13 @@ pub(crate) struct Members<R> {
     reader: R,
     /// Offset of the next byte to read.
     at: u64,
-    /// Data and padding of the last member not yet read.
-    pending: u64,
+    /// Where the data and padding of what the last header was about end; a place further up if they have been read.
+    next: u64,
     /// What global headers said.
     global: Extended,
     names: Names<Original>,
     /// Members so far.
-    count: usize,
+    count: u64,
 }
 
 /// What precedes a member's header.
@@ -63,7 +65,7 @@ impl<R: Skip> Members<R> {
         Self {
             reader,
             at: 0,
-            pending: 0,
+            next: 0,
             global: Extended::default(),
             names: Names::default(),
             count: 0,
@@ -73,7 +75,7 @@ impl<R: Skip> Members<R> {
     /// The next member, or none at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Member>, Error> {
         loop {
-            self.skip_pending()?;
+            self.skip_rest()?;
             let mut preceding = Preceding {
                 extended: self.global.clone(),
                 name: None,
@@ -131,26 +133,24 @@ impl<R: Skip> Members<R> {
     /// The current member's data: a reader of exactly that data.
     pub(crate) fn data(&mut self, len: u64) -> MemberData<'_, R> {
         MemberData {
-            members: self,
-            left: len,
+            data: (&mut self.reader).take(len),
+            at: &mut self.at,
         }
     }
 
     /// One header block, or none at a zero block or at a clean end.
     fn header_block(&mut self) -> Result<Option<Block>, Error> {
-        let mut block = [0; BLOCK_LEN];
         let offset = self.at;
-        let got = self.fill(&mut block)?;
-        if got < BLOCK_LEN && offset == 0 {
-            let start = block.get(..got).unwrap_or_default();
-            return Err(foreign(start).unwrap_or_else(|| self.truncated("a header")));
-        }
-        if got == 0 {
-            return Ok(None);
-        }
-        if got < BLOCK_LEN {
-            return Err(self.truncated("a header"));
-        }
+        let start = self.read(BLOCK)?;
+        let Ok(block) = Block::try_from(start.as_slice()) else {
+            return match start.as_slice() {
+                start if offset == 0 => {
+                    Err(foreign(start).unwrap_or_else(|| self.truncated("a header")))
+                }
+                [] => Ok(None),
+                _ => Err(self.truncated("a header")),
+            };
+        };
         // One zero block ends an archive for every reader in use.
         if block == [0; BLOCK_LEN] {
             self.nothing_follows(offset)?;
@@ -161,50 +161,40 @@ impl<R: Skip> Members<R> {
 
     /// Behind the end are zeros, up to what a tape wanted; another archive would be lost silently.
     fn nothing_follows(&mut self, end: u64) -> Result<(), Error> {
-        let mut buffer = vec![0; 1 << 16];
         loop {
             let at = self.at;
-            let got = self.fill(&mut buffer)?;
-            let read = buffer.get(..got).unwrap_or_default();
-            if let Some(first) = read.iter().position(|b| *b != 0) {
-                let first = u64::try_from(first).ok();
-                return Err(Error::Trailing {
-                    end,
-                    at: first.and_then(|first| at.checked_add(first)).unwrap_or(at),
-                });
-            }
-            if got < buffer.len() {
+            let read = self.read(1 << 16)?;
+            if read.is_empty() {
                 return Ok(());
+            }
+            if let Some(first) = read.iter().position(|b| *b != 0) {
+                let at = past(at, first);
+                return Err(Error::Trailing { end, at });
             }
         }
     }
 
-    /// Reads until `buffer` is full or the archive ends.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let mut filled: usize = 0;
-        loop {
-            let rest = buffer.get_mut(filled..).unwrap_or_default();
-            if rest.is_empty() {
-                return Ok(filled);
+    /// Reads `len` bytes, or fewer where the archive ends.
+    fn read(&mut self, len: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::with_capacity(BLOCK_LEN);
+        let done = (&mut self.reader).take(len).read_to_end(&mut bytes);
+        self.at = past(self.at, bytes.len());
+        match done {
+            Ok(_) => Ok(bytes),
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory => {
+                Err(Error::NotTar(foreign::FOLDER))
             }
-            match self.reader.read(rest) {
-                Ok(0) => return Ok(filled),
-                Ok(n) => {
-                    filled = filled.saturating_add(n);
-                    self.at = self.at.saturating_add(u64::try_from(n).unwrap_or(0));
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::IsADirectory => {
-                    return Err(Error::NotTar(foreign::FOLDER))
-                }
-                Err(source) => {
-                    return Err(Error::Read {
-                        offset: self.at,
-                        source,
-                    })
-                }
-            }
+            Err(source) => Err(Error::Read {
+                offset: self.at,
+                source,
+            }),
         }
+    }
+
+    /// A block of a map of holes.
+    fn map_block(&mut self) -> Result<Block, Error> {
+        let read = self.read(BLOCK)?;
+        Block::try_from(read.as_slice()).map_err(|_| self.truncated("a map of holes"))
     }
 
     /// The data of an extended header or long name; `held` counts those of the member.
@@ -218,24 +208,28 @@ impl<R: Skip> Members<R> {
             .checked_add(size)
             .filter(|held| *held <= MAX_EXTENDED)
             .ok_or_else(|| fail(Reason::Extended("over 1 MiB long with those before it")))?;
-        // At most 1 MiB, checked above.
-        let mut data = vec![0; usize::try_from(size).unwrap_or(0)];
-        if self.fill(&mut data)? < data.len() {
+        self.next = self.end_of(size).ok_or_else(|| fail(number("size")))?;
+        let data = self.read(size)?;
+        if as_u64(data.len()) < size {
             return Err(self.truncated("an extended header"));
         }
-        self.pending = padding(size);
-        self.skip_pending()?;
+        self.skip_rest()?;
         Ok(data)
     }
 
-    fn skip_pending(&mut self) -> Result<(), Error> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending == 0 {
-            return Ok(());
-        }
-        match self.reader.skip(pending) {
+    /// Where `size` bytes of data that begin here end, with their padding.
+    fn end_of(&self, size: u64) -> Option<u64> {
+        self.at.checked_add(size)?.checked_add(padding(size))
+    }
+
+    fn skip_rest(&mut self) -> Result<(), Error> {
+        let rest = match self.next.checked_sub(self.at) {
+            None | Some(0) => return Ok(()),
+            Some(rest) => rest,
+        };
+        match self.reader.skip(rest) {
             Ok(true) => {
-                self.at = self.at.saturating_add(pending);
+                self.at = self.next;
                 Ok(())
             }
             Ok(false) => Err(self.truncated("a member's data")),
@@ -246,7 +240,7 @@ impl<R: Skip> Members<R> {
         }
     }
 
-    fn truncated(&self, what: &'static str) -> Error {
+    pub(crate) fn truncated(&self, what: &'static str) -> Error {
         Error::Truncated { at: self.at, what }
     }
 
@@ -294,7 +288,7 @@ impl<R: Skip> Members<R> {
             special => Seen::Other(Original::Special(special.clone())),
         };
         let admitted = self.names.admit(&path, seen).map_err(fail)?;
-        self.count = self.count.saturating_add(1);
+        self.count = past(self.count, 1);
         let entry = entry(&header, ext, path, kind).map_err(fail)?;
         Ok(Some(Member {
             entry,
@@ -321,30 +315,25 @@ impl<R: Skip> Members<R> {
             b'S' => Some(self.old_map(block, &header.name, offset)?),
             _ => form,
         };
-        let (kind, stored) = match form {
-            None => {
-                let offset = self.at;
-                (Kind::File { offset, len: size }, size)
-            }
-            Some(Form::Known(len, runs)) => {
-                let kind = sparse::kind(len, &runs, self.at, size).map_err(fail)?;
-                (kind, size)
-            }
-            Some(Form::InData(len)) => {
-                let start = self.at;
-                let runs = self.map_in_data(size, &header.name, offset)?;
-                // The map was read from the data.
-                let map = self.at.saturating_sub(start);
-                let stored = size.checked_sub(map).ok_or_else(|| fail(number("size")))?;
-                let kind = sparse::kind(len, &runs, self.at, stored).map_err(fail)?;
-                (kind, stored)
-            }
-        };
-        self.pending = stored
-            .checked_add(padding(stored))
-            .filter(|n| self.at.checked_add(*n).is_some())
+        let end = self.at.checked_add(size);
+        let (end, next) = end
+            .zip(self.end_of(size))
             .ok_or_else(|| fail(number("size")))?;
-        Ok(kind)
+        let (len, runs) = match form {
+            None => {
+                self.next = next;
+                let offset = self.at;
+                return Ok(Kind::File { offset, len: size });
+            }
+            Some(Form::Known(len, runs)) => (len, runs),
+            Some(Form::InData(len)) => (len, self.map_in_data(size, &header.name, offset)?),
+        };
+        self.next = next;
+        // A map in the data has been read by now.
+        let stored = end
+            .checked_sub(self.at)
+            .ok_or_else(|| fail(number("size")))?;
+        sparse::kind(len, &runs, self.at, stored).map_err(fail)
     }
 
     /// The map of an old GNU member, of which more blocks may follow its header.
@@ -353,10 +342,7 @@ impl<R: Skip> Members<R> {
         let mut runs = Vec::new();
         let (len, mut more) = sparse::old_header(block, &mut runs).map_err(fail)?;
         while more {
-            let mut block = [0; BLOCK_LEN];
-            if self.fill(&mut block)? < BLOCK_LEN {
-                return Err(self.truncated("a map of holes"));
-            }
+            let block = self.map_block()?;
             more = sparse::old_block(&block, &mut runs).map_err(fail)?;
         }
         Ok(Form::Known(len, runs))
@@ -376,12 +362,9 @@ impl<R: Skip> Members<R> {
             left = left
                 .checked_sub(BLOCK)
                 .ok_or_else(|| fail(Reason::Map("is longer than its data")))?;
-            let mut block = [0; BLOCK_LEN];
-            if self.fill(&mut block)? < BLOCK_LEN {
-                return Err(self.truncated("a map of holes"));
-            }
-            if text.block(&block).map_err(fail)? {
-                return text.runs().map_err(fail);
+            let block = self.map_block()?;
+            if let Some(runs) = text.block(&block).map_err(fail)? {
+                return Ok(runs);
             }
         }
     }
@@ -393,7 +376,7 @@ impl<R: Skip> Members<R> {
         ext: &Extended,
         path: &[u8],
         size: u64,
-        original: &mut Option<usize>,
+        original: &mut Option<u64>,
     ) -> Result<Kind, Reason> {
         let kind = match header.typeflag {
             // Before ustar, a directory was a file with a slash at its end.
@@ -437,7 +420,7 @@ impl<R: Skip> Members<R> {
     }
 
     /// A link to a file; a link to a link or device is that link or device again.
-    fn hard_link(&self, raw: &[u8], original: &mut Option<usize>) -> Result<Kind, Reason> {
+    fn hard_link(&self, raw: &[u8], original: &mut Option<u64>) -> Result<Kind, Reason> {
         let unknown = || Reason::HardLink(show(raw));
         let target = normal(raw).map_err(|_| unknown())?;
         match self.names.get(&target) {
@@ -505,29 +488,21 @@ fn type_of(flag: u8) -> &'static str {
 /// The data of one member, counted so that members stay in step whatever the consumer reads.
 #[derive(Debug)]
 pub(crate) struct MemberData<'a, R> {
-    members: &'a mut Members<R>,
-    left: u64,
+    data: io::Take<&'a mut R>,
+    at: &'a mut u64,
 }
 
 impl<R: Skip> Read for MemberData<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let want = buffer.len().min(most);
-        let Some(buffer) = buffer.get_mut(..want) else {
-            return Ok(0);
-        };
-        let n = self.members.reader.read(buffer)?;
-        let n64 = u64::try_from(n).unwrap_or(0);
-        self.left = self.left.saturating_sub(n64);
-        self.members.at = self.members.at.saturating_add(n64);
-        self.members.pending = self.members.pending.saturating_sub(n64);
+        let n = self.data.read(buffer)?;
+        *self.at = past(*self.at, n);
         Ok(n)
     }
 }
 
 /// Bytes from the end of `len` bytes of data to the next block.
 pub(crate) fn padding(len: u64) -> u64 {
-    len.wrapping_neg() & BLOCK.saturating_sub(1)
+    len.wrapping_neg() % BLOCK
 }
 
 fn number(field: &'static str) -> Reason {

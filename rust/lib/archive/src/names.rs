@@ -80,12 +80,9 @@ fn key(path: &[u8]) -> Vec<u8> {
     bytes.map(|b| if *b == b'/' { 0 } else { *b }).collect()
 }
 
-/// Components of a key; the root has none.
-fn depth(key: &[u8]) -> usize {
-    match key {
-        [] => 0,
-        _ => key.split(|b| *b == 0).count(),
-    }
+/// Folders that a key lies in, without the root.
+fn parents(key: &[u8]) -> usize {
+    key.iter().filter(|b| **b == 0).count()
 }
 
 /// Leading components that two keys have in common.
@@ -120,7 +117,7 @@ impl<T> Names<T> {
         let after = after.map(|(key, _)| key).next();
         if let Some((near, Seen::Other(_))) = before {
             if below(&key, near) {
-                let near = path.get(..near.len()).unwrap_or_default();
+                let near = path.get(..near.len()).unwrap_or(path);
                 return Err(Reason::ThroughNonDir(show(near)));
             }
         }
@@ -137,9 +134,8 @@ impl<T> Names<T> {
         };
         if admitted == Admitted::New {
             let near = before.map(|(key, _)| key).into_iter().chain(after);
-            let known = near.map(|near| common(near, &key)).max().unwrap_or(0);
-            let parents = depth(&key).saturating_sub(1);
-            self.imply(parents.saturating_sub(known))?;
+            let known = near.map(|near| common(near, &key)).fold(0, usize::max);
+            self.imply((known..parents(&key)).len())?;
         }
         self.seen.insert(key, now);
         Ok(admitted)
@@ -147,7 +143,7 @@ impl<T> Names<T> {
 
     /// Counts folders that nothing has named so far.
     fn imply(&mut self, folders: usize) -> Result<(), Reason> {
-        // Room for more folders than can be counted is room enough.
+        // Saturated: room for more folders than can be counted is room enough.
         let room = self.room.saturating_add(IMPLIED_BY_MEMBER);
         self.room = room.checked_sub(folders).ok_or(Reason::Implied)?;
         Ok(())

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use base::past;
 use rustix::fs::{ioctl_getflags, lgetxattr, llistxattr, major, minor, IFlags};
 use rustix::io::Errno;
 
@@ -118,7 +119,7 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
         }
         let entry = entry(&full, path, kind, &meta, options).map_err(source)?;
         append(&mut writer, entry, &full)?;
-        packed.entries = packed.entries.saturating_add(1);
+        packed.entries = past(packed.entries, 1);
     }
     writer.finish()?;
     Ok(packed)

@@ -4,33 +4,36 @@ pub(crate) const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// One record of a header.
 pub(crate) fn push_record(out: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
-    // ` `, `=` and `\n`.
-    let rest = keyword.len().saturating_add(value.len()).saturating_add(3);
-    let mut total = rest;
-    loop {
-        let with_digits = rest.saturating_add(total.to_string().len());
-        if with_digits == total {
-            break;
-        }
-        total = with_digits;
-    }
-    out.extend_from_slice(total.to_string().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(keyword);
-    out.push(b'=');
-    out.extend_from_slice(value);
-    out.push(b'\n');
+    let record = [b" ", keyword, b"=", value, b"\n"].concat();
+    out.extend_from_slice(total(record.len()).as_bytes());
+    out.extend_from_slice(&record);
 }
 
-/// Makes `records` exactly `len` bytes long by a comment, which readers pass over; at least 13 bytes must be missing.
-pub(crate) fn fill(records: &mut Vec<u8>, len: usize) {
-    let missing = len.saturating_sub(records.len());
-    let start = records.len();
-    records.extend_from_slice(format!("{missing} comment=").as_bytes());
-    let text = records.len().saturating_sub(start).saturating_add(1);
-    let blanks = missing.saturating_sub(text);
-    records.resize(records.len().saturating_add(blanks), b' ');
-    records.push(b'\n');
+/// The length, with its own digits, of a record of which `rest` bytes follow them.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "lengths of what is in memory are below 2^63, and digits are fewer than 20"
+)]
+fn total(rest: usize) -> String {
+    let mut digits = 1;
+    loop {
+        let text = (rest + digits).to_string();
+        if text.len() == digits {
+            return text;
+        }
+        digits = text.len();
+    }
+}
+
+/// A record of exactly `len` bytes that readers pass over; nothing if that is too short for one.
+pub(crate) fn comment(len: usize) -> Option<Vec<u8>> {
+    let mut record = format!("{len} comment=").into_bytes();
+    if record.len() >= len {
+        return None;
+    }
+    record.resize(len, b' ');
+    *record.last_mut()? = b'\n';
+    Some(record)
 }
 
 /// The record of an extended attribute. `=` would end the keyword, so it and `%` are escaped as GNU tar does.
@@ -46,18 +49,20 @@ pub(crate) fn push_xattr(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     push_record(out, &keyword, value);
 }
 
+/// Nanoseconds of a second.
+const NANOS: u32 = 1_000_000_000;
+
 /// A time as pax writes it: seconds, then a fraction if there is one.
 pub(crate) fn format_time(seconds: i64, nanos: u32) -> String {
     if nanos == 0 {
         return seconds.to_string();
     }
     // Times before 1970 count down: -0.25 s is second -1 and 750 million nanoseconds.
-    let (sign, whole, fraction) = if seconds < 0 {
-        let whole = seconds.unsigned_abs().saturating_sub(1);
-        ("-", whole, 1_000_000_000_u32.saturating_sub(nanos))
-    } else {
-        ("", seconds.unsigned_abs(), nanos)
+    let (sign, whole, fraction) = match seconds.checked_add(1) {
+        Some(next) if seconds < 0 => ("-", next, NANOS.abs_diff(nanos)),
+        _ => ("", seconds, nanos),
     };
+    let whole = whole.unsigned_abs();
     let text = format!("{sign}{whole}.{fraction:09}");
     text.trim_end_matches('0').to_owned()
 }
@@ -84,15 +89,15 @@ mod tests {
 
     #[test]
     fn comments_of_any_length() {
-        for have in [0, 17] {
-            for len in (13..1200).chain([4096, 100_000]) {
-                let mut out = vec![b'x'; have];
-                fill(&mut out, have + len);
-                assert_eq!(out.len(), have + len);
-                let (record, rest) = next_record(&out[have..]).unwrap();
-                assert!(record.starts_with(b"comment=") && rest.is_empty());
-            }
+        for len in (13..1200).chain([4096, 100_000]) {
+            let out = comment(len).unwrap();
+            assert_eq!(out.len(), len);
+            let (record, rest) = next_record(&out).unwrap();
+            assert!(record.starts_with(b"comment=") && rest.is_empty());
         }
+        assert_eq!(comment(12).unwrap(), b"12 comment=\n");
+        assert_eq!(comment(11), None);
+        assert_eq!(comment(0), None);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use base::as_usize;
+
 use crate::acl::{self, Acl};
 use crate::error::{show, Reason};
 use crate::pax::XATTR;
@@ -150,29 +152,10 @@ fn percent(name: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// As libarchive writes values of attributes: base64, not filled up.
+/// As libarchive writes values of attributes: base64, usually not filled up.
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let (mut bits, mut have) = (0_u32, 0_u32);
-    for letter in text {
-        let digit = match letter {
-            b'A'..=b'Z' => letter.checked_sub(b'A')?,
-            b'a'..=b'z' => letter.checked_sub(b'a')?.checked_add(26)?,
-            b'0'..=b'9' => letter.checked_sub(b'0')?.checked_add(52)?,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => break,
-            _ => return None,
-        };
-        // Never more than the 6 bits that a letter has and 6 that the last byte left.
-        bits = ((bits << 6) | u32::from(digit)) & 0xfff;
-        have = have.checked_add(6)?;
-        if let Some(left) = have.checked_sub(8) {
-            out.push(u8::try_from((bits >> left) & 0xff).ok()?);
-            have = left;
-        }
-    }
-    Some(out)
+    let digits = std::str::from_utf8(text).ok()?.trim_end_matches('=');
+    base::base64::decode_unpadded(digits)
 }
 
 impl Extended {
@@ -327,12 +310,11 @@ fn each(
 ) -> Result<(), Reason> {
     while !data.is_empty() {
         let (record, rest) = next_record(data)?;
-        let equals = record
-            .iter()
-            .position(|b| *b == b'=')
-            .ok_or(Reason::Extended("record without `=`"))?;
-        let (keyword, value) = record.split_at(equals);
-        take(keyword, value.get(1..).unwrap_or_default())?;
+        let mut halves = record.splitn(2, |b| *b == b'=');
+        let (Some(keyword), Some(value)) = (halves.next(), halves.next()) else {
+            return Err(Reason::Extended("record without `=`"));
+        };
+        take(keyword, value)?;
         data = rest;
     }
     Ok(())
@@ -340,22 +322,21 @@ fn each(
 
 /// Splits off the first record: `KEYWORD=VALUE` without its frame, and what follows.
 pub(crate) fn next_record(data: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
-    let space = data
-        .iter()
-        .take(20)
-        .position(|b| *b == b' ')
-        .ok_or(Reason::Extended("record without length"))?;
-    let digits = data.get(..space).unwrap_or_default();
-    let len = parse_number(digits)
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or(Reason::Extended("length of a record is no number"))?;
-    let record = data
-        .get(space.saturating_add(1)..len)
+    let mut words = data.splitn(2, |b| *b == b' ');
+    let (Some(digits), Some(_)) = (words.next(), words.next()) else {
+        return Err(Reason::Extended("record without length"));
+    };
+    let len = parse_number(digits).ok_or(Reason::Extended("length of a record is no number"))?;
+    let (record, rest) = data
+        .split_at_checked(as_usize(len))
         .ok_or(Reason::Extended("record longer than its header"))?;
+    let record = record.strip_prefix(digits);
     let record = record
+        .and_then(|record| record.strip_prefix(b" "))
+        .ok_or(Reason::Extended("record shorter than its length"))?
         .strip_suffix(b"\n")
         .ok_or(Reason::Extended("record without line end"))?;
-    Ok((record, data.get(len..).unwrap_or_default()))
+    Ok((record, rest))
 }
 
 #[cfg(test)]

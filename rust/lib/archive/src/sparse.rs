@@ -11,12 +11,17 @@
 //!
 //! We write pax 1.0, as GNU tar does: bsdtar, Go and Python read it.
 
+use base::{as_usize, past};
+
 use crate::entry::{Kind, Piece};
 use crate::error::Reason;
-use crate::header::{field, number, Block, BLOCK_LEN};
+use crate::header::{number, Block, OldGnu, OldGnuMore, OldRun, BLOCK_LEN};
 
 /// The longest map as text. A map is held in memory, and this one has 100,000 entries or more.
 pub(crate) const MAX_MAP: usize = 1 << 20;
+
+/// Entries of an old map of that length.
+const MAX_RUNS: usize = MAX_MAP / size_of::<OldRun>();
 
 /// An entry: where in the file, and how many bytes.
 type Run = (u64, u64);
@@ -95,39 +100,31 @@ impl Records {
 
 /// The entries of an old GNU header, and whether a block of more follows; the file's length.
 pub(crate) fn old_header(block: &Block, runs: &mut Vec<Run>) -> Result<(u64, bool), Reason> {
-    old_entries(block, 386, 4, runs)?;
-    let size = old_number(block, 483)?;
-    Ok((size, block.get(482).is_some_and(|b| *b != 0)))
+    let header = OldGnu::of(block);
+    old_entries(&header.map, runs)?;
+    Ok((old_number(&header.realsize)?, header.more != 0))
 }
 
 /// The entries of a block behind an old GNU header, and whether another one follows.
 pub(crate) fn old_block(block: &Block, runs: &mut Vec<Run>) -> Result<bool, Reason> {
-    old_entries(block, 0, 21, runs)?;
-    Ok(block.get(504).is_some_and(|b| *b != 0))
+    let block = OldGnuMore::of(block);
+    old_entries(&block.map, runs)?;
+    Ok(block.more != 0)
 }
 
-fn old_entries(
-    block: &Block,
-    start: usize,
-    count: usize,
-    runs: &mut Vec<Run>,
-) -> Result<(), Reason> {
-    for at in (start..).step_by(24).take(count) {
-        // What is not used begins with a zero byte.
-        if block.get(at).is_none_or(|b| *b == 0) {
-            return Ok(());
-        }
-        let len = old_number(block, at.saturating_add(12))?;
-        runs.push((old_number(block, at)?, len));
-        if runs.len() > MAX_MAP / 24 {
-            return Err(bad("has more than 1 MiB"));
-        }
+fn old_entries(entries: &[OldRun], runs: &mut Vec<Run>) -> Result<(), Reason> {
+    // What is not used begins with a zero byte.
+    for entry in entries.iter().take_while(|entry| entry.offset[0] != 0) {
+        runs.push((old_number(&entry.offset)?, old_number(&entry.numbytes)?));
+    }
+    if runs.len() > MAX_RUNS {
+        return Err(bad("has more than 1 MiB"));
     }
     Ok(())
 }
 
-fn old_number(block: &Block, at: usize) -> Result<u64, Reason> {
-    let value = number(field(block, (at, 12)), "sparse map")?;
+fn old_number(field: &[u8]) -> Result<u64, Reason> {
+    let value = number(field, "sparse map")?;
     u64::try_from(value).map_err(|_| Reason::Number {
         field: "sparse map",
     })
@@ -138,41 +135,34 @@ fn old_number(block: &Block, at: usize) -> Result<u64, Reason> {
 pub(crate) struct MapText {
     text: Vec<u8>,
     /// Lines so far.
-    lines: usize,
-    /// Lines that there must be.
-    wanted: Option<usize>,
+    lines: u64,
+    /// Numbers that there must be behind the first line.
+    numbers: Option<u64>,
 }
 
 impl MapText {
-    /// Takes one more block; whether the map is complete.
-    pub(crate) fn block(&mut self, block: &Block) -> Result<bool, Reason> {
-        if self
-            .text
-            .len()
-            .checked_add(BLOCK_LEN)
-            .is_none_or(|len| len > MAX_MAP)
-        {
+    /// Takes one more block; the entries, when the map is complete.
+    pub(crate) fn block(&mut self, block: &Block) -> Result<Option<Vec<Run>>, Reason> {
+        self.text.extend_from_slice(block);
+        if self.text.len() > MAX_MAP {
             return Err(bad("has more than 1 MiB"));
         }
-        self.text.extend_from_slice(block);
         let ends = block.iter().filter(|b| **b == b'\n').count();
-        self.lines = self.lines.saturating_add(ends);
-        if self.wanted.is_none() && self.lines > 0 {
-            let first = self.text.split(|b| *b == b'\n').next().unwrap_or_default();
-            let entries = decimal(first).and_then(|n| usize::try_from(n).ok());
-            // A line for how many there are, and two for each.
-            let lines = entries.and_then(|n| n.checked_mul(2)?.checked_add(1));
-            self.wanted = Some(lines.ok_or(bad("does not begin with a number of entries"))?);
+        self.lines = past(self.lines, ends);
+        let mut lines = self.text.split(|b| *b == b'\n');
+        let first = lines.next();
+        if self.numbers.is_none() && self.lines > 0 {
+            let entries = first.and_then(decimal);
+            // Two for each entry.
+            let numbers = entries.and_then(|entries| entries.checked_mul(2));
+            self.numbers = Some(numbers.ok_or(bad("does not begin with a number of entries"))?);
         }
-        Ok(self.wanted.is_some_and(|wanted| self.lines >= wanted))
-    }
-
-    /// The entries.
-    pub(crate) fn runs(self) -> Result<Vec<Run>, Reason> {
-        let wanted = self.wanted.unwrap_or(1);
-        let lines = self.text.split(|b| *b == b'\n');
-        let numbers = lines.take(wanted).skip(1);
-        runs(numbers.map(decimal))
+        match self.numbers {
+            Some(numbers) if numbers < self.lines => {
+                runs(lines.map(decimal).take(as_usize(numbers))).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -242,8 +232,7 @@ fn end_of(at: u64, len: u64, size: u64) -> Option<u64> {
 pub(crate) fn encode(len: u64, pieces: &[Piece]) -> Result<(Vec<u8>, u64), Reason> {
     let mut end = 0;
     let mut stored = 0_u64;
-    let mut lines = Vec::new();
-    let mut entries = pieces.len();
+    let mut runs: Vec<Run> = Vec::new();
     for piece in pieces {
         if piece.len == 0 || piece.at < end {
             return Err(bad("is not in order"));
@@ -252,15 +241,16 @@ pub(crate) fn encode(len: u64, pieces: &[Piece]) -> Result<(Vec<u8>, u64), Reaso
         stored = stored
             .checked_add(piece.len)
             .ok_or(bad("reaches beyond the file"))?;
-        lines.extend_from_slice(format!("{}\n{}\n", piece.at, piece.len).as_bytes());
+        runs.push((piece.at, piece.len));
     }
     if end < len {
         // As GNU tar does, which makes the file as long as its last entry says.
-        lines.extend_from_slice(format!("{len}\n0\n").as_bytes());
-        entries = entries.saturating_add(1);
+        runs.push((len, 0));
     }
-    let mut map = format!("{entries}\n").into_bytes();
-    map.append(&mut lines);
+    let mut map = format!("{}\n", runs.len()).into_bytes();
+    for (at, len) in runs {
+        map.extend_from_slice(format!("{at}\n{len}\n").as_bytes());
+    }
     map.resize(map.len().next_multiple_of(BLOCK_LEN), 0);
     if map.len() > MAX_MAP {
         return Err(bad("has more than 1 MiB"));

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use base::past;
 use rustix::fs::{
     chmodat, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev, mkdirat,
     mknodat, openat, openat2, symlinkat, unlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags,
@@ -146,14 +147,11 @@ fn times(entry: &Entry) -> Timestamps {
     }
 }
 
+/// The folder and the name in it.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(slash) => (
-            path.get(..slash).unwrap_or_default(),
-            path.get(slash.saturating_add(1)..).unwrap_or_default(),
-        ),
-        None => (b"", path),
-    }
+    let mut parts = path.rsplitn(2, |b| *b == b'/');
+    let name = parts.next().unwrap_or(path);
+    (parts.next().unwrap_or(b""), name)
 }
 
 impl Unpacker<'_> {
@@ -166,7 +164,7 @@ impl Unpacker<'_> {
         let (parent, base) = split(&entry.path);
         if matches!(entry.kind, Kind::Dir) {
             self.dir_fd(&entry.path)?;
-            self.report.entries = self.report.entries.saturating_add(1);
+            self.report.entries = past(self.report.entries, 1);
             self.dirs.insert(entry.path.clone(), entry);
             return Ok(());
         }
@@ -202,7 +200,7 @@ impl Unpacker<'_> {
                 }
             }
         }
-        self.report.entries = self.report.entries.saturating_add(1);
+        self.report.entries = past(self.report.entries, 1);
         Ok(())
     }
 
@@ -245,10 +243,7 @@ impl Unpacker<'_> {
             let mut data = members.data(piece.len);
             let copied = io::copy(&mut data, &mut file).map_err(&copying)?;
             if copied != piece.len {
-                return Err(Error::Truncated {
-                    at: piece.offset.saturating_add(copied),
-                    what: "a member's data",
-                });
+                return Err(members.truncated("a member's data"));
             }
         }
         if matches!(entry.kind, Kind::Sparse { .. }) {
@@ -303,7 +298,7 @@ impl Unpacker<'_> {
         match made {
             Ok(()) => {}
             Err(Errno::PERM) if self.options.skip_devices && file_type != FileType::Fifo => {
-                self.report.skipped_devices = self.report.skipped_devices.saturating_add(1);
+                self.report.skipped_devices = past(self.report.skipped_devices, 1);
                 return Ok(false);
             }
             Err(e) => return Err(failed(&entry.path, "making the device or pipe")(e)),

@@ -2,9 +2,11 @@
 
 use std::io::{self, Read, Write};
 
+use base::{as_u64, as_usize, past};
+
 use crate::entry::{Entry, Kind};
 use crate::error::{show, Error, Reason};
-use crate::header::{self, Fields, BLOCK, BLOCK_LEN, MAX_LONG, MAX_OWNER};
+use crate::header::{self, Ustar, BLOCK_LEN};
 use crate::members::padding;
 use crate::names::{normal, MAX_PATH};
 use crate::pax;
@@ -22,7 +24,7 @@ pub enum Alignment {
     Page,
 }
 
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 
 /// Writes members in the order given. The same entries and data give the same bytes.
 ///
@@ -58,14 +60,12 @@ impl<W: Write> Writer<W> {
     /// [`Kind::Sparse`], and is not read for other kinds ([`std::io::empty`] will do). The entry's own offsets are not used.
     /// Returns the offset of the data.
     pub fn append(&mut self, entry: &Entry, data: impl Read) -> Result<u64, Error> {
-        let head = head(entry, self.at, self.alignment)?;
-        self.put(&head)?;
+        let head = Head::new(entry, self.at, self.alignment)?;
+        self.put(&head.bytes)?;
         let offset = self.at;
-        if let Some(len) = stored(&entry.kind) {
+        if let Some(len) = head.data {
             self.copy(data, len, &entry.path)?;
-            let zeros = [0; BLOCK_LEN];
-            let pad = usize::try_from(padding(len)).unwrap_or(0);
-            self.put(zeros.get(..pad).unwrap_or_default())?;
+            self.put(&vec![0; as_usize(padding(len))])?;
         }
         Ok(offset)
     }
@@ -85,20 +85,15 @@ impl<W: Write> Writer<W> {
             offset: self.at,
             source,
         })?;
-        self.at = self
-            .at
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+        self.at = past(self.at, bytes.len());
         Ok(())
     }
 
     fn copy(&mut self, mut data: impl Read, len: u64, path: &[u8]) -> Result<(), Error> {
         let mut buffer = vec![0; 1 << 16];
-        let mut left = len;
+        let mut done = 0;
         loop {
-            // One byte more than is left shows data that is too long.
-            let most = usize::try_from(left.saturating_add(1)).unwrap_or(usize::MAX);
-            let want = buffer.len().min(most);
-            let got = match data.read(buffer.get_mut(..want).unwrap_or_default()) {
+            let got = match data.read(&mut buffer) {
                 Ok(got) => got,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(source) => {
@@ -108,21 +103,20 @@ impl<W: Write> Writer<W> {
                     })
                 }
             };
-            let got64 = u64::try_from(got).unwrap_or(u64::MAX);
-            if got == 0 && left == 0 {
-                return Ok(());
+            done = past(done, got);
+            match got {
+                0 if done == len => return Ok(()),
+                1.. if done <= len => self.put(buffer.get(..got).unwrap_or(&buffer))?,
+                _ => {
+                    return Err(Error::Unwritable {
+                        path: show(path),
+                        reason: Reason::Length {
+                            want: len,
+                            got: done,
+                        },
+                    })
+                }
             }
-            if got == 0 || got64 > left {
-                return Err(Error::Unwritable {
-                    path: show(path),
-                    reason: Reason::Length {
-                        want: len,
-                        got: len.saturating_sub(left).saturating_add(got64),
-                    },
-                });
-            }
-            left = left.saturating_sub(got64);
-            self.put(buffer.get(..got).unwrap_or_default())?;
         }
     }
 }
@@ -130,94 +124,99 @@ impl<W: Write> Writer<W> {
 /// The bytes of a member that begins at `at`, a multiple of 512, up to its data: the extended header if one is needed, the
 /// header, and the map of a file with holes. After the data come zeros up to a multiple of 512; after the last member, [`END`].
 pub fn head(entry: &Entry, at: u64, alignment: Alignment) -> Result<Vec<u8>, Error> {
-    let unwritable = |reason| Error::Unwritable {
-        path: show(&entry.path),
-        reason,
-    };
-    check(entry).map_err(unwritable)?;
-    let path = stored_path(entry);
-    let map = match &entry.kind {
-        Kind::Sparse { len, pieces } => sparse::encode(*len, pieces).map_err(unwritable)?.0,
-        _ => Vec::new(),
-    };
-    let (mut fields, mut records) = fields(entry, &path, wide(map.len()));
-    if let (Alignment::Page, Some(1..)) = (alignment, stored(&entry.kind)) {
-        align(&mut records, at, wide(map.len()));
+    Head::new(entry, at, alignment).map(|head| head.bytes)
+}
+
+/// What stands before a member's data.
+struct Head {
+    bytes: Vec<u8>,
+    /// How much data follows the head of a regular file; nothing else has any.
+    data: Option<u64>,
+}
+
+impl Head {
+    fn new(entry: &Entry, at: u64, alignment: Alignment) -> Result<Self, Error> {
+        Self::checked(entry, at, alignment).map_err(|reason| Error::Unwritable {
+            path: show(&entry.path),
+            reason,
+        })
     }
-    let mut out = Vec::new();
-    if !records.is_empty() {
-        let len = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        out.extend_from_slice(&header::encode(&Fields {
-            name: b"././@PaxHeader",
-            typeflag: b'x',
-            mode: 0o644,
-            size: len,
-            ..Fields::default()
-        }));
-        out.extend_from_slice(&records);
-        let pad = usize::try_from(padding(len)).unwrap_or(0);
-        out.resize(out.len().saturating_add(pad), 0);
+
+    fn checked(entry: &Entry, at: u64, alignment: Alignment) -> Result<Self, Reason> {
+        check(entry)?;
+        let (map, data) = match &entry.kind {
+            Kind::File { len, .. } => (Vec::new(), Some(*len)),
+            Kind::Sparse { len, pieces } => {
+                let (map, data) = sparse::encode(*len, pieces)?;
+                (map, Some(data))
+            }
+            _ => (Vec::new(), None),
+        };
+        // What the header calls the member's size: map and data.
+        let size = match data {
+            Some(data) => as_u64(map.len()).checked_add(data),
+            None => Some(0),
+        };
+        let size = size.ok_or(Reason::Number { field: "size" })?;
+        let (header, mut records) = header(entry, size)?;
+        if let (Alignment::Page, Some(1..)) = (alignment, data) {
+            align(&mut records, at, map.len());
+        }
+        let mut bytes = Vec::new();
+        if !records.is_empty() {
+            bytes.extend_from_slice(&records_header(records.len())?);
+            bytes.append(&mut records);
+            bytes.resize(bytes.len().next_multiple_of(BLOCK_LEN), 0);
+        }
+        bytes.extend_from_slice(&header.encode());
+        bytes.extend_from_slice(&map);
+        Ok(Self { bytes, data })
     }
-    if !map.is_empty() {
-        // The path is in a record; who does not know it gets the map and the pieces, and should not take them for the file.
-        fields.name = SPARSE_NAME;
-    } else if let Some((prefix, name)) = header::split(&path) {
-        fields.prefix = prefix;
-        fields.name = name;
-    } else {
-        // Readers without pax see a shortened name.
-        fields.name = path.get(..100).unwrap_or(&path);
-    }
-    out.extend_from_slice(&header::encode(&fields));
-    out.extend_from_slice(&map);
-    Ok(out)
+}
+
+/// The header of an extended header of so many bytes.
+fn records_header(len: usize) -> Result<header::Block, Reason> {
+    let mut header = Ustar::new(b'x');
+    header.name = header::cut(b"././@PaxHeader");
+    header.mode = *b"0000644\0";
+    header.size = header::octal(as_u64(len)).ok_or(Reason::Extended("over 8 GiB long"))?;
+    Ok(header.encode())
 }
 
 /// As GNU tar calls them, which has a process number for the zero.
 const SPARSE_NAME: &[u8] = b"GNUSparseFile.0";
-
-/// How much data follows the head of a regular file.
-fn stored(kind: &Kind) -> Option<u64> {
-    match kind {
-        Kind::File { len, .. } => Some(*len),
-        // In range: the pieces were checked when the head was made.
-        Kind::Sparse { pieces, .. } => Some(pieces.iter().map(|piece| piece.len).sum()),
-        _ => None,
-    }
-}
-
-fn wide(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
-}
 
 /// What ends an archive.
 pub const END: [u8; 2 * BLOCK_LEN] = [0; 2 * BLOCK_LEN];
 
 /// Adds a comment to `records`, those of a member that begins at `at`, so that its data begins on a page. Between header
 /// and data are `map` bytes.
-fn align(records: &mut Vec<u8>, at: u64, map: u64) {
-    let gap = |extended: u64| {
-        let data = at.saturating_add(extended).saturating_add(BLOCK);
-        let data = data.saturating_add(map);
-        data.wrapping_neg() & PAGE.saturating_sub(1)
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    reason = "places within a page and lengths of what is in memory; what is missing is a block at least, which has room for a comment"
+)]
+fn align(records: &mut Vec<u8>, at: u64, map: usize) {
+    let at = as_usize(at) % PAGE;
+    // From the data, with that much of an extended header before it, to the next page.
+    let gap = |extended: usize| {
+        let data = at + extended + BLOCK_LEN + map;
+        data.next_multiple_of(PAGE) - data
     };
-    let held = u64::try_from(records.len()).unwrap_or(u64::MAX);
-    let held = held.saturating_add(padding(held));
-    let whole = if records.is_empty() {
+    let missing = if records.is_empty() {
         if gap(0) == 0 {
             return;
         }
         // A header for the records, and a block of them at least.
-        let least = BLOCK.saturating_mul(2);
-        gap(least).saturating_add(BLOCK)
+        gap(2 * BLOCK_LEN) + BLOCK_LEN
     } else {
-        match gap(held.saturating_add(BLOCK)) {
+        let held = records.len().next_multiple_of(BLOCK_LEN);
+        match gap(held + BLOCK_LEN) {
             0 => return,
-            gap => held.saturating_add(gap),
+            gap => held + gap - records.len(),
         }
     };
-    // Records are at most a few hundred KiB long.
-    pax::fill(records, usize::try_from(whole).unwrap_or(0));
+    records.extend(pax::comment(missing).expect("room for a comment"));
 }
 
 /// As other programs expect it: the root as `./`, directories with a slash.
@@ -273,65 +272,54 @@ fn typeflag(kind: &Kind) -> u8 {
     }
 }
 
-/// The header's values, and pax records for those that don't fit, in a fixed order.
-fn fields<'a>(entry: &'a Entry, path: &[u8], map: u64) -> (Fields<'a>, Vec<u8>) {
-    let mut fields = Fields {
-        mode: entry.mode,
-        ..Fields::default()
-    };
+/// The header of a member, and pax records for what does not fit there, in a fixed order.
+fn header(entry: &Entry, size: u64) -> Result<(Ustar, Vec<u8>), Reason> {
+    let mut header = Ustar::new(typeflag(&entry.kind));
     let mut records = Vec::new();
-    let target = match &entry.kind {
-        Kind::Symlink { target } | Kind::HardLink { target } => target.as_slice(),
-        _ => b"",
-    };
+    let path = stored_path(entry);
     if let Kind::Sparse { len, .. } = &entry.kind {
+        // The path is in a record; who does not know it gets the map and the pieces, and should not take them for the file.
+        header.name = header::cut(SPARSE_NAME);
         pax::push_record(&mut records, b"GNU.sparse.major", b"1");
         pax::push_record(&mut records, b"GNU.sparse.minor", b"0");
-        pax::push_record(&mut records, b"GNU.sparse.name", path);
-        pax::push_record(
-            &mut records,
-            b"GNU.sparse.realsize",
-            len.to_string().as_bytes(),
-        );
-    } else if header::split(path).is_none() {
-        pax::push_record(&mut records, b"path", path);
+        pax::push_record(&mut records, b"GNU.sparse.name", &path);
+        let len = len.to_string();
+        pax::push_record(&mut records, b"GNU.sparse.realsize", len.as_bytes());
+    } else if !header.set_path(&path) {
+        pax::push_record(&mut records, b"path", &path);
     }
-    if header::link_fits(target) {
-        fields.link = target;
-    } else {
-        pax::push_record(&mut records, b"linkpath", target);
-        fields.link = target.get(..100).unwrap_or_default();
+    if let Kind::Symlink { target } | Kind::HardLink { target } = &entry.kind {
+        header.linkname = header::text(target).unwrap_or_else(|| {
+            pax::push_record(&mut records, b"linkpath", target);
+            header::cut(target)
+        });
     }
-    let mut number = |key: &[u8], value: u64, max: u64| {
-        if value <= max {
-            return value;
-        }
-        pax::push_record(&mut records, key, value.to_string().as_bytes());
-        0
-    };
-    fields.uid = number(b"uid", u64::from(entry.uid), MAX_OWNER);
-    fields.gid = number(b"gid", u64::from(entry.gid), MAX_OWNER);
-    fields.typeflag = typeflag(&entry.kind);
-    match entry.kind {
-        Kind::File { len, .. } => fields.size = number(b"size", len, MAX_LONG),
-        Kind::Sparse { .. } => {
-            let data = stored(&entry.kind).unwrap_or(0).saturating_add(map);
-            fields.size = number(b"size", data, MAX_LONG);
-        }
-        Kind::Char { major, minor } | Kind::Block { major, minor } => {
-            fields.device = Some((major, minor))
-        }
-        _ => {}
+    header.mode = header::octal(entry.mode.into()).ok_or(Reason::Number { field: "mode" })?;
+    set(&mut header.uid, &mut records, b"uid", entry.uid.into());
+    set(&mut header.gid, &mut records, b"gid", entry.gid.into());
+    set(&mut header.size, &mut records, b"size", size);
+    if let Kind::Char { major, minor } | Kind::Block { major, minor } = entry.kind {
+        let (to_major, to_minor) = (&mut header.devmajor, &mut header.devminor);
+        set(to_major, &mut records, b"SCHILY.devmajor", major.into());
+        set(to_minor, &mut records, b"SCHILY.devminor", minor.into());
     }
-    match u64::try_from(entry.mtime) {
-        Ok(mtime) if mtime <= MAX_LONG && entry.mtime_nanos == 0 => fields.mtime = mtime,
-        _ => {
-            let text = pax::format_time(entry.mtime, entry.mtime_nanos);
-            pax::push_record(&mut records, b"mtime", text.as_bytes());
-        }
-    }
+    let mtime = u64::try_from(entry.mtime).ok();
+    let whole = mtime.filter(|_| entry.mtime_nanos == 0);
+    header.mtime = whole.and_then(header::octal).unwrap_or_else(|| {
+        let text = pax::format_time(entry.mtime, entry.mtime_nanos);
+        pax::push_record(&mut records, b"mtime", text.as_bytes());
+        header::LONG_ZERO
+    });
     for (name, value) in &entry.xattrs {
         pax::push_xattr(&mut records, name, value);
     }
-    (fields, records)
+    Ok((header, records))
+}
+
+/// Sets a number of a header; one that is too large is in a record, and the header keeps its 0.
+fn set<const N: usize>(field: &mut [u8; N], records: &mut Vec<u8>, keyword: &[u8], value: u64) {
+    match header::octal(value) {
+        Some(digits) => *field = digits,
+        None => pax::push_record(records, keyword, value.to_string().as_bytes()),
+    }
 }

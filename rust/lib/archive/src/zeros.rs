@@ -5,17 +5,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{seek, SeekFrom};
-use rustix::io::Errno;
+use base::{as_u64, as_usize, holes, past};
 
 use crate::entry::Piece;
 
 /// Blocks of a file begin at multiples of this.
 const BLOCK: usize = 4096;
-/// The same as a length.
-const BLOCK_LEN: u64 = 4096;
 /// The least length of a hole. Programs and libraries have runs of up to 250 kB of zeros between their sections; archives
 /// of them stay as plain as they always were.
 const HOLE: u64 = 1 << 20;
@@ -33,16 +31,24 @@ pub(crate) fn pieces(file: &File, len: u64) -> io::Result<Option<Vec<Piece>>> {
         end: 0,
     };
     let mut at = 0;
-    while let Some((start, end)) = stored(file, at, len)? {
-        blocks(file, start, end, &mut found)?;
-        at = end;
+    while at < len {
+        let data = whole_blocks(holes::next_data(file, at, len)?, at, len);
+        blocks(file, data.clone(), &mut found)?;
+        at = data.end;
     }
     Ok(found.finish(len))
 }
 
+/// Blocks of which `data` holds something, from `at` on: a file system with smaller blocks may begin within one of ours.
+fn whole_blocks(data: Range<u64>, at: u64, len: u64) -> Range<u64> {
+    const MASK: u64 = as_u64(BLOCK) - 1;
+    let end = data.end.checked_next_multiple_of(as_u64(BLOCK));
+    (data.start & !MASK).max(at)..end.map_or(len, |end| end.min(len))
+}
+
 /// Pieces with long holes between them.
 struct Found {
-    pieces: Vec<Piece>,
+    pieces: Vec<Range<u64>>,
     /// End of the last block that is not zeros.
     end: u64,
 }
@@ -52,66 +58,42 @@ impl Found {
     fn data(&mut self, start: u64, end: u64) {
         let far = start.checked_sub(self.end).is_some_and(|gap| gap >= HOLE);
         match self.pieces.last_mut() {
-            Some(last) if !far => last.len = end.saturating_sub(last.at),
+            Some(last) if !far => last.end = end,
             // Too short a run of zeros at the start is data.
-            None if !far => self.push(0, end),
-            _ => self.push(start, end),
+            None if !far => self.pieces.push(0..end),
+            _ => self.pieces.push(start..end),
         }
         self.end = end;
     }
 
-    fn push(&mut self, at: u64, end: u64) {
-        self.pieces.push(Piece {
-            at,
-            len: end.saturating_sub(at),
-            offset: 0,
-        });
-    }
-
     fn finish(mut self, len: u64) -> Option<Vec<Piece>> {
-        if self.end < len && len.saturating_sub(self.end) < HOLE {
+        let rest = len.checked_sub(self.end);
+        if rest.is_some_and(|rest| (1..HOLE).contains(&rest)) {
             self.data(len, len);
         }
-        let all = |piece: &Piece| piece.len == len;
-        match self.pieces.as_slice() {
-            [piece] if all(piece) => None,
-            _ => Some(self.pieces),
+        if matches!(self.pieces.as_slice(), [all] if *all == (0..len)) {
+            return None;
         }
+        let piece = |piece: Range<u64>| Piece {
+            at: piece.start,
+            len: piece.end.abs_diff(piece.start),
+            offset: 0,
+        };
+        Some(self.pieces.into_iter().map(piece).collect())
     }
 }
 
-/// The next run that the disk holds from `at` on, with whole blocks; none if the rest is holes.
-fn stored(file: &File, at: u64, len: u64) -> io::Result<Option<(u64, u64)>> {
-    if at >= len {
-        return Ok(None);
-    }
-    let start = match seek(file, SeekFrom::Data(at)) {
-        Ok(start) => start,
-        Err(Errno::NXIO) => return Ok(None),
-        // The file system does not say.
-        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some((at, len))),
-        Err(e) => return Err(e.into()),
-    };
-    let end = seek(file, SeekFrom::Hole(start))?;
-    // A file system with smaller blocks may begin within one of ours.
-    let start = start.saturating_sub(start % BLOCK_LEN).max(at);
-    Ok((start < len).then(|| (start, end.next_multiple_of(BLOCK_LEN).min(len))))
-}
-
-/// Reads from `start`, where a block begins, to `end`.
-fn blocks(file: &File, start: u64, end: u64, found: &mut Found) -> io::Result<()> {
+/// Reads `data`, whose start is that of a block.
+fn blocks(file: &File, data: Range<u64>, found: &mut Found) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
-    let mut at = start;
-    while at < end {
-        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(CHUNK);
-        let chunk = buffer.get_mut(..CHUNK.min(left)).unwrap_or_default();
-        file.read_exact_at(chunk, at)?;
-        for block in chunk.chunks(BLOCK) {
-            let past = at.saturating_add(u64::try_from(block.len()).unwrap_or(0));
+    for at in data.clone().step_by(CHUNK) {
+        // The last chunk may be shorter.
+        buffer.truncate(as_usize(data.end.abs_diff(at)));
+        file.read_exact_at(&mut buffer, at)?;
+        for (start, block) in (at..data.end).step_by(BLOCK).zip(buffer.chunks(BLOCK)) {
             if ZEROS.get(..block.len()) != Some(block) {
-                found.data(at, past);
+                found.data(start, past(start, block.len()));
             }
-            at = past;
         }
     }
     Ok(())
@@ -145,15 +127,12 @@ impl Read for Reader<'_> {
             };
             (self.at, self.left) = (piece.at, piece.len);
         }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let want = buffer.len().min(most);
-        let got = self
-            .file
-            .read_at(buffer.get_mut(..want).unwrap_or_default(), self.at)?;
-        let step = u64::try_from(got).unwrap_or(self.left);
-        self.at = self.at.saturating_add(step);
+        let (part, _) = buffer.split_at_mut(buffer.len().min(as_usize(self.left)));
         // A file that became shorter ends here, and the writer says so.
-        self.left = self.left.saturating_sub(step);
+        let got = self.file.read_at(part, self.at)?;
+        self.at = past(self.at, got);
+        // Never more than the part.
+        self.left = self.left.abs_diff(as_u64(got));
         Ok(got)
     }
 }

@@ -394,7 +394,7 @@ fn gnu_tars_access_lists() {
     let set = "import os, struct, sys\n\
                acl = lambda *e: struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *x) for x in e)\n\
                no = 0xffffffff\n\
-               base = [(1, 6, no), (2, 4, 12), (2, 6, 4000000000), (4, 4, no), (8, 6, 34), (16, 6, no), (32, 4, no)]\n\
+               base = [(1, 6, no), (2, 4, 3000012), (2, 6, 4000000000), (4, 4, no), (8, 6, 3000034), (16, 6, no), (32, 4, no)]\n\
                try:\n\
                \x20   os.setxattr('f', 'system.posix_acl_access', acl(*base))\n\
                \x20   os.setxattr('.', 'system.posix_acl_default', acl(*base))\n\

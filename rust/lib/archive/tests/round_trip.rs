@@ -501,6 +501,20 @@ fn data_must_be_as_long_as_said() {
     }
 }
 
+/// Numbers of devices that have no room in a header are in records.
+#[test]
+fn large_numbers_of_devices() {
+    for (major, minor) in [(0o7777777, 0o7777777), (1 << 21, 7), (7, u32::MAX)] {
+        for kind in [Kind::Char { major, minor }, Kind::Block { major, minor }] {
+            let entry = Entry::new("dev", kind, 0o600);
+            let mut writer = Writer::new(Vec::new());
+            writer.append(&entry, io::empty()).unwrap();
+            let bytes = writer.finish().unwrap();
+            assert_eq!(index(Cursor::new(bytes)).unwrap(), [entry]);
+        }
+    }
+}
+
 #[test]
 fn bytes_do_not_move() {
     let mut writer = Writer::new(Vec::new());
