@@ -165,9 +165,6 @@ pub enum Reason {
     /// File flags that no archive holds.
     #[error("is immutable or append-only (lsattr), which an archive does not keep: take the flag away (chattr -i -a)")]
     Flags,
-    /// Not a kind of file an archive can hold (a socket).
-    #[error("is a socket or of another kind that no archive holds")]
-    Kind,
 }
 
 /// Raw bytes as text for messages; of a long path both ends.

@@ -42,6 +42,6 @@ mod zeros;
 pub use entry::{Entry, Kind, Piece};
 pub use error::{Error, Reason};
 pub use index::{index, list, List};
-pub use pack::{pack, PackOptions, Packed};
-pub use unpack::{unpack, unpack_with, UnpackOptions, Unpacked};
+pub use pack::{pack, PackOptions};
+pub use unpack::{unpack, unpack_with, UnpackOptions};
 pub use write::{head, Alignment, Writer, END};

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use base::past;
 use rustix::fs::{ioctl_getflags, lgetxattr, llistxattr, major, minor, IFlags};
 use rustix::io::Errno;
 
@@ -23,12 +22,8 @@ use crate::zeros;
 pub struct PackOptions {
     /// Later modification times become this one, in seconds since 1970. Fractions of seconds are always dropped.
     pub max_mtime: i64,
-    /// Paths relative to the directory, left out with everything below them.
-    pub exclude: Vec<Vec<u8>>,
     /// Beginnings of names of extended attributes that are left out.
     pub drop_xattrs: Vec<Vec<u8>>,
-    /// Leave sockets out (they mean nothing without their process) instead of failing.
-    pub skip_sockets: bool,
     /// Where data of files begins.
     pub alignment: Alignment,
 }
@@ -38,9 +33,7 @@ impl PackOptions {
     pub fn new(max_mtime: i64) -> Self {
         Self {
             max_mtime,
-            exclude: Vec::new(),
             drop_xattrs: Vec::new(),
-            skip_sockets: true,
             alignment: Alignment::Block,
         }
     }
@@ -51,46 +44,22 @@ impl PackOptions {
         self
     }
 
-    /// Leaves out `path` and everything below it.
-    pub fn exclude(mut self, path: impl Into<Vec<u8>>) -> Self {
-        self.exclude.push(path.into());
-        self
-    }
-
     /// Leaves out extended attributes whose name begins with `prefix`.
     pub fn drop_xattrs(mut self, prefix: impl Into<Vec<u8>>) -> Self {
         self.drop_xattrs.push(prefix.into());
         self
     }
-
-    fn excludes(&self, path: &[u8]) -> bool {
-        self.exclude.iter().any(|prefix| {
-            path.strip_prefix(prefix.as_slice())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        })
-    }
-}
-
-/// What [`pack`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Packed {
-    /// Members written.
-    pub entries: u64,
-    /// Sockets left out, escaped paths.
-    pub sockets: Vec<String>,
 }
 
 /// Writes `dir` and all below it: sorted by the raw bytes of the paths, owners as numbers, times clamped, extended
 /// attributes kept. Of several names of one file the first in that order is the file, the others are hard links. A mebibyte
-/// of zeros or more is a hole, however the disk stores it. What is left out on purpose is listed in
+/// of zeros or more is a hole, however the disk stores it. What is left out on purpose, such as sockets, is listed in
 /// `docs/formats/rootfs-tar.md`.
-pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed, Error> {
+pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<(), Error> {
     let mut writer = Writer::aligned(out, options.alignment);
-    let mut packed = Packed::default();
     // (device, inode) of files with several names -> the first name.
     let mut names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
-    for path in sorted_paths(dir, options)? {
+    for path in sorted_paths(dir)? {
         let full = dir.join(OsStr::from_bytes(&path));
         let source = |source| Error::Source {
             path: full.clone(),
@@ -98,14 +67,7 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
         };
         let meta = fs::symlink_metadata(&full).map_err(source)?;
         let Some(mut kind) = kind(&full, &meta).map_err(source)? else {
-            if options.skip_sockets {
-                packed.sockets.push(show(&path));
-                continue;
-            }
-            return Err(Error::Unwritable {
-                path: show(&path),
-                reason: Reason::Kind,
-            });
+            continue;
         };
         if meta.nlink() > 1 && matches!(kind, Kind::File { .. }) {
             let first = names
@@ -119,10 +81,8 @@ pub fn pack(dir: &Path, options: &PackOptions, out: impl Write) -> Result<Packed
         }
         let entry = entry(&full, path, kind, &meta, options).map_err(source)?;
         append(&mut writer, entry, &full)?;
-        packed.entries = past(packed.entries, 1);
     }
-    writer.finish()?;
-    Ok(packed)
+    writer.finish().map(drop)
 }
 
 /// Writes a member: a file with holes where it has any.
@@ -194,31 +154,21 @@ fn entry(
 }
 
 /// All paths below `dir`, and the empty one of `dir` itself, in order.
-fn sorted_paths(dir: &Path, options: &PackOptions) -> Result<Vec<Vec<u8>>, Error> {
+fn sorted_paths(dir: &Path) -> Result<Vec<Vec<u8>>, Error> {
     let mut paths = Vec::new();
-    let mut walk = walkdir::WalkDir::new(dir)
-        .follow_root_links(true)
-        .into_iter();
-    while let Some(found) = walk.next() {
+    for found in walkdir::WalkDir::new(dir).follow_root_links(true) {
         let found = found.map_err(|e| Error::Source {
             path: e.path().unwrap_or(dir).to_path_buf(),
             source: e.into(),
         })?;
         let relative = found.path().strip_prefix(dir).unwrap_or(found.path());
-        let path = relative.as_os_str().as_bytes().to_vec();
-        if !path.is_empty() && options.excludes(&path) {
-            if found.file_type().is_dir() {
-                walk.skip_current_dir();
-            }
-            continue;
-        }
-        paths.push(path);
+        paths.push(relative.as_os_str().as_bytes().to_vec());
     }
     paths.sort_unstable();
     Ok(paths)
 }
 
-/// What the file is, or none for a socket.
+/// What the file is; nothing for a socket, which means nothing without its process.
 fn kind(full: &Path, meta: &Metadata) -> io::Result<Option<Kind>> {
     let file_type = meta.file_type();
     Ok(Some(if file_type.is_dir() {

@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use base::past;
 use rustix::fs::{
     chmodat, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev, mkdirat,
     mknodat, openat, openat2, symlinkat, unlinkat, utimensat, AtFlags, FileType, Gid, Mode, OFlags,
@@ -27,16 +26,11 @@ use crate::names::Admitted;
 pub struct UnpackOptions {
     /// Give files their owners. Off, they belong to the caller.
     pub owners: bool,
-    /// Count devices that may not be made instead of failing.
-    pub skip_devices: bool,
 }
 
 impl Default for UnpackOptions {
     fn default() -> Self {
-        Self {
-            owners: true,
-            skip_devices: true,
-        }
+        Self { owners: true }
     }
 }
 
@@ -48,31 +42,17 @@ impl UnpackOptions {
     }
 }
 
-/// What [`unpack`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unpacked {
-    /// Members made.
-    pub entries: u64,
-    /// Devices not made because that is not permitted.
-    pub skipped_devices: u64,
-}
-
 /// Unpacks into `dir`, which must exist, as root: owners, modes, extended attributes, devices, times.
 ///
 /// Nothing is ever made outside `dir`: no symbolic link is followed, neither one of the archive nor one that was there.
 /// Folders that exist are kept and take the member's attributes; any other file in the way is an error, unless it is an
-/// earlier member of the same path. Holes stay holes.
-pub fn unpack(reader: impl Read, dir: &Path) -> Result<Unpacked, Error> {
+/// earlier member of the same path. Holes stay holes. Devices that may not be made are left out.
+pub fn unpack(reader: impl Read, dir: &Path) -> Result<(), Error> {
     unpack_with(reader, dir, &UnpackOptions::default())
 }
 
 /// [`unpack`] with options.
-pub fn unpack_with(
-    reader: impl Read,
-    dir: &Path,
-    options: &UnpackOptions,
-) -> Result<Unpacked, Error> {
+pub fn unpack_with(reader: impl Read, dir: &Path, options: &UnpackOptions) -> Result<(), Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, dir, flags, Mode::empty()).map_err(|e| Error::Source {
         path: dir.to_path_buf(),
@@ -83,7 +63,6 @@ pub fn unpack_with(
         root,
         options,
         dirs: BTreeMap::new(),
-        report: Unpacked::default(),
     };
     while let Some(member) = members.next()? {
         let replaces = member.admitted == Admitted::Replaces;
@@ -113,7 +92,6 @@ struct Unpacker<'a> {
     options: &'a UnpackOptions,
     /// Folders, whose attributes are set when nothing more is made in them.
     dirs: BTreeMap<Vec<u8>, Entry>,
-    report: Unpacked,
 }
 
 /// Fails as `Error::Unpack` for this entry.
@@ -164,7 +142,6 @@ impl Unpacker<'_> {
         let (parent, base) = split(&entry.path);
         if matches!(entry.kind, Kind::Dir) {
             self.dir_fd(&entry.path)?;
-            self.report.entries = past(self.report.entries, 1);
             self.dirs.insert(entry.path.clone(), entry);
             return Ok(());
         }
@@ -194,13 +171,8 @@ impl Unpacker<'_> {
                     .map_err(failed(&entry.path, "making the link"))?;
                 self.attributes(&entry, &parent, base)?;
             }
-            _ => {
-                if !self.special(&entry, &parent, base)? {
-                    return Ok(());
-                }
-            }
+            _ => self.special(&entry, &parent, base)?,
         }
-        self.report.entries = past(self.report.entries, 1);
         Ok(())
     }
 
@@ -287,24 +259,18 @@ impl Unpacker<'_> {
         .map_err(failed(path, "making the hard link"))
     }
 
-    /// Makes a device or pipe; false if that is not permitted.
-    fn special(&mut self, entry: &Entry, parent: &OwnedFd, base: &[u8]) -> Result<bool, Error> {
+    /// Makes a pipe, or a device if that is permitted.
+    fn special(&self, entry: &Entry, parent: &OwnedFd, base: &[u8]) -> Result<(), Error> {
         let (file_type, device) = match entry.kind {
             Kind::Char { major, minor } => (FileType::CharacterDevice, makedev(major, minor)),
             Kind::Block { major, minor } => (FileType::BlockDevice, makedev(major, minor)),
             _ => (FileType::Fifo, 0),
         };
-        let made = mknodat(parent, name(base), file_type, mode(entry), device);
-        match made {
-            Ok(()) => {}
-            Err(Errno::PERM) if self.options.skip_devices && file_type != FileType::Fifo => {
-                self.report.skipped_devices = past(self.report.skipped_devices, 1);
-                return Ok(false);
-            }
-            Err(e) => return Err(failed(&entry.path, "making the device or pipe")(e)),
+        match mknodat(parent, name(base), file_type, mode(entry), device) {
+            Ok(()) => self.attributes(entry, parent, base),
+            Err(Errno::PERM) if file_type != FileType::Fifo => Ok(()),
+            Err(e) => Err(failed(&entry.path, "making the device or pipe")(e)),
         }
-        self.attributes(entry, parent, base)?;
-        Ok(true)
     }
 
     /// Attributes of what cannot be opened: links, devices, pipes.
@@ -334,7 +300,7 @@ impl Unpacker<'_> {
     }
 
     /// Folders get their attributes, the deepest first.
-    fn finish(self) -> Result<Unpacked, Error> {
+    fn finish(self) -> Result<(), Error> {
         for (path, entry) in self.dirs.iter().rev() {
             let at = if path.is_empty() {
                 b"."
@@ -351,7 +317,7 @@ impl Unpacker<'_> {
             .map_err(failed(path, "opening the folder"))?;
             self.open_attributes(entry, &fd)?;
         }
-        Ok(self.report)
+        Ok(())
     }
 }
 

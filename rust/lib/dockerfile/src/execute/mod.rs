@@ -337,7 +337,7 @@ fn duplicate(from: &Path, to: &Path) -> Result<()> {
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let writer = io::BufWriter::with_capacity(1 << 20, writer);
-            archive::pack(from, &archive::PackOptions::new(i64::MAX), writer).map(drop)
+            archive::pack(from, &archive::PackOptions::new(i64::MAX), writer)
         });
         let unpacked = archive::unpack(io::BufReader::with_capacity(1 << 20, reader), to);
         let packed = packing
