@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
+use base::as_usize;
 use plan::{Extent, Input, Piece, ReadAt, Reader};
 
 use crate::block_hashes::BlockHashes;
 use crate::error::Error;
-use crate::hash::{Digest, Hasher, DIGEST};
-use crate::layout::{per_block, Layout};
+use crate::hash::{Digest, Hasher, DIGEST_LEN};
+use crate::layout::{per_block, Layout, Level};
+use crate::num::{product, sum, without};
 use crate::params::Params;
 use crate::superblock::Superblock;
 use crate::work::in_order;
 
 /// Data blocks that are one piece of work, unless one hash block holds more digests.
 const PIECE: u64 = 1024;
-/// Bytes that are read at once.
-const BATCH: usize = 64 << 10;
+/// Bytes that are read at once: a multiple of every block size.
+const BATCH: u64 = 64 << 10;
 
 /// Something that bytes can be written to at any position, by several threads at once.
 pub trait WriteAt {
@@ -44,9 +47,10 @@ impl WriteAt for Mutex<Vec<u8>> {
         if memory.len() < end {
             memory.resize(end, 0);
         }
-        if let Some(place) = memory.get_mut(start..end) {
-            place.copy_from_slice(bytes);
-        }
+        let place = memory.get_mut(start..end);
+        place
+            .ok_or(io::ErrorKind::FileTooLarge)?
+            .copy_from_slice(bytes);
         Ok(())
     }
 }
@@ -67,7 +71,7 @@ impl Known {
         inputs: &[Input],
     ) -> Result<(), Error> {
         let have = inputs.len();
-        let of = usize::try_from(input).ok().and_then(|n| inputs.get(n));
+        let of = inputs.get(as_usize(input));
         let of = of.ok_or(Error::NoSuchInput { input, have })?;
         hashes.check(params, of.len)?;
         match self.hashes.insert(input, hashes) {
@@ -93,7 +97,6 @@ pub fn write_area<R: ReadAt + Sync>(
         hasher,
         reader: data,
         known,
-        block: u64::from(params.data_block_size()),
     };
     let superblock = Superblock {
         params: params.clone(),
@@ -105,15 +108,15 @@ pub fn write_area<R: ReadAt + Sync>(
     };
     let mut first = superblock.encode().to_vec();
     // The blocks of the tree begin at a whole hash block.
-    first.resize(data.hash_hasher.size(), 0);
+    first.resize(data.hash_hasher.size().in_memory(), 0);
     sink.write(&first, layout.hash_offset)?;
     let mut levels = layout.levels.iter();
     let Some(leaves) = levels.next() else {
         let mut root = Vec::new();
-        data.digests(&mut Vec::new(), 0, 1, &mut root)?;
+        data.digests(&mut Vec::new(), 0..1, &mut root)?;
         return Ok((root_of(&root), layout));
     };
-    let mut digests = data.leaves(&layout, leaves.start, &sink)?;
+    let mut digests = data.leaves(&layout, *leaves, &sink)?;
     for level in levels {
         data.pad(&mut digests);
         sink.write(&digests, level.start)?;
@@ -125,8 +128,12 @@ pub fn write_area<R: ReadAt + Sync>(
 }
 
 /// The only digest that is left.
+#[expect(
+    clippy::expect_used,
+    reason = "a level over one block or more has a block, and that a digest"
+)]
 fn root_of(digests: &[u8]) -> Digest {
-    digests.first_chunk().copied().unwrap_or_default()
+    *digests.first_chunk().expect("a level has a block")
 }
 
 /// Where the hash area goes, by positions in the image.
@@ -138,7 +145,7 @@ struct Sink<'a, W> {
 impl<W: WriteAt> Sink<'_, W> {
     fn write(&self, bytes: &[u8], at: u64) -> Result<(), Error> {
         self.out
-            .write_all_at(bytes, at.saturating_sub(self.area))
+            .write_all_at(bytes, without(at, self.area))
             .map_err(Error::io("write the hash area"))
     }
 }
@@ -149,8 +156,6 @@ struct Data<'a, R> {
     known: &'a Known,
     hasher: Hasher,
     hash_hasher: Hasher,
-    /// Size of a data block.
-    block: u64,
 }
 
 impl<R: ReadAt + Sync> Data<'_, R> {
@@ -158,107 +163,99 @@ impl<R: ReadAt + Sync> Data<'_, R> {
     fn leaves(
         &self,
         layout: &Layout,
-        start: u64,
+        level: Level,
         sink: &Sink<'_, impl WriteAt + Sync>,
     ) -> Result<Vec<u8>, Error> {
-        let hash_block = u64::try_from(self.hash_hasher.size()).unwrap_or(u64::MAX);
         // Powers of two: a piece is whole hash blocks.
-        let piece_blocks = PIECE.max(per_block(hash_block));
-        let pieces = layout.data_blocks.div_ceil(piece_blocks);
-        let digest_len = u64::try_from(DIGEST).unwrap_or(u64::MAX);
-        let above = in_order(
-            pieces,
-            || (Vec::new(), Vec::new()),
-            |(buffer, digests), piece| {
-                let first = piece.saturating_mul(piece_blocks);
-                let count = layout.data_blocks.saturating_sub(first).min(piece_blocks);
-                digests.clear();
-                self.digests(buffer, first, count, digests)?;
-                self.pad(digests);
-                // Within the level, whose end the layout has checked.
-                let at = start.saturating_add(first.saturating_mul(digest_len));
-                sink.write(digests, at)?;
-                let mut above = Vec::new();
-                self.hash_hasher.blocks(digests, &mut above);
-                Ok::<_, Error>(above)
-            },
-        )?;
-        Ok(above.concat())
+        let piece = PIECE.max(per_block(self.hash_hasher.size().in_image().get()));
+        let work = |(buffer, digests): &mut (Vec<u8>, Vec<u8>), blocks: Range<u64>| {
+            digests.clear();
+            let at = level.at(blocks.start, DIGEST_LEN);
+            self.digests(buffer, blocks, digests)?;
+            self.pad(digests);
+            sink.write(digests, at)?;
+            let mut above = Vec::new();
+            self.hash_hasher.blocks(digests, &mut above);
+            Ok(above)
+        };
+        in_order(
+            layout.data_blocks,
+            piece,
+            Default::default,
+            work,
+            Vec::new(),
+            |all, above| all.extend(above),
+        )
     }
 
     /// Zeros until the digests fill whole hash blocks.
     fn pad(&self, digests: &mut Vec<u8>) {
-        let len = digests
-            .len()
-            .next_multiple_of(self.hash_hasher.size().max(1));
-        digests.resize(len, 0);
+        let size = self.hash_hasher.size().in_memory();
+        digests.resize(digests.len().next_multiple_of(size), 0);
     }
 
-    /// Appends the digests of `count` data blocks from `first` on.
+    /// Appends the digests of some data blocks.
     fn digests(
         &self,
         buffer: &mut Vec<u8>,
-        first: u64,
-        count: u64,
+        blocks: Range<u64>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let mut at = first.saturating_mul(self.block);
-        let end = count.saturating_mul(self.block).saturating_add(at);
-        let end = end.min(self.reader.len());
-        let within = self.reader.plan().extents_in(at, end.saturating_sub(at))?;
+        let size = self.hasher.size().in_image();
+        let mut at = product(blocks.start, size.get());
+        let end = product(blocks.end, size.get()).min(self.reader.len());
+        let within = self.reader.plan().extents_in(at, without(end, at))?;
         let mut extents = within.peekable();
         while let Some(extent) = extents.next_if(|_| true) {
-            let rest = extent.end().saturating_sub(at);
-            let whole = rest.checked_div(self.block).unwrap_or(0);
+            let whole = without(extent.end(), at) / size;
             if whole > 0 {
-                self.whole_blocks(buffer, extent, at, whole, out)?;
-                at = at.saturating_add(whole.saturating_mul(self.block));
+                let len = product(whole, size.get());
+                self.whole_blocks(buffer, extent, at, len, out)?;
+                at = sum(at, len);
             }
             if at < extent.end() {
                 let next = extents.peek().copied();
                 self.mixed_block(buffer, extent, next, at, out)?;
-                at = at.saturating_add(self.block);
+                at = sum(at, size.get());
                 while extents.next_if(|next| next.end() <= at).is_some() {}
             }
         }
         Ok(())
     }
 
-    /// Blocks from `at` on that lie in `extent` entirely.
+    /// The blocks in `len` bytes from `at` on, all of which lie in `extent`.
     fn whole_blocks(
         &self,
         buffer: &mut Vec<u8>,
         extent: Extent<'_>,
         at: u64,
-        count: u64,
+        len: u64,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let skip = at.saturating_sub(extent.start);
-        let len = count.saturating_mul(self.block);
+        let skip = without(at, extent.start);
+        let count = len / self.hasher.size().in_image();
         match extent.piece {
             Piece::Zero => {
                 let zero = self.hasher.known_digest();
                 (0..count).for_each(|_| out.extend_from_slice(zero));
             }
             Piece::Inline(bytes) => {
-                let start = usize::try_from(skip).unwrap_or(usize::MAX);
-                let end = usize::try_from(len).map_or(usize::MAX, |len| start.saturating_add(len));
-                let blocks = bytes.get(start..end).unwrap_or_default();
+                let (_, bytes) = bytes.split_at(as_usize(skip));
+                let (blocks, _) = bytes.split_at(as_usize(len));
                 self.hasher.blocks(blocks, out);
             }
             Piece::Source { input, offset } => {
-                let offset = offset.saturating_add(skip);
-                if let Some((hashes, first)) = self.hashes(input, offset) {
+                let mut from = sum(offset, skip);
+                if let Some((hashes, first)) = self.hashes(input, from) {
                     return hashes.read(first, count, out);
                 }
-                let (mut from, end) = (offset, offset.saturating_add(len));
+                let end = sum(from, len);
                 while from < end {
-                    let left = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
-                    buffer.resize(left.min(BATCH), 0);
+                    let take = without(end, from).min(BATCH);
+                    buffer.resize(as_usize(take), 0);
                     self.reader.read_input(input, buffer, from)?;
                     self.hasher.blocks(buffer, out);
-                    let read = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-                    from = from.saturating_add(read);
+                    from = sum(from, take);
                 }
             }
         }
@@ -274,28 +271,24 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         at: u64,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let block_end = at.saturating_add(self.block);
+        let size = self.hasher.size();
         // Behind the image lies padding.
+        let end = sum(at, size.in_image().get()).min(self.reader.len());
         let zeros = match next {
             None => true,
-            Some(next) => {
-                next.piece == Piece::Zero && next.end() >= block_end.min(self.reader.len())
-            }
+            Some(next) => next.piece == Piece::Zero && next.end() >= end,
         };
         if let (true, Piece::Source { input, offset }) = (zeros, extent.piece) {
-            let offset = offset.saturating_add(at.saturating_sub(extent.start));
-            let end = offset.saturating_add(extent.end().saturating_sub(at));
-            if let Some((hashes, first)) = self.hashes(input, offset) {
-                if end == hashes.input_len() {
+            let from = sum(offset, without(at, extent.start));
+            if let Some((hashes, first)) = self.hashes(input, from) {
+                if sum(from, without(extent.end(), at)) == hashes.input_len() {
                     return hashes.read(first, 1, out);
                 }
             }
         }
         buffer.clear();
-        buffer.resize(self.hasher.size(), 0);
-        let len = block_end.min(self.reader.len()).saturating_sub(at);
-        let len = usize::try_from(len).unwrap_or(0);
-        let data = buffer.get_mut(..len).unwrap_or_default();
+        buffer.resize(size.in_memory(), 0);
+        let (data, _) = buffer.split_at_mut(as_usize(without(end, at)));
         self.reader.read_at(data, at)?;
         self.hasher.blocks(buffer, out);
         Ok(())
@@ -304,7 +297,7 @@ impl<R: ReadAt + Sync> Data<'_, R> {
     /// The hashes of an input, and which of them is that of the block at `offset`, if a block begins there.
     fn hashes(&self, input: u32, offset: u64) -> Option<(&BlockHashes, u64)> {
         let hashes = self.known.hashes.get(&input)?;
-        let aligned = offset.checked_rem(self.block)? == 0;
-        aligned.then_some((hashes, offset.checked_div(self.block)?))
+        let size = self.hasher.size().in_image();
+        (offset % size == 0).then_some((hashes, offset / size))
     }
 }

@@ -1,36 +1,53 @@
 //! Digests of an input's blocks, made once and used by every image that the input gets into: `docs/formats/blockhashes.md`.
 //!
-//! All integers little-endian.
-//!
-//! | offset | size | field                                                                          |
-//! |-------:|-----:|--------------------------------------------------------------------------------|
-//! |      0 |    8 | magic `BLKHASH\0`                                                              |
-//! |      8 |    4 | version, 1                                                                     |
-//! |     12 |    4 | block size                                                                     |
-//! |     16 |    8 | length of the input                                                            |
-//! |     24 |    8 | length of the salt                                                             |
-//! |     32 |  256 | salt, zero-padded                                                              |
-//! |    288 | 32 n | digests of the n blocks, the last block zero-padded                            |
-//! |        |   32 | SHA-256 of all before the digests and of the SHA-256 of each 4096 digests      |
+//! A [`Fields`], then 32 bytes of digest for each block (the last one zero-padded), then the seal: SHA-256 of all before the digests
+//! and of the SHA-256 of each 4096 digests.
 
+use std::ops::Range;
+
+use base::{as_u64, as_usize, hex};
 use plan::ReadAt;
 use sha2::{Digest as _, Sha256};
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{transmute, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::area::WriteAt;
 use crate::error::Error;
-use crate::hash::{hex, Digest, Hasher, DIGEST};
-use crate::params::{check_block_size, check_salt, size, Params};
+use crate::hash::{Digest, DIGEST, DIGEST_LEN};
+use crate::num::{product, sum, without};
+use crate::params::{BlockSize, Params};
 use crate::work::in_order;
 
 const MAGIC: [u8; 8] = *b"BLKHASH\0";
 const VERSION: u32 = 1;
-const HEADER: usize = 288;
+const HEADER: usize = size_of::<Fields>();
 const HEADER_LEN: u64 = 288;
-/// Digests that are one piece of work, and hashed together for the file's own digest.
+const _: () = assert!(HEADER == 288);
+
+/// What a file of block hashes begins with.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Fields {
+    /// 0: `BLKHASH\0`.
+    magic: [u8; 8],
+    /// 8: 1.
+    version: U32,
+    /// 12: bytes in a block.
+    block_size: U32,
+    /// 16: length of the input.
+    len: U64,
+    /// 24: length of the salt.
+    salt_len: U64,
+    /// 32: zero-padded.
+    salt: [u8; Params::MAX_SALT],
+}
+
+/// Digests that are hashed together for the file's own digest.
 const PIECE: u64 = 4096;
-/// [`DIGEST`] as a length in a file.
-const DIGEST_LEN: u64 = 32;
-/// Bytes that are read at once.
+/// Blocks that are one piece of work: few, so that no core waits long for another at the end. Some of them are a [`PIECE`].
+const WORK: u64 = 512;
+const _: () = assert!(PIECE % WORK == 0);
+/// Bytes that are read at once: a multiple of every block size.
 const BATCH: u64 = 64 << 10;
 
 /// Hashes all blocks of `input`, which has `len` bytes, and writes the digests to `out`; the length of what was written.
@@ -41,45 +58,60 @@ pub fn write_block_hashes(
     block_size: u32,
     out: &(impl WriteAt + Sync),
 ) -> Result<u64, Error> {
-    check_block_size("data", block_size)?;
-    check_salt(salt)?;
-    let hasher = Hasher::new(salt, size(block_size));
-    let block = u64::from(block_size);
-    let blocks = len.div_ceil(block);
-    let digests = in_order(blocks.div_ceil(PIECE), Vec::new, |buffer, piece| {
-        let first = piece.saturating_mul(PIECE);
+    if i64::try_from(len).is_err() {
+        return Err(Error::InputTooLong { len });
+    }
+    let header = Header {
+        params: Params::new(block_size, block_size, salt, [0; 16])?,
+        len,
+    };
+    let hasher = header.params.data_hasher();
+    let size = hasher.size();
+    let blocks = header.blocks();
+    let write = || Error::io("write block hashes");
+    let work = |buffer: &mut Vec<u8>, range: Range<u64>| {
+        let mut at = product(range.start, size.in_image().get());
+        let end = match range.end < blocks {
+            true => product(range.end, size.in_image().get()),
+            false => len,
+        };
         let mut digests = Vec::new();
-        // No overflow: the first block of a piece is one of the input's.
-        let mut at = first.saturating_mul(block);
-        let end = len.min(at.saturating_add(PIECE.saturating_mul(block)));
         while at < end {
-            let take = BATCH.min(end.saturating_sub(at));
-            buffer.clear();
-            buffer.resize(usize::try_from(take).unwrap_or(0), 0);
+            let take = without(end, at).min(BATCH);
+            buffer.resize(as_usize(take), 0);
             input
                 .read_exact_at(buffer, at)
                 .map_err(Error::io(format!("read the input at byte {at}")))?;
             // Whole blocks but at the end of the input.
-            buffer.resize(buffer.len().next_multiple_of(hasher.size().max(1)), 0);
+            buffer.resize(buffer.len().next_multiple_of(size.in_memory()), 0);
             hasher.blocks(buffer, &mut digests);
-            at = at.saturating_add(take);
+            at = sum(at, take);
         }
-        out.write_all_at(&digests, digest_at(first))
-            .map_err(Error::io("write block hashes"))?;
-        Ok::<_, Error>(Digest::from(Sha256::digest(&digests)))
-    })?;
-    let header = Header {
-        block_size,
-        len,
-        salt: salt.to_vec(),
-    }
-    .encode();
+        out.write_all_at(&digests, digest_at(range.start))
+            .map_err(write())?;
+        Ok::<_, Error>((range.end, digests))
+    };
+    let fields = header.encode();
+    let seal = (Sha256::new_with_prefix(fields), Sha256::new());
+    let (mut seal, _) = in_order(
+        blocks,
+        WORK,
+        Vec::new,
+        work,
+        seal,
+        |seal, (end, digests)| {
+            let (all, piece) = seal;
+            piece.update(digests);
+            if end % PIECE == 0 || end == blocks {
+                all.update(piece.finalize_reset());
+            }
+        },
+    )?;
+    out.write_all_at(&fields, 0).map_err(write())?;
     let end = digest_at(blocks);
-    let write = || Error::io("write block hashes");
-    out.write_all_at(&header, 0).map_err(write())?;
-    out.write_all_at(&seal(&header, &digests), end)
+    out.write_all_at(&seal.finalize_reset(), end)
         .map_err(write())?;
-    Ok(end.saturating_add(DIGEST_LEN))
+    Ok(sum(end, DIGEST_LEN))
 }
 
 /// Block hashes of one input, open.
@@ -99,9 +131,9 @@ impl std::fmt::Debug for BlockHashes {
 /// What block hashes say about themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Header {
-    block_size: u32,
+    /// Block size, as that of data, and salt.
+    params: Params,
     len: u64,
-    salt: Vec<u8>,
 }
 
 impl BlockHashes {
@@ -117,7 +149,7 @@ impl BlockHashes {
         let read = || Error::io("read block hashes");
         file.read_exact_at(&mut bytes, 0).map_err(read())?;
         let header = Header::decode(&bytes)?;
-        let blocks = header.len.div_ceil(u64::from(header.block_size));
+        let blocks = header.blocks();
         let end = blocks
             .checked_mul(DIGEST_LEN)
             .and_then(|digests| digests.checked_add(HEADER_LEN));
@@ -129,19 +161,19 @@ impl BlockHashes {
             );
             return Err(fault(16, reason));
         };
-        let digests = in_order(blocks.div_ceil(PIECE), Vec::new, |buffer, piece| {
-            let first = piece.saturating_mul(PIECE);
-            let count = blocks.saturating_sub(first).min(PIECE);
-            buffer.resize(
-                usize::try_from(count).unwrap_or(0).saturating_mul(DIGEST),
-                0,
-            );
-            file.read_exact_at(buffer, digest_at(first))?;
-            Ok(Digest::from(Sha256::digest(buffer)))
+        let work = |buffer: &mut Vec<u8>, range: Range<u64>| {
+            let len = product(without(range.end, range.start), DIGEST_LEN);
+            buffer.resize(as_usize(len), 0);
+            file.read_exact_at(buffer, digest_at(range.start))?;
+            Ok(Sha256::digest(buffer))
+        };
+        let seal = Sha256::new_with_prefix(bytes);
+        let seal = in_order(blocks, PIECE, Vec::new, work, seal, |seal, piece| {
+            seal.update(piece);
         });
         let mut sealed = [0; DIGEST];
         file.read_exact_at(&mut sealed, end).map_err(read())?;
-        if seal(&bytes, &digests.map_err(read())?) != sealed {
+        if Digest::from(seal.map_err(read())?.finalize()) != sealed {
             return Err(fault(end, "the digest is another one: damaged"));
         }
         Ok(Self { header, file })
@@ -158,31 +190,24 @@ impl BlockHashes {
             true => Ok(()),
             false => Err(Error::OtherBlockHashes { what, got, want }),
         };
-        let Header {
-            block_size,
-            len,
-            salt,
-        } = &self.header;
-        let number = |n: u64| n.to_string();
         let text = |salt: &[u8]| match salt {
             [] => "-".to_owned(),
-            salt => hex(salt),
+            salt => hex::encode(salt),
         };
-        differ(
-            "block size",
-            number(u64::from(*block_size)),
-            number(u64::from(params.data_block_size())),
-        )?;
-        differ("salt", text(salt), text(params.salt()))?;
-        differ("an input of length", number(*len), number(input_len))
+        let size = |params: &Params| params.data_block_size().to_string();
+        let ours = &self.header.params;
+        differ("block size", size(ours), size(params))?;
+        differ("salt", text(ours.salt()), text(params.salt()))?;
+        let (len, want) = (self.header.len.to_string(), input_len.to_string());
+        differ("an input of length", len, want)
     }
 
     /// Appends the digests of `count` blocks from `first` on to `out`.
     pub(crate) fn read(&self, first: u64, count: u64, out: &mut Vec<u8>) -> Result<(), Error> {
         let at = out.len();
-        let bytes = usize::try_from(count.saturating_mul(DIGEST_LEN)).unwrap_or(0);
-        out.resize(at.saturating_add(bytes), 0);
-        let new = out.get_mut(at..).unwrap_or_default();
+        let end = sum(as_u64(at), product(count, DIGEST_LEN));
+        out.resize(as_usize(end), 0);
+        let (_, new) = out.split_at_mut(at);
         self.file
             .read_exact_at(new, digest_at(first))
             .map_err(Error::io("read block hashes"))
@@ -190,35 +215,36 @@ impl BlockHashes {
 }
 
 impl Header {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&self.block_size.to_le_bytes());
-        bytes.extend_from_slice(&self.len.to_le_bytes());
-        let salt_len = u64::try_from(self.salt.len()).unwrap_or(u64::MAX);
-        bytes.extend_from_slice(&salt_len.to_le_bytes());
-        bytes.extend_from_slice(&self.salt);
-        bytes.resize(HEADER, 0);
-        bytes
+    /// How many blocks the input has.
+    fn blocks(&self) -> u64 {
+        self.len.div_ceil(u64::from(self.params.data_block_size()))
+    }
+
+    fn encode(&self) -> [u8; HEADER] {
+        let (salt, salt_len) = self.params.salt_field();
+        transmute!(Fields {
+            magic: MAGIC,
+            version: U32::new(VERSION),
+            block_size: U32::new(self.params.data_block_size()),
+            len: U64::new(self.len),
+            salt_len: U64::new(salt_len.into()),
+            salt,
+        })
     }
 
     fn decode(bytes: &[u8; HEADER]) -> Result<Self, Error> {
-        let mut rest = bytes.as_slice();
-        if take::<8>(&mut rest) != MAGIC {
+        let fields: Fields = transmute!(*bytes);
+        if fields.magic != MAGIC {
             return Err(fault(0, "it does not begin with BLKHASH"));
         }
-        let version = u32::from_le_bytes(take(&mut rest));
+        let version = fields.version;
         if version != VERSION {
             return Err(fault(8, format!("version {version}, want {VERSION}")));
         }
-        let block_size = u32::from_le_bytes(take(&mut rest));
-        check_block_size("data", block_size).map_err(|error| fault(12, error.to_string()))?;
-        let len = u64::from_le_bytes(take(&mut rest));
-        let salt_len = u64::from_le_bytes(take(&mut rest));
-        let split = usize::try_from(salt_len)
-            .ok()
-            .and_then(|n| rest.split_at_checked(n));
+        let size = fields.block_size.get();
+        BlockSize::new("data", size).map_err(|error| fault(12, error.to_string()))?;
+        let salt_len = fields.salt_len.get();
+        let split = fields.salt.split_at_checked(as_usize(salt_len));
         let Some((salt, padding)) = split else {
             return Err(fault(
                 24,
@@ -229,35 +255,15 @@ impl Header {
             return Err(fault(32, "more salt than its length says"));
         }
         Ok(Self {
-            block_size,
-            len,
-            salt: salt.to_vec(),
+            params: Params::new(size, size, salt, [0; 16])?,
+            len: fields.len.get(),
         })
     }
 }
 
 /// Where the digest of a block stands.
 fn digest_at(block: u64) -> u64 {
-    HEADER_LEN.saturating_add(block.saturating_mul(DIGEST_LEN))
-}
-
-/// The digest at the end.
-fn seal(header: &[u8], pieces: &[Digest]) -> Digest {
-    let mut state = Sha256::new_with_prefix(header);
-    for piece in pieces {
-        state.update(piece);
-    }
-    state.finalize().into()
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    match rest.split_first_chunk() {
-        Some((field, after)) => {
-            *rest = after;
-            *field
-        }
-        None => [0; N],
-    }
+    sum(HEADER_LEN, product(block, DIGEST_LEN))
 }
 
 fn fault(at: u64, reason: impl Into<String>) -> Error {

@@ -41,6 +41,12 @@ pub enum Error {
         /// Length of the data.
         len: u64,
     },
+    /// An input beyond what files reach.
+    #[error("an input of {len} bytes is too long: files end before 2^63")]
+    InputTooLong {
+        /// What came.
+        len: u64,
+    },
     /// The hash area does not fit into a plan.
     #[error("a plan takes at most {max} bytes of a hash area: let it be a file of its own")]
     TooLargeForPlan {

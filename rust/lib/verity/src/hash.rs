@@ -1,50 +1,87 @@
 //! Salted digests of blocks, the block of zeros hashed once.
 
-use std::fmt::Write;
+use std::slice;
 
-use sha2::{Digest as _, Sha256};
+use base::as_u64;
+use sha2::digest::generic_array::GenericArray;
+use sha2::{compress256, Digest as _, Sha256};
+
+use crate::num::{product, sum};
+use crate::params::BlockSize;
 
 /// SHA-256 of something.
 pub type Digest = [u8; 32];
 
-/// Length of a digest.
+/// Length of a digest in memory.
 pub(crate) const DIGEST: usize = 32;
+/// Length of a digest in an image.
+pub(crate) const DIGEST_LEN: u64 = 32;
 
-/// How much of one block is hashed before it is the other's turn: two blocks of SHA-256.
-const STEP: usize = 128;
+/// What SHA-256 begins with.
+const START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+/// What SHA-256 takes at a time.
+const STEP: usize = 64;
 
 /// Hashes blocks of one size with one salt.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
-    /// The state behind the salt.
-    salted: Sha256,
-    /// How many bytes of a block complete the salt's last block of SHA-256.
-    lead: usize,
+    /// The state behind the salt as far as it fills steps of SHA-256.
+    salted: [u32; 8],
+    /// How many bytes of the salt are left, and the step that begins with them.
+    left: usize,
+    lead: [u8; STEP],
+    /// How many bytes of a block fill that step.
+    fill: usize,
+    /// The last steps: as many bytes of a block as were left of the salt, which make whole steps with it, and [`padding`].
+    end: Vec<u8>,
+    size: BlockSize,
     /// A block that is hashed already, and its digest.
     known: Vec<u8>,
     known_digest: Digest,
 }
 
 impl Hasher {
-    /// Blocks of `size` bytes; that of zeros is known.
-    pub(crate) fn new(salt: &[u8], size: usize) -> Self {
-        Self::knowing(salt, vec![0; size])
+    /// That of zeros is known.
+    pub(crate) fn new(salt: &[u8], size: BlockSize) -> Self {
+        Self::knowing(salt, vec![0; size.in_memory()], size)
     }
 
-    /// Blocks as long as `known`, which may come often.
-    pub(crate) fn knowing(salt: &[u8], known: Vec<u8>) -> Self {
-        let salted = Sha256::new_with_prefix(salt);
-        let known_digest = digest(&salted, &known);
+    /// A block that may come often is known.
+    pub(crate) fn knowing(salt: &[u8], known: Vec<u8>, size: BlockSize) -> Self {
+        let steps = salt.chunks_exact(STEP);
+        let rest = steps.remainder();
+        let mut salted = START;
+        steps.for_each(|step| compress(&mut salted, step));
+        let mut lead = [0; STEP];
+        let (front, room) = lead.split_at_mut(rest.len());
+        front.copy_from_slice(rest);
+        let fill = if rest.is_empty() { 0 } else { room.len() };
         Self {
             salted,
-            lead: salt.len().wrapping_neg() & 63,
+            left: rest.len(),
+            lead,
+            fill,
+            end: [rest, &padding(salt.len(), size)].concat(),
+            size,
+            known_digest: Sha256::new_with_prefix(salt)
+                .chain_update(&known)
+                .finalize()
+                .into(),
             known,
-            known_digest,
         }
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.known.len()
+    pub(crate) fn size(&self) -> BlockSize {
+        self.size
     }
 
     pub(crate) fn known_digest(&self) -> &Digest {
@@ -57,18 +94,17 @@ impl Hasher {
         if block == self.known {
             return self.known_digest;
         }
-        digest(&self.salted, block)
+        let [digest] = self.digests([block]);
+        digest
     }
 
     /// The digests of all blocks in `bytes`, one after another, appended to `out`.
     pub(crate) fn blocks(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        let mut blocks = bytes.chunks(self.size().max(1));
+        let mut blocks = bytes.chunks_exact(self.size.in_memory());
         while let Some(first) = blocks.next() {
             match blocks.next() {
                 Some(second) if *first != self.known && *second != self.known => {
-                    for digest in self.pair(first, second) {
-                        out.extend_from_slice(&digest);
-                    }
+                    out.extend_from_slice(self.digests([first, second]).as_flattened());
                 }
                 second => {
                     out.extend_from_slice(&self.block(first));
@@ -78,36 +114,85 @@ impl Hasher {
         }
     }
 
-    /// The digests of two blocks, a few bytes of each in turn: the processor waits for its own results within one digest,
-    /// and has something to do meanwhile. A fifth faster than one after the other.
-    fn pair(&self, first: &[u8], second: &[u8]) -> [Digest; 2] {
-        let mut states = [self.salted.clone(), self.salted.clone()];
-        let split = |block| <[u8]>::split_at_checked(block, self.lead).unwrap_or((block, &[]));
-        let ((lead_a, rest_a), (lead_b, rest_b)) = (split(first), split(second));
-        let [a, b] = &mut states;
-        a.update(lead_a);
-        b.update(lead_b);
-        // Blocks have the same length.
-        for (of_a, of_b) in rest_a.chunks(STEP).zip(rest_b.chunks(STEP)) {
-            a.update(of_a);
-            b.update(of_b);
+    /// The digests of some blocks, a step of each in turn: within one digest the processor waits for its own results, and with two
+    /// it has something to do meanwhile. With the processor's own instructions for SHA-256 two are a third faster so.
+    fn digests<const N: usize>(&self, blocks: [&[u8]; N]) -> [Digest; N] {
+        let mut states = [self.salted; N];
+        let blocks = blocks.map(|block| block.split_at(self.fill));
+        if self.fill > 0 {
+            let mut step = self.lead;
+            for (state, (lead, _)) in states.iter_mut().zip(blocks) {
+                step.split_at_mut(self.left).1.copy_from_slice(lead);
+                compress(state, &step);
+            }
         }
-        states.map(|state| state.finalize().into())
+        let mut steps = blocks.map(|(_, rest)| rest.chunks_exact(STEP));
+        'all: loop {
+            for (state, steps) in states.iter_mut().zip(&mut steps) {
+                match steps.next() {
+                    Some(step) => compress(state, step),
+                    None => break 'all,
+                }
+            }
+        }
+        let mut end = [0; 2 * STEP];
+        let (end, _) = end.split_at_mut(self.end.len());
+        end.copy_from_slice(&self.end);
+        for (state, steps) in states.iter_mut().zip(steps) {
+            end.split_at_mut(self.left)
+                .0
+                .copy_from_slice(steps.remainder());
+            end.chunks_exact(STEP)
+                .for_each(|step| compress(state, step));
+        }
+        states.map(|state| {
+            let mut digest = [0; DIGEST];
+            for (to, word) in digest.chunks_exact_mut(4).zip(state) {
+                to.copy_from_slice(&word.to_be_bytes());
+            }
+            digest
+        })
     }
 }
 
-fn digest(salted: &Sha256, block: &[u8]) -> Digest {
-    let mut state = salted.clone();
-    state.update(block);
-    state.finalize().into()
+/// One step of SHA-256.
+fn compress(state: &mut [u32; 8], step: &[u8]) {
+    compress256(state, slice::from_ref(GenericArray::from_slice(step)));
 }
 
-/// `bytes` as small hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        // A String takes everything.
-        let _ = write!(text, "{byte:02x}");
+/// FIPS 180-4, 5.1.1: a one bit, zeros, and the number of bits in all, to the end of a step.
+fn padding(salt: usize, size: BlockSize) -> Vec<u8> {
+    let bytes = sum(as_u64(salt), size.in_image().get());
+    let bits = product(bytes, 8).to_be_bytes();
+    let mut padding = vec![0x80];
+    let ends = |len: usize| sum(bytes, as_u64(len)) % 64 == 0;
+    while !ends([padding.as_slice(), &bits].concat().len()) {
+        padding.push(0);
     }
-    text
+    padding.extend_from_slice(&bits);
+    padding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_sha256() {
+        let data: Vec<u8> = (0..3 * 1024u32)
+            .map(|n| (n % 251).to_le_bytes()[0])
+            .collect();
+        for salt in 0..=256 {
+            let salt: Vec<u8> = (0..=255).cycle().skip(salt).take(salt).collect();
+            let hasher = Hasher::new(&salt, BlockSize::new("data", 512).unwrap());
+            let mut got = Vec::new();
+            // One of zeros in between, and an odd one at the end.
+            let zeros = vec![0; 1024];
+            let data = [&data[..1024], &zeros, &data[1024..2560]].concat();
+            hasher.blocks(&data, &mut got);
+            let plain = |block| Sha256::digest([salt.as_slice(), block].concat());
+            let want: Vec<u8> = data.chunks(512).flat_map(plain).collect();
+            assert_eq!(got, want, "salt of {} bytes", salt.len());
+        }
+    }
 }

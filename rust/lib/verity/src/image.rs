@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use base::as_u64;
 use plan::{Builder, Input, Plan, ReadAt, Reader};
 
 use crate::area::{write_area, Known, WriteAt};
 use crate::error::Error;
 use crate::hash::{Digest, DIGEST};
 use crate::layout::Layout;
+use crate::num::sum;
 use crate::params::Params;
 
 /// How many bytes of a hash area [`append`] lets a plan hold: those over almost 8 GiB of data in blocks of 4096 bytes. What
@@ -31,7 +33,7 @@ pub fn append<R: ReadAt + Sync>(
     let (root, layout) = written?;
     let mut builder = padded(data.plan(), &layout)?;
     for (at, piece) in area.pieces {
-        builder.zero_to(layout.hash_offset.saturating_add(at))?;
+        builder.zero_to(sum(layout.hash_offset, at))?;
         match piece {
             Piece::Held(bytes) => builder.inline(&bytes)?,
             Piece::Repeat(pattern, len) => builder.repeat(&pattern, len)?,
@@ -56,16 +58,16 @@ enum Piece {
 
 impl WriteAt for Mutex<Area> {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let len = as_u64(bytes.len());
         let piece = match bytes.split_first_chunk() {
-            Some((pattern, rest)) if rest.chunks(DIGEST).all(|digest| digest == pattern) => {
-                Piece::Repeat(*pattern, len)
+            Some((first, rest)) if rest.chunks(DIGEST).all(|digest| digest == first) => {
+                Piece::Repeat(*first, len)
             }
             _ => Piece::Held(bytes.to_vec()),
         };
         let mut area = self.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(piece, Piece::Held(_)) {
-            area.held = area.held.saturating_add(len);
+            area.held = sum(area.held, len);
             if area.held > MAX_APPENDED {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }

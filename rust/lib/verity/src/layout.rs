@@ -1,11 +1,10 @@
 //! Where everything lies. Nothing is read or written here.
 
 use crate::error::Error;
-use crate::hash::DIGEST;
+use crate::hash::DIGEST_LEN;
+use crate::num::{product, sum, without};
 use crate::params::Params;
-
-/// Bytes of the superblock.
-pub(crate) const SUPERBLOCK: u64 = 512;
+use crate::superblock::SUPERBLOCK;
 
 /// A level of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +13,13 @@ pub struct Level {
     pub start: u64,
     /// How many hash blocks it has.
     pub blocks: u64,
+}
+
+impl Level {
+    /// Where a block of it is, each having `size` bytes.
+    pub(crate) fn at(&self, block: u64, size: u64) -> u64 {
+        sum(self.start, product(block, size))
+    }
 }
 
 /// An image with its hash area.
@@ -77,13 +83,13 @@ impl Layout {
 
     /// Length of the hash area: superblock and levels.
     pub fn area_len(&self) -> u64 {
-        self.end.saturating_sub(self.hash_offset)
+        without(self.end, self.hash_offset)
     }
 }
 
 /// How many digests a hash block holds; at least 16.
 pub(crate) fn per_block(hash_block_size: u64) -> u64 {
-    hash_block_size >> DIGEST.trailing_zeros()
+    hash_block_size / DIGEST_LEN
 }
 
 #[cfg(test)]

@@ -2,22 +2,8 @@
 //!
 //! Spec: Linux `Documentation/admin-guide/device-mapper/verity.rst`; the superblock as cryptsetup's `verity` page has it.
 //! The *hash area* begins where the data ends: data (padded to whole blocks), superblock in a block of its own, then the
-//! levels of the tree, the one with the root's block first, the one over the data last. All integers little-endian.
-//!
-//! | offset | size | field             | what stands there                                         |
-//! |-------:|-----:|-------------------|-----------------------------------------------------------|
-//! |      0 |    8 | `signature`       | `verity\0\0`                                              |
-//! |      8 |    4 | `version`         | 1                                                         |
-//! |     12 |    4 | `hash_type`       | 1: the salt comes before the block                        |
-//! |     16 |   16 | `uuid`            | an argument                                               |
-//! |     32 |   32 | `algorithm`       | `sha256`, zero-padded                                     |
-//! |     64 |    4 | `data_block_size` | a power of two, 512 to 65536                              |
-//! |     68 |    4 | `hash_block_size` | the same                                                  |
-//! |     72 |    8 | `data_blocks`     | blocks of data, at least 1                                |
-//! |     80 |    2 | `salt_size`       | 0 to 256                                                  |
-//! |     82 |    6 | `_pad1`           | zero                                                      |
-//! |     88 |  256 | `salt`            | zero-padded                                               |
-//! |    344 |  168 | `_pad2`           | zero                                                      |
+//! levels of the tree, the one with the root's block first, the one over the data last. The superblock's fields stand in the
+//! module of [`Superblock`].
 //!
 //! A digest is SHA-256 of salt and block. A block of a level holds the digests of as many blocks below as fit, zero-padded;
 //! the digest of the only block of the first level is the *root hash*. Over a single data block there is no level at all:
@@ -49,17 +35,19 @@ mod error;
 mod hash;
 mod image;
 mod layout;
+mod num;
 mod params;
 mod superblock;
 mod verify;
 mod work;
 
 pub use area::{write_area, Known, WriteAt};
+pub use base::hex::encode as hex;
 pub use block_hashes::{write_block_hashes, BlockHashes};
 pub use error::Error;
-pub use hash::{hex, Digest};
+pub use hash::Digest;
 pub use image::{append, append_source, MAX_APPENDED};
 pub use layout::{Layout, Level};
-pub use params::{parse_digest, parse_salt, parse_uuid, Params};
+pub use params::{parse_salt, parse_uuid, Params};
 pub use superblock::Superblock;
 pub use verify::{read_superblock, root_hash, verify};

@@ -1,13 +1,19 @@
 //! What somebody decides about a hash area.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
+use base::{as_usize, hex};
+use uuid::fmt::Hyphenated;
+use uuid::Uuid;
+
 use crate::error::Error;
 use crate::hash::{Digest, Hasher, DIGEST};
 
 /// Block sizes, salt and UUID. Nothing has a default: what is random elsewhere is an argument here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
-    data_block_size: u32,
-    hash_block_size: u32,
+    data_block_size: BlockSize,
+    hash_block_size: BlockSize,
     salt: Vec<u8>,
     uuid: [u8; 16],
 }
@@ -23,12 +29,10 @@ impl Params {
         salt: &[u8],
         uuid: [u8; 16],
     ) -> Result<Self, Error> {
-        check_block_size("data", data_block_size)?;
-        check_block_size("hash", hash_block_size)?;
         check_salt(salt)?;
         Ok(Self {
-            data_block_size,
-            hash_block_size,
+            data_block_size: BlockSize::new("data", data_block_size)?,
+            hash_block_size: BlockSize::new("hash", hash_block_size)?,
             salt: salt.to_vec(),
             uuid,
         })
@@ -36,12 +40,12 @@ impl Params {
 
     /// Size of a data block in bytes.
     pub fn data_block_size(&self) -> u32 {
-        self.data_block_size
+        self.data_block_size.get()
     }
 
     /// Size of a hash block in bytes.
     pub fn hash_block_size(&self) -> u32 {
-        self.hash_block_size
+        self.hash_block_size.get()
     }
 
     /// What is hashed before every block.
@@ -54,23 +58,54 @@ impl Params {
         self.uuid
     }
 
+    /// The salt as a field that has room for the longest one, and its length.
+    #[expect(
+        clippy::expect_used,
+        reason = "a salt was checked to have at most 256 bytes"
+    )]
+    pub(crate) fn salt_field(&self) -> ([u8; Self::MAX_SALT], u16) {
+        let mut field = [0; Self::MAX_SALT];
+        let (used, _) = field.split_at_mut(self.salt.len());
+        used.copy_from_slice(&self.salt);
+        let len = u16::try_from(self.salt.len()).expect("at most 256 bytes");
+        (field, len)
+    }
+
     /// For data blocks.
     pub(crate) fn data_hasher(&self) -> Hasher {
-        Hasher::new(&self.salt, size(self.data_block_size))
+        Hasher::new(&self.salt, self.data_block_size)
     }
 
     /// For hash blocks: the one over zero data is known.
     pub(crate) fn hash_hasher(&self, zero: &Digest) -> Hasher {
-        let per_block = size(self.hash_block_size) >> DIGEST.trailing_zeros();
-        Hasher::knowing(&self.salt, zero.repeat(per_block))
+        let per_block = self.hash_block_size.in_memory() / DIGEST;
+        Hasher::knowing(&self.salt, zero.repeat(per_block), self.hash_block_size)
     }
 }
 
-pub(crate) fn check_block_size(what: &'static str, got: u32) -> Result<(), Error> {
-    if got.is_power_of_two() && (512..=65536).contains(&got) {
-        Ok(())
-    } else {
-        Err(Error::BlockSize { what, got })
+/// Size of a block in bytes: a power of two from 512 to 65536.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockSize(NonZeroU32);
+
+impl BlockSize {
+    /// `what` says of which blocks: `data` or `hash`.
+    pub(crate) fn new(what: &'static str, got: u32) -> Result<Self, Error> {
+        let known = got.is_power_of_two() && (512..=65536).contains(&got);
+        let size = NonZeroU32::new(got).filter(|_| known);
+        size.map(Self).ok_or(Error::BlockSize { what, got })
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// In an image.
+    pub(crate) fn in_image(self) -> NonZeroU64 {
+        self.0.into()
+    }
+
+    pub(crate) fn in_memory(self) -> usize {
+        as_usize(self.get())
     }
 }
 
@@ -82,16 +117,10 @@ pub(crate) fn check_salt(salt: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// A block size as a length in memory.
-pub(crate) fn size(block_size: u32) -> usize {
-    // At most 65536.
-    usize::try_from(block_size).unwrap_or(0)
-}
-
 /// A salt in hexadecimal digits; `-` or nothing is no salt, as for veritysetup.
 pub fn parse_salt(text: &str) -> Result<Vec<u8>, Error> {
     let digits = if text == "-" { "" } else { text };
-    let salt = parse_hex(digits).ok_or_else(|| Error::Text {
+    let salt = hex::decode(digits).map_err(|_| Error::Text {
         what: "salt",
         got: text.to_owned(),
         want: "two hexadecimal digits a byte, or - for none",
@@ -102,44 +131,12 @@ pub fn parse_salt(text: &str) -> Result<Vec<u8>, Error> {
 
 /// A UUID as it is written: 8-4-4-4-12 hexadecimal digits.
 pub fn parse_uuid(text: &str) -> Result<[u8; 16], Error> {
-    let groups: Vec<usize> = text.split('-').map(str::len).collect();
-    let digits: String = text.split('-').collect();
-    let bytes = parse_hex(&digits).filter(|_| groups == [8, 4, 4, 4, 12]);
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Error::Text {
-            what: "UUID",
-            got: text.to_owned(),
-            want: "hexadecimal digits in groups of 8-4-4-4-12",
-        })
-}
-
-/// A root hash in hexadecimal digits.
-pub fn parse_digest(text: &str) -> Result<Digest, Error> {
-    parse_hex(text)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Error::Text {
-            what: "root hash",
-            got: text.to_owned(),
-            want: "64 hexadecimal digits",
-        })
-}
-
-fn parse_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => {
-                let digit = |d: u8| {
-                    char::from(d)
-                        .to_digit(16)
-                        .and_then(|d| u8::try_from(d).ok())
-                };
-                digit(*high)?.checked_mul(16)?.checked_add(digit(*low)?)
-            }
-            _ => None,
-        })
-        .collect()
+    let uuid = text.parse().map(Hyphenated::into_uuid);
+    uuid.map(Uuid::into_bytes).map_err(|_| Error::Text {
+        what: "UUID",
+        got: text.to_owned(),
+        want: "hexadecimal digits in groups of 8-4-4-4-12",
+    })
 }
 
 #[cfg(test)]
@@ -186,7 +183,5 @@ mod tests {
         ] {
             assert!(parse_uuid(bad).is_err(), "{bad}");
         }
-        assert!(parse_digest(&"ab".repeat(32)).is_ok());
-        assert!(parse_digest(&"ab".repeat(31)).is_err());
     }
 }

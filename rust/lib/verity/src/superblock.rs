@@ -1,14 +1,49 @@
-//! The superblock; its fields are in the table of the crate's page.
+//! The superblock.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{transmute, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::Error;
-use crate::layout::{Layout, SUPERBLOCK};
-use crate::params::{check_block_size, Params};
+use crate::layout::Layout;
+use crate::params::{BlockSize, Params};
 
 const SIGNATURE: [u8; 8] = *b"verity\0\0";
 const ALGORITHM: [u8; 32] = *b"sha256\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-/// Length in memory.
-pub(crate) const LEN: usize = 512;
-const _: () = assert!(8 + 4 + 4 + 16 + 32 + 4 + 4 + 8 + 2 + 6 + 256 + 168 == LEN);
+/// Bytes of the superblock.
+pub(crate) const SUPERBLOCK: u64 = 512;
+/// The same in memory.
+pub(crate) const LEN: usize = size_of::<Fields>();
+const _: () = assert!(LEN == 512);
+
+/// The superblock as it stands in the image, fields named as cryptsetup's `verity` page has them.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Fields {
+    /// 0: `verity\0\0`.
+    signature: [u8; 8],
+    /// 8: 1.
+    version: U32,
+    /// 12: 1, the salt comes before the block.
+    hash_type: U32,
+    /// 16: an argument.
+    uuid: [u8; 16],
+    /// 32: `sha256`, zero-padded.
+    algorithm: [u8; 32],
+    /// 64: a power of two, 512 to 65536.
+    data_block_size: U32,
+    /// 68: the same.
+    hash_block_size: U32,
+    /// 72: blocks of data, at least 1.
+    data_blocks: U64,
+    /// 80: 0 to 256.
+    salt_size: U16,
+    /// 82: zero.
+    _pad1: [u8; 6],
+    /// 88: zero-padded.
+    salt: [u8; Params::MAX_SALT],
+    /// 344: zero.
+    _pad2: [u8; 168],
+}
 
 /// What a superblock says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,25 +58,21 @@ impl Superblock {
     /// The bytes, as they stand in the image.
     pub fn encode(&self) -> [u8; 512] {
         let params = &self.params;
-        let mut salt = params.salt().to_vec();
-        // At most 256 bytes: Params has seen to it.
-        let salt_size = u16::try_from(salt.len()).unwrap_or(0);
-        salt.resize(Params::MAX_SALT, 0);
-        let mut bytes = Vec::with_capacity(LEN);
-        bytes.extend_from_slice(&SIGNATURE);
-        bytes.extend_from_slice(&1u32.to_le_bytes());
-        bytes.extend_from_slice(&1u32.to_le_bytes());
-        bytes.extend_from_slice(&params.uuid());
-        bytes.extend_from_slice(&ALGORITHM);
-        bytes.extend_from_slice(&params.data_block_size().to_le_bytes());
-        bytes.extend_from_slice(&params.hash_block_size().to_le_bytes());
-        bytes.extend_from_slice(&self.data_blocks.to_le_bytes());
-        bytes.extend_from_slice(&salt_size.to_le_bytes());
-        bytes.extend_from_slice(&[0; 6]);
-        bytes.extend_from_slice(&salt);
-        bytes.resize(LEN, 0);
-        // The sum of the fields, asserted above.
-        bytes.try_into().unwrap_or([0; LEN])
+        let (salt, salt_size) = params.salt_field();
+        transmute!(Fields {
+            signature: SIGNATURE,
+            version: U32::new(1),
+            hash_type: U32::new(1),
+            uuid: params.uuid(),
+            algorithm: ALGORITHM,
+            data_block_size: U32::new(params.data_block_size()),
+            hash_block_size: U32::new(params.hash_block_size()),
+            data_blocks: U64::new(self.data_blocks),
+            salt_size: U16::new(salt_size),
+            _pad1: [0; 6],
+            salt,
+            _pad2: [0; 168],
+        })
     }
 
     /// Reads a superblock that anybody may have made; `at` is where it was in the image of `len` bytes.
@@ -49,47 +80,36 @@ impl Superblock {
     /// The layout comes back with it: data that ends before the superblock, and a tree that ends within the image.
     pub fn decode(bytes: &[u8; 512], at: u64, len: u64) -> Result<(Self, Layout), Error> {
         let fault = |field, reason| Error::Superblock { at, field, reason };
-        let mut rest = bytes.as_slice();
-        let signature: [u8; 8] = take(&mut rest);
+        let fields: Fields = transmute!(*bytes);
+        let signature = fields.signature;
         if signature != SIGNATURE {
-            return Err(fault(
-                "signature",
-                format!("{signature:02x?}, no dm-verity"),
-            ));
+            let reason = format!("{signature:02x?}, no dm-verity");
+            return Err(fault("signature", reason));
         }
-        for field in ["version", "hash_type"] {
-            let got = u32::from_le_bytes(take(&mut rest));
+        for (field, got) in [("version", fields.version), ("hash_type", fields.hash_type)] {
             if got != 1 {
                 return Err(fault(field, format!("{got}, want 1")));
             }
         }
-        let uuid = take(&mut rest);
-        let algorithm: [u8; 32] = take(&mut rest);
-        if algorithm != ALGORITHM {
-            let text = algorithm.escape_ascii();
+        if fields.algorithm != ALGORITHM {
+            let text = fields.algorithm.escape_ascii();
             return Err(fault("algorithm", format!("\"{text}\", want \"sha256\"")));
         }
-        let data_block_size = u32::from_le_bytes(take(&mut rest));
-        let hash_block_size = u32::from_le_bytes(take(&mut rest));
         for (field, got) in [
-            ("data_block_size", data_block_size),
-            ("hash_block_size", hash_block_size),
+            ("data_block_size", fields.data_block_size),
+            ("hash_block_size", fields.hash_block_size),
         ] {
-            check_block_size(field, got).map_err(|_| {
-                fault(
-                    field,
-                    format!("{got}, want a power of two from 512 to 65536"),
-                )
-            })?;
+            let want = "want a power of two from 512 to 65536";
+            BlockSize::new(field, got.get()).map_err(|_| fault(field, format!("{got}, {want}")))?;
         }
-        let data_blocks = u64::from_le_bytes(take(&mut rest));
-        let salt_size = u16::from_le_bytes(take(&mut rest));
-        let _pad: [u8; 6] = take(&mut rest);
-        let salt: [u8; Params::MAX_SALT] = take(&mut rest);
-        let salt = salt
-            .get(..usize::from(salt_size))
+        let salt_size = fields.salt_size;
+        let salt = fields
+            .salt
+            .get(..usize::from(salt_size.get()))
             .ok_or_else(|| fault("salt_size", format!("{salt_size}, at most 256 fit")))?;
-        let params = Params::new(data_block_size, hash_block_size, salt, uuid)?;
+        let (data, hash) = (fields.data_block_size.get(), fields.hash_block_size.get());
+        let params = Params::new(data, hash, salt, fields.uuid)?;
+        let data_blocks = fields.data_blocks.get();
         let layout = fits(data_blocks, at, len, &params)
             .map_err(|reason| fault("data_blocks", format!("{data_blocks}: {reason}")))?;
         let superblock = Self {
@@ -112,21 +132,10 @@ fn fits(data_blocks: u64, at: u64, len: u64, params: &Params) -> Result<Layout, 
     let layout = Layout::at(data_blocks, at, u64::from(params.hash_block_size()));
     let layout = layout.filter(|layout| match layout.levels.is_empty() {
         // What is padding behind the superblock may be missing.
-        true => at.saturating_add(SUPERBLOCK) <= len,
+        true => at.checked_add(SUPERBLOCK).is_some_and(|end| end <= len),
         false => layout.end <= len,
     });
     layout.ok_or_else(|| format!("the tree over them would not end within the image's {len} bytes"))
-}
-
-/// The next `N` bytes of the superblock, which is long enough for all its fields.
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    match rest.split_first_chunk() {
-        Some((field, after)) => {
-            *rest = after;
-            *field
-        }
-        None => [0; N],
-    }
 }
 
 #[cfg(test)]

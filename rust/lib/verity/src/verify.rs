@@ -1,11 +1,15 @@
 //! Checking an image that anybody may have made.
 
+use std::ops::Range;
+
+use base::{as_usize, hex};
 use plan::ReadAt;
 
 use crate::error::Error;
-use crate::hash::{hex, Digest, Hasher, DIGEST};
+use crate::hash::{Digest, Hasher, DIGEST, DIGEST_LEN};
 use crate::layout::{Layout, Level};
-use crate::superblock::{Superblock, LEN};
+use crate::num::{product, without};
+use crate::superblock::{Superblock, LEN, SUPERBLOCK};
 use crate::work::in_order;
 
 /// Blocks that are one piece of work.
@@ -22,12 +26,11 @@ pub fn read_superblock(
         field: "position",
         reason,
     };
-    let superblock_len = u64::try_from(LEN).unwrap_or(u64::MAX);
-    if at.checked_add(superblock_len).is_none_or(|end| end > len) {
+    if at.checked_add(SUPERBLOCK).is_none_or(|end| end > len) {
         let reason = format!("its {LEN} bytes don't lie within the image's {len}");
         return Err(fault(reason));
     }
-    if at.checked_rem(superblock_len) != Some(0) {
+    if at % SUPERBLOCK != 0 {
         return Err(fault(format!("want a multiple of {LEN}")));
     }
     let mut bytes = [0; LEN];
@@ -49,7 +52,7 @@ pub fn root_hash(
         Some(top) => (hash, top.start),
         None => (data, 0),
     };
-    let mut block = vec![0; hasher.size()];
+    let mut block = vec![0; hasher.size().in_memory()];
     image
         .read_exact_at(&mut block, at)
         .map_err(Error::io(format!("read the block at byte {at}")))?;
@@ -69,8 +72,8 @@ pub fn verify(
     let got = root_hash(image, &superblock, &layout)?;
     if got != *root {
         return Err(Error::RootHash {
-            got: hex(&got),
-            want: hex(root),
+            got: hex::encode(&got),
+            want: hex::encode(root),
         });
     }
     let data_hasher = superblock.params.data_hasher();
@@ -103,38 +106,25 @@ fn check(
     hasher: &Hasher,
     bad: impl Fn(u64, u64) -> Error + Sync,
 ) -> Result<(), Error> {
-    let size = u64::try_from(hasher.size()).unwrap_or(u64::MAX);
-    let digest_len = u64::try_from(DIGEST).unwrap_or(u64::MAX);
-    let read = |buffer: &mut Vec<u8>, at: u64, count: u64, each: usize| {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        buffer.resize(count.saturating_mul(each), 0);
+    let (size, each) = (hasher.size().in_image().get(), hasher.size().in_memory());
+    let read = |buffer: &mut Vec<u8>, at: u64, len: u64| {
+        buffer.resize(as_usize(len), 0);
         image
             .read_exact_at(buffer, at)
             .map_err(Error::io(format!("read the image at byte {at}")))
     };
-    let buffers = || (Vec::new(), Vec::new());
-    // Nothing overflows: a layout ends before 2^63, and so does what it describes.
-    in_order(
-        level.blocks.div_ceil(PIECE),
-        buffers,
-        |(blocks, digests), piece| {
-            let first = piece.saturating_mul(PIECE);
-            let count = level.blocks.saturating_sub(first).min(PIECE);
-            let start = level.start.saturating_add(first.saturating_mul(size));
-            read(blocks, start, count, hasher.size())?;
-            let from = above.start.saturating_add(first.saturating_mul(digest_len));
-            read(digests, from, count, DIGEST)?;
-            let pairs = blocks
-                .chunks(hasher.size().max(1))
-                .zip(digests.chunks(DIGEST));
-            for ((block, digest), index) in pairs.zip(first..) {
-                if hasher.block(block) != *digest {
-                    let at = level.start.saturating_add(index.saturating_mul(size));
-                    return Err(bad(index, at));
-                }
+    let work = |(bytes, digests): &mut (Vec<u8>, Vec<u8>), blocks: Range<u64>| {
+        let count = without(blocks.end, blocks.start);
+        read(bytes, level.at(blocks.start, size), product(count, size))?;
+        let from = above.at(blocks.start, DIGEST_LEN);
+        read(digests, from, product(count, DIGEST_LEN))?;
+        let pairs = bytes.chunks_exact(each).zip(digests.chunks_exact(DIGEST));
+        for ((block, digest), index) in pairs.zip(blocks) {
+            if hasher.block(block) != *digest {
+                return Err(bad(index, level.at(index, size)));
             }
-            Ok(())
-        },
-    )?;
-    Ok(())
+        }
+        Ok(())
+    };
+    in_order(level.blocks, PIECE, Default::default, work, (), |(), ()| ())
 }

@@ -1,48 +1,44 @@
-//! Numbered pieces of work on all processors.
+//! Blocks, some at a time, on all cores.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::ops::Range;
 
-/// Does the pieces `0..count` and returns their results in this order, or the error of the first piece that has one.
+use base::{as_usize, parallel};
+
+use crate::num::sum;
+
+/// Does `work` on blocks `0..count`, `size` at a time, and `finish` on what came of it, in the order of the blocks.
 ///
-/// Every thread makes itself a `state` (buffers) first. Pieces are begun in order, so whatever comes before a piece that
-/// fails has been begun, is finished, and tells of its own failure: which error comes back depends on no schedule.
-pub(crate) fn in_order<S, T: Send, E: Send>(
+/// Every thread makes itself a `state` (buffers) for it first. The error is that of the first blocks that have one.
+pub(crate) fn in_order<S, T, A: Send, E: Send>(
     count: u64,
+    size: u64,
     state: impl Fn() -> S + Sync,
-    piece: impl Fn(&mut S, u64) -> Result<T, E> + Sync,
-) -> Result<Vec<T>, E> {
-    let next = AtomicU64::new(0);
-    let failed = AtomicBool::new(false);
-    let results = Mutex::new(Vec::new());
-    let work = || {
-        let mut state = state();
-        while !failed.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                break;
-            }
-            let result = piece(&mut state, index);
-            if result.is_err() {
-                failed.store(true, Ordering::Relaxed);
-            }
-            results
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((index, result));
-        }
+    work: impl Fn(&mut S, Range<u64>) -> Result<T, E> + Sync,
+    all: A,
+    finish: impl Fn(&mut A, T) + Sync,
+) -> Result<A, E> {
+    let starts = (0..count).step_by(as_usize(size));
+    let ranges = starts.map(|start| start..sum(start, size).min(count));
+    // While one waits for its turn the others work.
+    let threads = (0..=parallel::cores().get()).zip(ranges.clone()).count();
+    let Some(threads) = NonZeroUsize::new(threads) else {
+        return Ok(all);
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(usize::try_from(count).unwrap_or(usize::MAX));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    parallel::in_order(
+        threads,
+        ranges,
+        all,
+        || Ok((state(), None)),
+        |range, (state, done)| {
+            *done = Some(work(state, range.clone())?);
+            Ok(())
+        },
+        |all, _, (_, done)| {
+            done.take().into_iter().for_each(|done| finish(all, done));
+            Ok(())
+        },
+    )
 }
 
 #[cfg(test)]
@@ -50,17 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_in_order() {
-        let squares = in_order(1000, || (), |(), n| Ok::<_, ()>(n * n)).unwrap();
-        assert_eq!(squares, (0..1000).map(|n| n * n).collect::<Vec<u64>>());
-        assert_eq!(in_order(0, || (), |(), n| Ok::<_, ()>(n)), Ok(vec![]));
-    }
-
-    #[test]
-    fn the_first_error_counts() {
-        for _ in 0..100 {
-            let result = in_order(100, || (), |(), n| if n % 7 == 6 { Err(n) } else { Ok(n) });
-            assert_eq!(result, Err(6));
-        }
+    fn ranges_are_in_order() {
+        let pieces = |count, size| {
+            let work = |(): &mut (), blocks| Ok::<_, ()>(blocks);
+            let push = |all: &mut Vec<_>, blocks| all.push(blocks);
+            in_order(count, size, || (), work, Vec::new(), push).unwrap()
+        };
+        assert_eq!(pieces(10, 4), [0..4, 4..8, 8..10]);
+        assert_eq!(pieces(8, 4), [0..4, 4..8]);
+        assert_eq!(pieces(0, 4), []);
     }
 }
