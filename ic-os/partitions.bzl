@@ -1,11 +1,14 @@
 """The partitions that every image has: root, boot, and the boot loader's two."""
 
-load("//bzl:image.bzl", "ext4_image", "filled_template", "grubenv_file", "image_file", "image_tree", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "ext4_image", "filled_template", "grubenv_file", "image_file", "image_tree", "parse_destination", "verity_image", "vfat_image")
 
 visibility(["//ic-os/..."])
 
 # Every time in an image: 1 January 2026, 00:00 UTC. A constant, so that a release has the same bytes whenever it is built.
 TIMESTAMP = 1767225600
+
+# The tar whose boot/efi is the EFI system partition of every image.
+BOOTLOADER = "//ic-os/bootloader/context:bootloader"
 
 def template_file(name, template, partitions, values = {}, file_values = {}):
     """A text filled in from the partition table (see `filled_template`).
@@ -27,66 +30,78 @@ def template_file(name, template, partitions, values = {}, file_values = {}):
         visibility = ["//visibility:private"],
     )
 
+def file_path(dest, template):
+    """The path of a template's text in an image.
+
+    Args:
+      dest: destination.
+      template: label of the template, for errors.
+
+    Returns:
+      string: the path.
+    """
+    path = parse_destination(dest, template).path
+    if path.endswith("/"):
+        fail("{}: got folder {}, want the path of a file: the text of a template has no name of its own".format(template, repr(path)))
+    return path
+
 # What the targets on the way to a partition share.
 STEP = dict(
     tags = ["manual"],
     visibility = ["//visibility:public"],
 )
 
-def root_partition(name, ids):
-    """The root partition: ext4 with its dm-verity tree behind it. Takes `:root_tree`; makes `:root`, `:root_hash`, `:hash_offset`.
+def root_partition(name, os):
+    """The root partition: ext4 with its dm-verity tree behind it. Takes `:root_tree`; makes `:root_hash` and `:hash_offset`, too.
 
     Args:
       name: name of the image.
-      ids: fixed identifiers (see icos_build).
+      os: the system (see operating_system).
     """
     ext4_image(
         name = "root_data",
         # The boot partition's content; what stays of /boot are mount points.
         exclude = ["boot/vmlinuz", "boot/initrd.img"],
-        label = name + "-root",
+        label = os.name + "-root",
         size_mib = 0,
         timestamp = TIMESTAMP,
         tree = ":root_tree",
-        uuid = ids["root"],
+        uuid = os.ids["root"],
         **STEP
     )
     verity_image(
-        name = "root",
+        name = name,
         image = ":root_data",
-        salt = ids["salt"],
-        uuid = ids["verity"],
+        salt = os.ids["salt"],
+        uuid = os.ids["verity"],
         **STEP
     )
     for group in ["hash_offset", "root_hash"]:
         native.filegroup(
             name = group,
-            srcs = [":root"],
+            srcs = [":" + name],
             output_group = group,
             **STEP
         )
     image_file(
         name = "root_file",
-        image = ":root",
+        image = ":" + name,
         out = "root.img",
         **STEP
     )
 
-def boot_partition(name, rootfs, partitions, ids, boot_args, boot_files):
-    """The boot partition: kernel, initrd and a command line that holds the root's hash. Makes `:boot`.
+def boot_partition(name, os, image):
+    """The boot partition: kernel, initrd and a command line that holds the root's hash.
 
     Args:
       name: name of the image.
-      rootfs: label of the `dockerfile_rootfs` that has boot/vmlinuz and boot/initrd.img.
-      partitions: label of partitions.csv.
-      ids: fixed identifiers (see icos_build).
-      boot_args: key to text, for the templates.
-      boot_files: template label to destination.
+      os: the system (see operating_system).
+      image: the system in one env (see in_env); its root file system has boot/vmlinuz and boot/initrd.img.
     """
     files = {}
-    for template, dest in boot_files.items():
-        target = "boot_file_" + dest.split("/")[-1]
-        template_file(target, template, partitions, boot_args, {
+    for template, dest in os.boot_files.items():
+        target = "boot_file_" + file_path(dest, template).split("/")[-1]
+        template_file(target, template, image.partitions, image.boot_args, {
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
         })
@@ -94,53 +109,59 @@ def boot_partition(name, rootfs, partitions, ids, boot_args, boot_files):
     image_tree(
         name = "boot_tree",
         files = files,
-        rootfs = rootfs,
+        rootfs = image.rootfs,
         timestamp = TIMESTAMP,
         **STEP
     )
     ext4_image(
-        name = "boot",
-        label = name + "-boot",
+        name = name,
+        label = os.name + "-boot",
         size_mib = 0,
         subdir = "boot",
         timestamp = TIMESTAMP,
         tree = ":boot_tree",
-        uuid = ids["boot"],
+        uuid = os.ids["boot"],
         **STEP
     )
     image_file(
         name = "boot_file",
-        image = ":boot",
+        image = ":" + name,
         out = "boot.img",
         **STEP
     )
 
-def bootloader_partitions(name, partitions, ids, bootloader, grub_config):
-    """The ESP, and the partition of grub.cfg and the A/B state. Makes `:esp` and `:grub`.
+def esp_partition(name, os):
+    """The EFI system partition, with the boot loader.
 
     Args:
       name: name of the image.
-      partitions: label of partitions.csv.
-      ids: fixed identifiers (see icos_build).
-      bootloader: label of the tar that holds boot/efi.
-      grub_config: label of the template of grub.cfg.
+      os: the system (see operating_system).
     """
     image_tree(
         name = "esp_tree",
-        rootfs = bootloader,
+        rootfs = BOOTLOADER,
         timestamp = TIMESTAMP,
         **STEP
     )
     vfat_image(
-        name = "esp",
+        name = name,
         label = "ESP",
         size_mib = 40,
         subdir = "boot/efi",
         timestamp = TIMESTAMP,
         tree = ":esp_tree",
-        volume_id = ids["esp"],
+        volume_id = os.ids["esp"],
         **STEP
     )
+
+def grub_partition(name, os, partitions):
+    """The partition of grub.cfg and, with slots, of the A/B state.
+
+    Args:
+      name: name of the image.
+      os: the system (see operating_system).
+      partitions: label of partitions.csv.
+    """
     grubenv_file(
         name = "grubenv",
         values = {
@@ -149,7 +170,7 @@ def bootloader_partitions(name, partitions, ids, bootloader, grub_config):
         },
         **STEP
     )
-    template_file("grub_cfg", grub_config, partitions)
+    template_file("grub_cfg", os.grub_config, partitions)
     image_tree(
         name = "grub_tree",
         files = {
@@ -160,11 +181,11 @@ def bootloader_partitions(name, partitions, ids, bootloader, grub_config):
         **STEP
     )
     vfat_image(
-        name = "grub",
+        name = name,
         label = "GRUB",
         size_mib = 8,
         timestamp = TIMESTAMP,
         tree = ":grub_tree",
-        volume_id = ids["grub"],
+        volume_id = os.ids["grub"],
         **STEP
     )

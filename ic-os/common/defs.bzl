@@ -1,14 +1,23 @@
-"""What the manifests of the operating systems (guestos/defs.bzl and its like) have in common."""
+"""What the operating systems (guestos/defs.bzl and its like) have in common."""
 
 visibility(["//ic-os/...", "//tests/..."])
 
-# Programs built here that every system takes.
-COMMON_BINARIES = {
+# Package lists of development images, beside one of the system's own.
+COMMON_DEV_PACKAGES = ["//ic-os/common:packages.dev"]
+
+# root/root: for development only.
+DEV_BUILD_ARGS = {
+    "ROOT_PASSWORD_HASH": "$6$guestos.dev$Q8aG8Xa9rMTe/slWhletjxhNDCJcWPZTAJ2oWXLRGmCD3vSdyh/4OQm0.14soA9hW9qqTH1E9gRrl7xfHe3gI/",
+}
+
+# Programs built here that every system takes. They are laid over the root file system late: a change of one re-runs neither package
+# installation nor Dockerfile.
+COMMON_PROGRAMS = {
     "//rust/os/node_tool": "/opt/ic/bin/node_tool:0755",
 }
 
 # Programs of the systems that stay on a machine and are upgraded in place.
-NODE_BINARIES = COMMON_BINARIES | {
+NODE_PROGRAMS = COMMON_PROGRAMS | {
     "//rust/os/config_tool": "/opt/ic/bin/config_tool:0755",
     "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
 }
@@ -16,6 +25,11 @@ NODE_BINARIES = COMMON_BINARIES | {
 # Systems with two slots: filled in from partitions.csv, then put into the boot partition.
 SLOTS_BOOT_FILES = {
     "//ic-os/common:boot_args.template": "/boot/boot_args",
+}
+
+# Systems without slots.
+SINGLE_BOOT_FILES = {
+    "//ic-os/common:boot_args-single.template": "/boot/boot_args",
 }
 
 # Mount points of the systems with two slots.

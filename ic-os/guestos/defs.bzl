@@ -1,11 +1,13 @@
-"""What GuestOS is made of, for every env: fixed identifiers, late programs, files and folders."""
+"""GuestOS, the virtual machine in which a replica runs, as one value."""
 
-load("//ic-os/common:defs.bzl", "NODE_BINARIES", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
+load("//ic-os:os.bzl", "operating_system")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
 # Fixed, so that an image is reproducible: never change one after a release.
-IDS = {
+_IDS = {
     "boot": "5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11",
     "disk": "8b9c5d4e-2d3f-4c65-9a0e-3f6d7c1b2a90",
     "esp": "1C05E5B0",
@@ -16,14 +18,47 @@ IDS = {
     "verity": "1e4c9a72-53bd-4f08-8a6e-d07b95c3f214",
 }
 
-# Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.
-BINARIES = NODE_BINARIES | {
-    "//rust/os/orchestrator": "/opt/ic/bin/orchestrator:0755",
-    "//rust/os/replica": "/opt/ic/bin/replica:0755",
+# For development: console login, root/root, debugging tools.
+DEV = {
+    "build_args": DEV_BUILD_ARGS,
+    "components": GUESTOS_DEV_COMPONENTS,
+    "packages": COMMON_DEV_PACKAGES + ["//ic-os/guestos/context:packages.dev"],
+    "symlinks": GUESTOS_DEV_SYMLINKS,
 }
 
-BOOT_ARGS = {"CONSOLES": SERIAL_CONSOLE}
+# For production: no console login, root locked.
+PROD = {
+    "components": GUESTOS_PROD_COMPONENTS,
+    "symlinks": GUESTOS_PROD_SYMLINKS,
+}
 
-BOOT_FILES = SLOTS_BOOT_FILES
-
-DIRECTORIES = SLOTS_DIRECTORIES
+GUESTOS = operating_system(
+    name = "guestos",
+    boot_args = {"CONSOLES": SERIAL_CONSOLE},
+    boot_files = SLOTS_BOOT_FILES,
+    components = GUESTOS_COMPONENTS,
+    directories = SLOTS_DIRECTORIES,
+    early_components = GUESTOS_EARLY_COMPONENTS,
+    envs = {
+        "dev": DEV,
+        "prod": PROD,
+    },
+    grub_config = "//ic-os/bootloader:grub.cfg.template",
+    ids = _IDS,
+    packages = [
+        "//ic-os/common:packages.base",
+        "//ic-os/common:packages.node",
+        "//ic-os/guestos/context:packages.common",
+    ],
+    programs = NODE_PROGRAMS | {
+        "//rust/os/orchestrator": "/opt/ic/bin/orchestrator:0755",
+        "//rust/os/replica": "/opt/ic/bin/replica:0755",
+    },
+    steps = [
+        "initrd",
+        "prune",
+        "units",
+    ],
+    symlinks = GUESTOS_SYMLINKS,
+    templates = GUESTOS_TEMPLATES,
+)

@@ -1,11 +1,13 @@
-"""What HostOS is made of, for every env: fixed identifiers, late programs, files and folders."""
+"""HostOS, the hypervisor on bare metal, as one value."""
 
-load("//ic-os/common:defs.bzl", "NODE_BINARIES", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
+load("//ic-os:os.bzl", "operating_system")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
 # Fixed, so that an image is reproducible: never change one after a release.
-IDS = {
+_IDS = {
     "boot": "9ca43ead-5c12-4773-813e-bdf5aad89165",
     "disk": "b744f65b-b00e-4fe2-8dc7-da4aec746270",
     "esp": "105705E5",
@@ -16,11 +18,46 @@ IDS = {
     "verity": "640366b1-71ba-4919-b2a3-d2defd9d75cd",
 }
 
-# Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.
-BINARIES = NODE_BINARIES
+# For development: console login, root/root, debugging tools.
+DEV = {
+    "build_args": DEV_BUILD_ARGS,
+    "components": HOSTOS_DEV_COMPONENTS,
+    "packages": COMMON_DEV_PACKAGES + ["//ic-os/hostos/context:packages.dev"],
+    "symlinks": HOSTOS_DEV_SYMLINKS,
+}
 
-BOOT_ARGS = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE}
+# For production: no console login, root locked.
+PROD = {
+    "components": HOSTOS_PROD_COMPONENTS,
+    "symlinks": HOSTOS_PROD_SYMLINKS,
+}
 
-BOOT_FILES = SLOTS_BOOT_FILES
-
-DIRECTORIES = SLOTS_DIRECTORIES
+HOSTOS = operating_system(
+    name = "hostos",
+    boot_args = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE},
+    boot_files = SLOTS_BOOT_FILES,
+    components = HOSTOS_COMPONENTS,
+    directories = SLOTS_DIRECTORIES,
+    early_components = HOSTOS_EARLY_COMPONENTS,
+    envs = {
+        "dev": DEV,
+        "prod": PROD,
+    },
+    grub_config = "//ic-os/bootloader:grub.cfg.template",
+    ids = _IDS,
+    packages = [
+        "//ic-os/common:packages.base",
+        "//ic-os/common:packages.metal",
+        "//ic-os/common:packages.node",
+        "//ic-os/hostos/context:packages.common",
+    ],
+    programs = NODE_PROGRAMS,
+    steps = [
+        "initrd",
+        "metal",
+        "prune",
+        "units",
+    ],
+    symlinks = HOSTOS_SYMLINKS,
+    templates = HOSTOS_TEMPLATES,
+)

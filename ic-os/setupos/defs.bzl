@@ -1,11 +1,14 @@
-"""What SetupOS is made of, for every env: fixed identifiers, late programs, files and folders."""
+"""SetupOS, the stick that carries HostOS and GuestOS to a machine, as one value."""
 
-load("//ic-os/common:defs.bzl", "COMMON_BINARIES", "SCREEN_AND_SERIAL_CONSOLE")
+load("//components:setupos.bzl", "SETUPOS_COMPONENTS", "SETUPOS_DEV_COMPONENTS", "SETUPOS_DEV_SYMLINKS", "SETUPOS_EARLY_COMPONENTS", "SETUPOS_PROD_COMPONENTS", "SETUPOS_PROD_SYMLINKS", "SETUPOS_SYMLINKS", "SETUPOS_TEMPLATES")
+load("//ic-os:os.bzl", "operating_system")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "COMMON_PROGRAMS", "DEV_BUILD_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SINGLE_BOOT_FILES")
+load(":medium.bzl", "setupos_medium")
 
 visibility(["//ic-os/...", "//tests/..."])
 
 # Fixed, so that an image is reproducible: never change one after a release.
-IDS = {
+_IDS = {
     "boot": "9e0a8a7d-355a-4fbb-a1b3-8acd925dd692",
     "config": "5E70C0F6",
     "data": "e38b669b-08fc-4dfb-ad6d-a0068afac5e9",
@@ -18,20 +21,56 @@ IDS = {
     "verity": "e22bb12d-e0a6-4b59-bcf4-1737dd6a62e5",
 }
 
-# Programs built here, laid over the root file system late: a change of one re-runs neither package installation nor Dockerfile.
-BINARIES = COMMON_BINARIES | {
-    "//rust/os/setupos_tool": "/opt/ic/bin/setupos_tool:0755",
+# For development: console login, root/root, debugging tools.
+DEV = {
+    "build_args": DEV_BUILD_ARGS,
+    "components": SETUPOS_DEV_COMPONENTS,
+    "packages": COMMON_DEV_PACKAGES + ["//ic-os/setupos/context:packages.dev"],
+    "symlinks": SETUPOS_DEV_SYMLINKS,
 }
 
-BOOT_ARGS = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE}
-
-# Filled in from partitions.csv, then put into the boot partition.
-BOOT_FILES = {
-    "//ic-os/setupos:boot_args.template": "/boot/boot_args",
+# For production: no login of any kind.
+PROD = {
+    "components": SETUPOS_PROD_COMPONENTS,
+    "symlinks": SETUPOS_PROD_SYMLINKS,
 }
 
-# Mount points.
-DIRECTORIES = {
-    "/boot/config": "0755",
-    "/data": "0755",
-}
+SETUPOS = operating_system(
+    name = "setupos",
+    boot_args = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE},
+    boot_files = SINGLE_BOOT_FILES,
+    components = SETUPOS_COMPONENTS,
+    directories = {
+        "/boot/config": "0755",
+        "/data": "0755",
+    },
+    early_components = SETUPOS_EARLY_COMPONENTS,
+    envs = {
+        "dev": DEV,
+        "prod": PROD,
+    },
+    grub_config = "//ic-os/bootloader:grub-single.cfg.template",
+    ids = _IDS,
+    images = {
+        "config": ":config",
+        "data": ":data",
+    },
+    packages = [
+        "//ic-os/common:packages.base",
+        "//ic-os/common:packages.metal",
+        "//ic-os/setupos/context:packages.common",
+    ],
+    partition_images = setupos_medium,
+    programs = COMMON_PROGRAMS | {
+        "//rust/os/setupos_tool": "/opt/ic/bin/setupos_tool:0755",
+    },
+    slots = False,
+    steps = [
+        "initrd",
+        "metal",
+        "prune",
+        "units",
+    ],
+    symlinks = SETUPOS_SYMLINKS,
+    templates = SETUPOS_TEMPLATES | {"//ic-os/setupos:env.template": "/opt/ic/share/env.txt"},
+)

@@ -3,7 +3,6 @@
 load("//bzl:image.bzl", "deployment_file", "ext4_image", "image_tree", "vfat_image")
 load("//components:setupos.bzl", "SETUPOS_CONFIG_MEDIUM")
 load("//ic-os:partitions.bzl", "STEP", "TIMESTAMP")
-load(":defs.bzl", "IDS")
 
 visibility(["//ic-os/..."])
 
@@ -11,16 +10,16 @@ visibility(["//ic-os/..."])
 _HOST = "host-os"
 _GUEST = "guest-os"
 
-def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"):
-    """Makes `:config` and `:data`, and `:NAME` of both. The disks are taken as plans: neither is written for this.
+def setupos_medium(name, os, env):
+    """Makes `:config` and `:data`, and `:NAME` of both. The disks of the same env are taken as plans: neither is written for this.
 
     Args:
       name: name of the target of both.
-      env: "dev" or "prod"; an image of another env on the medium is an error that the status screen shows.
-      host_disk: label of HostOS's disk (`:disk_plan` of an env).
-      guest_disk: label of GuestOS's disk.
-      version: label of the version file.
+      os: the system, with ids for both.
+      env: its env; an image of another one on the medium is an error that the status screen shows.
     """
+    host_disk = "//ic-os/hostos/envs/{}:disk_plan".format(env)
+    guest_disk = "//ic-os/guestos/envs/{}:disk_plan".format(env)
     image_tree(
         name = "config_tree",
         files = SETUPOS_CONFIG_MEDIUM,
@@ -34,18 +33,18 @@ def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"
         size_mib = 64,
         timestamp = TIMESTAMP,
         tree = ":config_tree",
-        volume_id = IDS["config"],
+        volume_id = os.ids["config"],
         **STEP
     )
     deployment_file(
         name = "deployment",
-        image_name = "setupos",
+        image_name = os.name,
         images = {
             host_disk: _HOST,
             guest_disk: _GUEST,
         },
         properties = {"env": env},
-        version = version,
+        version = "//ic-os:version",
         **STEP
     )
     image_tree(
@@ -64,7 +63,7 @@ def setupos_medium(name, env, host_disk, guest_disk, version = "//ic-os:version"
         size_mib = 0,
         timestamp = TIMESTAMP,
         tree = ":data_tree",
-        uuid = IDS["data"],
+        uuid = os.ids["data"],
         **STEP
     )
     native.filegroup(

@@ -1,0 +1,224 @@
+"""operating_system: all that an operating system is, as one value."""
+
+visibility(["//ic-os/...", "//tests/..."])
+
+def _is_label(value):
+    return type(value) == "string" and (value.startswith("//") or value.startswith("@"))
+
+def _is_labels(value):
+    return type(value) == "list" and all([_is_label(label) for label in value])
+
+def _is_texts(value):
+    return type(value) == "list" and all([type(text) == "string" for text in value])
+
+def _is_map(value):
+    return type(value) == "dict" and all([type(k) == "string" and type(v) == "string" for k, v in value.items()])
+
+def _is_label_map(value):
+    return _is_map(value) and all([_is_label(label) for label in value])
+
+# Kind of a value: (what it is for a reader, whether a value is one).
+_KINDS = {
+    "flag": ("True or False", lambda value: type(value) == "bool"),
+    "macro": ("a macro with arguments name, os and env", lambda value: value == None or type(value) == "function"),
+    "label": ("a label that begins with //", _is_label),
+    "label map": ("a dict of labels that begin with // to text", _is_label_map),
+    "labels": ("a list of labels that begin with //", _is_labels),
+    "map": ("a dict of text to text", _is_map),
+    "tests": ("a dict", lambda value: type(value) == "dict"),
+    "texts": ("a list of text", _is_texts),
+}
+
+# What each env may have for itself: field to kind. It is put together with the same field of the whole.
+_ENV_FIELDS = {
+    "boot_args": "map",
+    "build_args": "map",
+    "components": "label map",
+    "directories": "map",
+    "packages": "labels",
+    "programs": "label map",
+    "symlinks": "map",
+    "templates": "label map",
+}
+
+# Field of the whole to kind.
+_FIELDS = _ENV_FIELDS | {
+    "boot_files": "label map",
+    "boot_test": "tests",
+    "context": "label",
+    "early_components": "label map",
+    "envs": "tests",
+    "grub_config": "label",
+    "ids": "map",
+    "images": "map",
+    "partition_images": "macro",
+    "partitions": "label",
+    "slots": "flag",
+    "steps": "texts",
+}
+
+_MANDATORY = ["boot_files", "components", "envs", "grub_config", "ids", "packages", "programs"]
+
+_EMPTY = {
+    "flag": True,
+    "macro": None,
+    "label map": {},
+    "labels": [],
+    "map": {},
+    "tests": {},
+    "texts": [],
+}
+
+# The identifiers that every image has.
+_IDS = ["boot", "disk", "esp", "grub", "root", "salt", "verity"]
+
+def _kind_errors(where, fields, kinds):
+    errors = []
+    for field, value in fields.items():
+        if field not in kinds:
+            errors.append("{}: got field {}, want one of {}".format(where, repr(field), ", ".join(sorted(kinds))))
+            continue
+        wanted, fits = _KINDS[kinds[field]]
+        if not fits(value):
+            errors.append("{}: {}: got {}, want {}".format(where, field, repr(value), wanted))
+    return errors
+
+def _keys_error(where, got, must, may = []):
+    """What is wrong with these keys: those that `must` be there and those that `may`."""
+    missing = [key for key in must if key not in got]
+    if missing:
+        return ["{}: got no {}, want all of {}".format(where, ", ".join(missing), ", ".join(must))]
+    unknown = [key for key in got if key not in must and key not in may]
+    if unknown:
+        return ["{}: got {}, want no key but {}".format(where, ", ".join(unknown), ", ".join(sorted(must + may)))]
+    return []
+
+def os_errors(name, fields):
+    """What is wrong with the fields of an operating system.
+
+    Args:
+      name: name of the system.
+      fields: dict of its fields.
+
+    Returns:
+      list of string: each says system, field, what came and what was wanted.
+    """
+    missing = [field for field in _MANDATORY if field not in fields]
+    errors = ["{}: got no field {}, want {}".format(name, field, _KINDS[_FIELDS[field]][0]) for field in missing]
+    errors += _kind_errors(name, fields, _FIELDS)
+    if errors:
+        return errors
+    errors += _keys_error(name + ": ids", fields["ids"], _IDS, fields.get("images", {}).keys())
+    if not fields["envs"]:
+        errors.append("{}: envs: got none, want one at least".format(name))
+    for env, own in fields["envs"].items():
+        where = "{}: envs: {}".format(name, env)
+        if type(own) != "dict":
+            errors.append("{}: got {}, want a dict of fields".format(where, repr(own)))
+        else:
+            errors += _kind_errors(where, own, _ENV_FIELDS)
+    return errors
+
+def operating_system(name, **fields):
+    """All that an operating system is. Labels are whole ones: packages of several folders use them.
+
+    Args:
+      name: name of the system, as "guestos": of its images, of its volumes, and of the locks' repositories.
+      **fields: what it is made of. Mandatory ones are marked with a star.
+
+        Root file system:
+        `packages`*: list of the package lists of every image.
+        `steps`: list of names of the scripts of //ic-os/common that the Dockerfile runs.
+        `early_components`: label to path in the Dockerfile's build context, what RUN steps read.
+        `build_args`: arguments of the Dockerfile.
+
+        Laid over it late:
+        `components`*: label to destination (see `image_tree`).
+        `programs`*: label to destination, what is built here.
+        `templates`: label to destination; filled from the partition table first, and with `{{ENV}}`.
+        `symlinks`: path to target.
+        `directories`: path to mode, mount points among them.
+
+        Disk and boot:
+        `partitions`: label of the partition table; default: //ic-os/NAME:partitions.csv.
+        `slots`: whether there are two of boot and root (A_boot, A_root, …) and an update.tar; default: True.
+        `images`: partition to label, the content of partitions beside esp, grub, boot and root; labels of the env's package are well.
+        `partition_images`: macro with arguments name, os and env that declares these; default: none.
+        `boot_files`*: template to destination in the boot partition; they know `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`.
+        `boot_args`: key to text in `boot_files`; `EXTRA_BOOT_ARGS` is empty unless said.
+        `grub_config`*: label of the template of grub.cfg.
+        `ids`*: fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex), and one for each
+        partition of `images` that wants one.
+
+        `envs`*: name to dict of what an env adds, as `{"dev": DEV, "prod": PROD}`: fields boot_args, build_args, components, directories,
+        packages, programs, symlinks, templates.
+        `boot_test`: what its boot test is to see (see `os_boot_test`).
+        `context`: label of the package that calls `os_context`; default: //ic-os/NAME/context.
+
+    Returns:
+      struct: name and all fields, those left out as empty.
+    """
+    errors = os_errors(name, fields)
+    if errors:
+        fail("\n".join(errors))
+    empty = {field: _EMPTY[kind] for field, kind in _FIELDS.items() if kind in _EMPTY}
+    places = {
+        "context": "//ic-os/{}/context".format(name),
+        "partitions": "//ic-os/{}:partitions.csv".format(name),
+    }
+    return struct(name = name, **(places | empty | fields))
+
+def os_with(os, name = None, **fields):
+    """Another operating system, which differs in some fields.
+
+    Args:
+      os: operating_system.
+      name: name of the other; default: the same.
+      **fields: fields in place of its own.
+
+    Returns:
+      struct: as of operating_system.
+    """
+    return operating_system(name or os.name, **({field: getattr(os, field) for field in _FIELDS} | fields))
+
+def env_error(os, env):
+    """What is wrong with the name of an env.
+
+    Args:
+      os: operating_system.
+      env: name of an env.
+
+    Returns:
+      string: the error; None if there is such an env.
+    """
+    if env not in os.envs:
+        return "{}: env: got {}, want one of {}".format(os.name, repr(env), ", ".join(os.envs))
+    return None
+
+def in_env(os, env):
+    """An operating system in one env.
+
+    Args:
+      os: operating_system.
+      env: name of an env.
+
+    Returns:
+      struct: boot_args, build_args, directories, packages, symlinks: those of the whole and of the env together; files, templates: lists of
+      maps of label to destination; rootfs, lock, partitions: labels.
+    """
+    error = env_error(os, env)
+    if error:
+        fail(error)
+    own = {field: os.envs[env].get(field, _EMPTY[kind]) for field, kind in _ENV_FIELDS.items()}
+    return struct(
+        boot_args = {"EXTRA_BOOT_ARGS": ""} | os.boot_args | own["boot_args"],
+        build_args = os.build_args | own["build_args"],
+        directories = os.directories | own["directories"],
+        files = [os.programs, own["programs"], os.components, own["components"]],
+        lock = "{}:packages.{}.lock.json".format(os.context, env),
+        packages = os.packages + own["packages"],
+        partitions = os.partitions,
+        rootfs = "{}:rootfs-{}".format(os.context, env),
+        symlinks = os.symlinks | own["symlinks"],
+        templates = [os.templates, own["templates"]],
+    )

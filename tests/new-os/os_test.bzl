@@ -1,0 +1,86 @@
+"""What an operating system's value refuses: each error says system, field, what came and what was wanted."""
+
+load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
+load("//ic-os:os.bzl", "env_error", "in_env", "os_errors", "os_with")
+load(":defs.bzl", "NEWOS")
+
+_GOOD = {
+    "boot_files": {"//x:boot_args.template": "/boot/boot_args"},
+    "components": {"//x:motd": "/etc/motd"},
+    "envs": {"prod": {}},
+    "grub_config": "//x:grub.cfg.template",
+    "ids": {id: "1" for id in ["boot", "disk", "esp", "grub", "root", "salt", "verity"]},
+    "packages": ["//x:packages.common"],
+    "programs": {"//x:server": "/bin/server"},
+}
+
+# name of the case: (fields in place of good ones, the error)
+_REFUSED = {
+    "env_field": ({"envs": {"dev": {"ids": {}}}}, "x: envs: dev: got field \"ids\", want one of boot_args, build_args, components, directories, packages, programs, symlinks, templates"),
+    "env_kind": ({"envs": {"dev": {"packages": "//x:p"}}}, "x: envs: dev: packages: got \"//x:p\", want a list of labels that begin with //"),
+    "env_none": ({"envs": {}}, "x: envs: got none, want one at least"),
+    "env_text": ({"envs": {"dev": "prod"}}, "x: envs: dev: got \"prod\", want a dict of fields"),
+    "field": (
+        {"component": {}},
+        "x: got field \"component\", want one of boot_args, boot_files, boot_test, build_args, components, context, directories, early_components, envs, " +
+        "grub_config, ids, images, packages, partition_images, partitions, programs, slots, steps, symlinks, templates",
+    ),
+    "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
+    "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
+    "label": ({"packages": ["packages.common"]}, "x: packages: got [\"packages.common\"], want a list of labels that begin with //"),
+    "map": ({"components": {"motd": "/etc/motd"}}, "x: components: got {\"motd\": \"/etc/motd\"}, want a dict of labels that begin with // to text"),
+    "missing": ({"programs": None}, "x: programs: got None, want a dict of labels that begin with // to text"),
+    "slots": ({"slots": "A"}, "x: slots: got \"A\", want True or False"),
+}
+
+def _refused_test_impl(ctx):
+    env = unittest.begin(ctx)
+    asserts.equals(env, [], os_errors("x", _GOOD))
+    asserts.equals(env, [], os_errors("x", _GOOD | {"ids": _GOOD["ids"] | {"data": "1"}, "images": {"data": ":data"}}))
+    for case, (fields, want) in _REFUSED.items():
+        asserts.equals(env, [want], os_errors("x", _GOOD | fields), case)
+    asserts.equals(
+        env,
+        ["x: got no field {}, want {}".format(field, want) for field, want in {
+            "boot_files": "a dict of labels that begin with // to text",
+            "components": "a dict of labels that begin with // to text",
+            "envs": "a dict",
+            "grub_config": "a label that begins with //",
+            "ids": "a dict of text to text",
+            "packages": "a list of labels that begin with //",
+            "programs": "a dict of labels that begin with // to text",
+        }.items()],
+        os_errors("x", {}),
+    )
+    asserts.equals(env, "newos: env: got \"qa\", want one of prod", env_error(NEWOS, "qa"))
+    return unittest.end(env)
+
+_refused_test = unittest.make(_refused_test_impl)
+
+def _env_test_impl(ctx):
+    env = unittest.begin(ctx)
+    os = os_with(
+        NEWOS,
+        name = "other",
+        boot_args = {"A": "1", "B": "1"},
+        envs = {"qa": {"boot_args": {"B": "2"}, "packages": ["//x:packages.qa"]}},
+        packages = ["//x:packages.common"],
+    )
+    asserts.equals(env, "other", os.name)
+    asserts.equals(env, NEWOS.ids, os.ids)
+    image = in_env(os, "qa")
+    asserts.equals(env, {"A": "1", "B": "2", "EXTRA_BOOT_ARGS": ""}, image.boot_args)
+    asserts.equals(env, ["//x:packages.common", "//x:packages.qa"], image.packages)
+    asserts.equals(env, "//ic-os/guestos/context:packages.qa.lock.json", image.lock)
+    asserts.equals(env, "//ic-os/guestos/context:rootfs-qa", image.rootfs)
+    return unittest.end(env)
+
+_env_test = unittest.make(_env_test_impl)
+
+def os_test_suite(name):
+    """Declares the tests.
+
+    Args:
+      name: name of the suite.
+    """
+    unittest.suite(name, _env_test, _refused_test)
