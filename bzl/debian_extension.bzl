@@ -2,17 +2,13 @@
 
 ```starlark
 debian = use_extension("//bzl:debian_extension.bzl", "debian")
-debian.packages(
-    name = "server_debs",
-    lists = ["//server:packages.common"],
-    lock = "//server:packages.lock.json",
-    update = "//server:lock",
-)
-use_repo(debian, "server_debs")
+debian.packages(name = "server", lock = "//server:packages.lock.json")
+use_repo(debian, "debs")
 ```
 
-`@server_debs//:debs` is then every .deb of the lock. No host name is written anywhere: where files lie on the archive is in
-the lock, which archive is apt's business (or DEBIAN_MIRROR's), and what they must contain is checked.
+`@debs//:server` is then every .deb of the lock; it is short for `@server//:debs`, a repository that needs a `use_repo` of its own. No host name is written anywhere:
+where files lie on the archive is in the lock, which archive is apt's business (or DEBIAN_MIRROR's), and what they must contain is checked.
+So is whether the lock is older than the lists that it says it was made from.
 """
 
 def _mirrors(rctx):
@@ -42,26 +38,42 @@ def _source_path(label):
     """Where a file of the source tree lies: names like packages.common stand in many folders."""
     return "/".join([part for part in [label.package, label.name] if part])
 
-def _check_lists(rctx, lock):
+def _root(rctx, label):
+    """The folder of the source tree that a file is in."""
+    path = rctx.path(label)
+    for _ in _source_path(label).split("/"):
+        path = path.dirname
+    return path
+
+def _check_lists(rctx, lock, mend):
     """Stops if the lock was made from other lists than those in the tree."""
+    root = _root(rctx, rctx.attr.lock)
     wanted = {}
-    for label in rctx.attr.lists:
-        for name in _names(rctx.read(label)):
-            wanted[name] = label
+    for file in lock.get("lists", []):
+        if [part for part in file.split("/") if part in ["", ".", ".."]]:
+            fail("{}: got list {}, want a path below the root of the source tree".format(_source_path(rctx.attr.lock), repr(file)))
+        path = root.get_child(file)
+        if not path.exists:
+            fail("{} was made from {}, which is not there{}".format(_source_path(rctx.attr.lock), file, mend))
+        for name in _names(rctx.read(path)):
+            wanted[name] = file
+    if not wanted:
+        fail("{} does not say which lists it was made from{}".format(_source_path(rctx.attr.lock), mend))
     locked = {name: True for name in lock["requested"]}
-    missing = ["{} (in {})".format(name, _source_path(wanted[name])) for name in sorted(wanted) if name not in locked]
+    missing = ["{} (in {})".format(name, wanted[name]) for name in sorted(wanted) if name not in locked]
     extra = [name for name in sorted(locked) if name not in wanted]
     if missing or extra:
-        fail("{} is older than its lists:{}{}. Run: bazel run {}".format(
+        fail("{} is older than its lists:{}{}{}".format(
             _source_path(rctx.attr.lock),
             " it lacks " + ", ".join(missing) if missing else "",
             " it has {}, which no list asks for".format(", ".join(extra)) if extra else "",
-            rctx.attr.update,
+            mend,
         ))
 
 def _debs_impl(rctx):
     lock = json.decode(rctx.read(rctx.attr.lock))
-    _check_lists(rctx, lock)
+    mend = ". Run: bazel run {}".format(lock["update"]) if "update" in lock else ". Make it again with the tool `lock`"
+    _check_lists(rctx, lock, mend)
     mirrors = _mirrors(rctx)
     rctx.report_progress("fetching {} packages".format(len(lock["packages"])))
     pending = []
@@ -79,12 +91,12 @@ def _debs_impl(rctx):
         if not token.wait().success:
             failed.append("{} {}".format(package["name"], package["version"]))
     if failed:
-        fail("no archive gave {} with the content that {} locks: {}{}. Either the archive can't be reached, or it has moved on to newer versions; then mend the lock: bazel run {}".format(
+        fail("no archive gave {} with the content that {} locks: {}{}. Either the archive can't be reached, or it has moved on to newer versions; then mend the lock{}".format(
             "1 package" if len(failed) == 1 else "{} packages".format(len(failed)),
             _source_path(rctx.attr.lock),
             ", ".join(failed[:8]),
             " and {} more".format(len(failed) - 8) if len(failed) > 8 else "",
-            rctx.attr.update,
+            mend,
         ))
     rctx.file("BUILD.bazel", """filegroup(
     name = "debs",
@@ -96,27 +108,47 @@ def _debs_impl(rctx):
 _debs = repository_rule(
     implementation = _debs_impl,
     doc = "The .deb files of one lock.",
-    attrs = {
-        "lists": attr.label_list(mandatory = True, doc = "The package lists the lock was made from."),
-        "lock": attr.label(mandatory = True, doc = "The lock file."),
-        "update": attr.string(mandatory = True, doc = "The target that updates the lock; named in errors."),
-    },
+    attrs = {"lock": attr.label(mandatory = True, doc = "The lock file.")},
+)
+
+def _all_impl(rctx):
+    rctx.file("BUILD.bazel", "".join(["""alias(
+    name = "{0}",
+    actual = "@{0}//:debs",
+    visibility = ["//visibility:public"],
+)
+""".format(name) for name in rctx.attr.names]))
+
+_all = repository_rule(
+    implementation = _all_impl,
+    doc = "One target for each lock; nothing is fetched before a target is asked for.",
+    attrs = {"names": attr.string_list(mandatory = True, doc = "Names of the locks.")},
 )
 
 _packages = tag_class(
-    doc = "One lock file's packages as a repository.",
+    doc = "One lock file's packages as `@debs//:NAME`.",
     attrs = {
-        "lists": attr.label_list(mandatory = True, doc = "The package lists the lock was made from; a lock that is older is refused."),
-        "lock": attr.label(mandatory = True, doc = "The lock file, written by a `debian_lock` target."),
-        "name": attr.string(mandatory = True, doc = "Name of the repository."),
-        "update": attr.string(mandatory = True, doc = "Label of the `debian_lock` target; named in errors."),
+        "lock": attr.label(
+            mandatory = True,
+            doc = "The lock file, written by a `debian_lock` target; it says which lists it was made from, and one that is older is refused.",
+        ),
+        "name": attr.string(mandatory = True, doc = "Name of the target in `@debs`."),
     },
 )
 
+_ALL = "debs"
+
 def _debian_impl(mctx):
+    locks = {}
     for module in mctx.modules:
         for tag in module.tags.packages:
-            _debs(name = tag.name, lists = tag.lists, lock = tag.lock, update = tag.update)
+            if tag.name == _ALL:
+                fail("packages: got name {} for {}, want another one: it is the repository of all locks".format(repr(_ALL), tag.lock))
+            if tag.name in locks:
+                fail("packages: {} is the name of {} and of {}".format(tag.name, locks[tag.name], tag.lock))
+            locks[tag.name] = tag.lock
+            _debs(name = tag.name, lock = tag.lock)
+    _all(name = _ALL, names = locks.keys())
     return mctx.extension_metadata(reproducible = True)
 
 debian = module_extension(

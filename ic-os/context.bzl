@@ -42,7 +42,7 @@ def os_context(name, os):
         base = "{}-base-{}".format(name, env)
         debian_base_image(
             name = base,
-            debs = "@{}_{}_debs//:debs".format(os.name, env),
+            debs = "@debs//:{}_{}".format(os.name, env),
             lock = "packages.{}.lock.json".format(env),
             timestamp = TIMESTAMP,
         )

@@ -50,7 +50,7 @@ adds the OCI config and manifest whose layer NAME.tar is.""",
     attrs = {
         "debs": attr.label(
             mandatory = True,
-            doc = "Every .deb file the lock names: `@REPO//:debs` of the `debian` module extension.",
+            doc = "Every .deb file the lock names: `@debs//:NAME` of the `debian` module extension.",
         ),
         "lock": attr.label(
             mandatory = True,

@@ -18,16 +18,13 @@ def debian_lock(name, suite, locks, components = ["main"], then = None, arch = "
       arch: Debian architecture.
       **kwargs: visibility, tags.
     """
-    args = ["--suite", suite, "--arch", arch]
+    args = ["--suite", suite, "--arch", arch, "--update", _label(name)]
     for component in components:
         args += ["--component", component]
     for lock, lists in locks.items():
         args += ["--lock", _source_path(lock) + "=" + ",".join([_source_path(file) for file in lists])]
     if then:
-        label = native.package_relative_label(then)
-
-        # Not str(label): a leading "@" would name a parameter file.
-        args += ["--then", "//{}:{}".format(label.package, label.name)]
+        args += ["--then", _label(then)]
     native_binary(
         name = name,
         src = "//rust/tools:lock",
@@ -35,6 +32,11 @@ def debian_lock(name, suite, locks, components = ["main"], then = None, arch = "
         args = args,
         **kwargs
     )
+
+def _label(label):
+    """A label as `bazel run` takes it. Not str(label): a leading "@" would name a parameter file."""
+    label = native.package_relative_label(label)
+    return "//{}:{}".format(label.package, label.name)
 
 def _source_path(label):
     """Where a file of this repository lies, from the root of the source tree."""

@@ -108,7 +108,7 @@ def scratch_build(runs):
             startup = [f"--output_base={folder}/base"]
             again = "--modify_execution_info=^(MkBase|MkRootfs|InjectTree)$=+no-cache"
             # Loading rules and starting the server is not what is compared.
-            bazel("build", "//rust/tools/...", "@guestos_dev_debs//:debs", "@bootloader_debs//:debs", startup=startup)
+            bazel("build", "//rust/tools/...", "@debs//:guestos_dev", "@debs//:bootloader", startup=startup)
             times.append(bazel("build", again, DISK, startup=startup))
     peer = mkosi("best", runs)
     row("image from scratch, packages cached", peer and peer["times"]["full"]["median"], statistics.median(times), "<= 1.0 x",
@@ -166,8 +166,8 @@ def six_in(top, runs):
     with scratch("disk") as folder:
         startup = [f"--output_base={folder}/base"]
         # Loading rules, starting the server, tools and packages are not what is measured.
-        debs = [f"@{system}_{env}_debs//:debs" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
-        bazel("build", "//rust/tools/...", "//rust/os/...", "@bootloader_debs//:debs", *debs, startup=startup, cwd=top)
+        debs = [f"@debs//:{system}_{env}" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
+        bazel("build", "//rust/tools/...", "//rust/os/...", "@debs//:bootloader", *debs, startup=startup, cwd=top)
         again = "--modify_execution_info=^(Mk.*|HashBlocks|InjectTree|FillTemplate|WriteImage)$=+no-cache"
         row("six images from packages", None, bazel("build", again, everything, startup=startup, cwd=top), "<= 900")
     bazel("build", everything, cwd=top)

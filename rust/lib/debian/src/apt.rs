@@ -200,6 +200,8 @@ impl Archive {
         Ok(Lock {
             suite: self.options.suite.clone(),
             architecture: self.options.architecture.clone(),
+            lists: lists.iter().map(|list| list.file.clone()).collect(),
+            update: None,
             requested: requested.into_iter().collect(),
             packages,
         })

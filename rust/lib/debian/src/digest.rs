@@ -90,6 +90,8 @@ mod tests {
         let mut lock = Lock {
             suite: "s".to_owned(),
             architecture: "a".to_owned(),
+            lists: vec![],
+            update: None,
             requested: vec![],
             packages: vec![package("a", "one")],
         };

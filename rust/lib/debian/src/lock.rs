@@ -4,6 +4,8 @@
 //! {
 //!  "suite": "trixie",
 //!  "architecture": "amd64",
+//!  "lists": ["server/packages.common"],
+//!  "update": "//server:lock",
 //!  "requested": ["systemd"],
 //!  "packages": [
 //!   {"name": "…", "version": "…", "architecture": "…", "size": 1, "sha256": "…", "path": "pool/…"}
@@ -11,7 +13,8 @@
 //! }
 //! ```
 //!
-//! `path` is relative to a mirror's root; no host is named.
+//! `lists` are the files it was made from, by their paths in the source tree, and `update` is the target that makes it again: whoever reads
+//! a lock can see whether it is older than these, and say what to do. `path` is relative to a mirror's root; no host is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,6 +95,12 @@ pub struct Lock {
     pub suite: String,
     /// Architecture of the image.
     pub architecture: String,
+    /// Files with what was asked for, from the root of the source tree.
+    #[serde(default)]
+    pub lists: Vec<String>,
+    /// Label of the target that makes this lock.
+    #[serde(default)]
+    pub update: Option<String>,
     /// What the lists ask for, sorted.
     pub requested: Vec<String>,
     /// All packages, sorted by name and architecture.
@@ -171,13 +180,17 @@ impl Lock {
             " \"architecture\": {},\n",
             json(&self.architecture)?
         ));
-        let requested = requested
-            .iter()
-            .map(|r| json(r))
-            .collect::<Result<Vec<_>, _>>()?;
+        let row = |texts: &[String]| -> Result<String, Error> {
+            let texts: Result<Vec<String>, Error> = texts.iter().map(|text| json(text)).collect();
+            Ok(texts?.join(", "))
+        };
+        out.push_str(&format!(" \"lists\": [{}],\n", row(&self.lists)?));
+        if let Some(update) = &self.update {
+            out.push_str(&format!(" \"update\": {},\n", json(update)?));
+        }
         out.push_str(&format!(
             " \"requested\": [{}],\n \"packages\": [\n",
-            requested.join(", ")
+            row(&requested)?
         ));
         let mut lines = Vec::new();
         for package in &packages {
@@ -274,6 +287,8 @@ mod tests {
         Lock {
             suite: "trixie".to_owned(),
             architecture: "amd64".to_owned(),
+            lists: vec!["x/packages.common".to_owned()],
+            update: Some("//x:lock".to_owned()),
             requested: vec!["bbb".to_owned(), "aa".to_owned()],
             packages: packages.iter().map(|(n, v)| package(n, v)).collect(),
         }
@@ -289,6 +304,8 @@ mod tests {
                 r#"{{
  "suite": "trixie",
  "architecture": "amd64",
+ "lists": ["x/packages.common"],
+ "update": "//x:lock",
  "requested": ["aa", "bbb"],
  "packages": [
   {{"name": "aa", "version": "1", "architecture": "amd64", "size": 1, "sha256": "{zeros}2", "path": "pool/main/x/aa_1_amd64.deb"}},

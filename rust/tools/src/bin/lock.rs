@@ -33,6 +33,9 @@ struct Args {
     /// The lock file that the --list files resolve into
     #[arg(long, value_name = "LOCK", requires = "lists")]
     output: Option<String>,
+    /// Label of the target that is doing this: locks say it, for whoever finds them older than their lists
+    #[arg(long, value_name = "LABEL")]
+    update: Option<String>,
     /// Root of the source tree; default: the workspace that `bazel run` was called in
     #[arg(long)]
     workspace: Option<PathBuf>,
@@ -121,7 +124,8 @@ fn run(args: Args) -> Result<()> {
     })?;
     for (output, lists) in &locks {
         eprintln!("lock: resolving {output}");
-        let lock = archive.resolve(lists).with_context(|| output.clone())?;
+        let mut lock = archive.resolve(lists).with_context(|| output.clone())?;
+        lock.update.clone_from(&args.update);
         write(&workspace, output, &lock)?;
     }
     match &args.then {
