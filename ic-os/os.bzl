@@ -14,18 +14,25 @@ def _is_texts(value):
 def _is_map(value):
     return type(value) == "dict" and all([type(k) == "string" and type(v) == "string" for k, v in value.items()])
 
+def _is_checks(value):
+    wanted = [["command", "name"], ["command", "name", "prints"]]
+    return type(value) == "list" and all([_is_map(check) and sorted(check) in wanted for check in value])
+
 def _is_label_map(value):
     return _is_map(value) and all([_is_label(label) for label in value])
 
 # Kind of a value: (what it is for a reader, whether a value is one).
 _KINDS = {
+    "checks": ("a list of dicts with name, command and perhaps prints", _is_checks),
     "flag": ("True or False", lambda value: type(value) == "bool"),
     "macro": ("a macro with arguments name, os and env", lambda value: value == None or type(value) == "function"),
     "label": ("a label that begins with //", _is_label),
     "label map": ("a dict of labels that begin with // to text", _is_label_map),
     "labels": ("a list of labels that begin with //", _is_labels),
     "map": ("a dict of text to text", _is_map),
-    "tests": ("a dict", lambda value: type(value) == "dict"),
+    "dict": ("a dict", lambda value: type(value) == "dict"),
+    "number": ("a number", lambda value: type(value) == "int"),
+    "text": ("text", lambda value: type(value) == "string"),
     "texts": ("a list of text", _is_texts),
 }
 
@@ -44,10 +51,10 @@ _ENV_FIELDS = {
 # Field of the whole to kind.
 _FIELDS = _ENV_FIELDS | {
     "boot_files": "label map",
-    "boot_test": "tests",
+    "boot_test": "dict",
     "context": "label",
     "early_components": "label map",
-    "envs": "tests",
+    "envs": "dict",
     "grub_config": "label",
     "ids": "map",
     "images": "map",
@@ -57,6 +64,18 @@ _FIELDS = _ENV_FIELDS | {
     "steps": "texts",
 }
 
+# What a boot test is told: field to kind.
+_BOOT_TEST_FIELDS = {
+    "checks": "checks",
+    "loader": "text",
+    "memory_mib": "number",
+    "root": "text",
+    "shows": "texts",
+    "takes_keys": "flag",
+}
+
+_BOOT_TEST_MANDATORY = ["memory_mib", "root"]
+
 _MANDATORY = ["boot_files", "components", "envs", "grub_config", "ids", "packages", "programs"]
 
 _EMPTY = {
@@ -65,7 +84,7 @@ _EMPTY = {
     "label map": {},
     "labels": [],
     "map": {},
-    "tests": {},
+    "dict": {},
     "texts": [],
 }
 
@@ -108,6 +127,10 @@ def os_errors(name, fields):
     errors += _kind_errors(name, fields, _FIELDS)
     if errors:
         return errors
+    seen = fields.get("boot_test", {})
+    errors += _kind_errors(name + ": boot_test", seen, _BOOT_TEST_FIELDS)
+    if seen:
+        errors += _keys_error(name + ": boot_test", seen, _BOOT_TEST_MANDATORY, seen.keys())
     errors += _keys_error(name + ": ids", fields["ids"], _IDS, fields.get("images", {}).keys())
     if not fields["envs"]:
         errors.append("{}: envs: got none, want one at least".format(name))
@@ -152,7 +175,10 @@ def operating_system(name, **fields):
 
         `envs`*: name to dict of what an env adds, as `{"dev": DEV, "prod": PROD}`: fields boot_args, build_args, components, directories,
         packages, programs, symlinks, templates.
-        `boot_test`: what its boot test is to see (see `os_boot_test`).
+        `boot_test`: what `os_boot_test` is to see: dict of `memory_mib` and `root` (the partition of the root file system), and, as wanted,
+        `loader` (what the boot loader says), `shows` (what is then on the console before anybody can log in, in this order), `checks` (what must
+        hold inside: dicts of name, command and, unless success is enough, prints), `takes_keys` (production images let in who holds a key
+        of a CONFIG medium).
         `context`: label of the package that calls `os_context`; default: //ic-os/NAME/context.
 
     Returns:

@@ -15,6 +15,11 @@ NEWOS = operating_system(
     name = "newos",
     boot_args = {"CONSOLES": SERIAL_CONSOLE},
     boot_files = SINGLE_BOOT_FILES,
+    boot_test = {
+        "memory_mib": 1024,
+        "root": "root",
+        "shows": ["hello from a new system"],
+    },
     components = COMMON_COMPONENTS | {
         "//tests/new-os:00-image.preset": "/usr/lib/systemd/system-preset/00-image.preset",
         "//tests/new-os:fstab": "/etc/fstab",

@@ -16,6 +16,12 @@ _GOOD = {
 
 # name of the case: (fields in place of good ones, the error)
 _REFUSED = {
+    "boot_test": ({"boot_test": {"memory_mib": 1, "root": "root", "show": []}}, "x: boot_test: got field \"show\", want one of checks, loader, memory_mib, root, shows, takes_keys"),
+    "boot_test_checks": (
+        {"boot_test": {"checks": [{"name": "a"}], "memory_mib": 1, "root": "root"}},
+        "x: boot_test: checks: got [{\"name\": \"a\"}], want a list of dicts with name, command and perhaps prints",
+    ),
+    "boot_test_memory": ({"boot_test": {"root": "root"}}, "x: boot_test: got no memory_mib, want all of memory_mib, root"),
     "env_field": ({"envs": {"dev": {"ids": {}}}}, "x: envs: dev: got field \"ids\", want one of boot_args, build_args, components, directories, packages, programs, symlinks, templates"),
     "env_kind": ({"envs": {"dev": {"packages": "//x:p"}}}, "x: envs: dev: packages: got \"//x:p\", want a list of labels that begin with //"),
     "env_none": ({"envs": {}}, "x: envs: got none, want one at least"),

@@ -39,8 +39,8 @@ const BOOT: u64 = 60;
 /// Boots an image in QEMU and checks what it promises.
 #[derive(Debug, clap::Parser)]
 struct Args {
-    /// The system: guestos, hostos or setupos.
-    #[arg(long)]
+    /// The system: guestos, hostos, setupos, or a file that describes another one.
+    #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
     /// What to do: dev, prod, verity or exact.
     #[arg(long)]

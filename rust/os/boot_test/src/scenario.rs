@@ -156,13 +156,22 @@ fn dev(setting: &Setting) -> Result<()> {
     report.finish()
 }
 
+/// What the console has to show before anybody can log in.
+fn screen(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
+    for text in setting.os.shows {
+        vm.console().expect(text, setting.within(BOOT))?;
+        report.stage(&format!("the console says `{text}`"));
+    }
+    (setting.os.screen)(vm, setting, report)
+}
+
 /// From a kernel that runs to root's shell on the console, stage by stage.
 pub(crate) fn console_login<'a>(
     vm: &'a Vm,
     setting: &Setting,
     report: &mut Report,
 ) -> Result<Shell<'a>> {
-    (setting.os.screen)(vm, setting, report)?;
+    screen(vm, setting, report)?;
     Shell::await_prompt(vm.console(), setting.within(BOOT))?;
     report.stage("login prompt");
     let shell = Shell::login_at_prompt(vm.console(), "root", "root", setting.within(30))?;
@@ -264,7 +273,7 @@ fn prod_without_login(setting: &Setting) -> Result<()> {
     let machine = machine(disk(setting)?, setting).drive(untouched.drive());
     let vm = start(machine, setting, &report)?;
     untouched.forgive(&vm)?;
-    (setting.os.screen)(&vm, setting, &mut report)?;
+    screen(&vm, setting, &mut report)?;
     let ssh = port(&vm, SSH)?;
     // Both wait for what must not come.
     let silent = std::thread::spawn(move || ssh::nobody_answers(ssh));

@@ -20,6 +20,7 @@ pub(super) const OS: Os = Os {
     room_mib: 0,
     root: "A_root",
     loader: Some("booting slot A"),
+    shows: &[],
     ports: &[ORCHESTRATOR, REPLICA],
     takes_keys: true,
     only_looks: false,

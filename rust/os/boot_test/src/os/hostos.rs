@@ -14,6 +14,7 @@ pub(super) const OS: Os = Os {
     room_mib: 4096,
     root: "A_root",
     loader: Some("booting slot A"),
+    shows: &[],
     ports: &[],
     takes_keys: true,
     only_looks: false,

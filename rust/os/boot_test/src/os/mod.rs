@@ -1,10 +1,13 @@
-//! The systems that are booted: what differs between them, as data. Another one is another file.
+//! The systems that are booted: what differs between them, as data. Another one is another file here or, if data is enough, a description
+//! that it brings along ([`described`]).
 
+mod described;
 mod guestos;
 mod hostos;
 mod setupos;
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -25,6 +28,8 @@ pub(crate) struct Os {
     pub(crate) root: &'static str,
     /// What its boot loader says.
     pub(crate) loader: Option<&'static str>,
+    /// What is on the console after that, in this order, before anybody can log in.
+    pub(crate) shows: &'static [&'static str],
     /// Ports beside ssh that are looked at from outside.
     pub(crate) ports: &'static [u16],
     /// Whether production images take a CONFIG medium and let its keys in; else there is no way in at all.
@@ -51,7 +56,7 @@ impl fmt::Debug for Os {
     }
 }
 
-/// Which system, by its name.
+/// Which system, by its name or its description.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Name(pub(crate) &'static Os);
 
@@ -59,10 +64,17 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.ends_with(".json") {
+            let os = described::read(Path::new(text)).map_err(|error| format!("{error:#}"))?;
+            return Ok(Self(os));
+        }
         let found = ALL.into_iter().find(|os| os.name == text);
         found.map(Self).ok_or_else(|| {
             let names: Vec<&str> = ALL.iter().map(|os| os.name).collect();
-            format!("system `{text}` is none of {}", names.join(", "))
+            format!(
+                "system `{text}` is none of {}, and no description, NAME.json",
+                names.join(", ")
+            )
         })
     }
 }
@@ -88,7 +100,7 @@ mod tests {
         let error = "windows".parse::<Name>().unwrap_err();
         assert_eq!(
             error,
-            "system `windows` is none of guestos, hostos, setupos"
+            "system `windows` is none of guestos, hostos, setupos, and no description, NAME.json"
         );
     }
 }

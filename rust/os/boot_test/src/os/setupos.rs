@@ -14,6 +14,7 @@ pub(super) const OS: Os = Os {
     room_mib: 0,
     root: "root",
     loader: None,
+    shows: &[],
     ports: &[],
     takes_keys: false,
     only_looks: true,

@@ -1,0 +1,72 @@
+"""os_boot_test: an image boots in QEMU and is what its system says."""
+
+load("@bazel_skylib//rules:native_binary.bzl", "native_test")
+load("@bazel_skylib//rules:write_file.bzl", "write_file")
+load("//bzl:image.bzl", "image_list")
+
+visibility(["//ic-os/...", "//tests/..."])
+
+# What QEMU and the test take beside the guest's memory.
+_OWN_MEMORY_MIB = 500
+
+def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, args = [], data = []):
+    """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
+
+    Args:
+      name: name of the test.
+      os: the system, of `operating_system`: its `boot_test` says what is to be seen; without one `rust/os/boot_test` knows the system by its name.
+      env: the env of the image.
+      scenario: dev, prod, verity or exact; default: the env.
+      package: package with the image's targets; default: the calling one.
+      disk: label of the disk, if it is to be another one than the plan of `:disk_plan`.
+      memory_mib: memory of the guest, where `boot_test` does not say it.
+      args: further flags of the test.
+      data: labels that these name.
+    """
+    package = package or "//" + native.package_name()
+    if not disk:
+        disk = name + "_disk"
+        image_list(
+            name = disk,
+            image = package + ":disk_plan",
+            tags = ["manual"],
+        )
+    system, described = os.name, []
+    if os.boot_test:
+        write_file(
+            name = name + "_os",
+            out = name + "_os.json",
+            content = [json.encode_indent({"name": os.name, "slots": os.slots} | os.boot_test), ""],
+            tags = ["manual"],
+        )
+        described = [name + "_os"]
+        system = "$(rootpath {})".format(described[0])
+    native_test(
+        name = name,
+        size = "large",
+        timeout = "long",
+        src = "//rust/os/boot_test",
+        out = name + "_bin",
+        args = [
+            "--os",
+            system,
+            "--scenario",
+            scenario or env,
+            "--disk",
+            "$(rootpath {})".format(disk),
+            "--version-file",
+            "$(rootpath {}:version)".format(package),
+            "--units",
+            "$(rootpath {}:units)".format(package),
+        ] + args,
+        data = data + described + [
+            disk,
+            package + ":units",
+            package + ":version",
+        ],
+        # A boot takes two processors, for one to five minutes when they are emulated: `cpu:2` lets few run at a time.
+        tags = [
+            "cpu:2",
+            "resources:memory:{}".format((memory_mib or os.boot_test["memory_mib"]) + _OWN_MEMORY_MIB),
+        ],
+    )
