@@ -38,7 +38,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     )
     root_partition("root", os)
     boot_partition("boot", os, image)
-    esp_partition("esp", os)
+    esp_partition("esp", os, image.partitions)
     grub_partition("grub", os, image.partitions)
     slot = "A_" if os.slots else ""
     images = {label: partition for partition, label in os.images.items()} | {

@@ -130,12 +130,13 @@ def boot_partition(name, os, image):
         **STEP
     )
 
-def esp_partition(name, os):
+def esp_partition(name, os, partitions):
     """The EFI system partition, with the boot loader.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
+      partitions: label of partitions.csv.
     """
     image_tree(
         name = "esp_tree",
@@ -146,7 +147,8 @@ def esp_partition(name, os):
     vfat_image(
         name = name,
         label = "ESP",
-        size_mib = 40,
+        partition = "esp",
+        partitions = partitions,
         subdir = "boot/efi",
         timestamp = TIMESTAMP,
         tree = ":esp_tree",
@@ -183,7 +185,8 @@ def grub_partition(name, os, partitions):
     vfat_image(
         name = name,
         label = "GRUB",
-        size_mib = 8,
+        partition = "grub",
+        partitions = partitions,
         timestamp = TIMESTAMP,
         tree = ":grub_tree",
         volume_id = os.ids["grub"],

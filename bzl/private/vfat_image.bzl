@@ -8,19 +8,30 @@ load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 visibility(["//bzl/..."])
 
 def _vfat_image_impl(ctx):
-    if ctx.attr.size_mib < 1:
-        fail("size_mib: got {}, want at least 1 ({})".format(ctx.attr.size_mib, ctx.label))
+    partition = ctx.attr.partition
+    if bool(partition) != bool(ctx.file.partitions):
+        fail("partition: got {} and partitions: got {}, want both or none ({})".format(repr(partition), ctx.attr.partitions, ctx.label))
+    if partition and ctx.attr.size_mib:
+        fail("size_mib: got {}, want none: the size is that of partition {} ({})".format(ctx.attr.size_mib, partition, ctx.label))
+    if not partition and ctx.attr.size_mib < 1:
+        fail("size_mib: got {}, want at least 1, or a partition whose size it is ({})".format(ctx.attr.size_mib, ctx.label))
     tree = ctx.attr.tree[TreeInfo]
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
     contents = add_tree_args(ctx, args, tree)
-    args.add("--size-mib", str(ctx.attr.size_mib))
+    read = contents.read
+    if partition:
+        args.add("--partitions", ctx.file.partitions)
+        args.add("--partition", partition)
+        read = read + [ctx.file.partitions]
+    else:
+        args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--volume-id", ctx.attr.volume_id)
     args.add("--label", ctx.attr.label)
     if ctx.attr.fat_type:
         args.add("--fat-type", str(ctx.attr.fat_type))
     args.add("--output", plan)
-    run_tool(ctx, "mkfat", args, contents.read, [plan], "MkFat", "Laying out FAT image %{label}")
+    run_tool(ctx, "mkfat", args, read, [plan], "MkFat", "Laying out FAT image %{label}")
     return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
 
 vfat_image = rule(
@@ -35,9 +46,15 @@ vfat_image = rule(
             mandatory = True,
             doc = "Volume label, at most 11 characters, upper case.",
         ),
+        "partition": attr.string(
+            doc = "Name of the partition in `partitions` whose size the image has.",
+        ),
+        "partitions": attr.label(
+            allow_single_file = [".csv"],
+            doc = "The partition table (docs/formats/partitions.md).",
+        ),
         "size_mib": attr.int(
-            mandatory = True,
-            doc = "Size in MiB.",
+            doc = "Size in MiB; or `partition` says it.",
         ),
         "volume_id": attr.string(
             mandatory = True,

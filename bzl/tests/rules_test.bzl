@@ -63,6 +63,7 @@ _ARGV = {
     "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.plan:0 "]),
     "ext4": ("MkExt4", ["--source 0", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
     "fat": ("MkFat", ["--source 0", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
+    "fat_partition": ("MkFat", ["--partitions bzl/tests/partitions.csv --partition root", "--label DATA"]),
     "file": ("WriteImage", ["disk.plan --input bzl/tests/rootfs.tar --output", "file.img"]),
     "file_zstd": ("WriteImage", ["--zstd=3 --output", "file_zstd.zst"]),
     "grubenv": ("MkGrubenv", ["--set a=1 --set b=2"]),
@@ -99,6 +100,9 @@ def _subjects(prefix):
     ext4_image(name = prefix + "ext4", exclude = ["a", "b"], size_mib = 8, subdir = "boot", uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_negative", size_mib = -1, uuid = _UUID, **common)
     vfat_image(name = prefix + "fat", label = "DATA", size_mib = 2, volume_id = "12345678", **common)
+    vfat_image(name = prefix + "fat_partition", label = "DATA", partition = "root", partitions = "partitions.csv", volume_id = "12345678", **common)
+    vfat_image(name = prefix + "fat_half", label = "DATA", partition = "root", volume_id = "12345678", **common)
+    vfat_image(name = prefix + "fat_twice", label = "DATA", partition = "root", partitions = "partitions.csv", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_empty", label = "DATA", size_mib = 0, volume_id = "12345678", **common)
     verity_image(name = prefix + "verity", image = prefix + "ext4", salt = "ab", uuid = _UUID, **manual)
     gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", properties = {"env": "dev"}, **manual)
@@ -186,7 +190,9 @@ _REFUSED = {
     "deployment_mixed": "has env dev, want prod as the whole",
     "disk_twice": "images: partition root gets",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
-    "fat_empty": "size_mib: got 0, want at least 1",
+    "fat_empty": "size_mib: got 0, want at least 1, or a partition whose size it is",
+    "fat_half": "partition: got \"root\" and partitions: got None, want both or none",
+    "fat_twice": "size_mib: got 2, want none: the size is that of partition root",
     "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
     "grubenv_equals": "got name \"a=b\", want one without '=' and line break",
     "grubenv_lines": "a is \"1\\n--output\", want a value without a line break",

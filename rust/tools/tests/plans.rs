@@ -86,7 +86,7 @@ impl Bed {
             .unwrap();
         self.run(
             mkfat,
-            "--tree data.tree --source 1 --source esp.plan:0 --size-mib 3 --volume-id 1234abce --mtime 1000000000 \
+            "--tree data.tree --source 1 --source esp.plan:0 --partitions table.csv --partition data --volume-id 1234abce --mtime 1000000000 \
              --output data.plan",
         )
         .unwrap();
@@ -236,6 +236,11 @@ fn refused() {
             mkfat,
             fat.replace("--size-mib 3", "--size-mib -3"),
             "invalid value '-3' for '--size-mib <SIZE_MIB>'",
+        ),
+        (
+            mkfat,
+            fat.replace("--size-mib 3", "--partitions table.csv --partition config"),
+            "table.csv: no partition is called config",
         ),
         (
             mkfat,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error, Result};
 use fat::{FatType, Params};
+use partitions::{Table, MIB};
 use plan::{Body, Origin};
 use tree::Tree;
 
@@ -28,8 +29,19 @@ struct Args {
     #[arg(long)]
     exclude: Vec<String>,
     /// Size of the image in MiB.
-    #[arg(long)]
-    size_mib: u64,
+    #[arg(long, required_unless_present = "partition")]
+    size_mib: Option<u64>,
+    /// Partition table; the image is as large as one of its partitions.
+    #[arg(long, value_name = "CSV", requires = "partition")]
+    partitions: Option<PathBuf>,
+    /// Name of that partition.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "partitions",
+        conflicts_with = "size_mib"
+    )]
+    partition: Option<String>,
     /// Serial number of the volume, eight hexadecimal digits.
     #[arg(long)]
     volume_id: String,
@@ -59,7 +71,7 @@ fn run(args: Args) -> Result<()> {
     let (bodies, inputs) = Body::open(&args.sources, &lens)?;
     let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
     let params = Params {
-        size_mib: args.size_mib,
+        size_mib: size_mib(&args)?,
         fat_type: match args.fat_type {
             None => None,
             Some(12) => Some(FatType::Fat12),
@@ -73,6 +85,23 @@ fn run(args: Args) -> Result<()> {
     };
     let plan = fat::layout(&tree, &bodies, inputs, &params)?;
     cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
+}
+
+/// The size that was asked for, or that of the partition.
+fn size_mib(args: &Args) -> Result<u64> {
+    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
+        return args.size_mib.context("--size-mib or --partition is needed");
+    };
+    let place = csv.display();
+    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
+    let table = Table::parse(&text).with_context(|| place.to_string())?;
+    let partition = table.get(name);
+    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
+    if !partition.size.is_multiple_of(MIB) {
+        let (line, size) = (partition.line, partition.size);
+        bail!("{place}:{line}: {name} has {size} bytes, want whole MiB for a FAT file system");
+    }
+    Ok(partition.size / MIB)
 }
 
 fn volume_id(text: &str) -> Result<u32> {
