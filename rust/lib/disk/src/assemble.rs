@@ -7,8 +7,8 @@ use partitions::{Layout, Placed};
 use plan::{Canvas, Input, Merged, Plan, Reference};
 use uuid::Uuid;
 
-use crate::device::Device;
-use crate::{write_table, Error};
+use crate::table::table;
+use crate::Error;
 
 /// What goes into a partition.
 #[derive(Clone, Debug)]
@@ -53,10 +53,8 @@ pub fn assemble(
         });
     }
     let mut canvas = Canvas::new(layout.disk_size, inputs)?;
-    let mut device = Device::new(layout.disk_size);
-    write_table(&mut device, layout, disk_guid)?;
-    for (start, bytes) in device.written() {
-        canvas.inline(start, bytes)?;
+    for (start, bytes) in table(layout, disk_guid)? {
+        canvas.inline(start, &bytes)?;
     }
     for (name, image) in images {
         let placed = layout
@@ -70,15 +68,16 @@ pub fn assemble(
 
 fn check_size(placed: &Placed, image: &Image) -> Result<(), Error> {
     let (len, size) = (image.plan.len(), placed.partition.size);
-    if len > size {
-        return Err(Error::TooLarge {
+    match len.checked_sub(size) {
+        None | Some(0) => Ok(()),
+        Some(over) => Err(Error::TooLarge {
             name: placed.partition.name.clone(),
             size,
             path: image.path.clone(),
             len,
-        });
+            over,
+        }),
     }
-    Ok(())
 }
 
 fn unknown_partition(name: &str, layout: &Layout) -> Error {

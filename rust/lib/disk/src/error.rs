@@ -15,7 +15,7 @@ pub enum Error {
         known: String,
     },
     /// An image does not fit into its partition.
-    #[error("image {} of {len} bytes is {} bytes larger than partition {name:?} of {size} bytes; make the partition at least {}M", path.display(), len.saturating_sub(*size), len.div_ceil(1 << 20))]
+    #[error("image {} of {len} bytes is {} bytes larger than partition {name:?} of {size} bytes; make the partition at least {}M", path.display(), over, len.div_ceil(1 << 20))]
     TooLarge {
         /// The partition.
         name: String,
@@ -25,6 +25,8 @@ pub enum Error {
         path: PathBuf,
         /// Its length.
         len: u64,
+        /// By how much that is more.
+        over: u64,
     },
     /// The disk's GUID is also a partition's.
     #[error("disk guid {guid} is also the uuid of partition {name:?}")]
@@ -34,10 +36,10 @@ pub enum Error {
         /// The partition.
         name: String,
     },
-    /// The partition table was refused by the writer: an offset that the layout should not have let through.
+    /// What a partition table cannot hold: nothing that a layout lets through, but for a disk of a few KiB.
     #[error("cannot write the partition table: {reason}")]
     Table {
-        /// What the writer said.
+        /// What it is.
         reason: String,
     },
     /// Two members of one name.

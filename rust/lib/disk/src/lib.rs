@@ -1,7 +1,7 @@
 //! Disk images: a GUID partition table with the partitions' images in their places.
 //!
-//! The table is written by crate `gpt` after UEFI 2.10, chapter 5: protective MBR, primary header and entries, backup
-//! entries and header at the very end. Every GUID is given by the caller; the crate would draw random ones.
+//! The table is that of UEFI 2.10, chapter 5: protective MBR, primary header and entries, backup entries and header at the very end.
+//! Every GUID is given by the caller.
 //!
 //! [`assemble`] makes a plan: it holds the table, all else is what the partitions' own plans say, or zero. It depends on the
 //! layout, the disk GUID and the plans alone, and a disk of 64 GiB is as cheap as one of 64 MiB.
@@ -12,7 +12,6 @@
 
 mod assemble;
 mod bundle;
-mod device;
 pub mod digest;
 mod error;
 pub mod manifest;
@@ -23,4 +22,3 @@ pub use assemble::{assemble, Image, Images};
 pub use bundle::bundle;
 pub use error::Error;
 pub use named::{BadNamed, BadPair, NamedFile, NamedReference, Pair};
-pub use table::write_table;

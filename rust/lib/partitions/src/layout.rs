@@ -20,8 +20,8 @@ pub const SECTOR: u64 = 512;
 const TABLE: u64 = 34 * SECTOR;
 /// 128 entries and header.
 const BACKUP: u64 = 33 * SECTOR;
-/// Offsets of files are signed.
-const MAX: u64 = i64::MAX.unsigned_abs();
+/// Offsets of files are signed; behind the last partition is the backup table, and the disk is rounded up to a MiB.
+const MAX_END: u64 = i64::MAX.unsigned_abs() - 2 * MIB;
 
 /// A partition and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,13 @@ pub struct Placed {
 
 impl Placed {
     /// The byte after the last one.
+    #[expect(
+        clippy::expect_used,
+        reason = "`place`, which makes them, refuses an end near 2^63"
+    )]
     pub fn end(&self) -> u64 {
-        // `layout` refuses an end after i64::MAX.
-        self.start.saturating_add(self.partition.size)
+        let end = self.start.checked_add(self.partition.size);
+        end.expect("a partition that was placed")
     }
 }
 
@@ -82,12 +86,6 @@ impl Table {
 }
 
 fn place(number: u32, entry: &Partition, next: u64) -> Result<Placed, Error> {
-    let too_large = || {
-        Problem::TooLarge {
-            name: entry.name.clone(),
-        }
-        .at(entry.line)
-    };
     let start = match entry.start {
         Some(start) if start < TABLE => {
             return Err(Problem::InsideTable {
@@ -99,19 +97,23 @@ fn place(number: u32, entry: &Partition, next: u64) -> Result<Placed, Error> {
         Some(start) => start,
         None => next
             .checked_next_multiple_of(MIB)
-            .ok_or_else(too_large)?
+            .ok_or_else(|| too_large(entry))?
             .max(MIB),
     };
     start
         .checked_add(entry.size)
-        // Room for the backup table and for rounding the disk up to a MiB.
-        .filter(|end| *end <= MAX.saturating_sub(2 * MIB))
-        .ok_or_else(too_large)?;
+        .filter(|end| *end <= MAX_END)
+        .ok_or_else(|| too_large(entry))?;
     Ok(Placed {
         number,
         start,
         partition: entry.clone(),
     })
+}
+
+fn too_large(entry: &Partition) -> Error {
+    let name = entry.name.clone();
+    Problem::TooLarge { name }.at(entry.line)
 }
 
 fn check_overlap(placed: &Placed, other: &Placed) -> Result<(), Error> {
@@ -139,8 +141,9 @@ fn disk_size_of(partitions: &[Placed], wanted: Option<u64>) -> Result<u64, Error
     };
     let line = last.partition.line;
     let Some(disk) = wanted else {
-        // `place` left room for both.
-        return Ok(last.end().saturating_add(BACKUP).next_multiple_of(MIB));
+        let disk = last.end().checked_add(BACKUP);
+        let disk = disk.and_then(|disk| disk.checked_next_multiple_of(MIB));
+        return disk.ok_or_else(|| too_large(&last.partition));
     };
     if disk % SECTOR != 0 {
         return Err(Problem::DiskSize { got: disk }.at(line));
@@ -148,8 +151,9 @@ fn disk_size_of(partitions: &[Placed], wanted: Option<u64>) -> Result<u64, Error
     if i64::try_from(disk).is_err() {
         return Err(Problem::DiskTooLarge { got: disk }.at(line));
     }
-    let usable = disk.saturating_sub(BACKUP);
-    match last.end().checked_sub(usable) {
+    let end = last.end().checked_add(BACKUP);
+    let end = end.ok_or_else(|| too_large(&last.partition))?;
+    match end.checked_sub(disk) {
         None | Some(0) => Ok(disk),
         Some(by) => Err(Problem::DoesNotFit {
             name: last.partition.name.clone(),
