@@ -1,11 +1,15 @@
 //! Where everything lies in the file, in clusters.
 
+use std::ops::Range;
+
 use plan::{Piece, Plan};
 
 use crate::error::Error;
 
+/// Bytes of a cluster, as a power of two.
+pub(crate) const CLUSTER_BITS: u32 = 16;
 /// Bytes of a cluster.
-pub(crate) const CLUSTER: u64 = 1 << 16;
+pub(crate) const CLUSTER: u64 = 1 << CLUSTER_BITS;
 /// Entries of 8 bytes in a cluster.
 pub(crate) const ENTRIES: u64 = CLUSTER / 8;
 /// Refcounts of 2 bytes in a cluster.
@@ -16,27 +20,18 @@ const TABLE: u64 = ENTRIES * CLUSTER;
 /// The largest disk: QEMU reads level 1 tables of up to 32 MiB.
 pub const MAX_LEN: u64 = (32 << 20) / 8 * TABLE;
 
-/// Clusters of the disk that are in the file, one after another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    /// The first one, in the disk.
-    pub(crate) first: u64,
-    /// The one after the last, in the disk.
-    pub(crate) end: u64,
-}
-
-/// The sizes of all parts of the file, which follow each other in this order.
+/// The parts of the file in clusters, which follow each other in this order behind the header's one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    pub(crate) refcount_table: u64,
-    pub(crate) refcount_blocks: u64,
+    pub(crate) refcount_table: Range<u64>,
+    pub(crate) refcount_blocks: Range<u64>,
+    pub(crate) l1_table: Range<u64>,
+    pub(crate) l2_tables: Range<u64>,
+    pub(crate) data: Range<u64>,
     /// Entries, not clusters.
     pub(crate) l1_entries: u64,
-    pub(crate) l1_table: u64,
-    pub(crate) l2_tables: u64,
     /// What of the disk is in the file: sorted, not touching each other.
-    pub(crate) runs: Vec<Run>,
-    pub(crate) data: u64,
+    pub(crate) runs: Vec<Range<u64>>,
 }
 
 impl Layout {
@@ -46,71 +41,74 @@ impl Layout {
             return Err(Error::TooLarge { len, max: MAX_LEN });
         }
         let runs = runs(disk);
-        let data = runs.iter().map(|run| run.end.saturating_sub(run.first));
         let l1_entries = len.div_ceil(TABLE).max(1);
-        let mut layout = Self {
-            refcount_table: 0,
-            refcount_blocks: 0,
-            l1_entries,
-            l1_table: l1_entries.div_ceil(ENTRIES),
-            l2_tables: tables(&runs).fold(0, |count: u64, _| count.saturating_add(1)),
-            data: data.fold(0, u64::saturating_add),
-            runs,
-        };
+        let l1_table = l1_entries.div_ceil(ENTRIES);
+        let l2_tables = tables(&runs).map(|_| 1).sum();
+        let data = runs.iter().map(count).sum();
+        let (mut refcount_table, mut refcount_blocks) = (0, 0);
         // Refcounts count themselves, too: more of them until they suffice.
         loop {
-            let blocks = layout.clusters().div_ceil(REFCOUNTS);
+            let [a, b, c, d, e] =
+                parts([refcount_table, refcount_blocks, l1_table, l2_tables, data])?;
+            let blocks = e.end.div_ceil(REFCOUNTS);
             let table = blocks.div_ceil(ENTRIES);
-            if (blocks, table) == (layout.refcount_blocks, layout.refcount_table) {
-                return Ok(layout);
+            if (blocks, table) == (refcount_blocks, refcount_table) {
+                return Ok(Self {
+                    refcount_table: a,
+                    refcount_blocks: b,
+                    l1_table: c,
+                    l2_tables: d,
+                    data: e,
+                    l1_entries,
+                    runs,
+                });
             }
-            (layout.refcount_blocks, layout.refcount_table) = (blocks, table);
+            (refcount_blocks, refcount_table) = (blocks, table);
         }
-    }
-
-    /// First cluster of the refcount blocks.
-    pub(crate) fn refcount_blocks_at(&self) -> u64 {
-        self.refcount_table.saturating_add(1)
-    }
-
-    pub(crate) fn l1_table_at(&self) -> u64 {
-        let at = self.refcount_blocks_at();
-        at.saturating_add(self.refcount_blocks)
-    }
-
-    pub(crate) fn l2_tables_at(&self) -> u64 {
-        self.l1_table_at().saturating_add(self.l1_table)
-    }
-
-    pub(crate) fn data_at(&self) -> u64 {
-        self.l2_tables_at().saturating_add(self.l2_tables)
     }
 
     /// Clusters of the file.
     pub(crate) fn clusters(&self) -> u64 {
-        self.data_at().saturating_add(self.data)
+        self.data.end
     }
 }
 
+/// Where parts of so many clusters lie.
+fn parts<const N: usize>(lens: [u64; N]) -> Result<[Range<u64>; N], Error> {
+    let mut at = 1u64;
+    let mut parts = [const { 0..0 }; N];
+    for (part, len) in parts.iter_mut().zip(lens) {
+        let end = at.checked_add(len).ok_or(plan::Error::TooLong)?;
+        *part = at..end;
+        at = end;
+    }
+    Ok(parts)
+}
+
+/// How many clusters a run has.
+pub(crate) fn count(run: &Range<u64>) -> u64 {
+    run.end.abs_diff(run.start)
+}
+
 /// The clusters that have something in them.
-fn runs(disk: &Plan) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs(disk: &Plan) -> Vec<Range<u64>> {
+    let mut runs: Vec<Range<u64>> = Vec::new();
     for extent in disk.extents().filter(|e| e.piece != Piece::Zero) {
-        let first = extent.start.checked_div(CLUSTER).unwrap_or(0);
+        let start = extent.start / CLUSTER;
         let end = extent.end().div_ceil(CLUSTER);
         match runs.last_mut() {
-            Some(last) if first <= last.end => last.end = end.max(last.end),
-            _ => runs.push(Run { first, end }),
+            Some(last) if start <= last.end => last.end = end.max(last.end),
+            _ => runs.push(start..end),
         }
     }
     runs
 }
 
 /// The level 2 tables that `runs` need, by the position in the level 1 table, in order and each once.
-pub(crate) fn tables(runs: &[Run]) -> impl Iterator<Item = u64> + '_ {
+pub(crate) fn tables(runs: &[Range<u64>]) -> impl Iterator<Item = u64> + '_ {
     let mut next = 0;
     runs.iter().flat_map(move |run| {
-        let first = run.first.checked_div(ENTRIES).unwrap_or(0).max(next);
+        let first = (run.start / ENTRIES).max(next);
         next = run.end.div_ceil(ENTRIES).max(first);
         first..next
     })
@@ -132,16 +130,16 @@ mod tests {
         builder.zero_to(TABLE * 3 - 1).unwrap();
         builder.source(0, 0, TABLE * 2).unwrap();
         let layout = Layout::of(&builder.finish().unwrap()).unwrap();
-        let run = |first, end| Run { first, end };
-        let last = run(ENTRIES * 3 - 1, ENTRIES * 5);
-        assert_eq!(layout.runs, [run(0, 1), run(2, 5), last]);
+        let last = ENTRIES * 3 - 1..ENTRIES * 5;
+        assert_eq!(layout.runs, [0..1, 2..5, last]);
         assert_eq!(tables(&layout.runs).collect::<Vec<_>>(), [0, 2, 3, 4]);
         assert_eq!(
-            (layout.l1_entries, layout.l1_table, layout.l2_tables),
-            (5, 1, 4)
+            (layout.refcount_table, layout.refcount_blocks),
+            (1..2, 2..3)
         );
-        assert_eq!(layout.data, 1 + 3 + 2 * ENTRIES + 1);
-        assert_eq!((layout.refcount_table, layout.refcount_blocks), (1, 1));
+        assert_eq!((layout.l1_entries, layout.l1_table), (5, 3..4));
+        assert_eq!(layout.l2_tables, 4..8);
+        assert_eq!(layout.data, 8..8 + 1 + 3 + 2 * ENTRIES + 1);
     }
 
     #[test]
@@ -157,12 +155,9 @@ mod tests {
             builder.source(0, 0, data * CLUSTER).unwrap();
             let layout = Layout::of(&builder.finish().unwrap()).unwrap();
             let clusters = layout.clusters();
-            assert_eq!(layout.data, data);
-            assert_eq!(
-                layout.refcount_blocks,
-                clusters.div_ceil(REFCOUNTS),
-                "{data}"
-            );
+            assert_eq!(count(&layout.data), data);
+            let blocks = count(&layout.refcount_blocks);
+            assert_eq!(blocks, clusters.div_ceil(REFCOUNTS), "{data}");
         }
     }
 }

@@ -5,27 +5,12 @@
 //!
 //! | clusters     | what                 | we write                                                                      |
 //! |-------------:|----------------------|-------------------------------------------------------------------------------|
-//! |            1 | header               | version 3, below                                                              |
+//! |            1 | header               | version 3                                                                     |
 //! |            … | refcount table       | 8 bytes each: where a refcount block lies                                     |
 //! |            … | refcount blocks      | 2 bytes each: 1 for every cluster of the file                                 |
 //! |            … | level 1 table        | 8 bytes each: where a level 2 table lies, or 0 if there is none; bit 63 set   |
 //! |            … | level 2 tables       | 8 bytes each: where a cluster of the disk lies, or 0 if it is zero; bit 63 set |
 //! |            … | clusters of the disk | in the disk's order                                                           |
-//!
-//! | offset | size | field of the header                           | we write                              |
-//! |-------:|-----:|-----------------------------------------------|---------------------------------------|
-//! |      0 |    4 | `magic`                                       | `QFI\xfb`                             |
-//! |      4 |    4 | `version`                                     | 3                                     |
-//! |      8 |   12 | `backing_file_offset`, `backing_file_size`    | 0                                     |
-//! |     20 |    4 | `cluster_bits`                                | 16                                    |
-//! |     24 |    8 | `size`                                        | of the disk, up to the next multiple of 512 |
-//! |     32 |    4 | `crypt_method`                                | 0                                     |
-//! |     36 |   12 | `l1_size`, `l1_table_offset`                  |                                       |
-//! |     48 |   12 | `refcount_table_offset`, `…_clusters`         |                                       |
-//! |     60 |   12 | `nb_snapshots`, `snapshots_offset`            | 0                                     |
-//! |     72 |   24 | incompatible, compatible, autoclear features  | 0                                     |
-//! |     96 |    4 | `refcount_order`                              | 4: 16 bits                            |
-//! |    100 |    4 | `header_length`                               | 104; no extensions follow             |
 
 mod error;
 mod layout;
