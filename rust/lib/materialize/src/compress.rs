@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use base::as_u64;
 use plan::Reader;
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,8 @@ pub fn compress(
     let mut at = 0u64;
     seekable::compress(reader, params, options.threads, |bytes, done| {
         file.write_all_at(bytes, at).map_err(Error::write(at))?;
-        at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let end = at.checked_add(as_u64(bytes.len()));
+        at = end.ok_or(plan::Error::TooLong)?;
         if let Some(hash) = &mut hash {
             hash.update(bytes);
         }

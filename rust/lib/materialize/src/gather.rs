@@ -2,6 +2,7 @@
 
 use std::io::IoSliceMut;
 
+use base::{as_u64, as_usize};
 use plan::{Piece, Reader};
 
 use crate::error::Error;
@@ -29,7 +30,7 @@ impl Gather {
         start: u64,
     ) -> Result<(), Error> {
         self.spare.resize(SPARE, 0);
-        let len = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        let len = as_u64(buffer.len());
         let mut extents = reader.plan().extents_in(start, len)?.peekable();
         let mut rest = buffer;
         while extents.peek().is_some() {
@@ -40,12 +41,8 @@ impl Gather {
                         break;
                     }
                 }
-                let take = usize::try_from(extent.len).unwrap_or(usize::MAX);
                 // Extents of the range make up exactly its length.
-                let Some((part, after)) = std::mem::take(&mut rest).split_at_mut_checked(take)
-                else {
-                    break;
-                };
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(as_usize(extent.len));
                 rest = after;
                 match extent.piece {
                     Piece::Zero => part.fill(0),
@@ -104,21 +101,29 @@ impl<'a> Group<'a> {
         true
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a plan's range lies within its input, whose length is a u64"
+    )]
     fn push(&mut self, part: &'a mut [u8], len: u64) {
         self.parts.push(IoSliceMut::new(part));
-        self.end = self.end.saturating_add(len);
+        self.end += len;
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the parts lie between `start` and `end`"
+    )]
     fn read(mut self, reader: &Reader) -> Result<(), Error> {
         let Some(input) = self.input else {
             return Ok(());
         };
-        let index = usize::try_from(input).unwrap_or(usize::MAX);
-        if let ([_, _, ..], Some((_, file))) = (&self.parts[..], reader.inputs().get(index)) {
-            let want = usize::try_from(self.end.saturating_sub(self.start)).ok();
+        let file = reader.inputs().get(as_usize(input));
+        if let ([_, _, ..], Some((_, file))) = (&self.parts[..], file) {
+            let want = as_usize(self.end - self.start);
             let file = file.file().ok();
             let read = |file| rustix::io::preadv(file, &mut self.parts, self.start).ok();
-            if file.and_then(read) == want {
+            if file.and_then(read) == Some(want) {
                 return Ok(());
             }
         }
@@ -126,7 +131,7 @@ impl<'a> Group<'a> {
         let mut at = self.start;
         for part in &mut self.parts {
             reader.read_input(input, part, at)?;
-            at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+            at += as_u64(part.len());
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! An image in ranges that one thread writes at a time.
 
+use base::as_usize;
 use plan::{Extent, Piece, Plan};
 
 /// The unit of holes, and of what file systems share between files.
@@ -16,13 +17,16 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn len(self) -> usize {
-        // At most what jobs are made of, which a buffer holds.
-        usize::try_from(self.end.saturating_sub(self.start)).unwrap_or(usize::MAX)
+        as_usize(self.end.abs_diff(self.start))
     }
 }
 
 /// What of `plan` is to be written: sorted, disjoint ranges that start and end on multiples of [`BLOCK`] (the image's end
 /// aside), none of them crossing a multiple of `chunk`, which is a multiple of [`BLOCK`].
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "an image has less than 2^63 bytes, and a chunk is far from as many"
+)]
 pub(crate) fn jobs(plan: &Plan, chunk: u64) -> impl Iterator<Item = Job> + Send + '_ {
     let image = plan.len();
     let mut extents = plan.extents().filter(holds).peekable();
@@ -30,10 +34,10 @@ pub(crate) fn jobs(plan: &Plan, chunk: u64) -> impl Iterator<Item = Job> + Send 
     std::iter::from_fn(move || {
         while extents.next_if(|extent| extent.end() <= at).is_some() {}
         let start = down(extents.peek()?.start, BLOCK).max(at);
-        let limit = down(start, chunk).saturating_add(chunk);
+        let limit = down(start, chunk) + chunk;
         let mut end = start;
         while let Some(extent) = extents.peek() {
-            if extent.start >= limit || extent.start.saturating_sub(end) >= GAP {
+            if extent.start >= limit || extent.start >= end + GAP {
                 break;
             }
             end = extent.end().min(limit);
@@ -42,7 +46,7 @@ pub(crate) fn jobs(plan: &Plan, chunk: u64) -> impl Iterator<Item = Job> + Send 
             }
             extents.next();
         }
-        at = up(end, BLOCK).min(image);
+        at = end.next_multiple_of(BLOCK).min(image);
         Some(Job { start, end: at })
     })
 }
@@ -51,14 +55,13 @@ fn holds(extent: &Extent<'_>) -> bool {
     !matches!(extent.piece, Piece::Zero)
 }
 
-/// `n` rounded down to a multiple of `to`.
+/// `n` rounded down to a multiple of `to`, which is not 0.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the remainder is at most `n`"
+)]
 pub(crate) fn down(n: u64, to: u64) -> u64 {
-    n.saturating_sub(n.checked_rem(to).unwrap_or(0))
-}
-
-/// `n` rounded up to a multiple of `to`.
-pub(crate) fn up(n: u64, to: u64) -> u64 {
-    down(n.saturating_add(to.saturating_sub(1)), to)
+    n - n % to
 }
 
 #[cfg(test)]

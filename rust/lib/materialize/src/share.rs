@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::ops::Range;
 
+use base::as_usize;
 use plan::{Piece, Reader};
 
 use crate::error::Error;
-use crate::jobs::{down, up, Job, BLOCK};
+use crate::jobs::{down, Job, BLOCK};
 
 /// Sharing costs a transaction of the file system each time, and an extent more: not worth it below this.
 const LEAST: u64 = 64 << 10;
@@ -25,8 +26,7 @@ impl Sharing {
             let Piece::Source { input, offset } = extent.piece else {
                 continue;
             };
-            let index = usize::try_from(input).unwrap_or(usize::MAX);
-            if let Some(known @ false) = inputs.get_mut(index) {
+            if let Some(known @ false) = inputs.get_mut(as_usize(input)) {
                 *known = aligned(extent.start, extent.end(), offset).is_some();
             }
         }
@@ -43,6 +43,10 @@ impl Sharing {
     }
 
     /// Shares what can be shared of `job`, and says what that was. Whatever fails here is left to be copied.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "what is shared lies within the extent, and that within the input"
+    )]
     pub(crate) fn share(
         &self,
         reader: &Reader,
@@ -53,20 +57,20 @@ impl Sharing {
         if !self.0.contains(&true) {
             return Ok(shared);
         }
-        let len = job.end.saturating_sub(job.start);
+        let len = job.end.abs_diff(job.start);
         for extent in reader.plan().extents_in(job.start, len)? {
             let Piece::Source { input, offset } = extent.piece else {
                 continue;
             };
-            let index = usize::try_from(input).unwrap_or(usize::MAX);
+            let index = as_usize(input);
             let (Some(true), Some((_, input))) = (self.0.get(index), reader.inputs().get(index))
             else {
                 continue;
             };
             if let Some(range) = aligned(extent.start, extent.end(), offset) {
                 let Ok(input) = input.file() else { continue };
-                let skip = range.start.saturating_sub(extent.start);
-                let end = share_range(&input, offset.saturating_add(skip), file, &range);
+                let offset = offset + (range.start - extent.start);
+                let end = share_range(&input, offset, file, &range);
                 shared.push(range.start..end);
             }
         }
@@ -76,11 +80,10 @@ impl Sharing {
 
 /// What of an extent lies in the image as it lies in the input, block by block, if that is worth sharing.
 fn aligned(start: u64, end: u64, offset: u64) -> Option<Range<u64>> {
-    let phase = |n: u64| n.checked_rem(BLOCK);
-    if phase(start) != phase(offset) {
+    if start % BLOCK != offset % BLOCK {
         return None;
     }
-    let range = up(start, BLOCK)..down(end, BLOCK);
+    let range = start.next_multiple_of(BLOCK)..down(end, BLOCK);
     let len = range.end.checked_sub(range.start)?;
     (len >= LEAST).then_some(range)
 }
@@ -88,8 +91,8 @@ fn aligned(start: u64, end: u64, offset: u64) -> Option<Range<u64>> {
 /// Where sharing stopped: the end of `range`, unless something was in the way.
 fn share_range(input: &File, mut offset: u64, file: &File, range: &Range<u64>) -> u64 {
     let mut at = range.start;
-    while let Some(left) = range.end.checked_sub(at).filter(|left| *left > 0) {
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
+    while at < range.end {
+        let left = as_usize(range.end.abs_diff(at));
         let mut to = at;
         match rustix::fs::copy_file_range(input, Some(&mut offset), file, Some(&mut to), left) {
             Ok(moved) if moved > 0 => at = to,

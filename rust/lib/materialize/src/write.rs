@@ -1,12 +1,13 @@
 //! From a plan to the bytes of a file: holes stay holes, everything else is copied or shared.
 
 use std::fs::File;
+use std::iter::once;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
+use base::{as_u64, as_usize, parallel};
 use plan::Reader;
-use seekable::ordered;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
@@ -33,8 +34,10 @@ pub struct Options<'a> {
 impl Default for Options<'_> {
     /// All cores, no digest, no word about progress.
     fn default() -> Self {
+        let cores = parallel::cores();
         Self {
-            threads: ordered::threads(),
+            // While one waits for its turn, another works.
+            threads: cores.checked_add(1).unwrap_or(cores),
             digest: false,
             progress: &|_| (),
         }
@@ -59,7 +62,7 @@ pub fn write(
         whole: options.digest,
         writing: Mutex::new(()),
     };
-    let hash = ordered::run(
+    let hash = parallel::in_order(
         options.threads.min(THREADS),
         jobs(reader.plan(), CHUNK),
         options.digest.then(Hash::default),
@@ -89,18 +92,20 @@ struct Hash {
 }
 
 impl Hash {
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "no more than the image, which has less than 2^63 bytes"
+    )]
     fn update(&mut self, bytes: &[u8]) {
         self.sha.update(bytes);
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.at = self.at.saturating_add(len);
+        self.at += as_u64(bytes.len());
     }
 
     fn zeros_to(&mut self, end: u64) {
         const ZEROS: [u8; 16384] = [0; 16384];
-        while let Some(left) = end.checked_sub(self.at).filter(|left| *left > 0) {
-            let take = usize::try_from(left).unwrap_or(usize::MAX);
-            let zeros = ZEROS.get(..take).unwrap_or(&ZEROS);
-            self.update(zeros);
+        while self.at < end {
+            let left = as_usize(end.abs_diff(self.at));
+            self.update(ZEROS.split_at(left.min(ZEROS.len())).0);
         }
     }
 }
@@ -122,29 +127,31 @@ impl Writer<'_> {
         if self.whole {
             gather.read(self.reader, buffer, job.start)?;
         }
+        let shared = self.sharing.share(self.reader, self.file, job)?;
         let mut at = job.start;
-        let mut copy = |start: u64, end: u64| {
-            let index = |at: u64| usize::try_from(at.saturating_sub(job.start));
-            let (Ok(from), Ok(to)) = (index(start), index(end)) else {
-                return Ok(());
-            };
-            let bytes = buffer.get_mut(from..to).unwrap_or_default();
+        let mut rest = buffer.as_mut_slice();
+        // What is shared lies in order, and within the job.
+        for shared in shared.into_iter().chain(once(job.end..job.end)) {
+            let part = |from: u64, to: u64| as_usize(to.abs_diff(from));
+            let (bytes, behind) = std::mem::take(&mut rest).split_at_mut(part(at, shared.start));
             if !self.whole {
-                gather.read(self.reader, bytes, start)?;
+                gather.read(self.reader, bytes, at)?;
             }
-            self.put(bytes, start)
-        };
-        for shared in self.sharing.share(self.reader, self.file, job)? {
-            copy(at, shared.start)?;
+            self.put(bytes, at)?;
+            (_, rest) = behind.split_at_mut(part(shared.start, shared.end));
             at = shared.end;
         }
-        copy(at, job.end)
+        Ok(())
     }
 
     /// Writes what is not zero of the image's bytes from `start` on, which starts a block.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the bytes lie within the image, which has less than 2^63"
+    )]
     fn put(&self, bytes: &[u8], start: u64) -> Result<(), Error> {
         for (offset, run) in runs(bytes) {
-            let at = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
+            let at = start + as_u64(offset);
             let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             self.file.write_all_at(run, at).map_err(Error::write(at))?;
         }
@@ -153,17 +160,21 @@ impl Writer<'_> {
 }
 
 /// The stretches of `bytes` without blocks of zeros, and where they start. `bytes` starts on a multiple of a block.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "`start` and `at` are at most the length of `bytes`"
+)]
 fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let block = usize::try_from(BLOCK).unwrap_or(usize::MAX);
-    let mut at = 0usize;
+    let (mut at, mut rest) = (0usize, bytes);
     std::iter::from_fn(move || {
-        let blocks = |from: usize| bytes.get(from..).unwrap_or_default().chunks(block);
-        let size = |blocks: usize| blocks.saturating_mul(block);
-        let zeros = blocks(at).take_while(|block| is_zero(block)).count();
-        let start = at.saturating_add(size(zeros));
-        let data = blocks(start).take_while(|block| !is_zero(block)).count();
-        at = start.saturating_add(size(data)).min(bytes.len());
-        let run = bytes.get(start..at)?;
+        let blocks = rest.chunks(as_usize(BLOCK));
+        let zeros = blocks.take_while(|block| is_zero(block));
+        let (zeros, behind) = rest.split_at(zeros.map(<[u8]>::len).sum());
+        let blocks = behind.chunks(as_usize(BLOCK));
+        let data = blocks.take_while(|block| !is_zero(block));
+        let (run, behind) = behind.split_at(data.map(<[u8]>::len).sum());
+        let start = at + zeros.len();
+        (at, rest) = (start + run.len(), behind);
         (!run.is_empty()).then_some((start, run))
     })
 }

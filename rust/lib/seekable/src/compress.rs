@@ -1,14 +1,15 @@
 //! Compressing an image by all cores.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
+use base::{as_u64, as_usize, parallel};
 use plan::{Piece, ReadAt, Reader as Image};
 use zstd::bulk::Compressor;
 
 use crate::error::Error;
-use crate::ordered;
 use crate::read::MAX_FRAME;
-use crate::table::{Table, MAX_FRAMES};
+use crate::table::{Written, MAX_FRAMES};
 
 /// What all threads may take together, roughly.
 const MEMORY: u64 = 256 << 20;
@@ -35,15 +36,15 @@ impl Params {
     /// How many of `threads` may work so that together they stay within [`MEMORY`].
     fn threads(self, threads: NonZeroUsize) -> NonZeroUsize {
         // Measured with frames of 4 MiB, which the tables of a context depend on.
-        let context: u64 = match self.level {
+        let context: u32 = match self.level {
             ..=3 => 3 << 20,
             4..=9 => 14 << 20,
             10.. => 72 << 20,
         };
-        let each = u64::from(self.frame_size).saturating_mul(2);
-        let each = each.saturating_add(context);
-        let most = MEMORY.checked_div(each).unwrap_or(1);
-        let most = usize::try_from(most).ok().and_then(NonZeroUsize::new);
+        let each = [self.frame_size, self.frame_size, context].map(u64::from);
+        let most = MEMORY.checked_div(each.iter().sum());
+        let most = most.map(as_usize).and_then(NonZeroUsize::new);
+        // One works even if it takes more.
         threads.min(most.unwrap_or(NonZeroUsize::MIN))
     }
 
@@ -82,26 +83,29 @@ where
     let len = image.len();
     params.check(len)?;
     let size = u64::from(params.frame_size);
-    let frames = (0..len.div_ceil(size)).map(|number| {
-        let start = number.saturating_mul(size);
-        start..start.saturating_add(size).min(len)
+    let starts = (0..len).step_by(as_usize(size));
+    let frames = starts.map(|start| {
+        let end = start.checked_add(size).filter(|end| *end < len);
+        start..end.unwrap_or(len)
     });
-    let (table, _) = ordered::run(
+    let (table, _) = parallel::in_order(
         params.threads(threads),
         frames,
-        (Table::default(), &mut sink),
+        (Written::default(), &mut sink),
         || Ok(Frames::new(params)?),
-        |range, local| local.frame(image, range.start, range.end),
+        |range, local| local.frame(image, range),
         |(table, sink), range, local| {
             let frame = local.current();
-            // Both are less than 2^27, by the check of the frame size.
-            let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-            let compressed = number(u64::try_from(frame.len()).unwrap_or(u64::MAX));
-            table.push(compressed, number(range.end.saturating_sub(range.start)))?;
+            let small = |n| {
+                let (size, max) = (params.frame_size, MAX_FRAME);
+                u32::try_from(n).map_err(|_| Error::FrameSize { size, max })
+            };
+            let image = range.end.abs_diff(range.start);
+            table.push(small(as_u64(frame.len()))?, small(image)?);
             sink(frame, range.end)
         },
     )?;
-    sink(&table.encode(), len)
+    sink(&table.encode()?, len)
 }
 
 /// One thread's compressor and buffers.
@@ -128,20 +132,19 @@ impl Frames {
         })
     }
 
-    fn frame<R, E>(&mut self, image: &Image<R>, start: u64, end: u64) -> Result<(), E>
+    fn frame<R, E>(&mut self, image: &Image<R>, range: &Range<u64>) -> Result<(), E>
     where
         R: ReadAt,
         E: From<Error> + From<plan::Error>,
     {
-        let len = end.saturating_sub(start);
-        let mut extents = image.plan().extents_in(start, len)?;
+        let len = range.end.abs_diff(range.start);
+        let mut extents = image.plan().extents_in(range.start, len)?;
         self.is_zeros = extents.all(|extent| extent.piece == Piece::Zero);
         if self.is_zeros && self.zeros.as_ref().is_some_and(|(zeros, _)| *zeros == len) {
             return Ok(());
         }
-        self.bytes
-            .resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
-        image.read_at(&mut self.bytes, start)?;
+        self.bytes.resize(as_usize(len), 0);
+        image.read_at(&mut self.bytes, range.start)?;
         self.frame.clear();
         self.frame
             .reserve(zstd::zstd_safe::compress_bound(self.bytes.len()));

@@ -44,7 +44,7 @@ pub enum Error {
         /// Number of the frame.
         frame: u64,
         /// Its decompressed size.
-        size: u32,
+        size: u64,
         /// The limit.
         max: u32,
     },

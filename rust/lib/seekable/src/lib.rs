@@ -22,7 +22,6 @@
 
 mod compress;
 mod error;
-pub mod ordered;
 mod read;
 mod table;
 

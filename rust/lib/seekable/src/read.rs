@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use base::{as_u64, as_usize};
 use plan::ReadAt;
 use zstd::bulk::Decompressor;
 
@@ -42,7 +43,7 @@ impl<R: ReadAt> Reader<R> {
 
     /// Fills `buffer` with the image's bytes from `start` on; a range beyond the image is an error.
     pub fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
-        let (len, have) = (u64::try_from(buffer.len()).unwrap_or(u64::MAX), self.len());
+        let (len, have) = (as_u64(buffer.len()), self.len());
         if start.checked_add(len).is_none_or(|end| end > have) {
             return Err(Error::OutsideImage { start, len, have });
         }
@@ -53,46 +54,44 @@ impl<R: ReadAt> Reader<R> {
             let Some(frame) = self.table.find(at) else {
                 return Err(Error::OutsideImage { start, len, have });
             };
-            if !matches!(&*last, Some((number, _)) if *number == frame.number) {
-                *last = Some((frame.number, self.decompress(frame)?));
-            }
-            let bytes = last.as_ref().map(|(_, bytes)| bytes.as_slice());
-            let skip = usize::try_from(at.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-            let bytes = bytes
-                .and_then(|bytes| bytes.get(skip..))
-                .unwrap_or_default();
-            let take = bytes.len().min(rest.len());
-            let (Some((part, after)), Some(bytes)) =
-                (rest.split_at_mut_checked(take), bytes.get(..take))
-            else {
-                break;
+            let bytes = match &mut *last {
+                Some((number, bytes)) if *number == frame.number => bytes,
+                other => {
+                    let bytes = self.decompress(&frame)?;
+                    &mut other.insert((frame.number, bytes)).1
+                }
             };
-            part.copy_from_slice(bytes);
+            // It has as many as the table says.
+            let (_, bytes) = bytes.split_at(as_usize(at.abs_diff(frame.image.start)));
+            let take = bytes.len().min(rest.len());
+            let (part, after) = rest.split_at_mut(take);
+            part.copy_from_slice(bytes.split_at(take).0);
             rest = after;
-            at = at.saturating_add(u64::try_from(take).unwrap_or(u64::MAX));
+            at = frame.image.end;
         }
         Ok(())
     }
 
     /// All bytes of a frame: as many as the table says.
-    fn decompress(&self, frame: Frame) -> Result<Vec<u8>, Error> {
-        if frame.size > MAX_FRAME {
+    fn decompress(&self, frame: &Frame) -> Result<Vec<u8>, Error> {
+        let size = frame.image.end.abs_diff(frame.image.start);
+        if size > MAX_FRAME.into() {
             return Err(Error::LargeFrame {
                 frame: frame.number,
-                size: frame.size,
+                size,
                 max: MAX_FRAME,
             });
         }
-        let want = usize::try_from(frame.size).unwrap_or(usize::MAX);
+        let want = as_usize(size);
+        let compressed = as_usize(frame.file.end.abs_diff(frame.file.start));
         // Whoever compresses to more than this does not want to be read.
-        let most = u64::try_from(zstd::zstd_safe::compress_bound(want)).unwrap_or(u64::MAX);
-        let compressed = u64::from(frame.compressed);
-        if compressed > most.saturating_add(1024) {
+        let most = zstd::zstd_safe::compress_bound(want);
+        if compressed.checked_sub(1024).is_some_and(|n| n > most) {
             let reason = format!("{compressed} bytes for {want}");
             return Err(Error::frame(frame.number, reason));
         }
-        let mut bytes = vec![0; usize::try_from(compressed).unwrap_or(usize::MAX)];
-        table::read(&self.file, &mut bytes, frame.at)?;
+        let mut bytes = vec![0; compressed];
+        table::read(&self.file, &mut bytes, frame.file.start)?;
         let failed = |error: io::Error| Error::frame(frame.number, error.to_string());
         let mut zstd = Decompressor::new().map_err(failed)?;
         let mut out = Vec::with_capacity(want);
@@ -114,7 +113,7 @@ impl<R: ReadAt> ReadAt for Reader<R> {
 
 /// All of a compressed file that is held in memory, up to `limit` bytes: for trying what anybody may have made.
 pub fn decompress(bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, Error> {
-    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let len = as_u64(bytes.len());
     let reader = Reader::open(bytes, len)?;
     let have = reader.len();
     if have > limit {
@@ -124,7 +123,7 @@ pub fn decompress(bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, Error> {
             have: limit,
         });
     }
-    let mut out = vec![0; usize::try_from(have).unwrap_or(usize::MAX)];
+    let mut out = vec![0; as_usize(have)];
     reader.read_at(&mut out, 0)?;
     Ok(out)
 }
