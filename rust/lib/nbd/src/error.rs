@@ -77,6 +77,12 @@ impl Error {
         move |source| Self::Io { action, source }
     }
 
+    /// What we say has no more bytes than 32 bits can tell.
+    pub(crate) fn too_long(len: usize) -> Self {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, format!("{len} bytes at once"));
+        Self::io("write to the client")(error)
+    }
+
     pub(crate) fn protocol(reason: impl Into<String>) -> Self {
         Self::Protocol {
             reason: reason.into(),

@@ -2,8 +2,15 @@
 
 use std::io::{Read, Write};
 
+use base::as_usize;
+use zerocopy::byteorder::big_endian::U32;
+use zerocopy::IntoBytes;
+
 use crate::error::Error;
-use crate::proto::{self, answer, handshake, info, option, Fields};
+use crate::proto::{
+    self, answer, handshake, info, option, BlockSizes, Export, Fields, Greeting, OptionHead,
+    OptionReply,
+};
 
 /// The longest data of an option: names are at most 4096 bytes long.
 const MAX_OPTION: u32 = 64 << 10;
@@ -19,6 +26,15 @@ pub(crate) struct Offer {
     pub(crate) features: u16,
     /// The longest read or write.
     pub(crate) max_len: u32,
+}
+
+impl Offer {
+    fn export(&self) -> Export {
+        Export {
+            len: self.len.into(),
+            features: self.features.into(),
+        }
+    }
 }
 
 /// What client and server agreed on.
@@ -77,11 +93,13 @@ struct Talk<'a, R, W> {
 impl<R: Read, W: Write> Talk<'_, R, W> {
     fn greet(&mut self) -> Result<(), Error> {
         let ours = handshake::FIXED_NEWSTYLE | handshake::NO_ZEROES;
-        let mut hello = proto::NBDMAGIC.to_be_bytes().to_vec();
-        hello.extend_from_slice(&proto::IHAVEOPT.to_be_bytes());
-        hello.extend_from_slice(&ours.to_be_bytes());
-        self.send(&hello)?;
-        let theirs = u32::from_be_bytes(proto::read(self.input)?);
+        let greeting = Greeting {
+            magic: proto::NBDMAGIC.into(),
+            option_magic: proto::IHAVEOPT.into(),
+            flags: ours.into(),
+        };
+        self.send(greeting.as_bytes())?;
+        let theirs = proto::read::<U32>(self.input)?.get();
         if theirs & !u32::from(ours) != 0 {
             let reason = format!("it greets with flags {theirs:#x}, but there are only {ours:#x}");
             return Err(Error::protocol(reason));
@@ -102,14 +120,14 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
                 let reason = format!("an option starts with {magic:#x}");
                 return Err(Error::protocol(reason));
             }
-            let option = u32::from_be_bytes(proto::read(self.input)?);
-            let len = u32::from_be_bytes(proto::read(self.input)?);
+            let OptionHead { option, len } = proto::read(self.input)?;
+            let (option, len) = (option.get(), len.get());
             if len > MAX_OPTION {
                 proto::skip(self.input, len.into())?;
                 self.refuse(option, answer::TOO_BIG, "the option is too long")?;
                 continue;
             }
-            let mut data = vec![0; usize::try_from(len).unwrap_or(0)];
+            let mut data = vec![0; as_usize(len)];
             self.input
                 .read_exact(&mut data)
                 .map_err(Error::io("read from the client"))?;
@@ -126,8 +144,9 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
                 Ok(Next::Leave)
             }
             option::LIST if data.is_empty() => {
-                let name = string(self.offer.name.as_bytes());
-                self.reply(option, answer::SERVER, &name)?;
+                let name = self.offer.name.as_bytes();
+                let server = [&short(name.len())?.to_be_bytes(), name].concat();
+                self.reply(option, answer::SERVER, &server)?;
                 self.reply(option, answer::ACK, &[])
             }
             option::STRUCTURED_REPLY if data.is_empty() => {
@@ -155,8 +174,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             let reason = format!("there is no image {name:?} here");
             return Err(Error::protocol(reason));
         }
-        let mut reply = self.offer.len.to_be_bytes().to_vec();
-        reply.extend_from_slice(&self.offer.features.to_be_bytes());
+        let mut reply = self.offer.export().as_bytes().to_vec();
         if self.zeroes {
             reply.extend_from_slice(&[0; 124]);
         }
@@ -171,21 +189,21 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         if !self.knows(name) {
             return self.refuse(option, answer::UNKNOWN, "there is no such image here");
         }
-        let mut export = info::EXPORT.to_be_bytes().to_vec();
-        export.extend_from_slice(&self.offer.len.to_be_bytes());
-        export.extend_from_slice(&self.offer.features.to_be_bytes());
+        let about = |kind: u16, what: &[u8]| [&kind.to_be_bytes(), what].concat();
+        let export = about(info::EXPORT, self.offer.export().as_bytes());
         self.reply(option, answer::INFO, &export)?;
         if wanted.contains(&info::NAME) {
-            let mut name = info::NAME.to_be_bytes().to_vec();
-            name.extend_from_slice(self.offer.name.as_bytes());
+            let name = about(info::NAME, self.offer.name.as_bytes());
             self.reply(option, answer::INFO, &name)?;
         }
         if wanted.contains(&info::BLOCK_SIZE) {
-            let mut sizes = info::BLOCK_SIZE.to_be_bytes().to_vec();
-            for size in [1, 4096, self.offer.max_len] {
-                sizes.extend_from_slice(&size.to_be_bytes());
-            }
-            self.reply(option, answer::INFO, &sizes)?;
+            let sizes = BlockSizes {
+                kind: info::BLOCK_SIZE.into(),
+                least: 1.into(),
+                best: 4096.into(),
+                most: self.offer.max_len.into(),
+            };
+            self.reply(option, answer::INFO, sizes.as_bytes())?;
         }
         self.reply(option, answer::ACK, &[])?;
         Ok(match option {
@@ -225,11 +243,13 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
     }
 
     fn reply(&mut self, option: u32, kind: u32, data: &[u8]) -> Result<Next, Error> {
-        let mut reply = proto::OPTION_REPLY.to_be_bytes().to_vec();
-        reply.extend_from_slice(&option.to_be_bytes());
-        reply.extend_from_slice(&kind.to_be_bytes());
-        reply.extend_from_slice(&string(data));
-        self.send(&reply)?;
+        let head = OptionReply {
+            magic: proto::OPTION_REPLY.into(),
+            option: option.into(),
+            kind: kind.into(),
+            len: short(data.len())?.into(),
+        };
+        self.send(&[head.as_bytes(), data].concat())?;
         Ok(Next::More)
     }
 
@@ -240,13 +260,9 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
     }
 }
 
-/// Length (4 bytes) and bytes.
-fn string(bytes: &[u8]) -> Vec<u8> {
-    // All that we send is short.
-    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let mut string = len.to_be_bytes().to_vec();
-    string.extend_from_slice(bytes);
-    string
+/// A length as answers have it.
+fn short(len: usize) -> Result<u32, Error> {
+    u32::try_from(len).map_err(|_| Error::too_long(len))
 }
 
 /// Name, and what the client wants to know.

@@ -2,16 +2,11 @@
 //!
 //! All integers little-endian.
 //!
-//! | offset | size | field                                                                       |
-//! |-------:|-----:|-----------------------------------------------------------------------------|
-//! |      0 |    8 | magic `IMGCHNG\0`                                                           |
-//! |      8 |    4 | version, 1                                                                  |
-//! |     12 |    4 | block size, 4096                                                            |
-//! |     16 |    8 | length of the image                                                         |
-//! |     24 |   32 | identity of the image                                                       |
-//! |     56 | 4040 | zero                                                                        |
+//! | offset | size | what                                                                          |
+//! |-------:|-----:|-------------------------------------------------------------------------------|
+//! |      0 | 4096 | [`Header`]                                                                    |
 //! |   4096 |    m | one bit for each block, set when it was written; the first is bit 0 of byte 0 |
-//! | 4096+m |      | the image's bytes; only those of written blocks mean something              |
+//! | 4096+m |      | the image's bytes; only those of written blocks mean something                |
 //!
 //! m is the number of blocks / 8, rounded up to 4096.
 
@@ -20,13 +15,31 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use base::as_u64;
 use plan::Reader;
 use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::Error;
-use crate::overlay::BLOCK;
+use crate::overlay::{BLOCK, BLOCK_SIZE};
 use crate::present::Present;
+
+/// How the file begins.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Header {
+    magic: [u8; 8],
+    version: U32,
+    block_size: U32,
+    /// Length of the image.
+    len: U64,
+    identity: [u8; 32],
+    zero: [u8; 4040],
+}
+
+const _: () = assert!(as_u64(size_of::<Header>()) == HEADER);
 
 /// The first bytes of the file.
 const MAGIC: [u8; 8] = *b"IMGCHNG\0";
@@ -34,6 +47,8 @@ const MAGIC: [u8; 8] = *b"IMGCHNG\0";
 const VERSION: u32 = 1;
 /// Length of the header; the map follows.
 pub(crate) const HEADER: u64 = 4096;
+/// A page of the map.
+const PAGE: usize = 4096;
 /// The longest image whose changes are kept: its map is read at the start.
 const MAX_LEN: u64 = 16 << 40;
 
@@ -44,8 +59,11 @@ pub(crate) struct Kept {
     pub(crate) present: Present,
 }
 
-/// What tells an image from others and from itself after a rebuild: its plan, and length and time of change of its inputs. Nothing
-/// is hashed but the plan.
+/// What tells an image from others and from itself after a rebuild: its plan, and length and time of change of its inputs.
+///
+/// The times stand for what the inputs hold. Hashing that instead would read all of an image before the first byte of it is served: more
+/// than a second for each GB, at each start. So an input that was built again is another one even if it holds the same bytes, and its changes
+/// are refused; and whoever changes an input and sets its time back is not found out.
 pub fn identity(image: &Reader) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(image.plan().encode());
@@ -59,6 +77,10 @@ pub fn identity(image: &Reader) -> [u8; 32] {
 }
 
 /// Opens the file at `path` for an image, or makes it.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "an image has at most MAX_LEN bytes here, and its map is a 32768th of that"
+)]
 pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Error> {
     if len > MAX_LEN {
         let max = MAX_LEN;
@@ -78,14 +100,13 @@ pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Er
         let path = path.to_owned();
         return Err(Error::Busy { path });
     }
-    let map_len = len.div_ceil(BLOCK).div_ceil(8).next_multiple_of(4096);
-    let data_at = HEADER.saturating_add(map_len);
-    let want = header(len, identity);
+    let map_len = len.div_ceil(BLOCK).div_ceil(8);
+    let data_at = HEADER + map_len.next_multiple_of(as_u64(PAGE));
+    let want = Header::of(len, identity);
     if file.metadata().map_err(io("look at"))?.len() == 0 {
         // The header comes last: without it the file is refused.
-        file.set_len(data_at.saturating_add(len))
-            .map_err(io("make"))?;
-        file.write_all_at(&want, 0).map_err(io("write"))?;
+        file.set_len(data_at + len).map_err(io("make"))?;
+        file.write_all_at(want.as_bytes(), 0).map_err(io("write"))?;
         let present = Present::default();
         return Ok(Kept {
             file,
@@ -93,8 +114,8 @@ pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Er
             present,
         });
     }
-    check(&file, path, &want, data_at.saturating_add(len))?;
-    let present = read_map(&file, map_len).map_err(io("read"))?;
+    check(&file, path, &want, data_at + len)?;
+    let present = read_map(&file, data_at).map_err(io("read"))?;
     Ok(Kept {
         file,
         data_at,
@@ -102,33 +123,35 @@ pub(crate) fn open(path: &Path, len: u64, identity: [u8; 32]) -> Result<Kept, Er
     })
 }
 
-fn header(len: u64, identity: [u8; 32]) -> Vec<u8> {
-    let block = u32::try_from(BLOCK).unwrap_or(u32::MAX);
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&block.to_le_bytes());
-    bytes.extend_from_slice(&len.to_le_bytes());
-    bytes.extend_from_slice(&identity);
-    bytes.resize(4096, 0);
-    bytes
+impl Header {
+    fn of(len: u64, identity: [u8; 32]) -> Self {
+        Self {
+            magic: MAGIC,
+            version: VERSION.into(),
+            block_size: BLOCK_SIZE.into(),
+            len: len.into(),
+            identity,
+            zero: [0; 4040],
+        }
+    }
 }
 
 /// Makes sure that a file that was there before is one of this image.
-fn check(file: &File, path: &Path, want: &[u8], want_len: u64) -> Result<(), Error> {
+fn check(file: &File, path: &Path, want: &Header, want_len: u64) -> Result<(), Error> {
     let refused = |reason: &str| Error::Format {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    let mut have = vec![0; want.len()];
-    file.read_exact_at(&mut have, 0)
+    let mut have = Header::new_zeroed();
+    file.read_exact_at(have.as_mut_bytes(), 0)
         .map_err(|_| refused("it is too short"))?;
-    if have.get(..8) != want.get(..8) {
+    if have.magic != want.magic {
         return Err(refused("it does not start as such a file does"));
     }
-    if have.get(8..16) != want.get(8..16) {
+    if (have.version, have.block_size) != (want.version, want.block_size) {
         return Err(refused("it is of another version"));
     }
-    if have != want {
+    if have.as_bytes() != want.as_bytes() {
         let path = path.to_owned();
         return Err(Error::OtherImage { path });
     }
@@ -142,20 +165,15 @@ fn check(file: &File, path: &Path, want: &[u8], want_len: u64) -> Result<(), Err
     Ok(())
 }
 
-fn read_map(file: &File, map_len: u64) -> std::io::Result<Present> {
+/// The map, which ends where the data begin.
+fn read_map(file: &File, data_at: u64) -> std::io::Result<Present> {
     let mut words = BTreeMap::new();
-    let mut buffer = [0; 4096];
-    let mut index = 0u64;
-    for page in 0..map_len / 4096 {
-        let at = page.saturating_mul(4096).saturating_add(HEADER);
-        file.read_exact_at(&mut buffer, at)?;
-        for bytes in buffer.chunks_exact(8) {
-            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-            if word != 0 {
-                words.insert(index, word);
-            }
-            index = index.saturating_add(1);
-        }
+    let mut page = [U64::ZERO; PAGE / 8];
+    let pages = (HEADER..data_at).step_by(PAGE);
+    for (at, first) in pages.zip((0u64..).step_by(page.len())) {
+        file.read_exact_at(page.as_mut_bytes(), at)?;
+        let numbered = (first..).zip(page.map(U64::get));
+        words.extend(numbered.filter(|(_, word)| *word != 0));
     }
     Ok(Present::from_words(words))
 }

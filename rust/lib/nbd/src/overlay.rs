@@ -2,20 +2,23 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use base::{as_u64, as_usize};
 use plan::{Extent, InputFile, Piece, ReadAt, Reader};
 use rustix::fs::FallocateFlags;
 
 use crate::error::Error;
 use crate::keep;
-use crate::present::{Present, WORD};
+use crate::present::Present;
 
 /// What is written is kept track of in blocks of this size.
 pub(crate) const BLOCK: u64 = 4096;
+/// The same as the file of changes says it.
+pub(crate) const BLOCK_SIZE: u32 = 4096;
 
 /// Holes are told of in units of this size.
 const SECTOR: u64 = 512;
@@ -82,18 +85,15 @@ impl<R: ReadAt> Overlay<R> {
 
     /// Fills `buffer` with the image's bytes from `start` on.
     pub fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
-        let end = self.end(start, length(buffer))?;
+        let end = self.end(start, as_u64(buffer.len()))?;
         let present = self.read_lock();
         let mut rest = buffer;
         let mut at = start;
         while at < end {
             let (written, next) = run(&present, at, end);
-            let take = usize::try_from(next.saturating_sub(at)).unwrap_or(usize::MAX);
-            let Some((part, after)) = rest.split_at_mut_checked(take) else {
-                break;
-            };
+            let (part, after) = rest.split_at_mut(as_usize(next.abs_diff(at)));
             if written {
-                FileExt::read_exact_at(&self.file, part, self.data_at.saturating_add(at))
+                FileExt::read_exact_at(&self.file, part, self.place(at))
                     .map_err(Error::io("read changes to the image"))?;
             } else {
                 self.base.read_at(part, at)?;
@@ -105,7 +105,7 @@ impl<R: ReadAt> Overlay<R> {
 
     /// Writes `data` at `start`.
     pub fn write_at(&self, data: &[u8], start: u64) -> Result<(), Error> {
-        let end = self.end(start, length(data))?;
+        let end = self.end(start, as_u64(data.len()))?;
         self.change(start, end, |file, at| file.write_all_at(data, at))
     }
 
@@ -125,11 +125,11 @@ impl<R: ReadAt> Overlay<R> {
         while at < end {
             let (written, next) = run(&present, at, end);
             if written {
-                if !add(&mut found, next.saturating_sub(at), false, most) {
+                if !add(&mut found, next.abs_diff(at), false, most) {
                     return Ok(found);
                 }
             } else {
-                let extents = self.base.plan().extents_in(at, next.saturating_sub(at))?;
+                let extents = self.base.plan().extents_in(at, next.abs_diff(at))?;
                 for extent in extents {
                     for (len, hole) in self.sectors(&extent) {
                         if len != 0 && !add(&mut found, len, hole, most) {
@@ -145,21 +145,21 @@ impl<R: ReadAt> Overlay<R> {
 
     /// Length of what of an extent is no hole, is one, and is none again: holes are told of in whole sectors, for there are clients that
     /// take the state of a sector's first byte for that of all.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "start <= from < to <= end < 2^63"
+    )]
     fn sectors(&self, extent: &Extent<'_>) -> [(u64, bool); 3] {
         let (start, end) = (extent.start, extent.end());
-        let from = start.checked_next_multiple_of(SECTOR).unwrap_or(end);
+        let from = start.next_multiple_of(SECTOR);
         let to = match end == self.len() {
             true => end,
-            false => end.saturating_sub(end.wrapping_rem(SECTOR)),
+            false => end - end % SECTOR,
         };
         if extent.piece != Piece::Zero || from >= to {
             return [(extent.len, false), (0, true), (0, false)];
         }
-        [
-            (from.saturating_sub(start), false),
-            (to.saturating_sub(from), true),
-            (end.saturating_sub(to), false),
-        ]
+        [(from - start, false), (to - from, true), (end - to, false)]
     }
 
     /// Returns once everything written before is on the disk. Changes that are thrown away need not be.
@@ -171,6 +171,15 @@ impl<R: ReadAt> Overlay<R> {
                 .map_err(Error::io("write changes to the disk")),
             None => Ok(()),
         }
+    }
+
+    /// Where in the file a byte of the image belongs.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "`keep::open` refuses images of more than 16 TiB; without a map `data_at` is 0"
+    )]
+    fn place(&self, at: u64) -> u64 {
+        self.data_at + at
     }
 
     fn end(&self, start: u64, len: u64) -> Result<u64, Error> {
@@ -193,43 +202,50 @@ impl<R: ReadAt> Overlay<R> {
         }
         let mut present = self.write_lock();
         let blocks = start / BLOCK..end.div_ceil(BLOCK);
-        self.complete(&present, blocks.start, start, end)?;
-        let last = blocks.end.saturating_sub(1);
-        if last != blocks.start {
-            self.complete(&present, last, start, end)?;
+        let mut others = blocks.clone();
+        let first = others.next();
+        for outer in first.into_iter().chain(others.next_back()) {
+            self.complete(&present, outer, start, end)?;
         }
-        write(&self.file, self.data_at.saturating_add(start))
-            .map_err(Error::io("write changes to the image"))?;
+        write(&self.file, self.place(start)).map_err(Error::io("write changes to the image"))?;
         match present.add(blocks) {
-            Some(words) => self.note(&present, words),
+            Some(words) => self.note(&present, &words),
             None => Ok(()),
         }
     }
 
     /// Copies a block of the image to the file, unless it is there or all of it lies in `start..end` and will be overwritten.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "from < to <= 2^63: blocks of the image"
+    )]
     fn complete(&self, present: &Present, block: u64, start: u64, end: u64) -> Result<(), Error> {
-        let from = block.saturating_mul(BLOCK);
-        let to = from.saturating_add(BLOCK).min(self.len());
+        let from = block * BLOCK;
+        let to = (from + BLOCK).min(self.len());
         if present.contains(block) || (start <= from && to <= end) {
             return Ok(());
         }
         let mut bytes = ZEROS;
-        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-        let bytes = bytes.get_mut(..len).unwrap_or_default();
+        let (bytes, _) = bytes.split_at_mut(as_usize(to - from));
         self.base.read_at(bytes, from)?;
         self.file
-            .write_all_at(bytes, self.data_at.saturating_add(from))
+            .write_all_at(bytes, self.place(from))
             .map_err(Error::io("write changes to the image"))
     }
 
     /// Keeps changed words of the set of written blocks. It comes after their data: whatever instant this process ends, a block in
     /// the set is whole.
-    fn note(&self, present: &Present, words: Range<u64>) -> Result<(), Error> {
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the map lies before the data, which ends before 2^63"
+    )]
+    fn note(&self, present: &Present, words: &RangeInclusive<u64>) -> Result<(), Error> {
         let Some(map_at) = self.map_at else {
             return Ok(());
         };
-        let at = map_at.saturating_add(words.start.saturating_mul(WORD / 8));
+        let at = map_at + words.start() * 8;
         let bytes: Vec<u8> = words
+            .clone()
             .flat_map(|index| present.word(index).to_le_bytes())
             .collect();
         self.file
@@ -246,21 +262,25 @@ impl<R: ReadAt> Overlay<R> {
     }
 }
 
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
 /// Whether the byte `at` has been written, and the first byte behind it, up to `end`, of which that may differ.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a block of the image, or the one behind its end"
+)]
 fn run(present: &Present, at: u64, end: u64) -> (bool, u64) {
     let (is, block) = present.run(at / BLOCK..end.div_ceil(BLOCK));
-    (is, block.saturating_mul(BLOCK).min(end))
+    (is, (block * BLOCK).min(end))
 }
 
 /// Adds a stretch or makes the last one longer; false when there are enough.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "parts of the image, which has less than 2^63 bytes"
+)]
 fn add(found: &mut Vec<Stretch>, len: u64, hole: bool, most: usize) -> bool {
     let full = found.len() >= most;
     match found.last_mut() {
-        Some(last) if last.hole == hole => last.len = last.len.saturating_add(len),
+        Some(last) if last.hole == hole => last.len += len,
         _ if full => return false,
         _ => found.push(Stretch { len, hole }),
     }
@@ -273,13 +293,11 @@ fn zero_file(file: &File, at: u64, len: u64) -> io::Result<()> {
     if rustix::fs::fallocate(file, how, at, len).is_ok() {
         return Ok(());
     }
-    let end = at.saturating_add(len);
-    let mut at = at;
-    while at < end {
-        let take = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let part = ZEROS.get(..take).unwrap_or(&ZEROS);
+    let end = at.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
+    for at in (at..end).step_by(ZEROS.len()) {
+        let left = as_usize(end.abs_diff(at));
+        let (part, _) = ZEROS.split_at(left.min(ZEROS.len()));
         file.write_all_at(part, at)?;
-        at = at.saturating_add(length(part));
     }
     Ok(())
 }

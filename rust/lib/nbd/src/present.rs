@@ -1,10 +1,12 @@
 //! Which blocks of an image have been written.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Bits of a word.
-pub(crate) const WORD: u64 = 64;
+const WORD: u64 = 64;
+/// The last of them.
+const TOP: u64 = WORD - 1;
 
 /// A set of block numbers; takes memory for what it holds only.
 #[derive(Debug, Default)]
@@ -23,32 +25,37 @@ impl Present {
     }
 
     pub(crate) fn word(&self, index: u64) -> u64 {
-        self.words.get(&index).copied().unwrap_or(0)
+        match self.words.get(&index) {
+            Some(word) => *word,
+            // None of its blocks is in the set.
+            None => 0,
+        }
     }
 
-    /// Adds all of `blocks`; gives back the words that changed.
-    pub(crate) fn add(&mut self, blocks: Range<u64>) -> Option<Range<u64>> {
-        if blocks.is_empty() {
-            return None;
-        }
-        let last = blocks.end.saturating_sub(1);
-        let mut changed: Option<Range<u64>> = None;
-        for index in blocks.start / WORD..=last / WORD {
-            let first = index.saturating_mul(WORD);
-            let from = blocks.start.max(first).saturating_sub(first);
-            let to = last.saturating_sub(first).min(WORD.saturating_sub(1));
+    /// Adds all of `blocks`; gives back the words from the first to the last one that changed.
+    pub(crate) fn add(&mut self, blocks: Range<u64>) -> Option<RangeInclusive<u64>> {
+        let (first, last) = (blocks.start, blocks.last()?);
+        let words = first / WORD..=last / WORD;
+        let mut changed: Option<RangeInclusive<u64>> = None;
+        for index in words.clone() {
+            let from = if index == *words.start() { first } else { 0 };
+            let to = if index == *words.end() { last } else { TOP };
             let mask = mask(from, to);
             let word = self.words.entry(index).or_insert(0);
             if *word & mask != mask {
                 *word |= mask;
-                let start = changed.map_or(index, |c| c.start);
-                changed = Some(start..index.saturating_add(1));
+                let start = changed.map_or(index, |changed| *changed.start());
+                changed = Some(start..=index);
             }
         }
         changed
     }
 
     /// Whether the first of `blocks` is in the set, and where in `blocks` that changes.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "blocks of an image of less than 2^63 bytes, and the 64 of the word behind it"
+    )]
     pub(crate) fn run(&self, blocks: Range<u64>) -> (bool, u64) {
         let is = self.contains(blocks.start);
         let mut at = blocks.start;
@@ -61,37 +68,36 @@ impl Present {
                 match self.words.range(index..).next() {
                     None => return (is, blocks.end),
                     Some((found, _)) if *found > index => {
-                        at = found.saturating_mul(WORD);
+                        at = found * WORD;
                         continue;
                     }
                     Some((_, word)) => !word,
                 }
             };
-            let low = at.wrapping_rem(WORD);
             // Bits below `at` do not matter.
-            let other = !word & mask(low, WORD.saturating_sub(1));
+            let other = !word & mask(at, TOP);
             if other != 0 {
-                let bit = u64::from(other.trailing_zeros());
-                let found = index.saturating_mul(WORD).saturating_add(bit);
+                let found = index * WORD + u64::from(other.trailing_zeros());
                 return (is, found.min(blocks.end));
             }
-            at = index.saturating_add(1).saturating_mul(WORD);
+            at = (index + 1) * WORD;
         }
         (is, blocks.end)
     }
 }
 
 fn bit(block: u64) -> u64 {
-    mask(block.wrapping_rem(WORD), block.wrapping_rem(WORD))
+    mask(block, block)
 }
 
-/// The bits `from..=to`, both below 64.
+/// The bits from that of block `from` to that of block `to`, which lie in one word.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "remainders of 64 are numbers of bits"
+)]
 fn mask(from: u64, to: u64) -> u64 {
-    let shift = |by: u64| u32::try_from(by).unwrap_or(u32::MAX);
-    let up = u64::MAX.checked_shl(shift(from)).unwrap_or(0);
-    let down = WORD.saturating_sub(1).saturating_sub(to);
-    let down = u64::MAX.checked_shr(shift(down)).unwrap_or(0);
-    up & down
+    let (from, to) = (from % WORD, to % WORD);
+    (u64::MAX << from) & (u64::MAX >> (TOP - to))
 }
 
 #[cfg(test)]
@@ -115,7 +121,7 @@ mod tests {
                 let changed = set.add(start..start + len);
                 prop_assert_eq!(changed.is_some(), fresh);
                 if let Some(words) = changed {
-                    prop_assert!(words.start >= start / 64 && words.end <= (start + len - 1) / 64 + 1);
+                    prop_assert!(*words.start() >= start / 64 && *words.end() <= (start + len - 1) / 64);
                 }
                 (start..start + len).for_each(|b| list[b as usize] = true);
             }

@@ -2,6 +2,10 @@
 
 use std::io::{self, Read};
 
+use base::as_usize;
+use zerocopy::byteorder::big_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
+
 use crate::error::Error;
 
 pub(crate) const NBDMAGIC: u64 = 0x4e42_444d_4147_4943;
@@ -104,6 +108,115 @@ pub(crate) mod errno {
     pub(crate) const EOVERFLOW: u32 = 75;
 }
 
+/// What the server says first.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Greeting {
+    pub(crate) magic: U64,
+    pub(crate) option_magic: U64,
+    pub(crate) flags: U16,
+}
+
+/// An option of a client, behind its magic; `len` bytes of data follow.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct OptionHead {
+    pub(crate) option: U32,
+    pub(crate) len: U32,
+}
+
+/// An answer to an option; `len` bytes of data follow.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct OptionReply {
+    pub(crate) magic: U64,
+    pub(crate) option: U32,
+    pub(crate) kind: U32,
+    pub(crate) len: U32,
+}
+
+/// What an image is: the answer to EXPORT_NAME, and part of that to INFO and GO.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Export {
+    pub(crate) len: U64,
+    pub(crate) features: U16,
+}
+
+/// The data of an answer INFO about block sizes.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct BlockSizes {
+    pub(crate) kind: U16,
+    pub(crate) least: U32,
+    pub(crate) best: U32,
+    pub(crate) most: U32,
+}
+
+/// A command of a client, as it follows its magic.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct RequestHead {
+    flags: U16,
+    command: U16,
+    cookie: [u8; 8],
+    offset: U64,
+    len: U32,
+}
+
+/// A simple reply.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct SimpleReply {
+    magic: U32,
+    error: U32,
+    cookie: [u8; 8],
+}
+
+/// How a chunk of a structured reply begins; `len` bytes of payload follow.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct ChunkHead {
+    magic: U32,
+    flags: U16,
+    kind: U16,
+    cookie: [u8; 8],
+    len: U32,
+}
+
+/// The payload of a chunk OFFSET_HOLE.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Hole {
+    pub(crate) offset: U64,
+    pub(crate) len: U32,
+}
+
+/// A descriptor of a chunk BLOCK_STATUS, whose payload is the context's number (4) and some of them.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Descriptor {
+    pub(crate) len: U32,
+    pub(crate) status: U32,
+}
+
+/// How the payload of a chunk ERROR begins; `len` bytes of text follow.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct ErrorHead {
+    pub(crate) number: U32,
+    pub(crate) len: U16,
+}
+
+const _: () = {
+    assert!(size_of::<Greeting>() == 18 && size_of::<OptionHead>() == 8);
+    assert!(size_of::<OptionReply>() == 20 && size_of::<Export>() == 10);
+    assert!(size_of::<BlockSizes>() == 14 && size_of::<RequestHead>() == 24);
+    assert!(size_of::<SimpleReply>() == 16 && size_of::<ChunkHead>() == 20);
+    assert!(size_of::<Hole>() == 12 && size_of::<Descriptor>() == 8);
+    assert!(size_of::<ErrorHead>() == 6);
+};
+
 /// A command of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -127,23 +240,46 @@ impl Request {
                 "a request starts with {magic:#x}, not {REQUEST:#x}"
             )));
         }
+        let head: RequestHead = read(input)?;
         Ok(Some(Self {
-            flags: u16::from_be_bytes(read(input)?),
-            command: u16::from_be_bytes(read(input)?),
-            cookie: read(input)?,
-            offset: u64::from_be_bytes(read(input)?),
-            len: u32::from_be_bytes(read(input)?),
+            flags: head.flags.get(),
+            command: head.command.get(),
+            cookie: head.cookie,
+            offset: head.offset.get(),
+            len: head.len.get(),
         }))
+    }
+
+    /// The simple reply with error number `error`, or 0.
+    pub(crate) fn simple_reply(&self, error: u32) -> Vec<u8> {
+        let reply = SimpleReply {
+            magic: SIMPLE_REPLY.into(),
+            error: error.into(),
+            cookie: self.cookie,
+        };
+        reply.as_bytes().to_vec()
+    }
+
+    /// How a chunk of the structured reply begins.
+    pub(crate) fn chunk(&self, flags: u16, kind: u16, len: u32) -> Vec<u8> {
+        let head = ChunkHead {
+            magic: STRUCTURED_REPLY.into(),
+            flags: flags.into(),
+            kind: kind.into(),
+            cookie: self.cookie,
+            len: len.into(),
+        };
+        head.as_bytes().to_vec()
     }
 }
 
-/// The next N bytes.
-pub(crate) fn read<const N: usize>(input: &mut impl Read) -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
+/// The next bytes as what they are.
+pub(crate) fn read<T: FromBytes + IntoBytes>(input: &mut impl Read) -> Result<T, Error> {
+    let mut value = T::new_zeroed();
     input
-        .read_exact(&mut bytes)
+        .read_exact(value.as_mut_bytes())
         .map_err(Error::io("read from the client"))?;
-    Ok(bytes)
+    Ok(value)
 }
 
 /// Fills `bytes`; false when the input ended before the first one.
@@ -186,7 +322,7 @@ impl<'a> Fields<'a> {
 
     /// A length (4 bytes) and as many bytes.
     pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
-        let len = usize::try_from(self.u32()?).ok()?;
+        let len = as_usize(self.u32()?);
         let (string, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(string)

@@ -134,8 +134,7 @@ fn listen<R>(socket: &UnixListener, disk: &Arc<Overlay<R>>, read_only: bool, sha
 where
     R: ReadAt + Send + Sync + 'static,
 {
-    let mut number = 0u64;
-    for stream in socket.incoming() {
+    for (number, stream) in (0u64..).zip(socket.incoming()) {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
@@ -144,7 +143,6 @@ where
             std::thread::sleep(Duration::from_millis(50));
             continue;
         };
-        number = number.wrapping_add(1);
         // A client that cannot be served is turned away by closing its stream.
         let _ = admit(number, stream, disk, read_only, shared);
     }

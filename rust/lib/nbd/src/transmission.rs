@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 
+use base::as_usize;
 use plan::ReadAt;
+use zerocopy::IntoBytes;
 
 use crate::error::Error;
 use crate::handshake::{Session, ALLOCATION_ID};
 use crate::overlay::Overlay;
-use crate::proto::{self, chunk, command, errno, flag, Request};
+use crate::proto::{self, chunk, command, errno, flag, Descriptor, ErrorHead, Hole, Request};
 
 /// The longest read or write; what clients that did not ask may rely on.
 pub(crate) const MAX_LEN: u32 = 32 << 20;
@@ -17,7 +19,7 @@ pub(crate) const MAX_LEN: u32 = 32 << 20;
 const PIECE: u32 = 1 << 20;
 
 /// A shorter hole, or data before one, is not worth a chunk of its own.
-const WORTH: u64 = 64 << 10;
+const WORTH: u32 = 64 << 10;
 
 /// Most descriptors in an answer about allocation; the client asks again for the rest.
 const MAX_STRETCHES: usize = 4096;
@@ -137,23 +139,18 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
 
     fn write(&mut self, request: &Request) -> Result<(), Error> {
         let mut refusal = self.check(request).err();
-        let (mut at, mut rest) = (request.offset, request.len);
-        while rest > 0 {
+        for (skip, len) in pieces(request) {
             if refusal.is_some() {
                 // The data comes all the same.
-                proto::skip(self.input, rest.into())?;
-                break;
+                proto::skip(self.input, len.into())?;
+                continue;
             }
-            let take = rest.min(PIECE);
-            self.buffer.clear();
-            self.buffer.resize(usize::try_from(take).unwrap_or(0), 0);
+            let data = room(&mut self.buffer, &[], len);
             self.input
-                .read_exact(&mut self.buffer)
+                .read_exact(data)
                 .map_err(Error::io("read from the client"))?;
-            let done = self.disk.write_at(&self.buffer, at);
+            let done = place(request, skip).and_then(|at| self.disk.write_at(data, at));
             refusal = done.err().map(|error| refusal_of(&error));
-            at = at.saturating_add(take.into());
-            rest = rest.saturating_sub(take);
         }
         match refusal {
             Some(refusal) => self.refuse(request, refusal),
@@ -171,17 +168,12 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
 
     /// One header, then all data.
     fn read_at_once(&mut self, request: &Request) -> Result<(), Error> {
-        let mut header = simple(request, 0);
-        for (index, (at, len)) in pieces(request).enumerate() {
-            let start = header.len();
-            self.buffer.clear();
-            self.buffer.append(&mut header);
-            let end = start.saturating_add(usize::try_from(len).unwrap_or(0));
-            self.buffer.resize(end, 0);
-            let data = self.buffer.get_mut(start..).unwrap_or_default();
-            match self.disk.read_at(data, at) {
+        let mut header = request.simple_reply(0);
+        for (skip, len) in pieces(request) {
+            let data = room(&mut self.buffer, &std::mem::take(&mut header), len);
+            match place(request, skip).and_then(|at| self.disk.read_at(data, at)) {
                 Ok(()) => self.send_buffer()?,
-                Err(error) if index == 0 => return self.refuse(request, refusal_of(&error)),
+                Err(error) if skip == 0 => return self.refuse(request, refusal_of(&error)),
                 // Success was promised before: there is no other way to take that back.
                 Err(error) => return Err(error),
             }
@@ -191,24 +183,15 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
 
     /// Chunks with data and holes; an error may come as any of them.
     fn read_in_chunks(&mut self, request: &Request) -> Result<(), Error> {
-        let end = request.offset.saturating_add(request.len.into());
-        let whole = request.flags & flag::DONT_FRAGMENT != 0;
-        let mut at = request.offset;
-        while at < end {
-            let rest = end.saturating_sub(at);
-            let (len, hole) = self.next_chunk(at, rest, whole);
-            let done = if len == rest { chunk::DONE } else { 0 };
-            let short = u32::try_from(len).unwrap_or(u32::MAX);
-            if hole {
-                let mut payload = at.to_be_bytes().to_vec();
-                payload.extend_from_slice(&short.to_be_bytes());
-                self.send_chunk(request, done, chunk::OFFSET_HOLE, &payload)?;
-            } else if let Err(error) = self.read_chunk(request, done, at, short) {
-                return self.refuse(request, refusal_of(&error));
-            } else {
-                self.send_buffer()?;
+        let mut rest = request.len;
+        while rest > 0 {
+            let skip = request.len.abs_diff(rest);
+            let chunk = place(request, skip).and_then(|at| self.make_chunk(request, at, rest));
+            match chunk {
+                Ok(len) => rest = rest.abs_diff(len),
+                Err(error) => return self.refuse(request, refusal_of(&error)),
             }
-            at = at.saturating_add(len);
+            self.send_buffer()?;
         }
         if request.len == 0 {
             self.send_chunk(request, chunk::DONE, chunk::NONE, &[])?;
@@ -216,32 +199,43 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
         Ok(())
     }
 
-    /// How long the chunk at `at` is, and whether it is a hole.
-    fn next_chunk(&self, at: u64, rest: u64, whole: bool) -> (u64, bool) {
-        let first = self.disk.stretches(at, rest, 1);
-        let first = first.unwrap_or_default().first().copied();
-        let piece = PIECE.into();
-        match first {
-            Some(first) if first.hole && (first.len == rest || (!whole && first.len >= WORTH)) => {
-                (first.len, true)
+    /// How long the next chunk of the `rest` bytes at `at` is, and whether it is a hole.
+    fn next_chunk(&self, at: u64, rest: u32, whole: bool) -> Result<(u32, bool), Error> {
+        let first = self.disk.stretches(at, rest.into(), 1)?;
+        let first = first.first().map(|first| (at_most(first.len, rest), first));
+        Ok(match first {
+            Some((len, first)) if first.hole && (len == rest || (!whole && len >= WORTH)) => {
+                (len, true)
             }
             _ if whole => (rest, false),
-            Some(first) if first.len >= WORTH => (first.len.min(piece), false),
-            _ => (rest.min(piece), false),
-        }
+            Some((len, _)) if len >= WORTH => (len.min(PIECE), false),
+            _ => (rest.min(PIECE), false),
+        })
     }
 
-    /// Makes a chunk with data in the buffer.
-    fn read_chunk(&mut self, request: &Request, done: u16, at: u64, len: u32) -> Result<(), Error> {
-        let mut header = structured(request, done, chunk::OFFSET_DATA, len.saturating_add(8));
-        header.extend_from_slice(&at.to_be_bytes());
-        let start = header.len();
-        self.buffer.clear();
-        self.buffer.append(&mut header);
-        let end = start.saturating_add(usize::try_from(len).unwrap_or(0));
-        self.buffer.resize(end, 0);
-        let data = self.buffer.get_mut(start..).unwrap_or_default();
-        self.disk.read_at(data, at)
+    /// Makes the next chunk of the `rest` bytes at `at` in the buffer, and says how many of them it has: no more than `rest`.
+    fn make_chunk(&mut self, request: &Request, at: u64, rest: u32) -> Result<u32, Error> {
+        let whole = request.flags & flag::DONT_FRAGMENT != 0;
+        let (len, hole) = self.next_chunk(at, rest, whole)?;
+        let done = if len == rest { chunk::DONE } else { 0 };
+        if hole {
+            let hole = Hole {
+                offset: at.into(),
+                len: len.into(),
+            };
+            let hole = hole.as_bytes();
+            let mut bytes = request.chunk(done, chunk::OFFSET_HOLE, payload_len(hole.len())?);
+            bytes.extend_from_slice(hole);
+            self.buffer = bytes;
+        } else {
+            let offset = at.to_be_bytes();
+            let payload = payload_len([offset.len(), as_usize(len)].into_iter().sum())?;
+            let mut header = request.chunk(done, chunk::OFFSET_DATA, payload);
+            header.extend_from_slice(&offset);
+            self.disk
+                .read_at(room(&mut self.buffer, &header, len), at)?;
+        }
+        Ok(len)
     }
 
     fn block_status(&mut self, request: &Request) -> Result<(), Error> {
@@ -258,15 +252,16 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
         };
         let mut payload = ALLOCATION_ID.to_be_bytes().to_vec();
         for stretch in stretches {
-            // The request's length is a u32, too.
-            let len = u32::try_from(stretch.len).unwrap_or(u32::MAX);
             let status = if stretch.hole {
                 proto::HOLE_AND_ZERO
             } else {
                 0
             };
-            payload.extend_from_slice(&len.to_be_bytes());
-            payload.extend_from_slice(&status.to_be_bytes());
+            let descriptor = Descriptor {
+                len: at_most(stretch.len, request.len).into(),
+                status: status.into(),
+            };
+            payload.extend_from_slice(descriptor.as_bytes());
         }
         self.send_chunk(request, chunk::DONE, chunk::BLOCK_STATUS, &payload)
     }
@@ -279,7 +274,7 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
             done => done,
         };
         match done {
-            Ok(()) => self.send(&simple(request, 0)),
+            Ok(()) => self.send(&request.simple_reply(0)),
             Err(error) => self.refuse(request, refusal_of(&error)),
         }
     }
@@ -287,13 +282,17 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
     fn refuse(&mut self, request: &Request, (number, text): Refusal) -> Result<(), Error> {
         let chunks = matches!(request.command, command::READ | command::BLOCK_STATUS);
         if !(self.session.structured && chunks) {
-            return self.send(&simple(request, number));
+            return self.send(&request.simple_reply(number));
         }
         let text: String = text.chars().take(512).collect();
-        let len = u16::try_from(text.len()).unwrap_or(0);
-        let mut payload = number.to_be_bytes().to_vec();
-        payload.extend_from_slice(&len.to_be_bytes());
-        payload.extend_from_slice(text.as_bytes());
+        let head = |len: u16| ErrorHead {
+            number: number.into(),
+            len: len.into(),
+        };
+        let payload = match u16::try_from(text.len()) {
+            Ok(len) => [head(len).as_bytes(), text.as_bytes()].concat(),
+            Err(_) => head(0).as_bytes().to_vec(),
+        };
         self.send_chunk(request, chunk::DONE, chunk::ERROR, &payload)
     }
 
@@ -304,8 +303,7 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
         kind: u16,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let mut bytes = structured(request, done, kind, len);
+        let mut bytes = request.chunk(done, kind, payload_len(payload.len())?);
         bytes.extend_from_slice(payload);
         self.send(&bytes)
     }
@@ -323,30 +321,35 @@ impl<I: Read, O: Write, R: ReadAt> Connection<'_, I, O, R> {
     }
 }
 
-fn simple(request: &Request, error: u32) -> Vec<u8> {
-    let mut bytes = proto::SIMPLE_REPLY.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&error.to_be_bytes());
-    bytes.extend_from_slice(&request.cookie);
-    bytes
+/// Puts `header` into `buffer` and zeros behind it, which are given back.
+fn room<'b>(buffer: &'b mut Vec<u8>, header: &[u8], len: u32) -> &'b mut [u8] {
+    buffer.clear();
+    buffer.extend_from_slice(header);
+    buffer.extend(std::iter::repeat_n(0, as_usize(len)));
+    buffer.split_at_mut(header.len()).1
 }
 
-fn structured(request: &Request, done: u16, kind: u16, len: u32) -> Vec<u8> {
-    let mut bytes = proto::STRUCTURED_REPLY.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&done.to_be_bytes());
-    bytes.extend_from_slice(&kind.to_be_bytes());
-    bytes.extend_from_slice(&request.cookie);
-    bytes.extend_from_slice(&len.to_be_bytes());
-    bytes
+/// The length of a chunk's payload as its head has it.
+fn payload_len(len: usize) -> Result<u32, Error> {
+    u32::try_from(len).map_err(|_| Error::too_long(len))
 }
 
-/// A request's range in pieces: start and length of each. There is one even when the range is empty.
-fn pieces(request: &Request) -> impl Iterator<Item = (u64, u32)> + '_ {
-    let count = request.len.div_ceil(PIECE).max(1);
-    (0..count).map(|index| {
-        let skip = index.saturating_mul(PIECE);
-        let at = request.offset.saturating_add(skip.into());
-        (at, request.len.saturating_sub(skip).min(PIECE))
-    })
+/// The smaller one.
+fn at_most(len: u64, most: u32) -> u32 {
+    u32::try_from(len).map_or(most, |len| len.min(most))
+}
+
+/// A place of the image that lies so many bytes behind the start of a request's range.
+fn place(request: &Request, skip: u32) -> Result<u64, Error> {
+    let at = request.offset.checked_add(skip.into());
+    at.ok_or_else(|| Error::protocol(format!("there is nothing at {}+{skip}", request.offset)))
+}
+
+/// A request's range in pieces: how far behind its start each is, and how long. There is one even when the range is empty.
+fn pieces(request: &Request) -> impl Iterator<Item = (u32, u32)> {
+    let len = request.len;
+    let starts = (0..len.max(1)).step_by(as_usize(PIECE));
+    starts.map(move |skip| (skip, len.abs_diff(skip).min(PIECE)))
 }
 
 /// What a client is told of an error.
@@ -360,6 +363,9 @@ fn refusal_of(error: &Error) -> Refusal {
         },
         _ => errno::EIO,
     };
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    (number, format!("{error}{}", cause.unwrap_or_default()))
+    let text = match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
+    (number, text)
 }
