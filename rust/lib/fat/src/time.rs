@@ -1,5 +1,7 @@
 //! FAT's dates (section 6.4 of the specification).
 
+use base::date::Civil;
+
 /// A time and a date as a record holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -9,53 +11,21 @@ pub(crate) struct Moment {
     pub(crate) date: u16,
 }
 
-const DAY: i64 = 86400;
+/// The first moment that FAT can say.
+const FIRST: i64 = 315_532_800;
 
 impl Moment {
     /// `seconds` since 1970 in UTC; times before 1980 become its first moment, after 2107 there is none.
     pub(crate) fn of(seconds: i64) -> Option<Self> {
-        // 1980-01-01, counted from 1970: ten years, two of them leap years.
-        let seconds = seconds.max(3652i64.checked_mul(DAY)?);
-        let second = seconds.rem_euclid(DAY);
-        let (year, month, day) = civil(seconds.div_euclid(DAY))?;
-        let part = |value: i64| u16::try_from(value).ok();
-        let year = part(year)?.checked_sub(1980).filter(|year| *year < 128)?;
-        let date = (year << 9) | (part(month)? << 5) | part(day)?;
-        let hour = part(second.div_euclid(3600))?;
-        let minute = part(second.rem_euclid(3600).div_euclid(60))?;
-        let half = part(second.rem_euclid(60).div_euclid(2))?;
-        let time = (hour << 11) | (minute << 5) | half;
-        Some(Self { time, date })
+        let civil = Civil::of(seconds.max(FIRST));
+        let year = u16::try_from(civil.year).ok()?.checked_sub(1980)?;
+        let year = Some(year).filter(|year| *year < 128)?;
+        let part = u16::from;
+        Some(Self {
+            time: (part(civil.hour) << 11) | (part(civil.minute) << 5) | part(civil.second / 2),
+            date: (year << 9) | (part(civil.month) << 5) | part(civil.day),
+        })
     }
-}
-
-/// Year, month and day of a day after 1970-01-01: whole eras of 400 years, counted from March of year 0.
-fn civil(days: i64) -> Option<(i64, i64, i64)> {
-    let days = days.checked_add(719_468)?;
-    let era = days.div_euclid(146_097);
-    let day = days.rem_euclid(146_097);
-    // Leap days of the era so far: one each 4 years, but for centuries.
-    let leap = |n: i64| day.div_euclid(n);
-    let year = day
-        .checked_sub(leap(1460))?
-        .checked_add(leap(36_524))?
-        .checked_sub(leap(146_096))?
-        .div_euclid(365);
-    let before = year
-        .checked_mul(365)?
-        .checked_add(year.div_euclid(4))?
-        .checked_sub(year.div_euclid(100))?;
-    let day = day.checked_sub(before)?;
-    // Months from March in groups of 153 days for five.
-    let month = day.checked_mul(5)?.checked_add(2)?.div_euclid(153);
-    let start = month.checked_mul(153)?.checked_add(2)?.div_euclid(5);
-    let day = day.checked_sub(start)?.checked_add(1)?;
-    let (month, later) = match month {
-        0..=9 => (month.checked_add(3)?, 0),
-        _ => (month.checked_sub(9)?, 1),
-    };
-    let year = era.checked_mul(400)?.checked_add(year)?;
-    Some((year.checked_add(later)?, month, day))
 }
 
 #[cfg(test)]

@@ -105,13 +105,12 @@ fn is_exhausted(error: &io::Error) -> bool {
 /// Closes the file whose turn it is; whether there was one.
 fn close_one(queue: &mut VecDeque<Weak<Slot>>) -> bool {
     // After a round all had their second chance; threads that go on reading must not keep us here.
-    let mut chances = queue.len();
+    let mut chances = 0..queue.len();
     while let Some(weak) = queue.pop_front() {
         let Some(slot) = weak.upgrade() else {
             return true;
         };
-        if chances > 0 && slot.used.swap(false, Ordering::Relaxed) {
-            chances = chances.saturating_sub(1);
+        if chances.next().is_some() && slot.used.swap(false, Ordering::Relaxed) {
             queue.push_back(weak);
             continue;
         }

@@ -72,7 +72,8 @@ impl Block {
         let mut rest = bytes.strip_prefix(SIGNATURE).ok_or(Error::Signature)?;
         let mut lines = Vec::new();
         while !rest.is_empty() {
-            let offset = SIZE.saturating_sub(rest.len());
+            // What is left is the end of the block.
+            let offset = SIZE.abs_diff(rest.len());
             if rest.iter().all(|b| *b == b'#') {
                 break;
             }
@@ -140,12 +141,10 @@ impl Block {
         match changed.lines.iter().position(is_name) {
             None => changed.lines.push(new),
             Some(first) => {
-                let mut index: usize = 0;
-                changed.lines.retain(|line| {
-                    let keep = index <= first || !is_name(line);
-                    index = index.saturating_add(1);
-                    keep
-                });
+                let mut seen = false;
+                changed
+                    .lines
+                    .retain(|line| !is_name(line) || !std::mem::replace(&mut seen, true));
                 if let Some(line) = changed.lines.get_mut(first) {
                     *line = new;
                 }

@@ -122,15 +122,14 @@ impl BootState {
     /// The state in `block`, as the boot loader takes it: a missing or unknown value is the default one.
     pub fn of(block: &Block) -> Self {
         let default = Self::default();
-        let value = |name| block.get(name).unwrap_or_default();
-        let alternative = match value(ALTERNATIVE) {
-            b"A" => Slot::A,
-            b"B" => Slot::B,
+        let alternative = match block.get(ALTERNATIVE) {
+            Some(b"A") => Slot::A,
+            Some(b"B") => Slot::B,
             _ => default.alternative,
         };
         let cycle = Cycle::ALL
             .into_iter()
-            .find(|cycle| cycle.as_str().as_bytes() == value(CYCLE))
+            .find(|cycle| block.get(CYCLE) == Some(cycle.as_str().as_bytes()))
             .unwrap_or(default.cycle);
         Self { alternative, cycle }
     }

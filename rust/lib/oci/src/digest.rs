@@ -1,11 +1,10 @@
 //! Content digests.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::str::FromStr;
 
+use base::Sha256Digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 
@@ -19,9 +18,7 @@ pub struct Digest(String);
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::default();
-        hasher.update(bytes);
-        hasher.finish()
+        Sha256Digest::of(bytes).into()
     }
 
     /// The 64 digits.
@@ -45,11 +42,10 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let hex = text.strip_prefix(ALGORITHM).unwrap_or_default();
-        if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Error::Digest(text.to_owned()))
+        let hex = text.strip_prefix(ALGORITHM);
+        match hex.map(str::parse::<Sha256Digest>) {
+            Some(Ok(digest)) => Ok(digest.into()),
+            _ => Err(Error::Digest(text.to_owned())),
         }
     }
 }
@@ -68,52 +64,9 @@ impl From<Digest> for String {
     }
 }
 
-/// Digests what is written to it.
-#[derive(Clone, Debug, Default)]
-pub struct Hasher {
-    hash: Sha256,
-    len: u64,
-}
-
-impl Hasher {
-    /// Adds bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.len = self
-            .len
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    }
-
-    /// Bytes so far.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether there were none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The digest of all bytes.
-    pub fn finish(self) -> Digest {
-        let hex: String = self
-            .hash
-            .finalize()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        Digest(format!("{ALGORITHM}{hex}"))
-    }
-}
-
-impl Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl From<Sha256Digest> for Digest {
+    fn from(digest: Sha256Digest) -> Self {
+        Self(format!("{ALGORITHM}{digest}"))
     }
 }
 

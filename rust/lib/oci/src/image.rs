@@ -1,10 +1,11 @@
 //! The documents of an image.
 
+use base::date::Civil;
+use base::Hasher;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::Error;
-use crate::time::rfc3339;
 use crate::{IMAGE_CONFIG, IMAGE_MANIFEST};
 
 /// What a blob is and how to find it.
@@ -31,8 +32,8 @@ impl Descriptor {
     pub fn from_hasher(media_type: &str, hasher: Hasher) -> Self {
         Self {
             media_type: media_type.to_owned(),
-            size: hasher.len(),
-            digest: hasher.finish(),
+            size: hasher.count(),
+            digest: hasher.finish().into(),
         }
     }
 }
@@ -178,6 +179,11 @@ impl Manifest {
     }
 }
 
+/// Seconds since 1970 as RFC 3339 text; times before 1970 count as that.
+fn rfc3339(seconds: i64) -> String {
+    format!("{}Z", Civil::of(seconds.max(0)))
+}
+
 fn to_json<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|source| Error::Json { what, source })
 }
@@ -201,6 +207,16 @@ fn expect(what: &'static str, got: &str, want: &str) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::LAYER_TAR;
+
+    #[test]
+    fn dates() {
+        for (seconds, text) in [
+            (-5, "1970-01-01T00:00:00Z"),
+            (951_827_696, "2000-02-29T12:34:56Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), text);
+        }
+    }
 
     #[test]
     fn documents() {

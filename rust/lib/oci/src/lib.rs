@@ -16,9 +16,9 @@
 mod digest;
 mod error;
 mod image;
-mod time;
 
-pub use digest::{Digest, Hasher};
+pub use base::Hasher;
+pub use digest::Digest;
 pub use error::Error;
 pub use image::{ContainerConfig, Descriptor, History, ImageConfig, Manifest, RootFs};
 
