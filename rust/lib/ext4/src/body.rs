@@ -1,9 +1,11 @@
 //! Where the bytes of files come from.
 
+use base::as_usize;
 use plan::{Body, Builder, Input, Piece};
 use tree::{Kind, Source, Tree};
 
 use crate::error::Error;
+use crate::num::{nth, product, sum, without};
 use crate::params::BLOCK_SIZE;
 
 /// Whether `bodies` are those of `tree`, over `inputs`.
@@ -25,7 +27,7 @@ pub(crate) fn check(tree: &Tree, bodies: &[Body], inputs: &[Input]) -> Result<()
             Body::Plan { map, .. } => (None, Some(map)),
         };
         let used = raw.iter().chain(map.into_iter().flatten());
-        let known = |at: &u32| inputs.get(usize::try_from(*at).unwrap_or(usize::MAX));
+        let known = |at: &u32| inputs.get(as_usize(*at));
         if let Some(missing) = used.clone().find(|at| known(at).is_none()) {
             let have = inputs.len();
             return wrong(format!(
@@ -33,8 +35,8 @@ pub(crate) fn check(tree: &Tree, bodies: &[Body], inputs: &[Input]) -> Result<()
             ));
         }
         let real = raw.as_ref().and_then(known).map(|input| input.len);
-        if real.is_some_and(|len| len != input.len) {
-            let (len, want) = (real.unwrap_or(0), input.len);
+        let want = input.len;
+        if let Some(len) = real.filter(|len| *len != want) {
             return wrong(format!(
                 "input {position} of the tree has {want} bytes, but it is given as one of {len}"
             ));
@@ -63,7 +65,7 @@ pub(crate) fn stretches(bodies: &[Body], kind: &Kind, out: &mut Vec<Stretch>) ->
 
 /// The blocks that `source`, which lies at `at` in its file, is in.
 fn piece(bodies: &[Body], at: u64, source: Source, out: &mut Vec<Stretch>) -> Result<(), Error> {
-    let Some(Body::Plan { plan, .. }) = bodies.get(source.input) else {
+    let Body::Plan { plan, .. } = nth(bodies, source.input) else {
         add(out, at, source.len);
         return Ok(());
     };
@@ -71,8 +73,8 @@ fn piece(bodies: &[Body], at: u64, source: Source, out: &mut Vec<Stretch>) -> Re
         if extent.piece == Piece::Zero {
             continue;
         }
-        let into = extent.start.saturating_sub(source.offset);
-        add(out, at.saturating_add(into), extent.len);
+        let into = without(extent.start, source.offset);
+        add(out, sum(at, into), extent.len);
     }
     Ok(())
 }
@@ -83,15 +85,13 @@ fn add(out: &mut Vec<Stretch>, start: u64, len: u64) {
     if len == 0 {
         return;
     }
-    let end = start.saturating_add(len).div_ceil(BLOCK_SIZE);
+    let end = sum(start, len).div_ceil(BLOCK_SIZE);
     let first = start / BLOCK_SIZE;
     match out.last_mut() {
-        Some(last) if first <= last.start.saturating_add(last.len) => {
-            last.len = end.saturating_sub(last.start);
-        }
+        Some(last) if first <= sum(last.start, last.len) => last.len = without(end, last.start),
         _ => out.push(Stretch {
             start: first,
-            len: end.saturating_sub(first),
+            len: without(end, first),
         }),
     }
 }
@@ -103,27 +103,22 @@ pub(crate) fn emit(
     stretch: Stretch,
     builder: &mut Builder,
 ) -> Result<(), Error> {
-    let from = stretch.start.saturating_mul(BLOCK_SIZE);
-    let room = stretch.len.saturating_mul(BLOCK_SIZE);
+    let from = product(stretch.start, BLOCK_SIZE);
+    let room = product(stretch.len, BLOCK_SIZE);
     let begin = builder.position();
     for (at, source) in kind.pieces_from(from) {
         // Where the piece begins in the stretch, and what of it lies before.
-        let (start, skip) = match at.checked_sub(from) {
-            Some(start) => (start, 0),
-            None => (0, from.saturating_sub(at)),
-        };
+        let start = without(at.max(from), from);
+        let skip = without(from.max(at), at);
         let Some(left) = room.checked_sub(start).filter(|left| *left > 0) else {
             break;
         };
-        let body = bodies.get(source.input).ok_or(plan::Error::MissingInput {
-            input: u32::try_from(source.input).unwrap_or(u32::MAX),
-            have: bodies.len(),
-        })?;
-        builder.zero_to(begin.saturating_add(start))?;
-        let len = source.len.saturating_sub(skip).min(left);
-        builder.body(body, source.offset.saturating_add(skip), len)?;
+        builder.zero_to(sum(begin, start))?;
+        let len = without(source.len, skip).min(left);
+        let body = nth(bodies, source.input);
+        builder.body(body, sum(source.offset, skip), len)?;
     }
-    builder.zero_to(begin.saturating_add(room))?;
+    builder.zero_to(sum(begin, room))?;
     Ok(())
 }
 

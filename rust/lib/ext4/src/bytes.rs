@@ -1,55 +1,43 @@
-//! Putting numbers into blocks, and checksums over them. All integers of ext4 are little-endian.
+//! Structures as bytes of blocks, and checksums over them. All integers of ext4 are little-endian.
 
-/// Bytes in a block, as an index.
+use std::ops::Range;
+
+use base::as_usize;
+use zerocopy::little_endian::{U16, U32};
+
+use crate::model::InodeNumber;
+
+/// Bytes in a block, as a length in memory.
 pub(crate) const BLOCK: usize = 4096;
 
-/// Puts `bytes` at `at`. Offsets are constants of the format or were counted before, so there is room.
-pub(crate) fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
-    let end = at.saturating_add(bytes.len());
-    if let Some(slot) = out.get_mut(at..end) {
-        slot.copy_from_slice(bytes);
-    }
+/// Puts `bytes` at the beginning of `out`, where there must be room for them, and returns what is behind.
+pub(crate) fn put<'a>(out: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let (place, behind) = out.split_at_mut(bytes.len());
+    place.copy_from_slice(bytes);
+    behind
 }
 
-pub(crate) fn put16(out: &mut [u8], at: usize, value: u16) {
-    put(out, at, &value.to_le_bytes());
+/// Low and high half.
+pub(crate) fn halves(value: u64) -> (U32, U32) {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    (U32::from_bytes([a, b, c, d]), U32::from_bytes([e, f, g, h]))
 }
 
-pub(crate) fn put32(out: &mut [u8], at: usize, value: u32) {
-    put(out, at, &value.to_le_bytes());
+/// Low and high half.
+pub(crate) fn halves16(value: u32) -> (U16, U16) {
+    let [a, b, c, d] = value.to_le_bytes();
+    (U16::from_bytes([a, b]), U16::from_bytes([c, d]))
 }
 
-/// The low 16 bits.
-pub(crate) fn low16(value: u32) -> u16 {
-    u16::try_from(value & 0xffff).unwrap_or(0)
-}
-
-/// The high 16 bits.
-pub(crate) fn high16(value: u32) -> u16 {
-    low16(value >> 16)
-}
-
-/// The low 32 bits.
-pub(crate) fn low32(value: u64) -> u32 {
-    u32::try_from(value & 0xffff_ffff).unwrap_or(0)
-}
-
-/// The high 32 bits.
-pub(crate) fn high32(value: u64) -> u32 {
-    low32(value >> 32)
-}
-
-pub(crate) fn wide(value: usize) -> u64 {
-    u64::try_from(value).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn index(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-/// A length or number that was checked to fit before.
-pub(crate) fn narrow(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+/// The number of a block, or of sectors in a file, where the format has 48 bits for it.
+#[expect(
+    clippy::expect_used,
+    reason = "an image has at most 2^32 blocks, and a file at most twice as many times 8 sectors"
+)]
+pub(crate) fn low_and_high(value: u64) -> (U32, U16) {
+    let (low, high) = halves(value);
+    let high = u16::try_from(high.get()).expect("below 2^48");
+    (low, U16::new(high))
 }
 
 /// CRC-32C as ext4 uses it: from a seed on, without the last inversion.
@@ -63,33 +51,31 @@ pub(crate) fn file_system_seed(uuid: &[u8; 16]) -> u32 {
 }
 
 /// The seed of checksums of what belongs to an inode; its generation is 0 here.
-pub(crate) fn inode_seed(seed: u32, number: u32) -> u32 {
-    crc(crc(seed, &number.to_le_bytes()), &[0; 4])
+pub(crate) fn inode_seed(seed: u32, number: InodeNumber) -> u32 {
+    crc(crc(seed, &number.get().to_le_bytes()), &[0; 4])
 }
 
-/// Sets bits `from..to` of a bitmap.
-pub(crate) fn set_bits(bitmap: &mut [u8], from: u64, to: u64) {
-    each_byte(bitmap, from, to, |byte, mask| *byte |= mask);
+/// Sets bits of a bitmap.
+pub(crate) fn set_bits(bitmap: &mut [u8], bits: Range<u64>) {
+    each_byte(bitmap, bits, |byte, mask| *byte |= mask);
 }
 
-/// Clears bits `from..to` of a bitmap.
-pub(crate) fn clear_bits(bitmap: &mut [u8], from: u64, to: u64) {
-    each_byte(bitmap, from, to, |byte, mask| *byte &= !mask);
+/// Clears bits of a bitmap.
+pub(crate) fn clear_bits(bitmap: &mut [u8], bits: Range<u64>) {
+    each_byte(bitmap, bits, |byte, mask| *byte &= !mask);
 }
 
-fn each_byte(bitmap: &mut [u8], from: u64, to: u64, change: impl Fn(&mut u8, u8)) {
-    let mut at = from;
-    while at < to {
-        let start = at / 8;
-        let next = start.saturating_add(1).saturating_mul(8).min(to);
-        let mut mask = 0u8;
-        for bit in at..next {
-            mask |= 1 << (bit % 8);
+fn each_byte(bitmap: &mut [u8], bits: Range<u64>, change: impl Fn(&mut u8, u8)) {
+    let (_, from) = bitmap.split_at_mut(as_usize(bits.start / 8));
+    for (byte, number) in from.iter_mut().zip(bits.start / 8..bits.end.div_ceil(8)) {
+        let mut mask = 0xff;
+        if number == bits.start / 8 {
+            mask &= 0xff << (bits.start % 8);
         }
-        if let Some(byte) = bitmap.get_mut(index(start)) {
-            change(byte, mask);
+        if number == bits.end / 8 {
+            mask &= !(0xff << (bits.end % 8));
         }
-        at = next;
+        change(byte, mask);
     }
 }
 
@@ -106,11 +92,27 @@ mod tests {
     #[test]
     fn bits() {
         let mut map = [0u8; 4];
-        set_bits(&mut map, 3, 21);
+        set_bits(&mut map, 3..21);
         assert_eq!(map, [0xf8, 0xff, 0x1f, 0]);
-        clear_bits(&mut map, 8, 9);
+        clear_bits(&mut map, 8..9);
         assert_eq!(map, [0xf8, 0xfe, 0x1f, 0]);
-        set_bits(&mut map, 30, 99);
+        clear_bits(&mut map, 16..16);
+        set_bits(&mut map, 30..32);
         assert_eq!(map, [0xf8, 0xfe, 0x1f, 0xc0]);
+        clear_bits(&mut map, 4..6);
+        assert_eq!(map, [0xc8, 0xfe, 0x1f, 0xc0]);
+    }
+
+    #[test]
+    fn parts_of_numbers() {
+        assert_eq!(
+            halves(0x1122_3344_5566_7788),
+            (0x5566_7788.into(), 0x1122_3344.into())
+        );
+        assert_eq!(halves16(0x1122_3344), (0x3344.into(), 0x1122.into()));
+        assert_eq!(
+            low_and_high(0x1122_3344_5566),
+            (0x3344_5566.into(), 0x1122.into())
+        );
     }
 }

@@ -1,46 +1,143 @@
 //! Directories: one block of records, or records in hash order below an index.
 //!
-//! Spec: the kernel's `filesystems/ext4/directory` pages. A record (`ext4_dir_entry_2`):
-//!
-//! | offset | size | field       | we write                                               |
-//! |-------:|-----:|-------------|--------------------------------------------------------|
-//! |      0 |    4 | `inode`     | number                                                 |
-//! |      4 |    2 | `rec_len`   | 8 + name, filled to 4 bytes; the last one fills up     |
-//! |      6 |    1 | `name_len`  |                                                        |
-//! |      7 |    1 | `file_type` | 1 file, 2 directory, 3 char, 4 block, 5 fifo, 7 symlink |
-//! |      8 |      | `name`      |                                                        |
-//!
-//! A block ends with a record of 12 bytes without a name, of type 0xDE, whose last 4 are the checksum. A directory of more
-//! than one block has its index in block 0, `.` and `..` before it; with more than 507 leaves, nodes of up to 510 follow,
-//! then the leaves. Leaves are full and sorted by hash; one that goes on with a hash of the one before has its lowest bit set.
+//! Spec: the kernel's `filesystems/ext4/directory` pages. A block of records ends with a [`Tail`]. A directory of more than one block
+//! has its index in block 0, `.` and `..` before it; with more than 507 leaves, nodes of up to 510 follow, then the leaves. Leaves are
+//! full and sorted by hash; one that goes on with a hash of the one before has its lowest bit set.
 
-use crate::bytes::{crc, inode_seed, low16, narrow, put, put16, put32, wide, BLOCK};
+use std::iter;
+use std::ops::RangeFrom;
+
+use base::as_usize;
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{transmute, Immutable, IntoBytes, Unaligned};
+
+use crate::bytes::{crc, inode_seed, put, BLOCK};
 use crate::hash::half_md4;
+use crate::model::InodeNumber;
+use crate::num::{nth, short};
 
+/// `ext4_dir_entry_2`, its name behind it.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Head {
+    /// 0: number.
+    inode: U32,
+    /// 4: 8 + name, filled to 4 bytes; the last record of a block fills it up.
+    rec_len: U16,
+    /// 6.
+    name_len: u8,
+    /// 7: 1 file, 2 directory, 3 char, 4 block, 5 fifo, 7 symlink.
+    file_type: u8,
+}
+
+/// `ext4_dir_entry_tail`: a record that names nothing.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Tail {
+    /// 0: 0.
+    det_reserved_zero1: U32,
+    /// 4: 12.
+    det_rec_len: U16,
+    /// 6: 0.
+    det_reserved_zero2: u8,
+    /// 7: 0xDE.
+    det_reserved_ft: u8,
+    /// 8: of the block before this.
+    det_checksum: U32,
+}
+
+/// `dx_root_info`, behind the records of `.` and `..`.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IndexInfo {
+    /// 0: 0.
+    reserved_zero: U32,
+    /// 4: 1, half MD4.
+    hash_version: u8,
+    /// 5: 8, of this.
+    info_length: u8,
+    /// 6: 1 with nodes between root and leaves.
+    indirect_levels: u8,
+    /// 7: 0.
+    unused_flags: u8,
+}
+
+/// `dx_entry`. The first one of a block has room for entries (2 bytes) and their number (2) in the place of its hash.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IndexEntry {
+    /// 0: the child's lowest hash.
+    hash: U32,
+    /// 4: the child's block in the directory.
+    block: U32,
+}
+
+/// `dx_tail`.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct IndexTail {
+    /// 0: 0.
+    dt_reserved: U32,
+    /// 4: of the block up to its last entry, and 8 zeros.
+    dt_checksum: U32,
+}
+
+const HEAD: usize = size_of::<Head>();
+const TAIL: usize = size_of::<Tail>();
+const ENTRY: usize = size_of::<IndexEntry>();
+const _: () = assert!(HEAD == 8 && TAIL == 12 && ENTRY == 8 && size_of::<IndexInfo>() == 8);
 /// Bytes of a block for records.
-const ROOM: usize = BLOCK - 12;
-/// `.` and `..`.
-const DOTS: usize = 24;
-/// Most entries of the index in block 0.
+const ROOM: usize = BLOCK - TAIL;
+/// The record of `.`, and that of `..` if it does not fill its block.
+const DOT: usize = 12;
+/// Bytes of a block for an index.
+const INDEX_ROOM: usize = BLOCK - size_of::<IndexTail>();
+/// Where the entries of the index in block 0 begin, and how many there can be.
+const ROOT_AT: usize = 2 * DOT + size_of::<IndexInfo>();
 const ROOT_ENTRIES: usize = 507;
-/// Most entries of a node of the index.
+/// The same of a node of the index.
+const NODE_AT: usize = HEAD;
 const NODE_ENTRIES: usize = 510;
+const _: () = assert!(ROOT_AT + ROOT_ENTRIES * ENTRY == INDEX_ROOM);
+const _: () = assert!(NODE_AT + NODE_ENTRIES * ENTRY == INDEX_ROOM);
 
 const DIRECTORY: u8 = 2;
 
 /// A name in a directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
+    /// At most 255 bytes.
     pub(crate) name: &'a [u8],
     /// Number of its inode.
-    pub(crate) number: u32,
+    pub(crate) number: InodeNumber,
     /// Its type.
     pub(crate) kind: u8,
 }
 
 /// Bytes of the record of a name.
 fn len(name: &[u8]) -> usize {
-    name.len().saturating_add(8).next_multiple_of(4)
+    let bytes: usize = [HEAD, name.len()].into_iter().sum();
+    bytes.next_multiple_of(4)
+}
+
+impl Record<'_> {
+    const NOTHING: Self = Self {
+        name: b"",
+        number: InodeNumber::NONE,
+        kind: 0,
+    };
+
+    /// Fills all of `out`.
+    #[expect(clippy::expect_used, reason = "the model refuses longer names")]
+    fn write(&self, out: &mut [u8]) {
+        let head = Head {
+            inode: U32::new(self.number.get()),
+            rec_len: U16::new(short(out.len())),
+            name_len: u8::try_from(self.name.len()).expect("at most 255 bytes"),
+            file_type: self.kind,
+        };
+        put(put(out, head.as_bytes()), self.name);
+    }
 }
 
 /// How the records of a directory lie.
@@ -51,65 +148,65 @@ pub(crate) enum Shape {
         /// Blocks.
         blocks: usize,
     },
-    /// In leaves below an index.
-    Indexed(Index),
+    /// In leaves below an index, in order.
+    Indexed(Vec<Leaf>),
 }
 
-/// Leaves in order.
+/// A block of records below an index.
 #[derive(Clone, Debug)]
-pub(crate) struct Index {
-    /// Hash and position of each record, sorted.
-    order: Vec<(u32, u32, u32)>,
-    /// Where in `order` each leaf begins.
-    leaves: Vec<u32>,
+pub(crate) struct Leaf {
+    /// The hash from which on it is looked at; its lowest bit says that the leaf before has some of that hash, too.
+    hash: u32,
+    /// Positions of its records.
+    records: Vec<u32>,
 }
 
 impl Shape {
-    /// The shape of a directory of `records`, of at least `least` blocks; nothing if they are too many.
-    pub(crate) fn of<'a>(
-        names: impl Iterator<Item = &'a [u8]> + Clone,
-        seed: [u32; 4],
-        least: usize,
-    ) -> Option<Self> {
-        let mut bytes = DOTS;
-        let fits = names.clone().all(|name| {
-            bytes = bytes.saturating_add(len(name));
-            bytes <= ROOM
+    /// The shape of a directory of `names`, of at least `least` blocks; nothing if they are too many.
+    pub(crate) fn of(names: &[&[u8]], seed: [u32; 4], least: usize) -> Option<Self> {
+        let mut room = ROOM - 2 * DOT;
+        let fits = names.iter().all(|name| {
+            let rest = room.checked_sub(len(name));
+            room = rest.unwrap_or(room);
+            rest.is_some()
         });
         if fits {
             let blocks = least.max(1);
             return Some(Self::Linear { blocks });
         }
-        let hashed = names.clone().zip(0u32..).map(|(name, position)| {
+        let hashed = names.iter().zip(0u32..).map(|(name, position)| {
             let (major, minor) = half_md4(seed, name);
-            (major, minor, position)
+            (major, minor, position, len(name))
         });
-        let mut order: Vec<(u32, u32, u32)> = hashed.collect();
+        let mut order: Vec<(u32, u32, u32, usize)> = hashed.collect();
         order.sort_unstable();
-        let lens: Vec<usize> = names.map(len).collect();
-        let mut leaves = vec![0];
-        let mut filled = 0usize;
-        for (at, (_, _, position)) in (0u32..).zip(&order) {
-            let position = usize::try_from(*position).unwrap_or(usize::MAX);
-            let len = lens.get(position).copied().unwrap_or(0);
-            if filled.saturating_add(len) > ROOM {
-                leaves.push(at);
-                filled = 0;
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut room = 0;
+        let mut before = None;
+        for (hash, _, position, len) in order {
+            match (usize::checked_sub(room, len), leaves.last_mut()) {
+                (Some(rest), Some(leaf)) => {
+                    room = rest;
+                    leaf.records.push(position);
+                }
+                _ => {
+                    room = ROOM.checked_sub(len)?;
+                    leaves.push(Leaf {
+                        hash: hash | u32::from(before == Some(hash)),
+                        records: vec![position],
+                    });
+                }
             }
-            filled = filled.saturating_add(len);
+            before = Some(hash);
         }
-        let most = ROOT_ENTRIES.saturating_mul(NODE_ENTRIES);
-        (leaves.len() <= most).then_some(Self::Indexed(Index { order, leaves }))
+        (leaves.len() <= ROOT_ENTRIES * NODE_ENTRIES).then_some(Self::Indexed(leaves))
     }
 
     /// Blocks of the directory.
     pub(crate) fn blocks(&self) -> usize {
         match self {
             Self::Linear { blocks } => *blocks,
-            Self::Indexed(index) => {
-                let nodes = index.nodes();
-                index.leaves.len().saturating_add(nodes).saturating_add(1)
-            }
+            Self::Indexed(leaves) => [1, nodes(leaves).len(), leaves.len()].into_iter().sum(),
         }
     }
 
@@ -118,63 +215,35 @@ impl Shape {
         matches!(self, Self::Indexed(_))
     }
 
-    /// All blocks, one after another. `record` knows each record by its position.
-    pub(crate) fn render<'a>(
+    /// All blocks, one after another. Positions are those of `records`.
+    pub(crate) fn render(
         &self,
-        own: u32,
-        parent: u32,
-        records: &[Record<'a>],
+        own: InodeNumber,
+        parent: InodeNumber,
+        records: &[Record<'_>],
         seed: u32,
     ) -> Vec<u8> {
         let seed = inode_seed(seed, own);
-        let mut out = vec![0; self.blocks().saturating_mul(BLOCK)];
-        let mut blocks = out.chunks_exact_mut(BLOCK);
-        let dots = |parent_len| [(own, &b"."[..], 12), (parent, &b".."[..], parent_len)];
+        let dots = [(&b"."[..], own), (b"..", parent)].map(|(name, number)| Record {
+            name,
+            number,
+            kind: DIRECTORY,
+        });
+        let mut out = Vec::new();
         match self {
-            Self::Linear { .. } => {
-                if let Some(block) = blocks.next() {
-                    let mut leaf = Leaf {
-                        block,
-                        at: 0,
-                        last: 0,
-                    };
-                    for (number, name, _) in dots(12) {
-                        leaf.add(Record {
-                            name,
-                            number,
-                            kind: DIRECTORY,
-                        });
-                    }
-                    records.iter().for_each(|record| leaf.add(*record));
-                    leaf.finish(seed);
-                }
-                for block in blocks {
-                    Leaf {
-                        block,
-                        at: 0,
-                        last: 0,
-                    }
-                    .finish(seed);
+            Self::Linear { blocks } => {
+                let all = dots.iter().chain(records);
+                out.extend(records_of(all.copied(), seed));
+                for _ in 1..*blocks {
+                    out.extend(records_of([].into_iter(), seed));
                 }
             }
-            Self::Indexed(index) => {
-                let nodes = index.nodes();
-                if let Some(block) = blocks.next() {
-                    let rest = u16::try_from(BLOCK.saturating_sub(12)).unwrap_or(0);
-                    let mut at = 0;
-                    for (number, name, len) in dots(rest) {
-                        head(block, at, number, len, name, DIRECTORY);
-                        at = 12;
-                    }
-                    // Hash version 1, 8 bytes of this, levels below.
-                    put(block, DOTS, &[0, 0, 0, 0, 1, 8, u8::from(nodes > 0), 0]);
-                    index.root(block, seed, nodes);
-                }
-                for (node, block) in (0..nodes).zip(blocks.by_ref()) {
-                    index.node(block, seed, node, nodes);
-                }
-                for (leaf, block) in (0..).zip(blocks) {
-                    index.leaf(block, seed, leaf, records);
+            Self::Indexed(leaves) => {
+                out.extend(index(&dots, leaves, seed).as_flattened());
+                for leaf in leaves {
+                    let positions = leaf.records.iter();
+                    let records = positions.map(|at| *nth(records, as_usize(*at)));
+                    out.extend(records_of(records, seed));
                 }
             }
         }
@@ -182,135 +251,122 @@ impl Shape {
     }
 }
 
-impl Index {
-    /// Nodes between the root and the leaves.
-    fn nodes(&self) -> usize {
-        match self.leaves.len() {
-            few if few <= ROOT_ENTRIES => 0,
-            many => many.div_ceil(NODE_ENTRIES),
-        }
-    }
-
-    /// The hash from which on a leaf is looked at; its lowest bit says that the leaf before has some of that hash, too.
-    fn hash(&self, leaf: usize) -> u32 {
-        let start = self.leaves.get(leaf).copied().unwrap_or(0);
-        let at = usize::try_from(start).unwrap_or(usize::MAX);
-        let hash_at = |at: usize| self.order.get(at).map(|(hash, _, _)| *hash);
-        let hash = hash_at(at).unwrap_or(0);
-        let goes_on = at.checked_sub(1).and_then(hash_at) == Some(hash);
-        hash | u32::from(goes_on)
-    }
-
-    fn root(&self, block: &mut [u8], seed: u32, nodes: usize) {
-        let at = DOTS.saturating_add(8);
-        if nodes == 0 {
-            let leaves = 0..self.leaves.len();
-            let entries = leaves.map(|leaf| (self.hash(leaf), leaf.saturating_add(1)));
-            entries_of(block, seed, at, ROOT_ENTRIES, entries);
-        } else {
-            let entries = (0..nodes).map(|node| {
-                let leaf = node.saturating_mul(NODE_ENTRIES);
-                (self.hash(leaf), node.saturating_add(1))
-            });
-            entries_of(block, seed, at, ROOT_ENTRIES, entries);
-        }
-    }
-
-    fn node(&self, block: &mut [u8], seed: u32, node: usize, nodes: usize) {
-        let first = node.saturating_mul(NODE_ENTRIES);
-        let end = first.saturating_add(NODE_ENTRIES).min(self.leaves.len());
-        let before = nodes.saturating_add(1);
-        let entries = (first..end).map(|leaf| (self.hash(leaf), leaf.saturating_add(before)));
-        put16(block, 4, u16::try_from(BLOCK).unwrap_or(0));
-        entries_of(block, seed, 8, NODE_ENTRIES, entries);
-    }
-
-    fn leaf(&self, block: &mut [u8], seed: u32, leaf: usize, records: &[Record<'_>]) {
-        let bound = |leaf: usize| {
-            let start = self.leaves.get(leaf).copied();
-            start.and_then(|start| usize::try_from(start).ok())
-        };
-        let start = bound(leaf).unwrap_or(0);
-        let end = bound(leaf.saturating_add(1)).unwrap_or(self.order.len());
-        let mut leaf = Leaf {
-            block,
-            at: 0,
-            last: 0,
-        };
-        for (_, _, position) in self.order.get(start..end).unwrap_or_default() {
-            let position = usize::try_from(*position).unwrap_or(usize::MAX);
-            if let Some(record) = records.get(position) {
-                leaf.add(*record);
-            }
-        }
-        leaf.finish(seed);
+/// The leaves below each node between the root and them.
+fn nodes(leaves: &[Leaf]) -> Vec<&[Leaf]> {
+    match leaves.len() <= ROOT_ENTRIES {
+        true => Vec::new(),
+        false => leaves.chunks(NODE_ENTRIES).collect(),
     }
 }
 
-/// Writes the entries of an index block from `at` on, the first with room and count in the place of its hash.
-fn entries_of(
-    block: &mut [u8],
+/// A block of records.
+fn records_of<'a>(records: impl Iterator<Item = Record<'a>>, seed: u32) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    let (room, tail) = block.split_at_mut(ROOM);
+    let mut rest = &mut *room;
+    let mut records = records.peekable();
+    while let Some(record) = records.next() {
+        // The last record takes what is left.
+        let len = match records.peek() {
+            Some(_) => len(record.name),
+            None => rest.len(),
+        };
+        let (own, behind) = rest.split_at_mut(len);
+        record.write(own);
+        rest = behind;
+    }
+    if rest.len() == ROOM {
+        Record::NOTHING.write(rest);
+    }
+    let tail_of = Tail {
+        det_reserved_zero1: U32::ZERO,
+        det_rec_len: U16::new(short(TAIL)),
+        det_reserved_zero2: 0,
+        det_reserved_ft: 0xde,
+        det_checksum: U32::new(crc(seed, room)),
+    };
+    put(tail, tail_of.as_bytes());
+    block
+}
+
+/// Root and nodes of an index.
+fn index(dots: &[Record<'_>; 2], leaves: &[Leaf], seed: u32) -> Vec<[u8; BLOCK]> {
+    let nodes = nodes(leaves);
+    // Children lie behind the root in this order: nodes, leaves.
+    let mut children = 1u32..;
+    let mut root = [0; BLOCK];
+    let [own, parent] = dots;
+    let (first, rest) = root.split_at_mut(DOT);
+    own.write(first);
+    parent.write(rest);
+    let info = IndexInfo {
+        reserved_zero: U32::ZERO,
+        hash_version: 1,
+        info_length: 8,
+        indirect_levels: u8::from(!nodes.is_empty()),
+        unused_flags: 0,
+    };
+    put(root.split_at_mut(2 * DOT).1, info.as_bytes());
+    match nodes.is_empty() {
+        true => entries(&mut root, ROOT_AT, leaves.iter(), &mut children, seed),
+        false => {
+            let first = nodes.iter().filter_map(|node| node.first());
+            entries(&mut root, ROOT_AT, first, &mut children, seed);
+        }
+    }
+    let nodes = nodes.into_iter().map(|leaves| {
+        let mut node = [0; BLOCK];
+        Record::NOTHING.write(&mut node);
+        entries(&mut node, NODE_AT, leaves.iter(), &mut children, seed);
+        node
+    });
+    iter::once(root).chain(nodes).collect()
+}
+
+/// Fills an index block from `at` on with the entries of children that begin with `leaves`, and with its checksum.
+fn entries<'a>(
+    block: &mut [u8; BLOCK],
+    at: usize,
+    leaves: impl Iterator<Item = &'a Leaf>,
+    children: &mut RangeFrom<u32>,
     seed: u32,
-    at: usize,
-    room: usize,
-    entries: impl Iterator<Item = (u32, usize)>,
 ) {
-    let mut count = 0usize;
-    let mut to = at;
-    for (hash, child) in entries {
-        if count > 0 {
-            put32(block, to, hash);
-        }
-        put32(block, to.saturating_add(4), narrow(wide(child)));
-        to = to.saturating_add(8);
-        count = count.saturating_add(1);
+    let (body, end) = block.split_at_mut(INDEX_ROOM);
+    let (before, slots) = body.split_at_mut(at);
+    let room = slots.chunks_exact(ENTRY).len();
+    let entry = |(leaf, child): (&Leaf, u32)| IndexEntry {
+        hash: U32::new(leaf.hash),
+        block: U32::new(child),
+    };
+    let mut entries: Vec<IndexEntry> = leaves.zip(children).map(entry).collect();
+    let limit_and_count = [room, entries.len()].map(|number| U16::new(short(number)));
+    if let Some(first) = entries.first_mut() {
+        first.hash = transmute!(limit_and_count);
     }
-    put16(block, at, low16(narrow(wide(room))));
-    put16(block, at.saturating_add(2), low16(narrow(wide(count))));
-    let sum = crc(seed, block.get(..to).unwrap_or_default());
-    let tail = at.saturating_add(room.saturating_mul(8));
-    put32(block, tail.saturating_add(4), crc(sum, &[0; 8]));
+    let sum = crc(crc(seed, before), entries.as_bytes());
+    let tail = IndexTail {
+        dt_reserved: U32::ZERO,
+        dt_checksum: U32::new(crc(sum, &[0; size_of::<IndexTail>()])),
+    };
+    put(slots, entries.as_bytes());
+    put(end, tail.as_bytes());
 }
 
-/// A block of records that is being filled.
-struct Leaf<'b> {
-    block: &'b mut [u8],
-    at: usize,
-    last: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Leaf<'_> {
-    fn add(&mut self, record: Record<'_>) {
-        let len = len(record.name);
-        let rec_len = low16(narrow(wide(len)));
-        head(
-            self.block,
-            self.at,
-            record.number,
-            rec_len,
-            record.name,
-            record.kind,
-        );
-        self.last = self.at;
-        self.at = self.at.saturating_add(len);
+    #[test]
+    fn a_record_too_many_makes_an_index() {
+        // 12 bytes each, and 24 for the dots: 4084 less 24 are 338 and 4 bytes more.
+        let names: Vec<String> = (0..339).map(|n| format!("{n:04}")).collect();
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let shape = |count: usize| Shape::of(&names[..count], [1, 2, 3, 4], 1).unwrap();
+        assert!(matches!(shape(338), Shape::Linear { blocks: 1 }));
+        let Shape::Indexed(leaves) = shape(339) else {
+            panic!("no index");
+        };
+        let records: Vec<usize> = leaves.iter().map(|leaf| leaf.records.len()).collect();
+        assert_eq!((records.as_slice(), shape(339).blocks()), (&[339][..], 2));
     }
-
-    fn finish(self, seed: u32) {
-        // The last record takes what is left; a block without one has a record that names nothing.
-        let rest = ROOM.saturating_sub(self.last);
-        let rest = low16(narrow(wide(rest)));
-        put16(self.block, self.last.saturating_add(4), rest);
-        let sum = crc(seed, self.block.get(..ROOM).unwrap_or_default());
-        put(self.block, ROOM, &[0, 0, 0, 0, 12, 0, 0, 0xde]);
-        put32(self.block, ROOM.saturating_add(8), sum);
-    }
-}
-
-fn head(block: &mut [u8], at: usize, number: u32, rec_len: u16, name: &[u8], kind: u8) {
-    put32(block, at, number);
-    put16(block, at.saturating_add(4), rec_len);
-    // Names of more than 255 bytes were refused.
-    let name_len = u8::try_from(name.len()).unwrap_or(0);
-    put(block, at.saturating_add(6), &[name_len, kind]);
-    put(block, at.saturating_add(8), name);
 }

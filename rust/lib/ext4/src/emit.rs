@@ -1,21 +1,23 @@
 //! A placement as a plan: its pieces in order of their blocks, each made when its turn comes.
 
+use base::{as_u64, as_usize};
 use plan::{Body, Builder, Input, Plan};
 use tree::{Kind, Stamp};
 
 use crate::body::{self, Stretch};
-use crate::bytes::{crc, file_system_seed, index, inode_seed, low16, narrow, put16, wide, BLOCK};
+use crate::bytes::{file_system_seed, inode_seed, BLOCK};
 use crate::error::Error;
 use crate::extents::{self, Extent};
 use crate::groups::{inode_bits, inodes_in_use, no_blocks, Groups};
 use crate::inode::{self, Fields};
 use crate::journal;
-use crate::model::{Inode, Model, JOURNAL};
+use crate::model::{Inode, InodeNumber, Model, JOURNAL};
+use crate::num::{nth, part, product, sum};
 use crate::params::{Checked, BLOCK_SIZE, MIB};
 use crate::place::{Place, Placement};
 use crate::space::next_copy;
 use crate::superblock::{self, Journal};
-use crate::xattr::Attributes;
+use crate::xattr::{Attributes, BODY};
 
 /// What begins at a block.
 #[derive(Debug)]
@@ -44,8 +46,8 @@ struct Emitter<'a> {
     seed: u32,
     groups: Groups,
     journal: Option<Journal>,
-    /// The directory that was made last: its next run may follow.
-    dir: (usize, Vec<u8>),
+    /// The directory that was made last, by its position: its next run may follow.
+    dir: Option<(usize, Vec<u8>)>,
     /// A block's worth of bytes.
     scratch: Vec<u8>,
 }
@@ -67,16 +69,16 @@ pub(crate) fn emit(
         seed,
         groups: Groups::of(placement, model, seed),
         journal: None,
-        dir: (usize::MAX, Vec::new()),
+        dir: None,
         scratch: vec![0; BLOCK],
     };
     let pieces = emitter.pieces();
     let mut builder = Builder::new(inputs);
     for (block, piece) in pieces {
-        builder.zero_to(block.saturating_mul(BLOCK_SIZE))?;
+        builder.zero_to(product(block, BLOCK_SIZE))?;
         emitter.piece(&piece, &mut builder)?;
     }
-    builder.zero_to(placement.geometry.mib.saturating_mul(MIB))?;
+    builder.zero_to(product(placement.geometry.mib, MIB))?;
     Ok((emitter.groups.counts, builder.finish()?))
 }
 
@@ -88,7 +90,7 @@ impl Emitter<'_> {
         let mut pieces = Vec::with_capacity(placement.places.extents.len());
         let mut group = 0;
         while group < geometry.groups {
-            pieces.push((geometry.bounds(group).0, Piece::Head(group)));
+            pieces.push((geometry.bounds(group).start, Piece::Head(group)));
             group = next_copy(group);
         }
         for (group, table) in (0..).zip(&placement.tables) {
@@ -125,7 +127,7 @@ impl Emitter<'_> {
         });
         self.journal = Some(Journal {
             block,
-            size: blocks.saturating_mul(BLOCK_SIZE),
+            size: product(blocks, BLOCK_SIZE),
         });
     }
 
@@ -174,13 +176,12 @@ impl Emitter<'_> {
             Piece::Head(group) => self.head(*group, builder)?,
             Piece::Bytes(bytes) => builder.inline(bytes)?,
             Piece::Data(position, extent) => {
-                if let Some(inode) = self.model.inodes.get(*position) {
-                    let stretch = Stretch {
-                        start: u64::from(extent.logical),
-                        len: u64::from(extent.len),
-                    };
-                    body::emit(self.bodies, &inode.entry.kind, stretch, builder)?;
-                }
+                let stretch = Stretch {
+                    start: extent.logical.into(),
+                    len: extent.len.into(),
+                };
+                let inode = nth(&self.model.inodes, *position);
+                body::emit(self.bodies, &inode.entry.kind, stretch, builder)?;
             }
             Piece::Dir(position, extent) => self.dir(*position, *extent, builder)?,
             Piece::Table(group) => self.table(*group, builder)?,
@@ -203,77 +204,71 @@ impl Emitter<'_> {
 
     fn head(&self, group: u64, builder: &mut Builder) -> Result<(), Error> {
         if group == 0 {
-            builder.zero(wide(superblock::SIZE))?;
+            builder.zero(as_u64(superblock::SIZE))?;
         }
         let geometry = &self.placement.geometry;
         let counts = self.groups.counts;
         let superblock = superblock::render(self.params, geometry, counts, self.journal, group);
         builder.inline(&superblock)?;
-        let start = geometry.bounds(group).0.saturating_add(1);
-        builder.zero_to(start.saturating_mul(BLOCK_SIZE))?;
+        let start = sum(geometry.bounds(group).start, 1);
+        builder.zero_to(product(start, BLOCK_SIZE))?;
         builder.inline(&self.groups.descriptors)?;
         Ok(())
     }
 
     fn dir(&mut self, position: usize, run: Extent, builder: &mut Builder) -> Result<(), Error> {
-        let Some(inode) = self.model.inodes.get(position) else {
-            return Ok(());
+        let bytes = match self.dir.take() {
+            Some((at, bytes)) if at == position => bytes,
+            _ => self.render_dir(nth(&self.model.inodes, position)),
         };
-        let Some(dir) = inode.dir.and_then(|at| self.model.dirs.get(at)) else {
-            return Ok(());
-        };
-        if self.dir.0 != position {
-            let records = self.model.records(dir);
-            let bytes = dir
-                .shape
-                .render(inode.number, dir.parent, records, self.seed);
-            self.dir = (position, bytes);
-        }
-        let bytes_of = |blocks: u32| index(u64::from(blocks).saturating_mul(BLOCK_SIZE));
-        let start = bytes_of(run.logical);
-        let end = start.saturating_add(bytes_of(run.len));
-        builder.inline(self.dir.1.get(start..end).unwrap_or_default())?;
+        let bytes_of = |blocks: u64| as_usize(product(blocks, BLOCK_SIZE));
+        let (start, len) = (run.logical.into(), run.len.into());
+        builder.inline(part(&bytes, bytes_of(start)..bytes_of(sum(start, len))))?;
+        self.dir = Some((position, bytes));
         Ok(())
+    }
+
+    /// All blocks of a directory; none of what is none.
+    fn render_dir(&self, inode: &Inode<'_>) -> Vec<u8> {
+        let Some(dir) = self.model.dir(inode) else {
+            return Vec::new();
+        };
+        let records = self.model.records(dir);
+        dir.shape
+            .render(inode.number, dir.parent, records, self.seed)
     }
 
     fn table(&mut self, group: u64, builder: &mut Builder) -> Result<(), Error> {
         let used = inodes_in_use(self.placement, self.model, group);
-        let before = group.saturating_mul(self.placement.geometry.inodes_per_group);
+        let first = product(group, self.placement.geometry.inodes_per_group);
+        let mut places = first..sum(first, used);
         let mut block = std::mem::take(&mut self.scratch);
-        block.fill(0);
-        let slots = BLOCK / inode::SIZE;
-        let mut number = narrow(before.saturating_add(1));
-        let mut left = index(used);
-        while left > 0 {
-            for slot in block.chunks_exact_mut(inode::SIZE).take(left) {
-                slot.fill(0);
-                self.inode(number, slot);
-                number = number.saturating_add(1);
+        while !places.is_empty() {
+            let mut made = 0;
+            let slots = block.chunks_exact_mut(inode::SIZE);
+            for (slot, place) in slots.zip(places.by_ref()) {
+                self.inode(InodeNumber::in_tables(place), slot);
+                made = sum(made, as_u64(slot.len()));
             }
-            let made = slots.min(left);
-            let bytes = made.saturating_mul(inode::SIZE);
-            builder.inline(block.get(..bytes).unwrap_or_default())?;
-            left = left.saturating_sub(made);
+            builder.inline(part(&block, 0..as_usize(made)))?;
         }
         self.scratch = block;
         Ok(())
     }
 
-    fn inode(&self, number: u32, out: &mut [u8]) {
-        if number == JOURNAL && self.journal.is_some() {
-            self.journal_inode(out);
-            return;
+    /// The inode of that number, into all of `out`.
+    fn inode(&self, number: InodeNumber, out: &mut [u8]) {
+        match (number.position(), self.journal) {
+            (None, Some(journal)) if number == JOURNAL => self.journal_inode(journal, out),
+            (None, _) => inode::reserved(number, out, self.seed),
+            (Some(position), _) => self.model_inode(position, out),
         }
-        let Some(position) = Model::position(number) else {
-            // Reserved: nothing but its checksum, of which there is half as the inode has no further fields.
-            let sum = crc(inode_seed(self.seed, number), out);
-            put16(out, 0x7c, low16(sum));
-            return;
-        };
-        let inode = self.model.inodes.get(position);
-        let Some((inode, place)) = inode.zip(self.placement.places.of.get(position)) else {
-            return;
-        };
+    }
+
+    fn model_inode(&self, position: usize, out: &mut [u8]) {
+        let inode = nth(&self.model.inodes, position);
+        let place = nth(&self.placement.places.of, position);
+        let number = inode.number;
         let places = &self.placement.places;
         let extents = places.extents(place);
         let nodes = places.nodes(place);
@@ -290,31 +285,26 @@ impl Emitter<'_> {
             _ => (tree(), true),
         };
         let attributes = inode.attributes.as_ref();
-        let body = attributes.map(|attributes| attributes.body.as_slice());
         let data = extents::blocks(extents);
-        let dir = inode.dir.and_then(|at| self.model.dirs.get(at));
+        let dir = self.model.dir(inode);
+        let others = [as_u64(nodes.len()), u64::from(place.attributes != 0)];
         Fields {
             number,
             mode: inode::mode(kind, inode.entry.stamp.mode),
             stamp: inode.entry.stamp,
-            size: inode::size(kind, data.saturating_mul(BLOCK_SIZE)),
-            links: inode.links,
-            blocks: data
-                .saturating_add(wide(nodes.len()))
-                .saturating_add(u64::from(place.attributes != 0)),
+            size: inode::size(kind, product(data, BLOCK_SIZE)),
+            links: inode.links(),
+            blocks: others.into_iter().fold(data, sum),
             block,
             extents: has_extents,
             indexed: dir.is_some_and(|dir| dir.shape.indexed()),
-            attributes: body.unwrap_or_default(),
+            attributes: attributes.map_or([0; BODY], |attributes| attributes.body),
             attributes_at: place.attributes,
         }
         .render(out, self.params.mtime, self.seed);
     }
 
-    fn journal_inode(&self, out: &mut [u8]) {
-        let Some(journal) = self.journal else {
-            return;
-        };
+    fn journal_inode(&self, journal: Journal, out: &mut [u8]) {
         let nodes = self.placement.journal.nodes.len();
         Fields {
             number: JOURNAL,
@@ -328,11 +318,11 @@ impl Emitter<'_> {
             },
             size: journal.size,
             links: 1,
-            blocks: (journal.size / BLOCK_SIZE).saturating_add(wide(nodes)),
+            blocks: sum(journal.size / BLOCK_SIZE, as_u64(nodes)),
             block: journal.block,
             extents: true,
             indexed: false,
-            attributes: &[],
+            attributes: [0; BODY],
             attributes_at: 0,
         }
         .render(out, self.params.mtime, self.seed);

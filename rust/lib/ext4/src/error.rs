@@ -17,7 +17,7 @@ pub enum Error {
     /// The tree is larger than the image may be.
     #[error(
         "the tree does not fit: it needs {needs_mib} MiB, the partition has {has_mib} MiB \
-         ({} MiB more are wanted)", needs_mib.saturating_sub(*has_mib)
+         ({} MiB more are wanted)", needs_mib.abs_diff(*has_mib)
     )]
     DoesNotFit {
         /// The smallest size that it fits in.

@@ -2,17 +2,15 @@
 //!
 //! Spec: the kernel's `filesystems/ext4/ifork` page, "Extent Tree". A node is a header and entries, 12 bytes each; the root
 //! with room for 4 of them lies in the inode, other nodes fill a block of 340 and end with its checksum.
-//!
-//! | offset | size | header           | leaf: `ext4_extent`    | above: `ext4_extent_idx`     |
-//! |-------:|-----:|------------------|------------------------|------------------------------|
-//! |      0 |    4 | magic 0xF30A (2), entries (2) | first block of the file | first block of the file |
-//! |      4 |    4 | room for entries (2), depth (2) | blocks (2), disk block, high (2) | disk block of the node, low |
-//! |      8 |    4 | generation, 0    | disk block, low        | disk block, high (2), 0 (2)  |
 
-use crate::bytes::{crc, high32, low16, low32, narrow, put, put16, put32, wide, BLOCK};
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{transmute, Immutable, IntoBytes, Unaligned};
+
+use crate::bytes::{crc, low_and_high, put, BLOCK};
+use crate::num::{narrow, short, sum, without};
 
 /// The longest extent that is not one of unwritten blocks.
-const LONGEST: u32 = 32768;
+const LONGEST: u16 = 32768;
 const MAGIC: u16 = 0xf30a;
 const ENTRY: usize = 12;
 const IN_INODE: usize = 4;
@@ -20,6 +18,57 @@ const IN_BLOCK: usize = 340;
 
 /// The root's bytes in an inode.
 pub(crate) const ROOT: usize = 60;
+const _: () = assert!(ROOT == ENTRY + IN_INODE * ENTRY);
+const _: () = assert!(BLOCK == ENTRY + IN_BLOCK * ENTRY + 4);
+
+/// `ext4_extent_header`.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Header {
+    /// 0: 0xF30A.
+    eh_magic: U16,
+    /// 2.
+    eh_entries: U16,
+    /// 4: room for entries.
+    eh_max: U16,
+    /// 6: 0 over extents, 1 over nodes of depth 0, …
+    eh_depth: U16,
+    /// 8: 0.
+    eh_generation: U32,
+}
+
+/// `ext4_extent`, in a node of depth 0.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Leaf {
+    /// 0: first block of the file.
+    ee_block: U32,
+    /// 4: blocks.
+    ee_len: U16,
+    /// 6.
+    ee_start_hi: U16,
+    /// 8: first block in the image.
+    ee_start_lo: U32,
+}
+
+/// `ext4_extent_idx`, in other nodes.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Index {
+    /// 0: first block of the file.
+    ei_block: U32,
+    /// 4: block of the node.
+    ei_leaf_lo: U32,
+    /// 8.
+    ei_leaf_hi: U16,
+    /// 10: 0.
+    ei_unused: U16,
+}
+
+const _: () = assert!(size_of::<Header>() == ENTRY);
+
+/// What a node holds: the first block of the file, and a [`Leaf`] or [`Index`] for it.
+type Entry = (u32, [u8; ENTRY]);
 
 /// A run of blocks of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,36 +76,53 @@ pub(crate) struct Extent {
     /// Its first block within the file.
     pub(crate) logical: u32,
     /// How many blocks.
-    pub(crate) len: u32,
+    pub(crate) len: u16,
     /// Its first block in the image.
     pub(crate) physical: u64,
 }
 
+impl Extent {
+    /// Whether a run from these blocks on continues it.
+    fn is_followed_by(&self, logical: u64, physical: u64) -> bool {
+        let after = |at: u64| sum(at, self.len.into());
+        after(self.logical.into()) == logical && after(self.physical) == physical
+    }
+
+    fn entry(&self) -> Entry {
+        let (ee_start_lo, ee_start_hi) = low_and_high(self.physical);
+        let leaf = Leaf {
+            ee_block: U32::new(self.logical),
+            ee_len: U16::new(self.len),
+            ee_start_hi,
+            ee_start_lo,
+        };
+        (self.logical, transmute!(leaf))
+    }
+}
+
 /// Adds a run to the extents of a file, which are those of `all` from `from` on.
 pub(crate) fn push(all: &mut Vec<Extent>, from: usize, logical: u64, physical: u64, len: u64) {
-    let (mut logical, mut physical, mut left) = (narrow(logical), physical, len);
-    if let Some(last) = all.get_mut(from..).and_then(<[Extent]>::last_mut) {
-        let follows = last.logical.saturating_add(last.len) == logical
-            && last.physical.saturating_add(u64::from(last.len)) == physical;
-        if follows {
-            let more = left.min(u64::from(LONGEST.saturating_sub(last.len)));
-            last.len = last.len.saturating_add(narrow(more));
-            logical = logical.saturating_add(narrow(more));
-            physical = physical.saturating_add(more);
-            left = left.saturating_sub(more);
-        }
+    let mut done = 0;
+    let (_, own) = all.split_at_mut(from);
+    let last = own.last_mut();
+    if let Some(last) = last.filter(|last| last.is_followed_by(logical, physical)) {
+        done = len.min(u64::from(LONGEST.abs_diff(last.len)));
+        last.len = blocks_of(sum(last.len.into(), done));
     }
-    while left > 0 {
-        let len = narrow(left.min(u64::from(LONGEST)));
+    while done < len {
+        let now = without(len, done).min(LONGEST.into());
         all.push(Extent {
-            logical,
-            len,
-            physical,
+            logical: narrow(sum(logical, done)),
+            len: blocks_of(now),
+            physical: sum(physical, done),
         });
-        logical = logical.saturating_add(len);
-        physical = physical.saturating_add(u64::from(len));
-        left = left.saturating_sub(u64::from(len));
+        done = sum(done, now);
     }
+}
+
+#[expect(clippy::expect_used, reason = "callers cut to it")]
+fn blocks_of(len: u64) -> u16 {
+    u16::try_from(len).expect("no more than LONGEST")
 }
 
 /// How many nodes besides the root a tree of so many extents has.
@@ -84,62 +150,53 @@ pub(crate) fn render(
 ) -> [u8; ROOT] {
     let mut root = [0; ROOT];
     if extents.len() <= IN_INODE {
-        fill(&mut root, extents.iter().map(leaf_entry), IN_INODE, 0);
+        fill(&mut root, extents.iter().map(Extent::entry), IN_INODE, 0);
         return root;
     }
-    // (first block of the file, what the entry says behind it)
-    let mut entries: Vec<(u32, [u8; 8])> = extents.iter().map(leaf_entry).collect();
+    let mut entries: Vec<Entry> = extents.iter().map(Extent::entry).collect();
     let mut blocks = blocks.iter();
     let mut depth = 0u16;
-    for _ in levels(extents.len()) {
-        let mut above = Vec::new();
-        for (part, block) in entries.chunks(IN_BLOCK).zip(blocks.by_ref()) {
+    for (_, above) in levels(extents.len()).into_iter().zip(1..) {
+        let nodes = entries.chunks(IN_BLOCK).zip(blocks.by_ref());
+        let nodes = nodes.map(|(part, block)| {
             let mut node = vec![0; BLOCK];
             fill(&mut node, part.iter().copied(), IN_BLOCK, depth);
-            let end = BLOCK.saturating_sub(4);
-            let sum = crc(inode_seed, node.get(..end).unwrap_or_default());
-            put32(&mut node, end, sum);
-            let first = part.first().map_or(0, |(logical, _)| *logical);
-            above.push((first, index_entry(*block)));
+            let (summed, sum) = node.split_at_mut(BLOCK - 4);
+            put(sum, &crc(inode_seed, summed).to_le_bytes());
             each(*block, node);
-        }
-        entries = above;
-        depth = depth.saturating_add(1);
+            index_entry(part, *block)
+        });
+        entries = nodes.flatten().collect();
+        depth = above;
     }
     fill(&mut root, entries.into_iter(), IN_INODE, depth);
     root
 }
 
-fn leaf_entry(extent: &Extent) -> (u32, [u8; 8]) {
-    let mut entry = [0; 8];
-    // At most LONGEST.
-    put16(&mut entry, 0, u16::try_from(extent.len).unwrap_or(0));
-    put16(&mut entry, 2, low16(high32(extent.physical)));
-    put32(&mut entry, 4, low32(extent.physical));
-    (extent.logical, entry)
+/// What stands for a node in the one above it.
+fn index_entry(node: &[Entry], block: u64) -> Option<Entry> {
+    let (first, _) = *node.first()?;
+    let (ei_leaf_lo, ei_leaf_hi) = low_and_high(block);
+    let index = Index {
+        ei_block: U32::new(first),
+        ei_leaf_lo,
+        ei_leaf_hi,
+        ei_unused: U16::ZERO,
+    };
+    Some((first, transmute!(index)))
 }
 
-fn index_entry(block: u64) -> [u8; 8] {
-    let mut entry = [0; 8];
-    put32(&mut entry, 0, low32(block));
-    put16(&mut entry, 4, low16(high32(block)));
-    entry
-}
-
-fn fill(
-    node: &mut [u8],
-    entries: impl ExactSizeIterator<Item = (u32, [u8; 8])>,
-    room: usize,
-    depth: u16,
-) {
-    put16(node, 0, MAGIC);
-    put16(node, 2, low16(narrow(wide(entries.len()))));
-    put16(node, 4, low16(narrow(wide(room))));
-    put16(node, 6, depth);
-    let slots = node.chunks_exact_mut(ENTRY).skip(1);
-    for (slot, (logical, rest)) in slots.zip(entries) {
-        put32(slot, 0, logical);
-        put(slot, 4, &rest);
+fn fill(node: &mut [u8], entries: impl ExactSizeIterator<Item = Entry>, room: usize, depth: u16) {
+    let header = Header {
+        eh_magic: U16::new(MAGIC),
+        eh_entries: U16::new(short(entries.len())),
+        eh_max: U16::new(short(room)),
+        eh_depth: U16::new(depth),
+        eh_generation: U32::ZERO,
+    };
+    let mut rest = put(node, header.as_bytes());
+    for (_, entry) in entries {
+        rest = put(rest, &entry);
     }
 }
 

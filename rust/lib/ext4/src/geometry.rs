@@ -1,9 +1,13 @@
 //! Groups: how many, how large, and what each of them has.
 
-use crate::bytes::{narrow, wide};
+use std::ops::Range;
+
+use base::as_u64;
+
 use crate::error::Error;
 use crate::inode;
-use crate::model::{Inode, Model};
+use crate::model::{Inode, InodeNumber, Model};
+use crate::num::{narrow, product, sum, without};
 use crate::params::{BLOCK_SIZE, MIB_BLOCKS};
 use crate::space::has_copy;
 
@@ -30,21 +34,21 @@ impl Frame {
     /// The frame of an image of `blocks`, or of the smallest one; it depends on the base alone.
     pub(crate) fn of(model: &Model<'_>, base_data: u64, blocks: Option<u64>) -> Self {
         let of_base = |inode: &&Inode<'_>| !inode.late || inode.entry.over.is_some();
-        let inodes = wide(model.inodes.iter().filter(of_base).count());
+        let inodes = as_u64(model.inodes.iter().filter(of_base).count());
         let all = match blocks {
             Some(blocks) => blocks,
-            None => base_data.saturating_add(inodes / PER_BLOCK),
+            None => sum(base_data, inodes / PER_BLOCK),
         };
         // A quarter more, for what is injected.
-        let wanted = inodes.saturating_add(inodes / 4);
+        let wanted = sum(inodes, inodes / 4);
         let mut group = GROUP;
-        let room = |group| most_inodes(group).saturating_mul(all.div_ceil(group).max(1));
+        let room = |group| product(most_inodes(group), all.div_ceil(group).max(1));
         while group > LEAST_GROUP && room(group) < wanted {
             group /= 2;
         }
         let grown = match blocks {
             Some(blocks) => blocks,
-            None => all.saturating_mul(4).max(group.saturating_mul(DESCRIPTORS)),
+            None => product(all, 4).max(product(group, DESCRIPTORS)),
         };
         Self {
             group,
@@ -59,9 +63,7 @@ fn is_wide(blocks: u64) -> bool {
 }
 
 fn descriptor_blocks(groups: u64, blocks: u64) -> u64 {
-    groups
-        .saturating_mul(descriptor_size(blocks))
-        .div_ceil(BLOCK_SIZE)
+    product(groups, descriptor_size(blocks)).div_ceil(BLOCK_SIZE)
 }
 
 fn descriptor_size(blocks: u64) -> u64 {
@@ -74,8 +76,7 @@ fn descriptor_size(blocks: u64) -> u64 {
 
 /// Inodes of a group at most: as many as bits in a block, and a table that leaves the group some blocks.
 fn most_inodes(group: u64) -> u64 {
-    let table = group.saturating_sub(4);
-    table.saturating_mul(PER_BLOCK).min(8 * BLOCK_SIZE)
+    product(without(group, 4), PER_BLOCK).min(8 * BLOCK_SIZE)
 }
 
 /// Sizes of everything that does not depend on the tree.
@@ -103,15 +104,15 @@ impl Geometry {
     /// An image of `mib` MiB with at least `inodes` inodes.
     pub(crate) fn new(frame: Frame, mib: u64, inodes: u64, journal: bool) -> Result<Self, Error> {
         let group = frame.group;
-        let all = mib.saturating_mul(MIB_BLOCKS);
-        let copy = frame.descriptors.saturating_add(2);
+        let all = product(mib, MIB_BLOCKS);
+        let copy = sum(frame.descriptors, 2);
         // A group that has no room for its copy of the superblock cannot be.
-        let rest = all.checked_rem(group).unwrap_or(0);
-        let last = all.checked_div(group).unwrap_or(0);
-        let short = rest > 0 && rest < copy && last > 0 && has_copy(last);
-        let blocks = if short { all.saturating_sub(rest) } else { all };
+        let last = without(all.div_ceil(group), 1);
+        let rest = without(all, product(last, group));
+        let short = rest < copy.min(group) && last > 0 && has_copy(last);
+        let blocks = if short { without(all, rest) } else { all };
         let groups = blocks.div_ceil(group);
-        let most = groups.saturating_mul(most_inodes(group));
+        let most = product(groups, most_inodes(group));
         let most = most.min(u64::from(u32::MAX));
         if inodes > most {
             return Err(Error::TooManyInodes {
@@ -128,7 +129,7 @@ impl Geometry {
             group,
             groups,
             inodes_per_group: per_group.clamp(PER_BLOCK, most_inodes(group)),
-            head: frame.descriptors.max(descriptors).saturating_add(1),
+            head: sum(frame.descriptors.max(descriptors), 1),
             descriptors,
             descriptor: descriptor_size(blocks),
             journal: if journal { journal_blocks(blocks) } else { 0 },
@@ -138,8 +139,9 @@ impl Geometry {
     /// The fewest MiB of an image with `inodes` inodes.
     pub(crate) fn least_mib(frame: Frame, inodes: u64) -> u64 {
         let groups = inodes.div_ceil(most_inodes(frame.group));
-        let full = groups.saturating_sub(1).saturating_mul(frame.group);
-        full.saturating_add(1).div_ceil(MIB_BLOCKS)
+        // All groups but the last are full, and that has a block.
+        let full = product(without(groups, 1), frame.group);
+        sum(full, 1).div_ceil(MIB_BLOCKS)
     }
 
     /// Blocks of a group's inode table.
@@ -148,17 +150,24 @@ impl Geometry {
     }
 
     pub(crate) fn inodes(&self) -> u32 {
-        narrow(self.inodes_per_group.saturating_mul(self.groups))
+        narrow(product(self.inodes_per_group, self.groups))
     }
 
     pub(crate) fn is_wide(&self) -> bool {
         is_wide(self.blocks)
     }
 
-    /// First block of `group`, and the one after its last.
-    pub(crate) fn bounds(&self, group: u64) -> (u64, u64) {
-        let start = group.saturating_mul(self.group);
-        (start, start.saturating_add(self.group).min(self.blocks))
+    /// Blocks of `group`.
+    pub(crate) fn bounds(&self, group: u64) -> Range<u64> {
+        let start = product(group, self.group);
+        start..sum(start, self.group).min(self.blocks)
+    }
+
+    /// The group that an inode is in.
+    pub(crate) fn group_of(&self, inode: InodeNumber) -> u64 {
+        // Those before it fill so many groups; numbers begin with 1.
+        let upto = u64::from(inode.get());
+        without(upto.div_ceil(self.inodes_per_group), 1)
     }
 }
 

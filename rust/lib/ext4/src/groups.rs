@@ -1,34 +1,72 @@
 //! Group descriptors and bitmaps.
 //!
-//! Spec: the kernel's `filesystems/ext4/group_descr` and `bitmaps` pages. A descriptor of 32 bytes; with 64bit another 32
-//! follow with the high halves, in the order of the low ones:
-//!
-//! | offset | size | field                      | we write                                                  |
-//! |-------:|-----:|----------------------------|-----------------------------------------------------------|
-//! |   0x00 |    4 | `bg_block_bitmap_lo`       |                                                           |
-//! |   0x04 |    4 | `bg_inode_bitmap_lo`       |                                                           |
-//! |   0x08 |    4 | `bg_inode_table_lo`        |                                                           |
-//! |   0x0C |    2 | `bg_free_blocks_count_lo`  |                                                           |
-//! |   0x0E |    2 | `bg_free_inodes_count_lo`  |                                                           |
-//! |   0x10 |    2 | `bg_used_dirs_count_lo`    |                                                           |
-//! |   0x12 |    2 | `bg_flags`                 | 1: no inode in use; 2: no block; 4: the table is zeroed   |
-//! |   0x18 |    2 | `bg_block_bitmap_csum_lo`  | CRC-32C of the bitmap                                     |
-//! |   0x1A |    2 | `bg_inode_bitmap_csum_lo`  |                                                           |
-//! |   0x1C |    2 | `bg_itable_unused_lo`      | inodes never used, at the end of the table                |
-//! |   0x1E |    2 | `bg_checksum`              | low half of the CRC-32C of the group's number and this    |
-//!
-//! Bitmaps of groups without inodes or blocks in use (but a copy of the superblock) are not written; nobody reads them.
+//! Spec: the kernel's `filesystems/ext4/group_descr` and `bitmaps` pages. Bitmaps of groups without inodes or blocks in use (but a
+//! copy of the superblock) are not written; nobody reads them.
 
-use crate::bytes::{
-    crc, high16, high32, index, low16, low32, narrow, put16, put32, set_bits, wide, BLOCK,
-};
+use base::{as_u64, as_usize};
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromZeros, Immutable, IntoBytes, Unaligned};
+
+use crate::bytes::{crc, halves, halves16, set_bits, BLOCK};
 use crate::model::Model;
+use crate::num::{narrow, nth, nth_mut, part, product, sum, without};
 use crate::place::Placement;
 use crate::superblock::Counts;
 
 const NO_INODES: u16 = 1;
 const NO_BLOCKS: u16 = 2;
 const ZEROED: u16 = 4;
+
+/// A descriptor, fields named as in the kernel's page. Without 64bit the second half of it is left out.
+#[derive(FromZeros, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Descriptor {
+    /// 0.
+    bg_block_bitmap_lo: U32,
+    /// 4.
+    bg_inode_bitmap_lo: U32,
+    /// 8.
+    bg_inode_table_lo: U32,
+    /// 0xC.
+    bg_free_blocks_count_lo: U16,
+    /// 0xE.
+    bg_free_inodes_count_lo: U16,
+    /// 0x10.
+    bg_used_dirs_count_lo: U16,
+    /// 0x12: 1, no inode in use; 2, no block; 4, the table is zeroed.
+    bg_flags: U16,
+    _14: [u8; 4],
+    /// 0x18: CRC-32C of the bitmap.
+    bg_block_bitmap_csum_lo: U16,
+    /// 0x1A: the same.
+    bg_inode_bitmap_csum_lo: U16,
+    /// 0x1C: inodes never used, at the end of the table: all that are free.
+    bg_itable_unused_lo: U16,
+    /// 0x1E: low half of the CRC-32C of the group's number and of this.
+    bg_checksum: U16,
+    /// 0x20.
+    bg_block_bitmap_hi: U32,
+    /// 0x24.
+    bg_inode_bitmap_hi: U32,
+    /// 0x28.
+    bg_inode_table_hi: U32,
+    /// 0x2C.
+    bg_free_blocks_count_hi: U16,
+    /// 0x2E.
+    bg_free_inodes_count_hi: U16,
+    /// 0x30.
+    bg_used_dirs_count_hi: U16,
+    /// 0x32.
+    bg_itable_unused_hi: U16,
+    _34: [u8; 4],
+    /// 0x38.
+    bg_block_bitmap_csum_hi: U16,
+    /// 0x3A.
+    bg_inode_bitmap_csum_hi: U16,
+    _3c: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Descriptor>() == 64);
 
 /// All descriptors.
 #[derive(Debug)]
@@ -41,73 +79,50 @@ pub(crate) struct Groups {
 /// Inodes of `group` in use: they are numbered without gaps.
 pub(crate) fn inodes_in_use(placement: &Placement, model: &Model<'_>, group: u64) -> u64 {
     let per_group = placement.geometry.inodes_per_group;
-    let before = group.saturating_mul(per_group);
-    u64::from(model.last_number())
-        .saturating_sub(before)
-        .min(per_group)
+    let before = product(group, per_group);
+    let last = u64::from(model.last_number().get());
+    // None, if all of them are in groups before.
+    without(last.max(before), before).min(per_group)
 }
 
 /// Whether the bitmap of blocks of `group` says nothing that everybody knows.
 pub(crate) fn no_blocks(placement: &Placement, group: u64) -> bool {
-    let last = group.saturating_add(1) == placement.geometry.groups;
-    !last && placement.geometry.bounds(group).0 >= placement.space.end()
+    let last = sum(group, 1) == placement.geometry.groups;
+    !last && placement.geometry.bounds(group).start >= placement.space.end()
 }
 
 /// The bitmap of inodes of a group.
 pub(crate) fn inode_bits(placement: &Placement, used: u64, bits: &mut [u8]) {
     bits.fill(0);
-    set_bits(bits, 0, used);
-    let end = wide(bits.len()).saturating_mul(8);
-    set_bits(bits, placement.geometry.inodes_per_group, end);
+    set_bits(bits, 0..used);
+    let end = product(as_u64(bits.len()), 8);
+    set_bits(bits, placement.geometry.inodes_per_group..end);
 }
 
 impl Groups {
     pub(crate) fn of(placement: &Placement, model: &Model<'_>, seed: u32) -> Self {
         let geometry = &placement.geometry;
-        let dirs = dirs_of_groups(placement, model);
-        let mut bits = vec![0; BLOCK];
-        let len = geometry.descriptors.saturating_mul(wide(BLOCK));
-        let mut descriptors = vec![0; index(len)];
+        let len = product(geometry.descriptors, as_u64(BLOCK));
+        let mut descriptors = vec![0; as_usize(len)];
         let mut counts = Counts {
             free_blocks: 0,
             free_inodes: 0,
         };
-        let slots = descriptors.chunks_exact_mut(index(geometry.descriptor));
-        let places = placement.tables.iter().zip(&placement.inode_bitmaps);
-        let places = places.zip(&placement.block_bitmaps);
-        for (((group, slot), dirs), ((table, inodes), blocks)) in
-            (0..).zip(slots).zip(dirs).zip(places)
-        {
-            let used = inodes_in_use(placement, model, group);
-            let mut one = Descriptor {
-                blocks_at: *blocks,
-                inodes_at: *inodes,
-                table_at: *table,
-                dirs,
-                flags: ZEROED,
-                free_inodes: narrow(geometry.inodes_per_group.saturating_sub(used)),
-                ..Descriptor::default()
-            };
-            placement.block_bits(group, &mut bits);
-            let bitmap = bits.get(..index(geometry.group / 8)).unwrap_or_default();
-            one.free_blocks = bitmap.iter().map(|byte| byte.count_zeros()).sum();
-            if no_blocks(placement, group) {
-                one.flags |= NO_BLOCKS;
-            } else {
-                one.blocks_sum = crc(seed, bitmap);
-            }
-            if used == 0 {
-                one.flags |= NO_INODES;
-            } else {
-                inode_bits(placement, used, &mut bits);
-                let bitmap = bits.get(..index(geometry.inodes_per_group / 8));
-                one.inodes_sum = crc(seed, bitmap.unwrap_or_default());
-            }
-            one.render(slot, seed, group);
-            counts.free_blocks = counts
-                .free_blocks
-                .saturating_add(u64::from(one.free_blocks));
-            counts.free_inodes = counts.free_inodes.saturating_add(one.free_inodes);
+        let mut bits = vec![0; BLOCK];
+        let slots = descriptors.chunks_exact_mut(as_usize(geometry.descriptor));
+        let dirs = dirs_of_groups(placement, model);
+        for ((group, slot), dirs) in (0..geometry.groups).zip(slots).zip(dirs) {
+            let mut one = place(placement, group);
+            (one.bg_used_dirs_count_lo, one.bg_used_dirs_count_hi) = halves16(dirs);
+            let free_blocks = blocks(&mut one, placement, group, seed, &mut bits);
+            let free_inodes = inodes(&mut one, placement, model, group, seed, &mut bits);
+            counts.free_blocks = sum(counts.free_blocks, free_blocks);
+            counts.free_inodes = narrow(sum(counts.free_inodes.into(), free_inodes));
+            let number = narrow(group).to_le_bytes();
+            let (bytes, _) = one.as_bytes().split_at(slot.len());
+            one.bg_checksum = halves16(crc(crc(seed, &number), bytes)).0;
+            let (bytes, _) = one.as_bytes().split_at(slot.len());
+            slot.copy_from_slice(bytes);
         }
         Self {
             descriptors,
@@ -116,61 +131,75 @@ impl Groups {
     }
 }
 
+/// Where a group's table and bitmaps lie.
+fn place(placement: &Placement, group: u64) -> Descriptor {
+    let at = |list: &[u64]| halves(*nth(list, as_usize(group)));
+    let (blocks, blocks_hi) = at(&placement.block_bitmaps);
+    let (inodes, inodes_hi) = at(&placement.inode_bitmaps);
+    let (table, table_hi) = at(&placement.tables);
+    Descriptor {
+        bg_block_bitmap_lo: blocks,
+        bg_block_bitmap_hi: blocks_hi,
+        bg_inode_bitmap_lo: inodes,
+        bg_inode_bitmap_hi: inodes_hi,
+        bg_inode_table_lo: table,
+        bg_inode_table_hi: table_hi,
+        bg_flags: U16::new(ZEROED),
+        ..Descriptor::new_zeroed()
+    }
+}
+
+/// Enters what is free of a group's blocks, and how many those are.
+fn blocks(
+    one: &mut Descriptor,
+    placement: &Placement,
+    group: u64,
+    seed: u32,
+    bits: &mut [u8],
+) -> u64 {
+    placement.block_bits(group, bits);
+    let bitmap = part(bits, 0..as_usize(placement.geometry.group / 8));
+    let free = bitmap.iter().map(|byte| byte.count_zeros()).sum();
+    (one.bg_free_blocks_count_lo, one.bg_free_blocks_count_hi) = halves16(free);
+    if no_blocks(placement, group) {
+        one.bg_flags |= NO_BLOCKS;
+    } else {
+        (one.bg_block_bitmap_csum_lo, one.bg_block_bitmap_csum_hi) = halves16(crc(seed, bitmap));
+    }
+    free.into()
+}
+
+/// Enters what is free of a group's inodes, and how many those are.
+fn inodes(
+    one: &mut Descriptor,
+    placement: &Placement,
+    model: &Model<'_>,
+    group: u64,
+    seed: u32,
+    bits: &mut [u8],
+) -> u64 {
+    let per_group = placement.geometry.inodes_per_group;
+    let used = inodes_in_use(placement, model, group);
+    let free = without(per_group, used);
+    (one.bg_free_inodes_count_lo, one.bg_free_inodes_count_hi) = halves16(narrow(free));
+    (one.bg_itable_unused_lo, one.bg_itable_unused_hi) = halves16(narrow(free));
+    if used == 0 {
+        one.bg_flags |= NO_INODES;
+    } else {
+        inode_bits(placement, used, bits);
+        let bitmap = part(bits, 0..as_usize(per_group / 8));
+        (one.bg_inode_bitmap_csum_lo, one.bg_inode_bitmap_csum_hi) = halves16(crc(seed, bitmap));
+    }
+    free
+}
+
 /// How many directories have their inode in each group.
 fn dirs_of_groups(placement: &Placement, model: &Model<'_>) -> Vec<u32> {
-    let mut dirs = vec![0u32; index(placement.geometry.groups)];
-    let per_group = placement.geometry.inodes_per_group;
+    let mut dirs = vec![0u64; as_usize(placement.geometry.groups)];
     for inode in model.inodes.iter().filter(|inode| inode.dir.is_some()) {
-        let group = u64::from(inode.number.saturating_sub(1)).checked_div(per_group);
-        if let Some(count) = group.and_then(|group| dirs.get_mut(index(group))) {
-            *count = count.saturating_add(1);
-        }
+        let group = placement.geometry.group_of(inode.number);
+        let count = nth_mut(&mut dirs, as_usize(group));
+        *count = sum(*count, 1);
     }
-    dirs
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Descriptor {
-    blocks_at: u64,
-    inodes_at: u64,
-    table_at: u64,
-    free_blocks: u32,
-    free_inodes: u32,
-    dirs: u32,
-    flags: u16,
-    blocks_sum: u32,
-    inodes_sum: u32,
-}
-
-impl Descriptor {
-    fn render(&self, out: &mut [u8], seed: u32, group: u64) {
-        let places = [self.blocks_at, self.inodes_at, self.table_at];
-        // Inodes that were never used stand at the end: all that are free.
-        let counts = [
-            self.free_blocks,
-            self.free_inodes,
-            self.dirs,
-            self.free_inodes,
-        ];
-        let sums = [self.blocks_sum, self.inodes_sum];
-        for ((at, high), place) in [(0x0, 0x20), (0x4, 0x24), (0x8, 0x28)]
-            .into_iter()
-            .zip(places)
-        {
-            put32(out, at, low32(place));
-            put32(out, high, high32(place));
-        }
-        let at = [(0xc, 0x2c), (0xe, 0x2e), (0x10, 0x30), (0x1c, 0x32)];
-        for ((at, high), count) in at.into_iter().zip(counts) {
-            put16(out, at, low16(count));
-            put16(out, high, high16(count));
-        }
-        put16(out, 0x12, self.flags);
-        for ((at, high), sum) in [(0x18, 0x38), (0x1a, 0x3a)].into_iter().zip(sums) {
-            put16(out, at, low16(sum));
-            put16(out, high, high16(sum));
-        }
-        let sum = crc(crc(seed, &narrow(group).to_le_bytes()), out);
-        put16(out, 0x1e, low16(sum));
-    }
+    dirs.into_iter().map(narrow).collect()
 }

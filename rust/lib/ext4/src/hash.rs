@@ -12,31 +12,32 @@ const END: u32 = 0x7fff_ffff << 1;
 pub(crate) fn half_md4(seed: [u32; 4], name: &[u8]) -> (u32, u32) {
     let mut state = seed;
     let mut rest = name;
-    while !rest.is_empty() {
-        state = round(state, words(rest));
-        rest = rest.get(32..).unwrap_or_default();
+    while let Some(now) = words(rest) {
+        state = round(state, now);
+        (_, rest) = rest.split_at(rest.len().min(32));
     }
     let [_, major, minor, _] = state;
     let major = match major & !1 {
-        END => END.wrapping_sub(2),
+        END => END - 2,
         hash => hash,
     };
     (major, minor)
 }
 
-/// Up to 32 bytes as 8 words; what is missing is filled with the length.
-fn words(bytes: &[u8]) -> [u32; 8] {
-    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let pad = len | (len << 8);
-    let pad = pad | (pad << 16);
-    let mut words = [pad; 8];
+/// The first 32 bytes as 8 words; what is missing is filled with the length. Nothing, if there are none.
+fn words(bytes: &[u8]) -> Option<[u32; 8]> {
+    let [len, ..] = bytes.len().to_le_bytes();
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut words = [u32::from_le_bytes([len; 4]); 8];
     for (word, chunk) in words.iter_mut().zip(bytes.chunks(4)) {
         for byte in chunk {
             let signed = i32::from(i8::from_le_bytes([*byte]));
             *word = u32::from_le_bytes(signed.to_le_bytes()).wrapping_add(*word << 8);
         }
     }
-    words
+    Some(words)
 }
 
 fn round(state: [u32; 4], words: [u32; 8]) -> [u32; 4] {

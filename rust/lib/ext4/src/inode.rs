@@ -1,32 +1,19 @@
 //! Inodes: 256 bytes each.
-//!
-//! Spec: the kernel's `filesystems/ext4/inodes` page. Fields that are not here are 0.
-//!
-//! | offset | size | field            | we write                                                                |
-//! |-------:|-----:|------------------|-------------------------------------------------------------------------|
-//! |   0x00 |    2 | `i_mode`         | type and permissions                                                    |
-//! |   0x02 |    2 | `i_uid`          | and its high half at 0x78; group at 0x18 and 0x7A                       |
-//! |   0x04 |    4 | `i_size_lo`      | length, high half at 0x6C; of a link that of its text                   |
-//! |   0x08 |   12 | times            | access, change, modification: the file's time                           |
-//! |   0x1A |    2 | `i_links_count`  | names; 1 for a directory of more than 64,998 directories                |
-//! |   0x1C |    4 | `i_blocks_lo`    | 512-byte sectors of data, tree and attributes; high half at 0x74        |
-//! |   0x20 |    4 | `i_flags`        | extents, index                                                          |
-//! |   0x28 |   60 | `i_block`        | root of the extent tree, text of a link of up to 59 bytes, or a device  |
-//! |   0x68 |    4 | `i_file_acl_lo`  | block of attributes, high half at 0x76                                  |
-//! |   0x7C |    2 | `i_checksum_lo`  | CRC-32C of number, generation and the inode; high half at 0x82          |
-//! |   0x80 |    2 | `i_extra_isize`  | 32                                                                      |
-//! |   0x84 |   12 | times            | change, modification, access: nanoseconds << 2, two more bits of seconds |
-//! |   0x90 |    8 | time             | creation: the image's, and its more bits                                |
-//! |   0xA0 |   96 | attributes       | see `xattr`                                                             |
 
+use base::as_u64;
 use tree::{Kind, Stamp};
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromZeros, Immutable, IntoBytes, Unaligned};
 
-use crate::bytes::{crc, high16, high32, inode_seed, low16, low32, put, put16, put32, wide};
+use crate::bytes::{crc, halves, halves16, inode_seed, low_and_high, put};
 use crate::extents::ROOT;
+use crate::model::InodeNumber;
+use crate::num::product;
 use crate::params::LAST_TIME;
+use crate::xattr::BODY;
 
 /// Bytes of an inode.
-pub(crate) const SIZE: usize = 256;
+pub(crate) const SIZE: usize = size_of::<Inode>();
 /// Links whose text is shorter lie in the inode.
 pub(crate) const FAST_LINK: usize = 60;
 
@@ -35,15 +22,82 @@ const INDEX: u32 = 0x1000;
 const EXTRA: u16 = 32;
 const FIRST_TIME: i64 = -(1 << 31);
 
+/// Fields have their names in the kernel's `filesystems/ext4/inodes` page; those that are always 0 here are gaps, named by their
+/// offset.
+#[derive(FromZeros, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Inode {
+    /// 0: type and permissions.
+    i_mode: U16,
+    /// 2.
+    i_uid: U16,
+    /// 4: of a link that of its text.
+    i_size_lo: U32,
+    /// 8: the file's time, as the two that follow.
+    i_atime: U32,
+    /// 0xC.
+    i_ctime: U32,
+    /// 0x10.
+    i_mtime: U32,
+    _14: [u8; 4],
+    /// 0x18.
+    i_gid: U16,
+    /// 0x1A: names; 1 for a directory of more than 64,998 directories.
+    i_links_count: U16,
+    /// 0x1C: 512-byte sectors of data, tree and attributes.
+    i_blocks_lo: U32,
+    /// 0x20: extents, index.
+    i_flags: U32,
+    _24: [u8; 4],
+    /// 0x28: root of the extent tree, text of a link of up to 59 bytes, or a device.
+    i_block: [u8; ROOT],
+    _64: [u8; 4],
+    /// 0x68: block of attributes.
+    i_file_acl_lo: U32,
+    /// 0x6C.
+    i_size_high: U32,
+    _70: [u8; 4],
+    /// 0x74.
+    i_blocks_high: U16,
+    /// 0x76.
+    i_file_acl_high: U16,
+    /// 0x78.
+    i_uid_high: U16,
+    /// 0x7A.
+    i_gid_high: U16,
+    /// 0x7C: CRC-32C of number, generation and the inode.
+    i_checksum_lo: U16,
+    _7e: [u8; 2],
+    /// 0x80: 32.
+    i_extra_isize: U16,
+    /// 0x82.
+    i_checksum_hi: U16,
+    /// 0x84: nanoseconds << 2, and two more bits of seconds; as the two that follow.
+    i_ctime_extra: U32,
+    /// 0x88.
+    i_mtime_extra: U32,
+    /// 0x8C.
+    i_atime_extra: U32,
+    /// 0x90: the image's time.
+    i_crtime: U32,
+    /// 0x94.
+    i_crtime_extra: U32,
+    _98: [u8; 8],
+    /// 0xA0: see `xattr`.
+    attributes: [u8; BODY],
+}
+
+const _: () = assert!(SIZE == 256);
+
 /// Everything that an inode says.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<'a> {
-    pub(crate) number: u32,
+pub(crate) struct Fields {
+    pub(crate) number: InodeNumber,
     /// Type and permissions.
     pub(crate) mode: u16,
     pub(crate) stamp: Stamp,
     pub(crate) size: u64,
-    pub(crate) links: u32,
+    pub(crate) links: u16,
     /// Blocks, all told.
     pub(crate) blocks: u64,
     pub(crate) block: [u8; ROOT],
@@ -51,69 +105,80 @@ pub(crate) struct Fields<'a> {
     pub(crate) extents: bool,
     /// Whether it is a directory with an index.
     pub(crate) indexed: bool,
-    pub(crate) attributes: &'a [u8],
+    pub(crate) attributes: [u8; BODY],
     /// Block of further attributes, or 0.
     pub(crate) attributes_at: u64,
 }
 
-impl Fields<'_> {
-    /// Writes the inode into `out`, [`SIZE`] zeros. Times are cut to what ext4 holds and to `latest`, which is also the
-    /// time of creation.
+impl Fields {
+    /// The inode, into `out`, which is as long as it. Times are cut to what ext4 holds and to `latest`, which is also the time of
+    /// creation.
     pub(crate) fn render(&self, out: &mut [u8], latest: i64, seed: u32) {
-        let Stamp { uid, gid, .. } = self.stamp;
-        put16(out, 0, self.mode);
-        put16(out, 2, low16(uid));
-        put16(out, 0x78, high16(uid));
-        put16(out, 0x18, low16(gid));
-        put16(out, 0x7a, high16(gid));
-        put32(out, 0x4, low32(self.size));
-        put32(out, 0x6c, high32(self.size));
-        put16(out, 0x1a, low16(self.links));
-        let sectors = self.blocks.saturating_mul(8);
-        put32(out, 0x1c, low32(sectors));
-        put16(out, 0x74, low16(high32(sectors)));
+        let (uid, uid_high) = halves16(self.stamp.uid);
+        let (gid, gid_high) = halves16(self.stamp.gid);
+        let (size, size_high) = halves(self.size);
+        let (blocks, blocks_high) = low_and_high(product(self.blocks, 8));
+        let (file_acl, file_acl_high) = low_and_high(self.attributes_at);
+        let (time, time_extra) = on_disk(self.stamp.mtime, self.stamp.mtime_nanos, latest);
+        let (made, made_extra) = on_disk(latest, 0, latest);
         let extents = if self.extents { EXTENTS } else { 0 };
         let index = if self.indexed { INDEX } else { 0 };
-        put32(out, 0x20, extents | index);
-        put(out, 0x28, &self.block);
-        put32(out, 0x68, low32(self.attributes_at));
-        put16(out, 0x76, low16(high32(self.attributes_at)));
-        put16(out, 0x80, EXTRA);
-        let (seconds, more) = time(self.stamp, latest);
-        for (at, more_at) in [(0x8, 0x8c), (0xc, 0x84), (0x10, 0x88)] {
-            put32(out, at, seconds);
-            put32(out, more_at, more);
-        }
-        let made = Stamp {
-            mtime: latest,
-            mtime_nanos: 0,
-            ..self.stamp
+        let mut inode = Inode {
+            i_mode: U16::new(self.mode),
+            i_uid: uid,
+            i_size_lo: size,
+            i_atime: time,
+            i_ctime: time,
+            i_mtime: time,
+            i_gid: gid,
+            i_links_count: U16::new(self.links),
+            i_blocks_lo: blocks,
+            i_flags: U32::new(extents | index),
+            i_block: self.block,
+            i_file_acl_lo: file_acl,
+            i_size_high: size_high,
+            i_blocks_high: blocks_high,
+            i_file_acl_high: file_acl_high,
+            i_uid_high: uid_high,
+            i_gid_high: gid_high,
+            i_extra_isize: U16::new(EXTRA),
+            i_ctime_extra: time_extra,
+            i_mtime_extra: time_extra,
+            i_atime_extra: time_extra,
+            i_crtime: made,
+            i_crtime_extra: made_extra,
+            attributes: self.attributes,
+            ..Inode::new_zeroed()
         };
-        let (seconds, more) = time(made, latest);
-        put32(out, 0x90, seconds);
-        put32(out, 0x94, more);
-        put(out, 0xa0, self.attributes);
-        let sum = crc(inode_seed(seed, self.number), out);
-        put16(out, 0x7c, low16(sum));
-        put16(out, 0x82, high16(sum));
+        let sum = crc(inode_seed(seed, self.number), inode.as_bytes());
+        (inode.i_checksum_lo, inode.i_checksum_hi) = halves16(sum);
+        put(out, inode.as_bytes());
     }
 }
 
+/// A reserved inode: nothing but its checksum, of which there is half as the inode has no further fields.
+pub(crate) fn reserved(number: InodeNumber, out: &mut [u8], seed: u32) {
+    let mut inode = Inode::new_zeroed();
+    let sum = crc(inode_seed(seed, number), inode.as_bytes());
+    inode.i_checksum_lo = halves16(sum).0;
+    put(out, inode.as_bytes());
+}
+
 /// A time as 32 bits of seconds, and nanoseconds with two more bits.
-fn time(stamp: Stamp, latest: i64) -> (u32, u32) {
+fn on_disk(seconds: i64, nanos: u32, latest: i64) -> (U32, U32) {
     let latest = latest.min(LAST_TIME);
-    let (seconds, nanos) = if stamp.mtime >= latest {
+    let (seconds, nanos) = if seconds >= latest {
         (latest, 0)
-    } else if stamp.mtime < FIRST_TIME {
+    } else if seconds < FIRST_TIME {
         (FIRST_TIME, 0)
     } else {
-        (stamp.mtime, stamp.mtime_nanos)
+        (seconds, nanos)
     };
-    // From -2^31: what is above 32 bits counts how often 2^32 was passed.
-    let passed = seconds.saturating_sub(FIRST_TIME) >> 32;
-    let passed = u32::try_from(passed & 3).unwrap_or(0);
-    let low = low32(u64::from_le_bytes(seconds.to_le_bytes()));
-    (low, (nanos.min(999_999_999) << 2) | passed)
+    let [a, b, c, d, ..] = seconds.to_le_bytes();
+    // From -2^31: what is above 32 bits counts how often 2^32 was passed. From there to the last time it is 3 times.
+    let [_, _, _, _, passed, ..] = seconds.wrapping_sub(FIRST_TIME).to_le_bytes();
+    let extra = (nanos.min(999_999_999) << 2) | u32::from(passed & 3);
+    (U32::from_bytes([a, b, c, d]), U32::new(extra))
 }
 
 /// `i_mode`.
@@ -126,25 +191,26 @@ pub(crate) fn mode(kind: &Kind, permissions: u32) -> u16 {
         Kind::File(_) | Kind::Sparse(_) | Kind::HardLink { .. } => 0x8000,
         Kind::Symlink { .. } => 0xa000,
     };
-    kind | low16(permissions & 0o7777)
+    kind | halves16(permissions & 0o7777).0.get()
 }
 
 /// `i_block` of a device: in the old form if it has room for the numbers, else in the new one.
 pub(crate) fn device(major: u32, minor: u32) -> [u8; ROOT] {
     let mut block = [0; ROOT];
-    if major < 256 && minor < 256 {
-        put32(&mut block, 0, (major << 8) | minor);
+    let forms = if major < 256 && minor < 256 {
+        [(major << 8) | minor, 0]
     } else {
         let low = minor & 0xff;
-        put32(&mut block, 4, low | (major << 8) | ((minor & !0xff) << 12));
-    }
+        [0, low | (major << 8) | ((minor & !0xff) << 12)]
+    };
+    put(&mut block, forms.map(U32::new).as_bytes());
     block
 }
 
 /// `i_block` of a link whose text is shorter than [`FAST_LINK`].
 pub(crate) fn fast_link(target: &[u8]) -> [u8; ROOT] {
     let mut block = [0; ROOT];
-    put(&mut block, 0, target);
+    put(&mut block, target);
     block
 }
 
@@ -154,7 +220,7 @@ pub(crate) fn size(kind: &Kind, dir_bytes: u64) -> u64 {
         Kind::File(source) => source.len,
         Kind::Sparse(sparse) => sparse.len,
         Kind::Dir => dir_bytes,
-        Kind::Symlink { target } => wide(target.len()),
+        Kind::Symlink { target } => as_u64(target.len()),
         _ => 0,
     }
 }
@@ -163,14 +229,9 @@ pub(crate) fn size(kind: &Kind, dir_bytes: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn at(mtime: i64, mtime_nanos: u32) -> Stamp {
-        Stamp {
-            mode: 0,
-            uid: 0,
-            gid: 0,
-            mtime,
-            mtime_nanos,
-        }
+    fn time(seconds: i64, nanos: u32, latest: i64) -> (u32, u32) {
+        let (low, extra) = on_disk(seconds, nanos, latest);
+        (low.get(), extra.get())
     }
 
     #[test]
@@ -189,13 +250,13 @@ mod tests {
             (0x3_7fff_ffff, 0x7fff_ffff, 3),
         ];
         for (seconds, low, more) in cases {
-            assert_eq!(time(at(seconds, 0), LAST_TIME), (low, more), "{seconds:#x}");
+            assert_eq!(time(seconds, 0, LAST_TIME), (low, more), "{seconds:#x}");
         }
-        assert_eq!(time(at(-0x8000_0001, 9), 50), (0x8000_0000, 0));
-        assert_eq!(time(at(40, 9), 50), (40, 36));
-        assert_eq!(time(at(50, 9), 50), (50, 0));
-        assert_eq!(time(at(51, 9), 50), (50, 0));
-        assert_eq!(time(at(i64::MAX, 9), i64::MAX), (0x7fff_ffff, 3));
+        assert_eq!(time(-0x8000_0001, 9, 50), (0x8000_0000, 0));
+        assert_eq!(time(40, 9, 50), (40, 36));
+        assert_eq!(time(50, 9, 50), (50, 0));
+        assert_eq!(time(51, 9, 50), (50, 0));
+        assert_eq!(time(i64::MAX, 9, i64::MAX), (0x7fff_ffff, 3));
     }
 
     #[test]

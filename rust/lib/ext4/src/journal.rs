@@ -1,37 +1,57 @@
 //! The journal: empty, clean.
 //!
-//! Spec: the kernel's `filesystems/ext4/journal` page. Integers are big-endian here. The first block of the journal:
-//!
-//! | offset | size | field                 | we write                   |
-//! |-------:|-----:|-----------------------|----------------------------|
-//! |      0 |    4 | `h_magic`             | 0xC03B3998                 |
-//! |      4 |    4 | `h_blocktype`         | 4: superblock, version 2   |
-//! |   0x0C |    4 | `s_blocksize`         | 4096                       |
-//! |   0x10 |    4 | `s_maxlen`            | blocks of the journal      |
-//! |   0x14 |    4 | `s_first`             | 1                          |
-//! |   0x18 |    4 | `s_sequence`          | 1                          |
-//! |   0x1C |    4 | `s_start`             | 0: nothing to replay       |
-//! |   0x30 |   16 | `s_uuid`              | the file system's          |
-//! |   0x40 |    4 | `s_nr_users`          | 1                          |
+//! Spec: the kernel's `filesystems/ext4/journal` page. Integers are big-endian here.
 
-use crate::bytes::{narrow, put, BLOCK};
-use crate::params::BLOCK_SIZE;
+use zerocopy::big_endian::U32;
+use zerocopy::{Immutable, IntoBytes, Unaligned};
 
-/// The first block of a journal of `blocks` blocks.
+use crate::bytes::BLOCK;
+use crate::num::{narrow, short};
+
+/// What the first block of a journal begins with; the rest is zero.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Superblock {
+    /// 0: 0xC03B3998.
+    h_magic: U32,
+    /// 4: 4, superblock of version 2.
+    h_blocktype: U32,
+    /// 8: 0.
+    h_sequence: U32,
+    /// 0xC: 4096.
+    s_blocksize: U32,
+    /// 0x10: blocks of the journal.
+    s_maxlen: U32,
+    /// 0x14: 1.
+    s_first: U32,
+    /// 0x18: 1.
+    s_sequence: U32,
+    /// 0x1C: 0, nothing to replay.
+    s_start: U32,
+    /// 0x20: 0.
+    s_errno_and_features: [u8; 16],
+    /// 0x30: the file system's.
+    s_uuid: [u8; 16],
+    /// 0x40: 1.
+    s_nr_users: U32,
+}
+
+const _: () = assert!(size_of::<Superblock>() == 0x44);
+
+/// The first block of a journal of `blocks` blocks, without the zeros at its end.
 pub(crate) fn superblock(blocks: u64, uuid: &[u8; 16]) -> Vec<u8> {
-    let mut out = vec![0; BLOCK];
-    let fields = [
-        (0, 0xc03b_3998),
-        (0x4, 4),
-        (0xc, narrow(BLOCK_SIZE)),
-        (0x10, narrow(blocks)),
-        (0x14, 1),
-        (0x18, 1),
-        (0x40, 1),
-    ];
-    for (at, value) in fields {
-        put(&mut out, at, &u32::to_be_bytes(value));
-    }
-    put(&mut out, 0x30, uuid);
-    out
+    let superblock = Superblock {
+        h_magic: U32::new(0xc03b_3998),
+        h_blocktype: U32::new(4),
+        h_sequence: U32::ZERO,
+        s_blocksize: U32::new(short(BLOCK).into()),
+        s_maxlen: U32::new(narrow(blocks)),
+        s_first: U32::new(1),
+        s_sequence: U32::new(1),
+        s_start: U32::ZERO,
+        s_errno_and_features: [0; 16],
+        s_uuid: *uuid,
+        s_nr_users: U32::new(1),
+    };
+    superblock.as_bytes().to_vec()
 }

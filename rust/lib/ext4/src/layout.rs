@@ -1,13 +1,14 @@
 //! Choosing the size, and the layout of the size chosen.
 
 use plan::{Body, Input, Plan};
-use tree::Tree;
+use tree::{Kind, Tree};
 
 use crate::body;
 use crate::emit::emit;
 use crate::error::Error;
 use crate::geometry::{Frame, Geometry};
-use crate::model::{lost_and_found, Inode, Model};
+use crate::model::{lost_and_found, Model};
+use crate::num::{product, sum, without, MOST_DATA};
 use crate::params::{Checked, Params, Size, BLOCK_SIZE, MAX_MIB, MIB_BLOCKS};
 use crate::place::{Base, Placement};
 
@@ -43,7 +44,7 @@ pub fn layout(
         model: &model,
         bodies,
         params: &params,
-        data: base_data(&model),
+        data: base_data(&model)?,
     };
     let (placement, needs_mib) = chooser.choose()?;
     let (counts, plan) = emit(&model, bodies, &params, &placement, inputs)?;
@@ -57,15 +58,29 @@ pub fn layout(
     })
 }
 
-/// Blocks of the base's files, holes of plans included.
-fn base_data(model: &Model<'_>) -> u64 {
-    let mut blocks = 0u64;
-    for file in model.inodes.iter().filter_map(Inode::base_file) {
-        for (_, source) in file.pieces() {
-            blocks = blocks.saturating_add(source.len.div_ceil(BLOCK_SIZE));
+/// Blocks of the base's files, holes of plans included. A tree of more than [`MOST_DATA`] in all its files is refused.
+fn base_data(model: &Model<'_>) -> Result<u64, Error> {
+    let blocks = |file: &Kind| {
+        let blocks = file
+            .pieces()
+            .map(|(_, source)| source.len.div_ceil(BLOCK_SIZE));
+        // The pieces of a file are apart, and end within it.
+        blocks.fold(0, sum)
+    };
+    let (mut base, mut all) = (0, 0);
+    for inode in &model.inodes {
+        let of_base = inode.base_file().map_or(0, |file| blocks(&file));
+        let own = blocks(&inode.entry.kind);
+        all = sum(all, sum(of_base, own));
+        base = sum(base, of_base);
+        if all > MOST_DATA {
+            return Err(Error::DoesNotFit {
+                needs_mib: all / MIB_BLOCKS,
+                has_mib: MAX_MIB,
+            });
         }
     }
-    blocks
+    Ok(base)
 }
 
 struct Chooser<'a> {
@@ -101,7 +116,7 @@ impl Chooser<'_> {
     }
 
     fn fixed(&self, smallest: &Base, mib: u64, needs: u64) -> Result<Placement, Error> {
-        let blocks = mib.saturating_mul(MIB_BLOCKS);
+        let blocks = product(mib, MIB_BLOCKS);
         let frame = Frame::of(self.model, self.data, Some(blocks));
         let other;
         let base = if frame == smallest.frame {
@@ -112,8 +127,8 @@ impl Chooser<'_> {
         };
         let wanted = self.inodes();
         // One more inode per 16 KiB that the tree leaves, as is usual, unless their tables take the room of the files.
-        let left = mib.saturating_sub(needs).saturating_mul(MIB_BLOCKS);
-        let usual = wanted.saturating_add(left / 4);
+        let left = product(without(mib.max(needs), needs), MIB_BLOCKS);
+        let usual = sum(wanted, left / 4);
         for inodes in [usual, wanted] {
             let geometry = match Geometry::new(frame, mib, inodes, self.params.journal) {
                 Err(Error::TooManyInodes { .. }) if inodes > wanted => continue,
@@ -125,7 +140,7 @@ impl Chooser<'_> {
             }
         }
         Err(Error::DoesNotFit {
-            needs_mib: needs.max(mib.saturating_add(1)),
+            needs_mib: needs.max(sum(mib, 1)),
             has_mib: mib,
         })
     }
@@ -142,10 +157,9 @@ impl Chooser<'_> {
                     has_mib: MAX_MIB,
                 });
             }
-            let blocks = mib.saturating_mul(MIB_BLOCKS);
+            let blocks = product(mib, MIB_BLOCKS);
             // Room without inodes is no room.
-            let more = blocks.saturating_mul(free) / 400;
-            let inodes = self.inodes().saturating_add(more);
+            let inodes = sum(self.inodes(), product(blocks, free) / 400);
             let geometry = Geometry::new(base.frame, mib, inodes, self.params.journal)?;
             if geometry.descriptors > base.frame.descriptors {
                 // Many times what the base is: it has to make room.
@@ -158,19 +172,19 @@ impl Chooser<'_> {
             }
             let placement = Placement::new(self.model, self.bodies, base, geometry)?;
             let used = placement.used();
-            let share = 100u64.saturating_sub(free).max(1);
-            let wanted = used.saturating_mul(100).div_ceil(share);
+            // Of the 100 percent that the image is; fewer than 100 stay free.
+            let wanted = product(used, 100).div_ceil(without(100, free));
             if placement.fits() && wanted <= blocks {
                 return Ok(placement);
             }
             // What a larger image has besides only makes it larger: nothing below this fits.
             let least = wanted.max(placement.space.end()).div_ceil(MIB_BLOCKS);
-            mib = least.max(mib.saturating_add(1));
+            mib = least.max(sum(mib, 1));
         }
     }
 
     /// Inodes that the tree takes, the reserved ones included.
     fn inodes(&self) -> u64 {
-        u64::from(self.model.last_number())
+        self.model.last_number().get().into()
     }
 }

@@ -4,7 +4,7 @@
 //! back is a [`plan::Plan`]: metadata as bytes, data as ranges of the inputs. The same arguments give the same plan: there is
 //! no clock, no random number and no default identifier.
 //!
-//! Format: the kernel's `filesystems/ext4` pages; each module says which, and has a table of what it writes. Blocks have
+//! Format: the kernel's `filesystems/ext4` pages; each module says which, and has its structures as types that say what is written. Blocks have
 //! 4096 bytes, inodes 256. Features: ext_attr, dir_index, filetype, extents, flex_bg, sparse_super, large_file, huge_file,
 //! dir_nlink, extra_isize, metadata_csum; has_journal where it is asked for and 64bit where block numbers need it (16 TiB).
 //! All of them are known to Linux since 3.18 and to GRUB since 2.02.
@@ -58,6 +58,7 @@ mod inode;
 mod journal;
 mod layout;
 mod model;
+mod num;
 mod params;
 mod place;
 mod space;

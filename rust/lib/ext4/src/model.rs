@@ -3,34 +3,77 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base::{as_u64, as_usize};
 use tree::{Entry, Kind, Stamp, Tree};
 
 use crate::body::MAX_FILE;
-use crate::bytes::{narrow, wide};
 use crate::dir::{Record, Shape};
 use crate::error::Error;
+use crate::num::{narrow, nth, nth_mut, part, sum, without};
 use crate::params::Checked;
 use crate::xattr::Attributes;
 
-/// Number of the root directory's inode.
-pub(crate) const ROOT: u32 = 2;
+/// Number of an inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InodeNumber(u32);
+
 /// Number of the journal's inode.
-pub(crate) const JOURNAL: u32 = 8;
+pub(crate) const JOURNAL: InodeNumber = InodeNumber(8);
 /// Number of the first inode that is not reserved: `lost+found`.
-pub(crate) const FIRST: u32 = 11;
+pub(crate) const FIRST: InodeNumber = InodeNumber(11);
+
+impl InodeNumber {
+    /// That of a record that names nothing.
+    pub(crate) const NONE: Self = Self(0);
+    const ROOT: Self = Self(2);
+
+    /// Of the inode at a position in [`Model::inodes`].
+    fn at(position: usize) -> Self {
+        match as_u64(position) {
+            0 => Self::ROOT,
+            after => Self(narrow(sum(without(after, 1), FIRST.0.into()))),
+        }
+    }
+
+    /// The one that comes at a place in the tables of inodes, 0 being the first.
+    pub(crate) fn in_tables(place: u64) -> Self {
+        Self(narrow(sum(place, 1)))
+    }
+
+    /// Its position in [`Model::inodes`]; nothing for reserved ones.
+    pub(crate) fn position(self) -> Option<usize> {
+        match self {
+            Self::ROOT => Some(0),
+            Self(number) => {
+                let behind = number.checked_sub(FIRST.0)?;
+                Some(as_usize(sum(behind.into(), 1)))
+            }
+        }
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
+
 const LOST_AND_FOUND: &[u8] = b"lost+found";
 /// Blocks of an empty `lost+found`: where e2fsck puts things when there may be no blocks left.
 const LOST_BLOCKS: usize = 4;
 /// Names of a file, or directories in a directory with one more for itself and its parent.
-const MAX_LINKS: u32 = 65000;
+const MAX_LINKS: u16 = 65000;
+/// Position of what stands for the parent of the root, which has none: itself.
+const OF_ROOT: usize = 0;
+/// More files than this have no numbers.
+const MAX_FILES: usize = 0xffff_fff0;
 
 /// A file, directory or whatever else has attributes.
 #[derive(Debug)]
 pub(crate) struct Inode<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) entry: &'a Entry,
-    pub(crate) number: u32,
-    pub(crate) links: u32,
+    pub(crate) number: InodeNumber,
+    /// How many names it has; of a directory also those that its directories have for it.
+    names: u64,
     /// Whether its blocks lie behind the base.
     pub(crate) late: bool,
     pub(crate) attributes: Option<Box<Attributes>>,
@@ -39,6 +82,12 @@ pub(crate) struct Inode<'a> {
 }
 
 impl Inode<'_> {
+    /// `i_links_count`: directories of very many directories say that these are not counted.
+    pub(crate) fn links(&self) -> u16 {
+        let counted = u16::try_from(self.names).ok();
+        counted.filter(|links| *links <= MAX_LINKS).unwrap_or(1)
+    }
+
     /// The file that the base has, or had, for it.
     pub(crate) fn base_file(&self) -> Option<Cow<'_, Kind>> {
         match (self.late, &self.entry.kind) {
@@ -54,7 +103,7 @@ pub(crate) struct Dir {
     /// Its names, in [`Model::records`].
     pub(crate) names: Range<usize>,
     /// Number of the directory that holds it.
-    pub(crate) parent: u32,
+    pub(crate) parent: InodeNumber,
     pub(crate) shape: Shape,
     /// Blocks that it has without the names of layer 1.
     pub(crate) base_blocks: usize,
@@ -79,16 +128,18 @@ struct Flat<'a> {
     inode: usize,
 }
 
-impl Flat<'_> {
+/// A name, its directory and its inode by their positions, and whether it stands behind those of the base.
+type Name<'a> = (&'a [u8], usize, usize, bool);
+
+impl<'a> Flat<'a> {
     /// Whether its name and number stand behind those of the base: it was injected, and in the place of nothing.
     fn is_late(&self) -> bool {
         self.entry.layer != 0 && self.entry.over.is_none()
     }
 
-    fn name(&self) -> &[u8] {
-        let slash = self.path.iter().rposition(|b| *b == b'/');
-        let start = slash.map_or(0, |at| at.saturating_add(1));
-        self.path.get(start..).unwrap_or_default()
+    fn name(&self) -> &'a [u8] {
+        let mut names = self.path.rsplit(|b| *b == b'/');
+        names.next().unwrap_or(self.path)
     }
 }
 
@@ -117,7 +168,7 @@ impl<'a> Model<'a> {
                 inode.dir = Some(dirs.len());
                 dirs.push(Dir {
                     names: 0..0,
-                    parent: ROOT,
+                    parent: InodeNumber::ROOT,
                     shape: Shape::Linear { blocks: 1 },
                     base_blocks: 0,
                 });
@@ -141,118 +192,70 @@ impl<'a> Model<'a> {
     }
 
     /// The last inode in use.
-    pub(crate) fn last_number(&self) -> u32 {
-        let inodes = narrow(wide(self.inodes.len()));
-        inodes.saturating_add(FIRST).saturating_sub(2)
-    }
-
-    /// Position of the inode with that number; nothing for reserved ones.
-    pub(crate) fn position(number: u32) -> Option<usize> {
-        match number {
-            ROOT => Some(0),
-            _ => {
-                let behind = number.checked_sub(FIRST)?;
-                usize::try_from(behind.saturating_add(1)).ok()
-            }
-        }
+    pub(crate) fn last_number(&self) -> InodeNumber {
+        // The root and `lost+found` are always there.
+        InodeNumber::at(as_usize(without(as_u64(self.inodes.len()), 1)))
     }
 
     pub(crate) fn records(&self, dir: &Dir) -> &[Record<'a>] {
-        self.records.get(dir.names.clone()).unwrap_or_default()
+        part(&self.records, dir.names.clone())
+    }
+
+    /// What of a directory is no inode's matter.
+    pub(crate) fn dir(&self, inode: &Inode<'_>) -> Option<&Dir> {
+        inode.dir.map(|at| nth(&self.dirs, at))
     }
 
     /// Sorts names into their directories and counts links. What comes back says of each record whether it is late.
     fn enter_names(&mut self, flats: &[Flat<'a>]) -> Result<Vec<bool>, Error> {
-        let own_lost = self
-            .inodes
-            .get(1)
-            .is_some_and(|inode| inode.path == LOST_AND_FOUND);
-        let lost = (!own_lost).then_some((LOST_AND_FOUND, 0usize, 1usize, false));
+        let own_lost = nth(&self.inodes, 1).path == LOST_AND_FOUND;
+        let lost: Option<Name<'a>> = (!own_lost).then_some((LOST_AND_FOUND, 0, 1, false));
         let by_layer = |late: bool| {
             let flats = flats.iter().skip(1);
             flats.filter(move |flat| flat.is_late() == late)
         };
-        let flat_names = by_layer(false).chain(by_layer(true)).map(|flat| {
-            let parent = flats.get(flat.parent).map_or(0, |parent| parent.inode);
-            // A path is a slice of the tree's, so is its name.
-            let name = flat
-                .path
-                .get(flat.path.len().saturating_sub(flat.name().len())..);
-            let name = name.unwrap_or_default();
-            (name, parent, flat.inode, flat.is_late())
+        let of_tree = by_layer(false).chain(by_layer(true)).map(|flat| {
+            let parent = nth(flats, flat.parent).inode;
+            (flat.name(), parent, flat.inode, flat.is_late())
         });
-        let names: Vec<(&'a [u8], usize, usize, bool)> =
-            lost.into_iter().chain(flat_names).collect();
-        let mut counts = vec![0usize; self.dirs.len()];
-        for (_, parent, _, _) in &names {
-            if let Some(count) = self.dir_of(*parent).and_then(|dir| counts.get_mut(dir)) {
-                *count = count.saturating_add(1);
+        let mut by_dir: Vec<Vec<Name<'a>>> = vec![Vec::new(); self.dirs.len()];
+        for name in lost.into_iter().chain(of_tree) {
+            let (_, parent, ..) = name;
+            // The parent of each entry is a directory, as every tree promises.
+            if let Some(dir) = nth(&self.inodes, parent).dir {
+                nth_mut(&mut by_dir, dir).push(name);
             }
         }
-        let mut start = 0usize;
-        for (dir, count) in self.dirs.iter_mut().zip(counts) {
-            // Filled in below: the end runs up.
-            dir.names = start..start;
-            start = start.saturating_add(count);
-        }
-        let none = Record {
-            name: b"",
-            number: 0,
-            kind: 0,
-        };
-        self.records = vec![none; names.len()];
-        let mut late = vec![false; names.len()];
-        for (name, parent, child, is_late) in names {
-            self.enter(name, parent, child, |at| {
-                if let Some(slot) = late.get_mut(at) {
-                    *slot = is_late;
-                }
-            })?;
+        let mut late = Vec::with_capacity(flats.len());
+        self.records.reserve(flats.len());
+        for (at, names) in by_dir.into_iter().enumerate() {
+            let start = self.records.len();
+            for (name, parent, child, is_late) in names {
+                self.enter(name, parent, child)?;
+                late.push(is_late);
+            }
+            nth_mut(&mut self.dirs, at).names = start..self.records.len();
         }
         Ok(late)
     }
 
-    fn dir_of(&self, inode: usize) -> Option<usize> {
-        self.inodes.get(inode).and_then(|inode| inode.dir)
-    }
-
-    fn enter(
-        &mut self,
-        name: &'a [u8],
-        parent: usize,
-        child: usize,
-        at: impl FnOnce(usize),
-    ) -> Result<(), Error> {
-        let holder = self.inodes.get(parent).map_or(ROOT, |inode| inode.number);
-        let parent_dir = self.dir_of(parent);
-        let Some(inode) = self.inodes.get_mut(child) else {
-            return Ok(());
-        };
+    fn enter(&mut self, name: &'a [u8], parent: usize, child: usize) -> Result<(), Error> {
+        let holder = nth(&self.inodes, parent).number;
+        let inode = nth_mut(&mut self.inodes, child);
         if name.len() > 255 {
-            return Err(Error::entry(
-                inode.path,
-                "has a name of more than 255 bytes",
-            ));
+            let reason = "has a name of more than 255 bytes";
+            return Err(Error::entry(inode.path, reason));
         }
-        let record = Record {
+        self.records.push(Record {
             name,
             number: inode.number,
             kind: file_type(&inode.entry.kind),
-        };
-        inode.links = inode.links.saturating_add(1);
-        if let Some(dir) = inode.dir.and_then(|dir| self.dirs.get_mut(dir)) {
-            dir.parent = holder;
-            if let Some(parent) = self.inodes.get_mut(parent) {
-                parent.links = parent.links.saturating_add(1);
-            }
-        }
-        if let Some(dir) = parent_dir.and_then(|dir| self.dirs.get_mut(dir)) {
-            let end = dir.names.end;
-            if let Some(slot) = self.records.get_mut(end) {
-                *slot = record;
-            }
-            at(end);
-            dir.names.end = end.saturating_add(1);
+        });
+        inode.names = sum(inode.names, 1);
+        if let Some(dir) = inode.dir {
+            nth_mut(&mut self.dirs, dir).parent = holder;
+            let parent = nth_mut(&mut self.inodes, parent);
+            parent.names = sum(parent.names, 1);
         }
         Ok(())
     }
@@ -261,32 +264,25 @@ impl<'a> Model<'a> {
     fn shape(&mut self, late: &[bool], params: &Checked) -> Result<(), Error> {
         let seed = params.hash_words();
         for (position, inode) in self.inodes.iter().enumerate() {
-            let Some(dir) = inode.dir.and_then(|dir| self.dirs.get_mut(dir)) else {
+            let Some(dir) = inode.dir.map(|dir| nth_mut(&mut self.dirs, dir)) else {
                 continue;
             };
-            let records = self.records.get(dir.names.clone()).unwrap_or_default();
-            let late = late.get(dir.names.clone()).unwrap_or_default();
-            let base = late.partition_point(|late| !late);
+            let records = part(&self.records, dir.names.clone());
+            let late = part(late, dir.names.clone());
+            let (base, _) = records.split_at(late.partition_point(|late| !late));
             let least = if position == 1 { LOST_BLOCKS } else { 1 };
-            let names = |records: &'_ [Record<'a>]| -> Vec<&'a [u8]> {
-                records.iter().map(|record| record.name).collect()
+            let shape = |records: &[Record<'a>]| {
+                let names: Vec<&[u8]> = records.iter().map(|record| record.name).collect();
+                let reason = "has more entries than an index of two levels holds";
+                Shape::of(&names, seed, least).ok_or_else(|| Error::entry(inode.path, reason))
             };
-            let all = names(records);
-            let many = || {
-                Error::entry(
-                    inode.path,
-                    "has more entries than an index of two levels holds",
-                )
-            };
-            dir.shape = Shape::of(all.iter().copied(), seed, least).ok_or_else(many)?;
+            dir.shape = shape(records)?;
             dir.base_blocks = if inode.late {
                 0
-            } else if base == records.len() || !dir.shape.indexed() {
+            } else if base.len() == records.len() || !dir.shape.indexed() {
                 dir.shape.blocks()
             } else {
-                let names = all.iter().copied().take(base);
-                let shape = Shape::of(names, seed, least).ok_or_else(many)?;
-                shape.blocks().min(dir.shape.blocks())
+                shape(base)?.blocks().min(dir.shape.blocks())
             };
         }
         Ok(())
@@ -300,23 +296,23 @@ fn flatten(tree: &Tree) -> Vec<Flat<'_>> {
     // sorts between a directory and what lies in it begins like the directory.
     let mut open: Vec<usize> = Vec::new();
     for (path, entry) in tree.entries() {
-        let begins = |flats: &[Flat<'_>], at: usize| {
-            let flat = flats.get(at);
-            flat.is_some_and(|flat| path.starts_with(flat.path))
-        };
-        while open.last().is_some_and(|last| !begins(&flats, *last)) {
+        let begins = |at: usize| path.starts_with(nth(&flats, at).path);
+        while open.last().is_some_and(|last| !begins(*last)) {
             open.pop();
         }
-        let slash = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
-        let mut parent = open.iter().rev().copied();
-        let parent = parent.find(|at| flats.get(*at).is_some_and(|f| f.path.len() == slash));
+        let holder = path
+            .rsplitn(2, |b| *b == b'/')
+            .nth(1)
+            .map_or(0, <[u8]>::len);
+        let mut parents = open.iter().rev().copied();
+        let parent = parents.find(|at| nth(&flats, *at).path.len() == holder);
         if entry.kind == Kind::Dir {
             open.push(flats.len());
         }
         flats.push(Flat {
             path,
             entry,
-            parent: parent.unwrap_or(0),
+            parent: parent.unwrap_or(OF_ROOT),
             inode: 0,
         });
     }
@@ -325,20 +321,23 @@ fn flatten(tree: &Tree) -> Vec<Flat<'_>> {
 
 /// Makes the inodes, and tells each entry which is its own.
 fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>, Error> {
-    let mut inodes = Vec::with_capacity(flats.len().saturating_add(1));
+    if flats.len() > MAX_FILES {
+        return Err(Error::entry(b"", "holds more than 2^32 files"));
+    }
+    let mut inodes = Vec::with_capacity(flats.len());
     let mut add = |path: &'a [u8], entry: &'a Entry, late: bool| {
         let position = inodes.len();
-        let is_dir = entry.kind == Kind::Dir;
-        let number = match position {
-            0 => ROOT,
-            after => narrow(wide(after)).saturating_add(FIRST).saturating_sub(1),
+        let names = match entry.kind {
+            // A directory's own `.`; the root's `..` stands for its name.
+            Kind::Dir if position == 0 => 2,
+            Kind::Dir => 1,
+            _ => 0,
         };
         inodes.push(Inode {
             path,
             entry,
-            number,
-            // A directory's own `.`; the root's `..` stands for its name.
-            links: u32::from(is_dir).saturating_add(u32::from(position == 0)),
+            number: InodeNumber::at(position),
+            names,
             late,
             attributes: None,
             dir: None,
@@ -350,16 +349,13 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
         root.inode = add(root.path, root.entry, false);
     }
     if let Ok(at) = flats.binary_search_by(|flat| flat.path.cmp(LOST_AND_FOUND)) {
-        if let Some(flat) = flats.get_mut(at) {
-            if flat.entry.kind != Kind::Dir {
-                return Err(Error::entry(
-                    flat.path,
-                    "is no directory, which ext4 wants it to be",
-                ));
-            }
-            flat.inode = add(flat.path, flat.entry, false);
-            own_lost = true;
+        let flat = nth_mut(flats, at);
+        if flat.entry.kind != Kind::Dir {
+            let reason = "is no directory, which ext4 wants it to be";
+            return Err(Error::entry(flat.path, reason));
         }
+        flat.inode = add(flat.path, flat.entry, false);
+        own_lost = true;
     }
     if !own_lost {
         add(b"", lost, false);
@@ -374,24 +370,13 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
         }
     }
     for at in 0..flats.len() {
-        let Some(Kind::HardLink { target }) = flats.get(at).map(|flat| &flat.entry.kind) else {
+        let Kind::HardLink { target } = &nth(flats, at).entry.kind else {
             continue;
         };
-        let file = flats.binary_search_by(|flat| flat.path.cmp(target));
-        let file = file
-            .ok()
-            .and_then(|file| flats.get(file))
-            .map(|flat| flat.inode);
-        if let Some((flat, file)) = flats.get_mut(at).zip(file) {
-            flat.inode = file;
+        // A link names a file of the tree, as every tree promises.
+        if let Ok(file) = flats.binary_search_by(|flat| flat.path.cmp(target)) {
+            nth_mut(flats, at).inode = nth(flats, file).inode;
         }
-    }
-    if inodes.len()
-        > usize::try_from(u32::MAX)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(16)
-    {
-        return Err(Error::entry(b"", "holds more than 2^32 files"));
     }
     Ok(inodes)
 }
@@ -408,14 +393,11 @@ fn file_type(kind: &Kind) -> u8 {
     }
 }
 
-/// What ext4 cannot hold; and directories of very many directories say that their links are not counted.
-fn check(inode: &mut Inode<'_>) -> Result<(), Error> {
-    if inode.links > MAX_LINKS {
-        if inode.dir.is_none() {
-            let reason = format!("has {} names, want at most {MAX_LINKS}", inode.links);
-            return Err(Error::entry(inode.path, reason));
-        }
-        inode.links = 1;
+/// What ext4 cannot hold.
+fn check(inode: &Inode<'_>) -> Result<(), Error> {
+    if inode.dir.is_none() && inode.names > MAX_LINKS.into() {
+        let reason = format!("has {} names, want at most {MAX_LINKS}", inode.names);
+        return Err(Error::entry(inode.path, reason));
     }
     if let Some(len) = inode.entry.kind.file_len().filter(|len| *len > MAX_FILE) {
         let reason = format!("has {len} bytes, want at most {MAX_FILE}");

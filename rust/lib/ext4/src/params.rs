@@ -1,5 +1,11 @@
 //! What the caller decides about an image.
 
+use uuid::fmt::Hyphenated;
+use uuid::Uuid;
+use zerocopy::little_endian::U32;
+use zerocopy::transmute;
+
+use crate::bytes::put;
 use crate::error::Error;
 
 /// Bytes in a block.
@@ -48,7 +54,8 @@ pub(crate) struct Checked {
     pub(crate) size: Size,
     pub(crate) uuid: [u8; 16],
     pub(crate) hash_seed: [u8; 16],
-    pub(crate) label: Vec<u8>,
+    /// Zero-padded.
+    pub(crate) label: [u8; 16],
     pub(crate) mtime: i64,
     pub(crate) journal: bool,
 }
@@ -56,13 +63,8 @@ pub(crate) struct Checked {
 impl Checked {
     /// The hash seed as the hash takes it.
     pub(crate) fn hash_words(&self) -> [u32; 4] {
-        let mut words = [0; 4];
-        for (word, bytes) in words.iter_mut().zip(self.hash_seed.chunks_exact(4)) {
-            if let Ok(bytes) = bytes.try_into() {
-                *word = u32::from_le_bytes(bytes);
-            }
-        }
-        words
+        let words: [U32; 4] = transmute!(self.hash_seed);
+        words.map(U32::get)
     }
 }
 
@@ -82,6 +84,8 @@ impl Params {
             let want = "at most 16 bytes without control characters";
             return Err(bad("label", &self.label, want));
         }
+        let mut label = [0; 16];
+        put(&mut label, self.label.as_bytes());
         if !(0..=LAST_TIME).contains(&self.mtime) {
             let want = "0 to 15032385535, the times that ext4 can hold";
             return Err(bad("mtime", &self.mtime, want));
@@ -99,7 +103,7 @@ impl Params {
             size: self.size,
             uuid,
             hash_seed,
-            label: self.label.clone().into_bytes(),
+            label,
             mtime: self.mtime,
             journal: self.journal,
         })
@@ -107,19 +111,8 @@ impl Params {
 }
 
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let lens: Vec<usize> = text.split('-').map(str::len).collect();
-    if lens != [8, 4, 4, 4, 12] {
-        return None;
-    }
-    let digits: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
-    let mut uuid = [0; 16];
-    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
-        for digit in pair {
-            let value = u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
-            *byte = (*byte << 4) | value;
-        }
-    }
-    (uuid != [0; 16]).then_some(uuid)
+    let uuid = text.parse().map(Hyphenated::into_uuid).ok()?;
+    (!uuid.is_nil()).then(|| Uuid::into_bytes(uuid))
 }
 
 #[cfg(test)]

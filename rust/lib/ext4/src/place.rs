@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use base::as_u64;
 use plan::Body;
 use tree::{Kind, Source};
 
 use crate::body::{stretches, Stretch};
-use crate::bytes::wide;
+use crate::bytes::{clear_bits, set_bits};
 use crate::error::Error;
 use crate::extents::{self, Extent};
 use crate::geometry::{Frame, Geometry};
 use crate::inode::FAST_LINK;
 use crate::model::{Inode, Model};
+use crate::num::{nth_mut, part, product, sum, without};
 use crate::space::{has_copy, next_copy, Run, Space};
 
 /// Where an inode's blocks lie: ranges of the lists of [`Places`].
@@ -36,17 +38,16 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn extents(&self, place: &Place) -> &[Extent] {
-        self.extents.get(place.extents.clone()).unwrap_or_default()
+        part(&self.extents, place.extents.clone())
     }
 
     pub(crate) fn nodes(&self, place: &Place) -> &[u64] {
-        self.nodes.get(place.nodes.clone()).unwrap_or_default()
+        part(&self.nodes, place.nodes.clone())
     }
 
-    fn set(&mut self, inode: usize, change: impl FnOnce(&mut Place)) {
-        if let Some(place) = self.of.get_mut(inode) {
-            change(place);
-        }
+    /// The place of an inode, by its position in the model.
+    fn of(&mut self, inode: usize) -> &mut Place {
+        nth_mut(&mut self.of, inode)
     }
 
     /// Blocks for a stretch of a file whose extents are those from `from` on.
@@ -60,7 +61,7 @@ impl Places {
         let mut left = stretch.len;
         let mut put = |start: u64, len: u64| {
             extents::push(&mut self.extents, from, logical, start, len);
-            logical = logical.saturating_add(len);
+            logical = sum(logical, len);
         };
         while left > 0 {
             let Some(run) = kept.pop() else {
@@ -68,25 +69,33 @@ impl Places {
             };
             let len = run.len.min(left);
             put(run.start, len);
-            left = left.saturating_sub(len);
+            left = without(left, len);
             if len < run.len {
                 kept.push(Run {
-                    start: run.start.saturating_add(len),
-                    len: run.len.saturating_sub(len),
+                    start: sum(run.start, len),
+                    len: without(run.len, len),
                 });
             }
         }
         space.take(left, |run| put(run.start, run.len));
     }
 
-    /// Nodes for a tree over the extents from `from` on; it is complete then.
-    fn close(&mut self, space: &mut Space, from: usize) -> (Range<usize>, Range<usize>) {
-        let end = self.extents.len();
+    /// Blocks for the nodes of a tree over so many extents.
+    fn nodes_over(&mut self, space: &mut Space, extents: usize) -> Range<usize> {
         let first = self.nodes.len();
-        for _ in 0..extents::nodes(end.saturating_sub(from)) {
-            self.nodes.push(space.one());
+        let nodes = (0..extents::nodes(extents)).map(|_| space.one());
+        self.nodes.extend(nodes);
+        first..self.nodes.len()
+    }
+
+    /// The place of the extents from `from` on, with nodes over them: it is complete.
+    fn close(&mut self, space: &mut Space, from: usize) -> Place {
+        let extents = from..self.extents.len();
+        Place {
+            nodes: self.nodes_over(space, extents.len()),
+            extents,
+            attributes: 0,
         }
-        (from..end, first..self.nodes.len())
     }
 
     fn file(
@@ -100,33 +109,24 @@ impl Places {
         for stretch in stretches {
             self.take_kept(space, kept, from, *stretch);
         }
-        let end = self.extents.len();
-        self.set(inode, |place| place.extents = from..end);
+        self.of(inode).extents = from..self.extents.len();
     }
 
     /// All blocks of an inode but a file's data and a directory's records.
     fn rest(&mut self, space: &mut Space, position: usize, inode: &Inode<'_>) {
         let wants_block = inode.attributes.as_ref().is_some_and(|a| a.block.is_some());
         if wants_block {
-            let block = space.one();
-            self.set(position, |place| place.attributes = block);
+            self.of(position).attributes = space.one();
         }
         match &inode.entry.kind {
             Kind::File(_) | Kind::Sparse(_) => {
-                let extents = self.of.get(position).map(|place| place.extents.clone());
-                let count = extents.map_or(0, |extents| extents.len());
-                let first = self.nodes.len();
-                for _ in 0..extents::nodes(count) {
-                    self.nodes.push(space.one());
-                }
-                let end = self.nodes.len();
-                self.set(position, |place| place.nodes = first..end);
+                let extents = self.of(position).extents.len();
+                self.of(position).nodes = self.nodes_over(space, extents);
             }
             Kind::Symlink { target } if target.len() >= FAST_LINK => {
                 let from = self.extents.len();
                 self.take(space, from, Stretch { start: 0, len: 1 });
-                let end = self.extents.len();
-                self.set(position, |place| place.extents = from..end);
+                self.of(position).extents = from..self.extents.len();
             }
             _ => {}
         }
@@ -134,24 +134,24 @@ impl Places {
 
     /// Blocks `blocks` of a directory, and its tree if it is complete then.
     fn dir(&mut self, space: &mut Space, inode: usize, blocks: Range<usize>, complete: bool) {
-        let before = self.of.get(inode).map(|place| place.extents.clone());
         let from = self.extents.len();
         // What is there already goes with the rest.
-        self.extents.extend_from_within(before.unwrap_or_default());
+        let before = self.of(inode).extents.clone();
+        self.extents.extend_from_within(before);
         let stretch = Stretch {
-            start: wide(blocks.start),
-            len: wide(blocks.len()),
+            start: as_u64(blocks.start),
+            len: as_u64(blocks.len()),
         };
         self.take(space, from, stretch);
-        if complete {
-            let (extents, nodes) = self.close(space, from);
-            self.set(inode, |place| {
-                (place.extents, place.nodes) = (extents, nodes)
-            });
-        } else {
-            let end = self.extents.len();
-            self.set(inode, |place| place.extents = from..end);
-        }
+        let mut place = match complete {
+            true => self.close(space, from),
+            false => Place {
+                extents: from..self.extents.len(),
+                ..Place::default()
+            },
+        };
+        place.attributes = self.of(inode).attributes;
+        *self.of(inode) = place;
     }
 }
 
@@ -167,7 +167,7 @@ pub(crate) struct Base {
 
 impl Base {
     pub(crate) fn new(model: &Model<'_>, bodies: &[Body], frame: Frame) -> Result<Self, Error> {
-        let head = frame.descriptors.saturating_add(1);
+        let head = sum(frame.descriptors, 1);
         let mut space = Space::new(frame.group, head);
         let mut places = Places {
             of: vec![Place::default(); model.inodes.len()],
@@ -187,7 +187,7 @@ impl Base {
         for (_, position, replaced, file) in files {
             stretches(bodies, &file, &mut scratch)?;
             if replaced {
-                let len = scratch.iter().map(|stretch| stretch.len).sum();
+                let len = scratch.iter().map(|stretch| stretch.len).fold(0, sum);
                 let mut runs = Vec::new();
                 space.take(len, |run| runs.push(run));
                 runs.reverse();
@@ -202,7 +202,7 @@ impl Base {
             }
         }
         for (position, inode) in model.inodes.iter().enumerate() {
-            if let (Some(dir), false) = (inode.dir.and_then(|at| model.dirs.get(at)), inode.late) {
+            if let (Some(dir), false) = (model.dir(inode), inode.late) {
                 let complete = dir.base_blocks == dir.shape.blocks();
                 places.dir(&mut space, position, 0..dir.base_blocks, complete);
             }
@@ -259,7 +259,7 @@ impl Placement {
                 len: geometry.journal,
             };
             places.take(&mut space, from, stretch);
-            (journal.extents, journal.nodes) = places.close(&mut space, from);
+            journal = places.close(&mut space, from);
         }
         let mut placement = Self {
             geometry,
@@ -305,7 +305,7 @@ impl Placement {
             places.rest(space, position, inode);
         }
         for (position, inode) in model.inodes.iter().enumerate() {
-            let Some(dir) = inode.dir.and_then(|at| model.dirs.get(at)) else {
+            let Some(dir) = model.dir(inode) else {
                 continue;
             };
             let blocks = dir.shape.blocks();
@@ -323,21 +323,19 @@ impl Placement {
 
     /// Blocks in use, whether or not they lie inside of the image.
     pub(crate) fn used(&self) -> u64 {
-        let gaps: u64 = self.space.gaps().iter().map(|gap| gap.len).sum();
+        let gaps = self.space.gaps().iter().map(|gap| gap.len).fold(0, sum);
         let end = self.space.end();
-        let spare = self.geometry.head.saturating_sub(1);
-        let spare = spare.saturating_sub(self.geometry.descriptors);
-        let mut used = end.saturating_sub(gaps);
+        // A copy of the superblock, and the descriptors behind it.
+        let copy = sum(self.geometry.descriptors, 1);
+        let spare = without(self.geometry.head, copy);
+        let mut used = without(end, gaps);
         let mut group = 0;
         while group < self.geometry.groups {
-            let start = group.saturating_mul(self.geometry.group);
-            if start < end {
-                used = used.saturating_sub(spare);
-            } else {
-                used = used
-                    .saturating_add(self.geometry.descriptors)
-                    .saturating_add(1);
-            }
+            let start = product(group, self.geometry.group);
+            used = match start < end {
+                true => without(used, spare),
+                false => sum(used, copy),
+            };
             group = next_copy(group);
         }
         used
@@ -345,21 +343,18 @@ impl Placement {
 
     /// Blocks that `group` has in use, as bits.
     pub(crate) fn block_bits(&self, group: u64, bits: &mut [u8]) {
-        use crate::bytes::{clear_bits, set_bits};
-        let (start, end) = self.geometry.bounds(group);
-        let within = |block: u64| block.clamp(start, end).saturating_sub(start);
+        let all = self.geometry.bounds(group);
+        let within = |block: u64| without(block.clamp(all.start, all.end), all.start);
         bits.fill(0);
-        set_bits(bits, 0, within(self.space.end()));
-        for gap in self.space.gaps_in(start..end) {
-            clear_bits(bits, within(gap.start), within(gap.end()));
+        set_bits(bits, 0..within(self.space.end()));
+        for gap in self.space.gaps_in(all.clone()) {
+            clear_bits(bits, within(gap.start)..within(gap.end()));
         }
         if has_copy(group) {
-            let used = self.geometry.descriptors.saturating_add(1);
-            clear_bits(bits, 0, self.geometry.head);
-            set_bits(bits, 0, used);
+            clear_bits(bits, 0..self.geometry.head);
+            set_bits(bits, 0..sum(self.geometry.descriptors, 1));
         }
         // What the group does not have cannot be free.
-        let room = end.saturating_sub(start);
-        set_bits(bits, room, wide(bits.len()).saturating_mul(8));
+        set_bits(bits, within(all.end)..product(as_u64(bits.len()), 8));
     }
 }

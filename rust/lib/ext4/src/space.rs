@@ -1,7 +1,10 @@
 //! Handing out blocks, front to back.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::ops::Range;
+
+use crate::num::{product, sum, without};
 
 /// A run of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +15,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn end(self) -> u64 {
-        self.start.saturating_add(self.len)
+        sum(self.start, self.len)
     }
 }
 
@@ -83,24 +86,21 @@ impl Space {
                 start: gap.start,
                 len: take,
             });
-            gap.start = gap.start.saturating_add(take);
-            gap.len = gap.len.saturating_sub(take);
-            left = left.saturating_sub(take);
+            gap.start = sum(gap.start, take);
+            gap.len = without(gap.len, take);
+            left = without(left, take);
             if gap.len == 0 {
                 self.gaps.pop_front();
             }
         }
         while left > 0 {
-            let room = self.room();
-            let take = left.min(room);
-            if take > 0 {
-                each(Run {
-                    start: self.at,
-                    len: take,
-                });
-            }
-            self.at = self.at.saturating_add(take);
-            left = left.saturating_sub(take);
+            let take = left.min(self.room());
+            each(Run {
+                start: self.at,
+                len: take,
+            });
+            self.at = sum(self.at, take);
+            left = without(left, take);
         }
     }
 
@@ -111,64 +111,55 @@ impl Space {
         block
     }
 
-    /// `len` blocks in one piece, at most a group without its copy.
+    /// `len` blocks in one piece. There are ever more groups between two copies, so it fits somewhere.
     pub(crate) fn piece(&mut self, len: u64) -> u64 {
         loop {
             let room = self.room();
-            if room >= len || room == u64::MAX {
-                let start = self.at;
-                self.at = start.saturating_add(len);
+            let start = self.at;
+            if room >= len {
+                self.at = sum(start, len);
                 return start;
             }
-            self.leave(Run {
-                start: self.at,
-                len: room,
-            });
-            self.at = self.at.saturating_add(room);
+            self.leave(Run { start, len: room });
+            self.at = sum(start, room);
         }
     }
 
     /// Blocks before the next copy, at least one.
     fn room(&mut self) -> u64 {
         loop {
-            let stop = self.next.saturating_mul(self.group);
+            let stop = product(self.next, self.group);
             if self.at < stop {
-                return stop.saturating_sub(self.at);
+                return without(stop, self.at);
             }
-            if self.at < stop.saturating_add(self.head) {
-                self.at = stop.saturating_add(self.head);
-            }
+            self.at = self.at.max(sum(stop, self.head));
             self.next = next_copy(self.next);
         }
     }
 }
 
-/// Whether `group` has a copy of superblock and descriptors: 0, 1 and the powers of 3, 5 and 7.
+/// The groups that have a copy of superblock and descriptors are 0, 1 and the powers of these.
+const BASES: [u64; 3] = [3, 5, 7];
+
+fn powers(base: u64) -> impl Iterator<Item = u64> {
+    iter::successors(Some(base), move |power| power.checked_mul(base))
+}
+
+/// Whether `group` has a copy.
 pub(crate) fn has_copy(group: u64) -> bool {
-    group <= 1
-        || [3u64, 5, 7].into_iter().any(|base| {
-            let mut power = base;
-            while power < group {
-                power = power.saturating_mul(base);
-            }
-            power == group
-        })
+    let reaches = |base| powers(base).find(|power| *power >= group) == Some(group);
+    group <= 1 || BASES.into_iter().any(reaches)
 }
 
 /// The first group after `group` that has a copy.
+#[expect(clippy::expect_used, reason = "groups are fewer than 2^60")]
 pub(crate) fn next_copy(group: u64) -> u64 {
-    let next = [3u64, 5, 7].into_iter().map(|base| {
-        let mut power = base;
-        while power <= group {
-            power = power.saturating_mul(base);
-        }
-        power
-    });
-    let next = next.min().unwrap_or(u64::MAX);
-    if group == 0 {
-        1
-    } else {
-        next
+    let next = BASES
+        .into_iter()
+        .filter_map(|base| powers(base).find(|power| *power > group));
+    match group {
+        0 => 1,
+        _ => next.min().expect("a power of 3 behind it"),
     }
 }
 

@@ -1,50 +1,19 @@
 //! The superblock: bytes 1024 to 2047 of the image, and a copy at the start of some groups.
-//!
-//! Spec: the kernel's `filesystems/ext4/super` page. Fields that are not here are 0.
-//!
-//! | offset | size | field                    | we write                                                     |
-//! |-------:|-----:|--------------------------|--------------------------------------------------------------|
-//! |   0x00 |    4 | `s_inodes_count`         |                                                              |
-//! |   0x04 |    4 | `s_blocks_count_lo`      | and its high half at 0x150                                   |
-//! |   0x0C |    4 | `s_free_blocks_count_lo` | and its high half at 0x158                                   |
-//! |   0x10 |    4 | `s_free_inodes_count`    |                                                              |
-//! |   0x18 |    8 | `s_log_block_size`, `_cluster_size` | 2: 4096 bytes                                     |
-//! |   0x20 |    8 | `s_blocks_per_group`, `s_clusters_` |                                                   |
-//! |   0x28 |    4 | `s_inodes_per_group`     |                                                              |
-//! |   0x30 |    4 | `s_wtime`                | time of creation; likewise `s_lastcheck` 0x40, `s_mkfs_time` 0x108 |
-//! |   0x36 |    2 | `s_max_mnt_count`        | 0xFFFF: mounts are not counted                               |
-//! |   0x38 |    2 | `s_magic`                | 0xEF53                                                       |
-//! |   0x3A |    2 | `s_state`                | 1: clean                                                     |
-//! |   0x3C |    2 | `s_errors`               | 1: go on                                                     |
-//! |   0x4C |    4 | `s_rev_level`            | 1                                                            |
-//! |   0x54 |    4 | `s_first_ino`            | 11                                                           |
-//! |   0x58 |    2 | `s_inode_size`           | 256                                                          |
-//! |   0x5A |    2 | `s_block_group_nr`       | group of this copy                                           |
-//! |   0x5C |    4 | `s_feature_compat`       | ext_attr, dir_index; has_journal                             |
-//! |   0x60 |    4 | `s_feature_incompat`     | filetype, extents, flex_bg; 64bit                            |
-//! |   0x64 |    4 | `s_feature_ro_compat`    | sparse_super, large_file, huge_file, dir_nlink, extra_isize, metadata_csum |
-//! |   0x68 |   16 | `s_uuid`                 |                                                              |
-//! |   0x78 |   16 | `s_volume_name`          |                                                              |
-//! |   0xE0 |    4 | `s_journal_inum`         | 8 if there is a journal; then at 0xFD 1, and its inode's `i_block` and size at 0x10C |
-//! |   0xEC |   16 | `s_hash_seed`            |                                                              |
-//! |   0xFC |    1 | `s_def_hash_version`     | 1: half MD4                                                  |
-//! |   0xFE |    2 | `s_desc_size`            | 64 with 64bit                                                |
-//! |  0x100 |    4 | `s_default_mount_opts`   | 0xC: user_xattr, acl                                         |
-//! |  0x15C |    4 | `s_min_extra_isize`, `s_want_` | 32                                                     |
-//! |  0x160 |    4 | `s_flags`                | 1: the hash takes bytes as signed                            |
-//! |  0x174 |    1 | `s_log_groups_per_flex`  | 4                                                            |
-//! |  0x175 |    1 | `s_checksum_type`        | 1: CRC-32C                                                   |
-//! |  0x274 |    4 | `s_wtime_hi`, `s_mkfs_time_hi` +2, `s_lastcheck_hi` +3 |                                |
-//! |  0x3FC |    4 | `s_checksum`             |                                                              |
 
-use crate::bytes::{crc, high32, low16, low32, narrow, put, put16, put32};
+use std::mem::offset_of;
+
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{transmute, FromZeros, Immutable, IntoBytes, Unaligned};
+
+use crate::bytes::{crc, halves, halves16};
 use crate::extents::ROOT;
 use crate::geometry::Geometry;
 use crate::model::{FIRST, JOURNAL};
+use crate::num::narrow;
 use crate::params::Checked;
 
 /// Bytes of a superblock.
-pub(crate) const SIZE: usize = 1024;
+pub(crate) const SIZE: usize = size_of::<Superblock>();
 
 const EXT_ATTR: u32 = 0x8;
 const DIR_INDEX: u32 = 0x20;
@@ -61,6 +30,126 @@ const HUGE_FILE: u32 = 0x8;
 const DIR_NLINK: u32 = 0x20;
 const EXTRA_ISIZE: u32 = 0x40;
 const METADATA_CSUM: u32 = 0x400;
+const READ_ONLY: u32 =
+    SPARSE_SUPER | LARGE_FILE | HUGE_FILE | DIR_NLINK | EXTRA_ISIZE | METADATA_CSUM;
+
+/// Fields have their names in the kernel's `filesystems/ext4/super` page; those that are always 0 here are gaps, named by their offset.
+#[derive(FromZeros, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Superblock {
+    /// 0.
+    s_inodes_count: U32,
+    /// 4: its high half at 0x150.
+    s_blocks_count_lo: U32,
+    _8: [u8; 4],
+    /// 0xC: its high half at 0x158.
+    s_free_blocks_count_lo: U32,
+    /// 0x10.
+    s_free_inodes_count: U32,
+    _14: [u8; 4],
+    /// 0x18: 2, 4096 bytes.
+    s_log_block_size: U32,
+    /// 0x1C: the same.
+    s_log_cluster_size: U32,
+    /// 0x20.
+    s_blocks_per_group: U32,
+    /// 0x24: the same.
+    s_clusters_per_group: U32,
+    /// 0x28.
+    s_inodes_per_group: U32,
+    _2c: [u8; 4],
+    /// 0x30: time of creation.
+    s_wtime: U32,
+    _34: [u8; 2],
+    /// 0x36: 0xFFFF, mounts are not counted.
+    s_max_mnt_count: U16,
+    /// 0x38: 0xEF53.
+    s_magic: U16,
+    /// 0x3A: 1, clean.
+    s_state: U16,
+    /// 0x3C: 1, go on.
+    s_errors: U16,
+    _3e: [u8; 2],
+    /// 0x40: time of creation.
+    s_lastcheck: U32,
+    _44: [u8; 8],
+    /// 0x4C: 1.
+    s_rev_level: U32,
+    _50: [u8; 4],
+    /// 0x54: 11.
+    s_first_ino: U32,
+    /// 0x58: 256.
+    s_inode_size: U16,
+    /// 0x5A: group of this copy, its low 16 bits.
+    s_block_group_nr: U16,
+    /// 0x5C: ext_attr, dir_index; has_journal.
+    s_feature_compat: U32,
+    /// 0x60: filetype, extents, flex_bg; 64bit.
+    s_feature_incompat: U32,
+    /// 0x64: sparse_super, large_file, huge_file, dir_nlink, extra_isize, metadata_csum.
+    s_feature_ro_compat: U32,
+    /// 0x68.
+    s_uuid: [u8; 16],
+    /// 0x78: zero-padded.
+    s_volume_name: [u8; 16],
+    _88: [u8; 0x58],
+    /// 0xE0: 8 if there is a journal.
+    s_journal_inum: U32,
+    _e4: [u8; 8],
+    /// 0xEC.
+    s_hash_seed: [u8; 16],
+    /// 0xFC: 1, half MD4.
+    s_def_hash_version: u8,
+    /// 0xFD: 1 if there is a journal: its inode is repeated below.
+    s_jnl_backup_type: u8,
+    /// 0xFE: 64 with 64bit.
+    s_desc_size: U16,
+    /// 0x100: 0xC, user_xattr and acl.
+    s_default_mount_opts: U32,
+    _104: [u8; 4],
+    /// 0x108: time of creation.
+    s_mkfs_time: U32,
+    /// 0x10C: the journal's `i_block`.
+    s_jnl_blocks: [u8; ROOT],
+    /// 0x148: its length, the high half first.
+    s_jnl_size: [U32; 2],
+    /// 0x150.
+    s_blocks_count_hi: U32,
+    _154: [u8; 4],
+    /// 0x158.
+    s_free_blocks_count_hi: U32,
+    /// 0x15C: 32.
+    s_min_extra_isize: U16,
+    /// 0x15E: 32.
+    s_want_extra_isize: U16,
+    /// 0x160: 1, the hash takes bytes as signed.
+    s_flags: U32,
+    _164: [u8; 16],
+    /// 0x174: 4.
+    s_log_groups_per_flex: u8,
+    /// 0x175: 1, CRC-32C.
+    s_checksum_type: u8,
+    _176: [u8; 0xfe],
+    /// 0x274: of the time of creation.
+    s_wtime_hi: u8,
+    _275: u8,
+    /// 0x276: the same.
+    s_mkfs_time_hi: u8,
+    /// 0x277: the same.
+    s_lastcheck_hi: u8,
+    _278: [u8; 0x184],
+    /// 0x3FC: of all before.
+    s_checksum: U32,
+}
+
+const _: () = assert!(SIZE == 1024);
+const _: () = assert!(offset_of!(Superblock, s_magic) == 0x38);
+const _: () = assert!(offset_of!(Superblock, s_uuid) == 0x68);
+const _: () = assert!(offset_of!(Superblock, s_hash_seed) == 0xec);
+const _: () = assert!(offset_of!(Superblock, s_jnl_blocks) == 0x10c);
+const _: () = assert!(offset_of!(Superblock, s_blocks_count_hi) == 0x150);
+const _: () = assert!(offset_of!(Superblock, s_wtime_hi) == 0x274);
+const _: () = assert!(offset_of!(Superblock, s_checksum) == 0x3fc);
 
 /// What the superblock counts.
 #[derive(Clone, Copy, Debug)]
@@ -83,75 +172,67 @@ pub(crate) fn render(
     counts: Counts,
     journal: Option<Journal>,
     group: u64,
-) -> Vec<u8> {
-    let mut out = vec![0; SIZE];
-    let per_group = narrow(geometry.group);
-    let compat = EXT_ATTR | DIR_INDEX | if journal.is_some() { HAS_JOURNAL } else { 0 };
-    let incompat = FILETYPE | EXTENTS | FLEX_BG | if geometry.is_wide() { WIDE } else { 0 };
-    let read_only = [
-        SPARSE_SUPER,
-        LARGE_FILE,
-        HUGE_FILE,
-        DIR_NLINK,
-        EXTRA_ISIZE,
-        METADATA_CSUM,
-    ];
-    let numbers = [
-        (0x0, geometry.inodes()),
-        (0x4, low32(geometry.blocks)),
-        (0xc, low32(counts.free_blocks)),
-        (0x10, counts.free_inodes),
-        (0x18, 2),
-        (0x1c, 2),
-        (0x20, per_group),
-        (0x24, per_group),
-        (0x28, narrow(geometry.inodes_per_group)),
-        (0x4c, 1),
-        (0x54, FIRST),
-        (0x5c, compat),
-        (0x60, incompat),
-        (0x64, read_only.into_iter().fold(0, |all, one| all | one)),
-        (0x100, 0xc),
-        (0x150, high32(geometry.blocks)),
-        (0x158, high32(counts.free_blocks)),
-        (0x160, 1),
-    ];
-    for (at, value) in numbers {
-        put32(&mut out, at, value);
-    }
-    let short = [
-        (0x36, 0xffff),
-        (0x38, 0xef53),
-        (0x3a, 1),
-        (0x3c, 1),
-        (0x58, 256),
-        (0x5a, low16(low32(group))),
-        (0xfe, if geometry.is_wide() { 64 } else { 0 }),
-        (0x15c, 32),
-        (0x15e, 32),
-    ];
-    for (at, value) in short {
-        put16(&mut out, at, value);
-    }
-    let seconds = u64::try_from(params.mtime).unwrap_or(0);
-    let high = low32(seconds >> 32).to_le_bytes();
-    for (at, high_at) in [(0x30, 0x274), (0x40, 0x277), (0x108, 0x276)] {
-        put32(&mut out, at, low32(seconds));
-        put(&mut out, high_at, high.get(..1).unwrap_or_default());
-    }
-    put(&mut out, 0x68, &params.uuid);
-    put(&mut out, 0x78, &params.label);
-    put(&mut out, 0xec, &params.hash_seed);
-    put(&mut out, 0xfc, &[1]);
-    put(&mut out, 0x174, &[4, 1]);
-    if let Some(journal) = journal {
-        put32(&mut out, 0xe0, JOURNAL);
-        put(&mut out, 0xfd, &[1]);
-        put(&mut out, 0x10c, &journal.block);
-        put32(&mut out, 0x148, high32(journal.size));
-        put32(&mut out, 0x14c, low32(journal.size));
-    }
-    let sum = crc(!0, out.get(..0x3fc).unwrap_or_default());
-    put32(&mut out, 0x3fc, sum);
-    out
+) -> [u8; SIZE] {
+    let (blocks, blocks_hi) = halves(geometry.blocks);
+    let (free_blocks, free_blocks_hi) = halves(counts.free_blocks);
+    let per_group = U32::new(narrow(geometry.group));
+    // The latest time has 34 bits.
+    let [a, b, c, d, time_hi, ..] = params.mtime.to_le_bytes();
+    let time = U32::from_bytes([a, b, c, d]);
+    let size = halves(journal.map_or(0, |journal| journal.size));
+    let (wide, desc_size) = match geometry.is_wide() {
+        true => (WIDE, 64),
+        false => (0, 0),
+    };
+    let mut superblock = Superblock {
+        s_inodes_count: U32::new(geometry.inodes()),
+        s_blocks_count_lo: blocks,
+        s_free_blocks_count_lo: free_blocks,
+        s_free_inodes_count: U32::new(counts.free_inodes),
+        s_log_block_size: U32::new(2),
+        s_log_cluster_size: U32::new(2),
+        s_blocks_per_group: per_group,
+        s_clusters_per_group: per_group,
+        s_inodes_per_group: U32::new(narrow(geometry.inodes_per_group)),
+        s_wtime: time,
+        s_max_mnt_count: U16::new(0xffff),
+        s_magic: U16::new(0xef53),
+        s_state: U16::new(1),
+        s_errors: U16::new(1),
+        s_lastcheck: time,
+        s_rev_level: U32::new(1),
+        s_first_ino: U32::new(FIRST.get()),
+        s_inode_size: U16::new(256),
+        s_block_group_nr: halves16(narrow(group)).0,
+        s_feature_compat: U32::new(EXT_ATTR | DIR_INDEX | journal.map_or(0, |_| HAS_JOURNAL)),
+        s_feature_incompat: U32::new(FILETYPE | EXTENTS | FLEX_BG | wide),
+        s_feature_ro_compat: U32::new(READ_ONLY),
+        s_uuid: params.uuid,
+        s_volume_name: params.label,
+        s_journal_inum: U32::new(journal.map_or(0, |_| JOURNAL.get())),
+        s_hash_seed: params.hash_seed,
+        s_def_hash_version: 1,
+        s_jnl_backup_type: journal.is_some().into(),
+        s_desc_size: U16::new(desc_size),
+        s_default_mount_opts: U32::new(0xc),
+        s_mkfs_time: time,
+        s_jnl_blocks: journal.map_or([0; ROOT], |journal| journal.block),
+        s_jnl_size: [size.1, size.0],
+        s_blocks_count_hi: blocks_hi,
+        s_free_blocks_count_hi: free_blocks_hi,
+        s_min_extra_isize: U16::new(32),
+        s_want_extra_isize: U16::new(32),
+        s_flags: U32::new(1),
+        s_log_groups_per_flex: 4,
+        s_checksum_type: 1,
+        s_wtime_hi: time_hi,
+        s_mkfs_time_hi: time_hi,
+        s_lastcheck_hi: time_hi,
+        ..Superblock::new_zeroed()
+    };
+    let (summed, _) = superblock
+        .as_bytes()
+        .split_at(offset_of!(Superblock, s_checksum));
+    superblock.s_checksum = U32::new(crc(!0, summed));
+    transmute!(superblock)
 }

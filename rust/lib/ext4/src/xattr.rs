@@ -1,35 +1,67 @@
 //! Extended attributes, behind an inode's fields and in a block.
 //!
-//! Spec: the kernel's `filesystems/ext4/attributes` page. An entry, in the inode after the magic 0xEA020000 and in a block
-//! after its header:
-//!
-//! | offset | size | field           | we write                                            |
-//! |-------:|-----:|-----------------|-----------------------------------------------------|
-//! |      0 |    1 | `e_name_len`    | length of the name without its prefix               |
-//! |      1 |    1 | `e_name_index`  | the prefix: see [`PREFIXES`]                        |
-//! |      2 |    2 | `e_value_offs`  | from the first entry, in a block from its start     |
-//! |      4 |    4 | `e_value_inum`  | 0                                                   |
-//! |      8 |    4 | `e_value_size`  | length of the value                                 |
-//! |     12 |    4 | `e_hash`        | hash of name and value                              |
-//! |     16 |      | `e_name`        | filled to 4 bytes                                   |
-//!
-//! Entries are sorted by prefix, length and name, and end with 4 zero bytes; values fill the room from its end. Access
-//! control lists come in the form that `getxattr` shows and are stored in ext4's shorter one ([`acl`]).
+//! Spec: the kernel's `filesystems/ext4/attributes` page. Entries follow each other, in the inode after the magic 0xEA020000 and in
+//! a block after its header. They are sorted by prefix, length and name, and end with 4 zero bytes; values fill the room from its end.
+//! Access control lists come in the form that `getxattr` shows and are stored in ext4's shorter one ([`acl`]).
 
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 
-use crate::bytes::{crc, narrow, put, put16, put32, wide, BLOCK};
+use base::as_u64;
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromZeros, Immutable, IntoBytes, Unaligned};
+
+use crate::bytes::{crc, put, BLOCK};
 use crate::error::Error;
+use crate::num::{narrow, part, short};
 
 /// Room in an inode: all that 256 bytes leave behind the fixed fields.
 pub(crate) const BODY: usize = 96;
 const MAGIC: u32 = 0xea02_0000;
-const HEADER: usize = 32;
+const HEADER: usize = size_of::<Header>();
 const BODY_HEADER: usize = 4;
-const ENTRY: usize = 16;
+const ENTRY: usize = size_of::<Entry>();
+const _: () = assert!(HEADER == 32 && ENTRY == 16);
+/// Zeros behind the last entry.
+const END: usize = 4;
 
 const ACL_ACCESS: u8 = 2;
 const ACL_DEFAULT: u8 = 3;
+
+/// `ext4_xattr_header`, at the start of a block.
+#[derive(FromZeros, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Header {
+    /// 0: 0xEA020000.
+    h_magic: U32,
+    /// 4: 1, one inode uses it.
+    h_refcount: U32,
+    /// 8: 1.
+    h_blocks: U32,
+    /// 12: the entries' hashes.
+    h_hash: U32,
+    /// 16: CRC-32C of the block's number and of this.
+    h_checksum: U32,
+    _14: [u8; 12],
+}
+
+/// `ext4_xattr_entry`; the name follows, filled to 4 bytes.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Entry {
+    /// 0: length of the name without its prefix.
+    e_name_len: u8,
+    /// 1: the prefix, see [`PREFIXES`].
+    e_name_index: u8,
+    /// 2: from the first entry, in a block from its start; 0 of a value without bytes.
+    e_value_offs: U16,
+    /// 4: 0.
+    e_value_inum: U32,
+    /// 8: length of the value.
+    e_value_size: U32,
+    /// 12: hash of name and value.
+    e_hash: U32,
+}
 
 /// Names that begin so have their beginning stored as a number; no other can be stored. The first that fits counts.
 const PREFIXES: [(&[u8], u8); 6] = [
@@ -44,8 +76,8 @@ const PREFIXES: [(&[u8], u8); 6] = [
 /// The attributes of one inode as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes {
-    /// What follows the inode's fixed fields; empty if nothing lies there.
-    pub(crate) body: Vec<u8>,
+    /// What follows the inode's fixed fields; zeros if nothing lies there.
+    pub(crate) body: [u8; BODY],
     /// The block, its checksum still missing.
     pub(crate) block: Option<Box<[u8]>>,
 }
@@ -57,14 +89,25 @@ struct Attribute<'a> {
 }
 
 impl Attribute<'_> {
+    #[expect(clippy::expect_used, reason = "longer names were refused")]
+    fn name_len(&self) -> u8 {
+        u8::try_from(self.name.len()).expect("at most 255 bytes")
+    }
+
     /// Bytes taken by the entry.
     fn entry(&self) -> usize {
-        ENTRY.saturating_add(self.name.len().next_multiple_of(4))
+        [ENTRY, self.name.len().next_multiple_of(4)]
+            .into_iter()
+            .sum()
+    }
+
+    /// Bytes taken by the value.
+    fn room(&self) -> usize {
+        self.value.len().next_multiple_of(4)
     }
 
     fn size(&self) -> usize {
-        let value = self.value.len().next_multiple_of(4);
-        self.entry().saturating_add(value)
+        [self.entry(), self.room()].into_iter().sum()
     }
 
     fn hash(&self) -> u32 {
@@ -74,7 +117,7 @@ impl Attribute<'_> {
         }
         for chunk in self.value.chunks(4) {
             let mut word = [0; 4];
-            put(&mut word, 0, chunk);
+            put(&mut word, chunk);
             hash = hash.rotate_left(16) ^ u32::from_le_bytes(word);
         }
         hash
@@ -92,8 +135,8 @@ impl Attributes {
             let key = |x: &Attribute<'_>| (x.prefix, x.name.len());
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(b.name))
         });
-        let mut body_room = BODY.saturating_sub(BODY_HEADER).saturating_sub(4);
-        let mut block_room = BLOCK.saturating_sub(HEADER).saturating_sub(4);
+        let mut body_room = BODY - BODY_HEADER - END;
+        let mut block_room = BLOCK - HEADER - END;
         let (mut body, mut block) = (Vec::new(), Vec::new());
         for attribute in all {
             let size = attribute.size();
@@ -120,18 +163,16 @@ impl Attributes {
     /// Fills in the checksum of a block that comes to lie at `at`.
     pub(crate) fn seal(block: &mut [u8], seed: u32, at: u64) {
         let sum = crc(crc(seed, &at.to_le_bytes()), block);
-        put32(block, 16, sum);
+        let (_, from) = block.split_at_mut(offset_of!(Header, h_checksum));
+        put(from, &sum.to_le_bytes());
     }
 }
 
-fn in_inode(attributes: &[Attribute<'_>]) -> Vec<u8> {
-    if attributes.is_empty() {
-        return Vec::new();
+fn in_inode(attributes: &[Attribute<'_>]) -> [u8; BODY] {
+    let mut out = [0; BODY];
+    if !attributes.is_empty() {
+        fill(put(&mut out, &MAGIC.to_le_bytes()), 0, attributes);
     }
-    let mut out = vec![0; BODY];
-    put32(&mut out, 0, MAGIC);
-    let (_, room) = out.split_at_mut(BODY_HEADER);
-    fill(room, 0, attributes);
     out
 }
 
@@ -139,37 +180,47 @@ fn in_block(attributes: &[Attribute<'_>]) -> Option<Box<[u8]>> {
     if attributes.is_empty() {
         return None;
     }
-    let mut out = vec![0; BLOCK];
-    put32(&mut out, 0, MAGIC);
-    // One inode uses it, and it is one block.
-    put32(&mut out, 4, 1);
-    put32(&mut out, 8, 1);
     let hash = attributes.iter().map(Attribute::hash);
     let hash = hash.fold(0, |sum: u32, hash| sum.rotate_left(16) ^ hash);
-    put32(&mut out, 12, hash);
-    fill(&mut out, HEADER, attributes);
+    let header = Header {
+        h_magic: U32::new(MAGIC),
+        h_refcount: U32::new(1),
+        h_blocks: U32::new(1),
+        h_hash: U32::new(hash),
+        ..Header::new_zeroed()
+    };
+    let mut out = vec![0; BLOCK];
+    fill(put(&mut out, header.as_bytes()), HEADER, attributes);
     Some(out.into_boxed_slice())
 }
 
-/// Writes entries from `at` on and their values from the end; offsets count from the start of `room`.
-fn fill(room: &mut [u8], at: usize, attributes: &[Attribute<'_>]) {
-    let mut at = at;
-    let mut end = room.len();
+/// Writes entries into `room` and their values from its end, for all of which there is room. Offsets count from `before` bytes
+/// before it.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the attributes were counted: their sizes together are less than a block"
+)]
+fn fill(room: &mut [u8], before: usize, attributes: &[Attribute<'_>]) {
+    let mut values = room.len();
+    let mut entries = 0;
     for attribute in attributes {
-        let len = attribute.value.len();
-        end = end.saturating_sub(len.next_multiple_of(4));
-        let name_len = attribute.name.len().to_le_bytes();
-        put(room, at, name_len.get(..1).unwrap_or_default());
-        put(room, at.saturating_add(1), &[attribute.prefix]);
-        if len > 0 {
-            let offset = u16::try_from(end).unwrap_or(0);
-            put16(room, at.saturating_add(2), offset);
-        }
-        put32(room, at.saturating_add(8), narrow(wide(len)));
-        put32(room, at.saturating_add(12), attribute.hash());
-        put(room, at.saturating_add(ENTRY), attribute.name);
-        put(room, end, &attribute.value);
-        at = at.saturating_add(attribute.entry());
+        values -= attribute.room();
+        put(room.split_at_mut(values).1, &attribute.value);
+        let offset = match attribute.value.is_empty() {
+            true => 0,
+            false => values + before,
+        };
+        let entry = Entry {
+            e_name_len: attribute.name_len(),
+            e_name_index: attribute.prefix,
+            e_value_offs: U16::new(short(offset)),
+            e_value_inum: U32::ZERO,
+            e_value_size: U32::new(narrow(as_u64(attribute.value.len()))),
+            e_hash: U32::new(attribute.hash()),
+        };
+        let behind = put(room.split_at_mut(entries).1, entry.as_bytes());
+        put(behind, attribute.name);
+        entries += attribute.entry();
     }
 }
 
@@ -200,7 +251,7 @@ fn attribute<'a>(name: &'a [u8], value: &[u8]) -> Result<Attribute<'a>, String> 
 
 fn full_name(attribute: &Attribute<'_>) -> Vec<u8> {
     let prefix = PREFIXES.iter().find(|(_, p)| *p == attribute.prefix);
-    let prefix = prefix.map(|(text, _)| *text).unwrap_or_default();
+    let prefix = prefix.map_or(&b""[..], |(text, _)| *text);
     [prefix, attribute.name].concat()
 }
 
@@ -236,7 +287,7 @@ pub(crate) fn acl(shown: &[u8]) -> Result<Vec<u8>, String> {
         if *permissions > 7 {
             return bad();
         }
-        stored.extend_from_slice(entry.get(..if named { 8 } else { 4 }).unwrap_or_default());
+        stored.extend_from_slice(part(entry, 0..if named { 8 } else { 4 }));
     }
     if entries.is_empty() {
         return bad();
@@ -258,13 +309,13 @@ mod tests {
     fn in_the_inode_first() {
         let some = map(&[("user.a", b"1"), ("security.capability", &[7; 20])]);
         let stored = Attributes::of(b"x", &some).unwrap();
-        assert_eq!((stored.body.len(), &stored.block), (BODY, &None));
+        assert_eq!(stored.block, None);
         assert_eq!(stored.body[..4], [0, 0, 2, 0xea]);
         // user.a: one byte of name, index 1, its value at the end of 92 bytes.
         assert_eq!(stored.body[4..12], [1, 1, 88, 0, 0, 0, 0, 0]);
         let more = map(&[("user.a", b"1"), ("user.long", &[7; 300])]);
         let stored = Attributes::of(b"x", &more).unwrap();
-        assert_eq!(stored.body.len(), BODY);
+        assert_ne!(stored.body, [0; BODY]);
         assert!(stored.block.is_some());
     }
 

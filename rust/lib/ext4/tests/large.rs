@@ -251,6 +251,30 @@ fn files_of_gigabytes() {
     }
 }
 
+/// Files of one input that all are as long as files can be: more than numbers of blocks are counted to.
+#[test]
+fn more_data_than_is_counted() {
+    let blocks = u64::from(u32::MAX);
+    let len = blocks * 4096;
+    let mut tree = Tree::new(STAMP);
+    let input = tree.add_input(tree::Input { len });
+    for i in 0..300 {
+        let source = Source {
+            input,
+            offset: 0,
+            len,
+        };
+        let entry = Entry::injected(Kind::File(source), STAMP);
+        tree.insert(format!("{i}").as_bytes(), entry, "x").unwrap();
+    }
+    let error = plain(&tree, &params(SMALLEST)).unwrap_err().to_string();
+    let (needs, more) = (257 * blocks / 256, 257 * blocks / 256 - (1 << 24));
+    assert_eq!(
+        error,
+        format!("the tree does not fit: it needs {needs} MiB, the partition has 16777216 MiB ({more} MiB more are wanted)")
+    );
+}
+
 /// Sizes from one MiB to what needs 64-bit block numbers.
 #[test]
 fn images_of_many_sizes() {
