@@ -1,7 +1,7 @@
 """The `debian` module extension: the .deb files of a lock, fetched by SHA-256 from the archive that this machine's apt uses.
 
 ```starlark
-debian = use_extension("//bzl:debian_extension.bzl", "debian")
+debian = use_extension("@icos_images//bzl:debian_extension.bzl", "debian")
 debian.packages(name = "server", lock = "//server:packages.lock.json")
 use_repo(debian, "debs")
 ```

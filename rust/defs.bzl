@@ -4,6 +4,17 @@ load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library",
 
 _VISIBILITY = ["//visibility:public"]
 
+# As in Cargo.toml: whoever depends on this module may have another default.
+_EDITION = "2021"
+
+# The program runs on any Linux of its processor, whatever C library is there.
+_STATIC = [
+    "-Ctarget-feature=+crt-static",
+    "-Cstrip=symbols",
+    # The linker remarks on functions of the C library that our programs don't call.
+    "-Alinker_messages",
+]
+
 # As in Cargo.toml; what `--version` of every program prints.
 _VERSION = "0.1.0"
 
@@ -77,6 +88,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
     rust_library(
         name = name,
         srcs = native.glob(["src/**/*.rs"]),
+        edition = _EDITION,
         proc_macro_deps = proc_macro_deps,
         version = _VERSION,
         visibility = _VISIBILITY,
@@ -85,7 +97,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
     _tests(name, [":" + name], deps, proc_macro_deps, test_deps, test_data, [], {}, test_size)
 
 def rust_tool(name, deps = [], proc_macro_deps = []):
-    """A build action's program from src/bin/NAME.rs.
+    """A build action's program from src/bin/NAME.rs: static, so that a set of them can be handed to others.
 
     Args:
       name: name of the program.
@@ -95,7 +107,9 @@ def rust_tool(name, deps = [], proc_macro_deps = []):
     rust_binary(
         name = name,
         srcs = ["src/bin/{}.rs".format(name)],
+        edition = _EDITION,
         proc_macro_deps = proc_macro_deps,
+        rustc_flags = _STATIC,
         visibility = _VISIBILITY,
         deps = deps,
     )
@@ -115,13 +129,9 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
     rust_binary(
         name = name,
         srcs = native.glob(["src/**/*.rs"]),
+        edition = _EDITION,
         proc_macro_deps = proc_macro_deps,
-        rustc_flags = [
-            "-Ctarget-feature=+crt-static",
-            "-Cstrip=symbols",
-            # The linker remarks on functions of the C library that our programs don't call.
-            "-Alinker_messages",
-        ],
+        rustc_flags = _STATIC,
         visibility = _VISIBILITY,
         deps = deps,
     )

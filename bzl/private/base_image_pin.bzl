@@ -1,6 +1,7 @@
 """base_image_pin: the digest of a base image as a file of the source tree."""
 
-load("@bazel_skylib//rules:native_binary.bzl", "native_binary")
+load("//bzl/private:debian_lock.bzl", "source_path")
+load("//bzl/private:tool_binary.bzl", "tool_binary")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
 
 visibility(["//bzl/..."])
@@ -24,10 +25,9 @@ def base_image_pin(name, pins, **kwargs):
 
     Args:
       name: name of the target.
-      pins: dict of pin file (in this package) to the base image's label in this package; that label's name becomes NAME.
+      pins: dict of pin file (in this package) to the label of the `debian_base_image`; that label's name becomes NAME.
       **kwargs: visibility, tags.
     """
-    here = native.package_name() + "/"
     _pin_files(
         name = name + "_files",
         bases = pins.values(),
@@ -36,12 +36,11 @@ def base_image_pin(name, pins, **kwargs):
     )
     args = []
     for pin, base in pins.items():
-        image = native.package_relative_label(base).name
-        args += ["--pin", "{0}{1}={2}={0}{2}".format(here, pin, image)]
-    native_binary(
+        # The last part is where the tool finds what the base image's target has made.
+        args += ["--pin", "{}={}={}".format(source_path(pin), native.package_relative_label(base).name, source_path(base))]
+    tool_binary(
         name = name,
-        src = "//rust/tools:pin",
-        out = name,
+        tool = "pin",
         args = args,
         data = [":" + name + "_files"],
         **kwargs

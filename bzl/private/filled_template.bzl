@@ -25,9 +25,10 @@ def _filled_template_impl(ctx):
 
 filled_template = rule(
     implementation = _filled_template_impl,
-    doc = """A text file from a template: `{{KEY}}` from `values`, `{{partuuid:NAME}}`, `{{start:NAME}}`, `{{size:NAME}}` from the
-partition table (bytes). A key that nothing answers is an error with its line. Two braces that are to stay are written
-`{{"{{"}}`.""",
+    doc = """A text file from a template: `{{KEY}}` from `values` and `file_values`, and from the partition table, for the partition NAME,
+`{{partuuid:NAME}}`, `{{start:NAME}}` and `{{size:NAME}}` (bytes), `{{number:NAME}}` (from 1) and `{{type:NAME}}`.
+
+A key that nothing answers is an error with its line. Two braces that are to stay are written `{{"{{"}}`.""",
     attrs = {
         "file_values": attr.label_keyed_string_dict(
             allow_files = True,

@@ -1,7 +1,7 @@
 """image_golden_test: an image is what a checked-in text says."""
 
-load("@bazel_skylib//rules:native_binary.bzl", "native_binary", "native_test")
 load("//bzl/private:image_list.bzl", "image_list")
+load("//bzl/private:tool_binary.bzl", "tool_binary", "tool_test")
 
 visibility(["//bzl/..."])
 
@@ -23,21 +23,19 @@ def image_golden_test(name, image, golden, args = [], size = "small", **kwargs):
     accept = "'--accept-with=bazel run //{}:{}.update'".format(native.package_name(), name)
     arguments = args + [accept, "--golden", "$(rootpath {})".format(golden), "$(rootpath :{})".format(list)]
     common = dict(
-        src = Label("//rust/tools:imgdump"),
+        tool = "imgdump",
         data = [golden, ":" + list],
         **kwargs
     )
-    native_test(
+    tool_test(
         name = name,
         size = size,
-        out = name + "_bin",
         args = arguments,
         **common
     )
-    native_binary(
+    tool_binary(
         name = name + ".update",
         testonly = True,
-        out = name + "_update",
         args = arguments + ["--update"],
         **common
     )

@@ -1,7 +1,7 @@
 """qemu_run: a `bazel run` target that boots an image."""
 
-load("@bazel_skylib//rules:native_binary.bzl", "native_binary")
 load("//bzl/private:image_list.bzl", "image_list")
+load("//bzl/private:tool_binary.bzl", "tool_binary")
 
 visibility(["//bzl/..."])
 
@@ -22,10 +22,9 @@ def qemu_run(name, disk, args = [], **kwargs):
         image = disk,
         **kwargs
     )
-    native_binary(
+    tool_binary(
         name = name,
-        src = Label("//rust/tools:runvm"),
-        out = name,
+        tool = "runvm",
         args = ["--disk", "$(rootpath :{})".format(list)] + args,
         data = [":" + list],
         **kwargs

@@ -4,8 +4,11 @@ visibility(["//bzl/..."])
 
 # Field of ImageToolsInfo: what the tool does. The toolchain rule takes one attribute per entry.
 TOOLS = {
+    "bootcheck": "boots a disk in QEMU and waits for what its console says",
     "hashblocks": "hashes each block of a file for dm-verity",
+    "imgdump": "shows what is in an image",
     "inject": "lays files over a rootfs tar and computes systemd enablement; writes a tree manifest",
+    "lock": "resolves package lists into lock files",
     "materialize": "writes an image from its plan",
     "mkbase": "makes a base image from .deb files",
     "mkbundle": "lays out an update bundle; writes a plan",
@@ -19,6 +22,9 @@ TOOLS = {
     "mkqcow2": "lays out a qcow2 image; writes a plan",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
     "mkverity": "computes a dm-verity hash tree; writes a plan with it",
+    "pin": "writes the digests of base images into the source tree",
+    "runvm": "boots a disk in QEMU, its console on the terminal",
+    "serve": "serves an image from its plan over NBD",
     "substitute": "fills a text template from a partition table and keys",
 }
 
