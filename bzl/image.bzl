@@ -9,12 +9,14 @@
 - `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
+- `ab_disk`: most of these in one call, a disk with slots A and B.
 - `merge_destinations`: joins injection maps and refuses what is claimed twice; `parse_destination`: reads one destination.
 
 Images are plans (docs/formats/plan.md) until `image_file` writes one: file systems, disks and bundles say where in the
 inputs each byte lies, and hashes are computed through that. `ImagePlanInfo` is what they hand on.
 """
 
+load("//bzl/private:ab_disk.bzl", _ab_disk = "ab_disk")
 load("//bzl/private:deployment_file.bzl", _deployment_file = "deployment_file")
 load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations", _parse_destination = "parse_destination")
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
@@ -34,6 +36,7 @@ load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
 load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanInfo")
 
 ImagePlanInfo = _ImagePlanInfo
+ab_disk = _ab_disk
 deployment_file = _deployment_file
 dockerfile_rootfs = _dockerfile_rootfs
 ext4_image = _ext4_image

@@ -10,12 +10,13 @@ since=${1:-$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD)}
 git rev-parse --verify --quiet "$since^{commit}" >/dev/null || { echo "check: no commit $since" >&2; exit 2; }
 
 # A changed file's package is the nearest folder above it, or its own, that is one.
-declare -A rust=() other=([//bzl/tests/...]=1 [//components/...]=1)
+declare -A rust=() other=([//bzl/tests/...]=1 [//components/...]=1 [//docs/rules/...]=1)
 while IFS= read -rd '' file; do
   folder=$(dirname "$file")
   while [ ! -f "$folder/BUILD.bazel" ] && [ "$folder" != . ]; do folder=$(dirname "$folder"); done
   case $folder in
-    .) ;;
+    # A module of its own: ci/e2e.sh.
+    . | tests/e2e/*) ;;
     rust/*) rust[//$folder:all]=1 ;;
     *) other[//$folder:all]=1 ;;
   esac

@@ -17,12 +17,14 @@ ELSEWHERE = {
     "docker build ": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
     "bazel run //ic-os/newos/context:lock": "nobody: needs the archive; the same rule made the locks that are here",
     "bazel build //ic-os/newos/context:rootfs-dev": "every build of an image, by another name",
+    "bazel run //:lock": "nobody: needs the archive; the same rule made the locks that are here",
+    "bazel build //bzl/toolchain:prebuilt": "ci/e2e.sh",
     "sha256sum config.ini ": "rust/os/config_tool/tests/process.rs, as the line below it",
     "ssh-keygen -Y sign ": "rust/os/config_tool/tests/process.rs",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
-STAND_IN = re.compile(r"[<>…*{}]|newos|appliance|//server|OS_|NAME|RULE|CRATE|/my[./]|/my$|^rust/fuzz/(corpus|artifacts)")
+STAND_IN = re.compile(r"[<>…*{}]|newos|appliance|//server|my_component|//visibility|OS_|NAME|RULE|CRATE|/my[./]|/my$|^rust/fuzz/(corpus|artifacts)")
 LABEL = re.compile(r"^//\w[\w.+/-]*(?::[\w.+/-]+)?$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"^(?:\./)?(?:ci|docs|rust|bzl|tests|ic-os|components)/[\w./+-]+$")
