@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use base::hex::encode as hex;
 use sha2::{Digest, Sha256};
 
 use crate::plan::{Kind, Plan, PERIOD_LEN};
@@ -50,8 +51,4 @@ impl Plan {
         }
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
