@@ -33,8 +33,10 @@ load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
 load("//bzl/private:verity_image.bzl", _verity_image = "verity_image")
 load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
+load("//bzl/private/providers:digest_info.bzl", _DigestInfo = "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanInfo")
 
+DigestInfo = _DigestInfo
 ImagePlanInfo = _ImagePlanInfo
 ab_disk = _ab_disk
 deployment_file = _deployment_file

@@ -1,7 +1,7 @@
 """deployment_file: a description of images that travel inside another one."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
+load("//bzl/private:plans.bzl", "add_named", "image_of")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
@@ -30,14 +30,12 @@ def _deployment_file_impl(ctx):
         if ImagePlanInfo in target:
             _check(name, target, ctx)
             properties[name] = ctx.attr.properties | target[ImagePlanInfo].properties
-    merged = merge(images.values())
     for name, image in images.items():
-        add_reference(args, "--image", image, merged.positions, name)
+        add_named(args, "--image", name, image.digest, ctx.label)
         for key, value in sorted(properties[name].items()):
             args.add("--image-set", "{}:{}={}".format(name, key, value))
-    args.add_all(merged.inputs, before_each = "--input")
     args.add("--output", out)
-    read = depset([ctx.file.version] + plans_of(images.values()), transitive = [merged.inputs])
+    read = [ctx.file.version] + [image.digest for image in images.values()]
     run_tool(ctx, "mkdeployment", args, read, [out], "MkDeployment", "Describing the images of %{label}")
     return [DefaultInfo(files = depset([out]))]
 
@@ -45,7 +43,7 @@ deployment_file = rule(
     implementation = _deployment_file_impl,
     doc = """deployment.json (docs/formats/deployment.md): names, versions, sizes and digests of images that an installation medium carries.
 
-The images are hashed through their plans.""",
+The images are not read: their digests are those of `DigestInfo`.""",
     attrs = {
         "image_name": attr.string(
             mandatory = True,

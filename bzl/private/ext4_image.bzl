@@ -1,8 +1,8 @@
 """ext4_image: an ext4 file system from a tree, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
-load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -13,7 +13,7 @@ def _ext4_image_impl(ctx):
     tree = ctx.attr.tree[TreeInfo]
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
-    contents = add_tree_args(ctx, args, tree)
+    add_tree_args(ctx, args, tree)
     args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--free-percent", str(ctx.attr.free_percent))
     args.add("--uuid", ctx.attr.uuid)
@@ -22,8 +22,8 @@ def _ext4_image_impl(ctx):
     if ctx.attr.journal:
         args.add("--journal")
     args.add("--output", plan)
-    run_tool(ctx, "mkext4", args, contents.read, [plan], "MkExt4", "Laying out ext4 image %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
+    run_tool(ctx, "mkext4", args, tree.read, [plan], "MkExt4", "Laying out ext4 image %{label}")
+    return image_providers(ctx, plan, tree.inputs)
 
 ext4_image = rule(
     implementation = _ext4_image_impl,

@@ -1,8 +1,7 @@
 """gpt_disk: a disk image from a partition table and partition contents, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
-load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+load("//bzl/private:plans.bzl", "add_named", "image_of", "image_providers", "inputs_of", "read_of")
 
 visibility(["//bzl/..."])
 
@@ -17,12 +16,11 @@ def _gpt_disk_impl(ctx):
             fail("images: partition {} gets {} and {} ({})".format(name, images[name].label, target.label, ctx.label))
         images[name] = struct(image = image_of(target, "images", ctx.label), label = target.label)
     parts = [part.image for part in images.values()]
-    merged = merge(parts)
     for name, part in images.items():
-        add_reference(args, "--image", part.image, merged.positions, name)
+        add_named(args, "--image", name, part.image.reference, ctx.label)
     args.add("--output", plan)
-    run_tool(ctx, "mkdisk", args, [ctx.file.partitions] + plans_of(parts), [plan], "MkDisk", "Laying out disk %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs, properties = ctx.attr.properties)]
+    run_tool(ctx, "mkdisk", args, [ctx.file.partitions] + read_of(parts), [plan], "MkDisk", "Laying out disk %{label}")
+    return image_providers(ctx, plan, inputs_of(parts), ctx.attr.properties)
 
 gpt_disk = rule(
     implementation = _gpt_disk_impl,

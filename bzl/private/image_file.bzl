@@ -1,6 +1,7 @@
 """image_file: an image written out. The one rule that writes big files."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
@@ -12,24 +13,27 @@ def _image_file_impl(ctx):
     info = ctx.attr.image[ImagePlanInfo]
     out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
     args = tool_args(ctx)
-    args.add("--plan", info.plan)
-    args.add_all(info.inputs, before_each = "--input")
+    outputs = [out]
+    digest = ctx.attr.image[DigestInfo]
+    args.add("--image", info.image)
     if ctx.attr.zstd_level:
+        # What is compressed is another image, hashed as it is written.
+        outputs.append(ctx.actions.declare_file(out.basename + ".digest", sibling = out))
+        digest = DigestInfo(digest = outputs[1])
         args.add("--zstd=" + str(ctx.attr.zstd_level))
+        args.add("--digest-output", outputs[1])
     args.add("--output", out)
     run_tool(
         ctx,
         "materialize",
         args,
-        inputs = depset([info.plan], transitive = [info.inputs]),
-        outputs = [out],
+        inputs = depset([info.image, info.plan], transitive = [info.inputs]),
+        outputs = outputs,
         mnemonic = "WriteImage",
         progress = "Writing image " + out.short_path,
         requirements = _BIG_OUTPUT,
     )
-    providers = [DefaultInfo(files = depset([out]))]
-
-    # What is compressed is another image.
+    providers = [DefaultInfo(files = depset([out])), digest]
     return providers if ctx.attr.zstd_level else providers + [info]
 
 image_file = rule(

@@ -1,5 +1,6 @@
 """image_list: an image for programs that run, as `bazel run` and `bazel test` start them."""
 
+load("//bzl/private:plans.bzl", "write_list")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
@@ -7,11 +8,7 @@ visibility(["//bzl/..."])
 def _image_list_impl(ctx):
     info = ctx.attr.image[ImagePlanInfo]
     out = ctx.actions.declare_file(ctx.label.name + ".image")
-    lines = ctx.actions.args()
-    lines.set_param_file_format("multiline")
-    lines.add_all([info.plan], map_each = _short_path)
-    lines.add_all(info.inputs, map_each = _short_path)
-    ctx.actions.write(out, lines)
+    write_list(ctx, out, info.plan, info.inputs, _short_path)
     return [DefaultInfo(
         files = depset([out]),
         # As a list: runfiles take no depset in preorder.

@@ -1,7 +1,7 @@
 """image_manifest: what an image is made of, for people and programs."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "image_of", "images_of", "merge", "plans_of")
+load("//bzl/private:plans.bzl", "add_named", "image_of", "images_of")
 
 visibility(["//bzl/..."])
 
@@ -15,16 +15,14 @@ def _image_manifest_impl(ctx):
     args.add("--lock", ctx.file.lock)
     images = [(name, image_of(target, "images", ctx.label)) for target, name in ctx.attr.images.items()]
     artifacts = [image for target in ctx.attr.artifacts for image in images_of(target)]
-    parts = [image for _, image in images] + artifacts
-    merged = merge(parts)
     for name, image in images:
-        add_reference(args, "--image", image, merged.positions, name)
+        add_named(args, "--image", name, image.digest, ctx.label)
     for image in artifacts:
-        add_reference(args, "--artifact", image, merged.positions, image.name)
-    args.add_all(merged.inputs, before_each = "--input")
+        add_named(args, "--artifact", image.name, image.digest, ctx.label)
     args.add("--output", manifest)
     args.add("--packages-output", packages)
-    read = depset([ctx.file.version, ctx.file.partitions, ctx.file.lock] + plans_of(parts), transitive = [merged.inputs])
+    digests = [image.digest for _, image in images] + [image.digest for image in artifacts]
+    read = [ctx.file.version, ctx.file.partitions, ctx.file.lock] + digests
     run_tool(ctx, "mkmanifest", args, read, [manifest, packages], "MkManifest", "Writing the manifest of %{label}")
     return [DefaultInfo(files = depset([manifest, packages]))]
 

@@ -2,8 +2,7 @@
 
 load("//bzl/private:destinations.bzl", "check_path", "destinations_of", "parse_owner", "source_name")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "images_of")
-load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+load("//bzl/private:plans.bzl", "image_of", "images_of", "inputs_of", "read_of", "write_list")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -15,12 +14,12 @@ def _claim(claims, path, by, label):
 
 def _file_name(image, target, dest, label):
     """What a file is called in a folder."""
-    if image.plan and image.plan.basename == image.name and dest.split(":")[0].endswith("/"):
+    if not image.has_name and dest.split(":")[0].endswith("/"):
         fail("files: {} is an image without a file name of its own, want its whole path for {} ({})".format(target.label, repr(dest), label))
     return image.name
 
 def _entries(ctx):
-    """(manifest entries sorted by destination, contents in the order of the entries)."""
+    """(manifest entries sorted by destination, images in the order of the entries that have one)."""
     claims = {}
     entries = {}
     contents = {}
@@ -28,13 +27,9 @@ def _entries(ctx):
         images = images_of(target)
         names = [_file_name(image, target, value, ctx.label) for image in images]
         for image, dest in zip(images, destinations_of(value, names, "files: {}".format(target.label))):
-            _claim(claims, dest.path, source_name(target, image.file) if image.file else str(target.label), ctx.label)
-            source = {"plan": image.plan.path} if image.plan else {"src": image.file.path}
-            entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "uid": dest.uid} | source
-            contents[dest.path] = struct(
-                file = image.file,
-                image = target[ImagePlanInfo] if image.plan else None,
-            )
+            _claim(claims, dest.path, str(target.label) if image.is_list else source_name(target, image.reference), ctx.label)
+            entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "src": image.reference.path, "uid": dest.uid}
+            contents[dest.path] = image
     for path, mode in ctx.attr.directories.items():
         check_path(path, "directories")
         owner = parse_owner(mode, "directories: {}".format(path))
@@ -53,11 +48,11 @@ def _image_tree_impl(ctx):
     manifest = ctx.actions.declare_file(ctx.label.name + ".tree.jsonl")
     outputs = [manifest]
     args = tool_args(ctx)
-    inputs = [files] + [content.image.plan if content.image else content.file for content in contents]
+    inputs = [files] + read_of(contents)
     if ctx.file.rootfs:
         args.add("--base", ctx.file.rootfs)
         inputs.append(ctx.file.rootfs)
-        contents = [struct(file = ctx.file.rootfs, image = None)] + contents
+        contents = [image_of(ctx.attr.rootfs, "rootfs", ctx.label)] + contents
     args.add("--files", files)
     args.add("--mtime", str(ctx.attr.timestamp))
     units = None
@@ -68,9 +63,18 @@ def _image_tree_impl(ctx):
         args.add("--units-output", units)
     args.add("--output", manifest)
     run_tool(ctx, "inject", args, inputs, outputs, "InjectTree", "Injecting files into %{label}")
+    tree = ctx.actions.declare_file(ctx.label.name + ".tree")
+    write_list(ctx, tree, manifest, [content.reference for content in contents])
     return [
         DefaultInfo(files = depset([manifest])),
-        TreeInfo(contents = contents, manifest = manifest, units = units),
+        TreeInfo(
+            inputs = inputs_of(contents),
+            manifest = manifest,
+            # Sizes stand in the manifest: no content is read, so a file that changes and keeps its size moves nothing.
+            read = [tree, manifest] + [file for content in contents if content.is_list for file in content.read],
+            tree = tree,
+            units = units,
+        ),
         OutputGroupInfo(units = depset([units] if units else [])),
     ]
 

@@ -1,8 +1,72 @@
-"""How rules hand images to tools: as plans, with the positions that their inputs have in the image being made."""
+"""How rules hand images to tools and to each other.
 
+On a command line an image is one path: of a list (NAME.image) or of a plain file. A tool that puts images together numbers their
+inputs by first appearance; a depset in preorder of the same images in the same order lists the same files in the same order.
+"""
+
+load("//bzl/private:image_tools.bzl", "run_tool", "tool_args")
+load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
+
+def write_list(ctx, out, head, rest, map_each = None):
+    """Writes a list: a path a line.
+
+    Args:
+      ctx: rule context.
+      out: File to write.
+      head: File of the first line.
+      rest: list or depset of File: the other lines.
+      map_each: what to write of a File; default: its path.
+    """
+    lines = ctx.actions.args()
+    lines.set_param_file_format("multiline")
+    lines.add_all([head], map_each = map_each)
+    lines.add_all(rest, map_each = map_each)
+    ctx.actions.write(out, lines)
+
+def image_providers(ctx, plan, inputs, properties = {}):
+    """What a rule returns that made the plan of an image.
+
+    Args:
+      ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
+      plan: File: the plan.
+      inputs: depset of File in preorder: the plan's inputs.
+      properties: dict: as in ImagePlanInfo.
+
+    Returns:
+      list of providers: DefaultInfo, ImagePlanInfo, DigestInfo.
+    """
+    image = ctx.actions.declare_file(ctx.label.name + ".image")
+    write_list(ctx, image, plan, inputs)
+
+    # Runs only if somebody asks for the digest.
+    digest = ctx.actions.declare_file(ctx.label.name + ".digest")
+    args = tool_args(ctx)
+    args.add("--image", image)
+    args.add("--output", digest)
+    read = depset([image, plan], transitive = [inputs])
+    run_tool(ctx, "hashimage", args, read, [digest], "HashImage", "Hashing image %{label}")
+    return [
+        DefaultInfo(files = depset([plan])),
+        ImagePlanInfo(image = image, inputs = inputs, plan = plan, properties = properties),
+        DigestInfo(digest = digest),
+    ]
+
+def _plain(file, digest):
+    # What a name says to a tool must be true of the file.
+    if file.extension in ["image", "digest"]:
+        fail("{}: a plain file named *.{} is read as a list or digest of an image; give it another name".format(file.short_path, file.extension))
+    return struct(
+        digest = digest,
+        has_name = True,
+        inputs = depset([file], order = "preorder"),
+        is_list = False,
+        name = file.basename,
+        read = [file],
+        reference = file,
+    )
 
 def images_of(target):
     """The images that a target stands for: the one of its plan, or its files as they are.
@@ -11,17 +75,25 @@ def images_of(target):
       target: Target.
 
     Returns:
-      list of struct: name (base name of the file), plan (File, None for a plain file), file (File, None for a plan), inputs
-      (depset of File in preorder).
+      list of struct: name (base name of the file); has_name (bool: whether that is the name of a file, not of a plan); reference (File: what to name to a tool); is_list (bool: whether that is a list); read (list of File: what a tool
+      reads that lays the image out within another); inputs (depset of File in preorder); digest (File to name to a tool that
+      wants the digest: of a plain file without DigestInfo the file itself).
     """
     files = target[DefaultInfo].files.to_list()
     if ImagePlanInfo in target:
         info = target[ImagePlanInfo]
-        return [struct(file = None, inputs = info.inputs, name = files[0].basename, plan = info.plan)]
-    return [
-        struct(file = file, inputs = depset([file], order = "preorder"), name = file.basename, plan = None)
-        for file in files
-    ]
+        return [struct(
+            digest = target[DigestInfo].digest,
+            has_name = files[0] != info.plan,
+            inputs = info.inputs,
+            is_list = True,
+            name = files[0].basename,
+            read = [info.image, info.plan],
+            reference = info.image,
+        )]
+    if DigestInfo in target:
+        return [_plain(files[0], target[DigestInfo].digest)]
+    return [_plain(file, file) for file in files]
 
 def image_of(target, attribute, label):
     """The one image that a target stands for.
@@ -39,44 +111,39 @@ def image_of(target, attribute, label):
         fail("{}: {} has {} files, want exactly one ({})".format(attribute, target.label, len(images), label))
     return images[0]
 
-def merge(images):
+def inputs_of(images):
     """The inputs of an image made of others.
 
     Args:
-      images: list of structs of images_of, or of ImagePlanInfo.
+      images: list of structs of images_of, in the order in which the tool gets them.
 
     Returns:
-      struct: inputs (depset of File in preorder), positions (dict of path to position).
+      depset of File in preorder.
     """
-    inputs = depset(transitive = [image.inputs for image in images], order = "preorder")
+    return depset(transitive = [image.inputs for image in images], order = "preorder")
 
-    # Flattened on purpose: a plan knows its inputs by their positions in this very list, some tens of files.
-    return struct(inputs = inputs, positions = {file.path: at for at, file in enumerate(inputs.to_list())})
+def read_of(images):
+    """What a tool reads that lays images out in another one.
 
-def add_reference(args, flag, image, positions, name = None):
-    """Adds `FLAG [NAME=]PLAN:0,3,4`, or `FLAG [NAME=]FILE::3` for a plain file.
+    Args:
+      images: list of structs of images_of.
+
+    Returns:
+      list of File: lists and plans; of plain files the file itself, whose length counts.
+    """
+    return [file for image in images for file in image.read]
+
+def add_named(args, flag, name, file, where):
+    """Adds `FLAG NAME=FILE`.
 
     Args:
       args: Args to add to.
       flag: the flag.
-      image: struct of images_of, or ImagePlanInfo.
-      positions: dict of path to position, from merge.
-      name: what the image is called; None for no name.
+      name: what the file is called.
+      file: File.
+      where: label, for errors.
     """
-    if name != None and ("=" in name or "\n" in name):
-        fail("got an image called {}, want a name without '=' and line break: {}".format(repr(name), (image.plan or image.file).short_path))
-    numbers = ",".join([str(positions[file.path]) for file in image.inputs.to_list()])
-    pattern = "%s" if name == None else name.replace("%", "%%") + "=%s"
+    if not name or "=" in name or "\n" in name:
+        fail("got an image called {}, want a name without '=' and line break: {} ({})".format(repr(name), file.short_path, where))
     args.add(flag)
-    args.add_joined([image.plan or image.file, numbers], join_with = ":" if image.plan else "::", format_joined = pattern)
-
-def plans_of(images):
-    """The plan files among images: what a tool that only lays out has to read.
-
-    Args:
-      images: list of structs of images_of, or of ImagePlanInfo.
-
-    Returns:
-      list of File: plans; of plain files the file itself, whose length counts.
-    """
-    return [image.plan or image.file for image in images]
+    args.add(file, format = name.replace("%", "%%") + "=%s")

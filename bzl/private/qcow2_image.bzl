@@ -1,20 +1,19 @@
 """qcow2_image: an image in QEMU's own format, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "merge")
+load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
 
 def _qcow2_image_impl(ctx):
     image = ctx.attr.image[ImagePlanInfo]
-    merged = merge([image])
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
-    add_reference(args, "--image", image, merged.positions)
+    args.add("--image", image.image)
     args.add("--output", plan)
-    run_tool(ctx, "mkqcow2", args, [image.plan], [plan], "MkQcow2", "Laying out qcow2 image %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
+    run_tool(ctx, "mkqcow2", args, [image.image, image.plan], [plan], "MkQcow2", "Laying out qcow2 image %{label}")
+    return image_providers(ctx, plan, image.inputs)
 
 qcow2_image = rule(
     implementation = _qcow2_image_impl,

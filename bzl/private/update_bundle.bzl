@@ -1,8 +1,7 @@
 """update_bundle: the tar that an A/B update installs, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "image_of", "merge", "plans_of")
-load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
+load("//bzl/private:plans.bzl", "add_named", "image_of", "image_providers", "inputs_of", "read_of")
 
 visibility(["//bzl/..."])
 
@@ -10,14 +9,13 @@ def _update_bundle_impl(ctx):
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     members = [(name, image_of(target, "members", ctx.label)) for target, name in ctx.attr.members.items()]
     images = [image for _, image in members]
-    merged = merge(images)
     args = tool_args(ctx)
     for name, image in members:
-        add_reference(args, "--member", image, merged.positions, name)
+        add_named(args, "--member", name, image.reference, ctx.label)
     args.add("--mtime", str(ctx.attr.timestamp))
     args.add("--output", plan)
-    run_tool(ctx, "mkbundle", args, plans_of(images), [plan], "MkBundle", "Laying out update bundle %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = merged.inputs)]
+    run_tool(ctx, "mkbundle", args, read_of(images), [plan], "MkBundle", "Laying out update bundle %{label}")
+    return image_providers(ctx, plan, inputs_of(images))
 
 update_bundle = rule(
     implementation = _update_bundle_impl,

@@ -1,15 +1,17 @@
 """verity_image: an image with its dm-verity hash tree behind it, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "add_reference", "merge")
+load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:verity_info.bzl", "VerityInfo")
 
 visibility(["//bzl/..."])
 
-def _hash_blocks(ctx, file, position):
+def _hash_blocks(ctx, file):
     """Block hashes of one input: an action of its own, so that a changed file costs hashing that file."""
-    out = ctx.actions.declare_file("{}.blocks/{}".format(ctx.label.name, position))
+
+    # By the file's own name: a new input among them leaves the others' hashes where they are.
+    out = ctx.actions.declare_file("{}.blocks/{}.blocks".format(ctx.label.name, file.short_path.replace("../", "external/")))
     args = tool_args(ctx)
     args.add("--input", file)
     args.add("--salt", ctx.attr.salt)
@@ -19,19 +21,16 @@ def _hash_blocks(ctx, file, position):
 
 def _verity_image_impl(ctx):
     data = ctx.attr.image[ImagePlanInfo]
-    merged = merge([data])
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     root_hash = ctx.actions.declare_file(ctx.label.name + ".roothash")
     hash_offset = ctx.actions.declare_file(ctx.label.name + ".hash_offset")
     hash_area = ctx.actions.declare_file(ctx.label.name + ".hash_area")
     args = tool_args(ctx)
-    add_reference(args, "--image", data, merged.positions)
-    args.add_all(merged.inputs, before_each = "--input")
-    hashes = []
-    for position, file in enumerate(merged.inputs.to_list()):
-        blocks = _hash_blocks(ctx, file, position)
-        args.add_joined("--hashes", [str(position), blocks], join_with = "=")
-        hashes.append(blocks)
+    args.add("--image", data.image)
+
+    # Flattened on purpose: an action for each input, some tens of files.
+    hashes = [_hash_blocks(ctx, file) for file in data.inputs.to_list()]
+    args.add_all(hashes, before_each = "--hashes")
     args.add("--salt", ctx.attr.salt)
     args.add("--uuid", ctx.attr.uuid)
     args.add("--output", plan)
@@ -42,17 +41,15 @@ def _verity_image_impl(ctx):
         ctx,
         "mkverity",
         args,
-        inputs = depset([data.plan] + hashes, transitive = [merged.inputs]),
+        inputs = depset([data.image, data.plan] + hashes, transitive = [data.inputs]),
         outputs = [plan, hash_area, root_hash, hash_offset],
         mnemonic = "MkVerity",
         progress = "Computing the dm-verity tree of %{label}",
     )
 
     # Superblock and tree are a file of their own, the plan's last input: they'd be in every plan that this one is put into.
-    inputs = depset(transitive = [merged.inputs, depset([hash_area])], order = "preorder")
-    return [
-        DefaultInfo(files = depset([plan])),
-        ImagePlanInfo(plan = plan, inputs = inputs),
+    inputs = depset(transitive = [data.inputs, depset([hash_area])], order = "preorder")
+    return image_providers(ctx, plan, inputs) + [
         VerityInfo(hash_offset = hash_offset, root_hash = root_hash),
         OutputGroupInfo(hash_offset = depset([hash_offset]), root_hash = depset([root_hash])),
     ]

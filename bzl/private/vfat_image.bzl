@@ -1,8 +1,8 @@
 """vfat_image: a FAT file system from a tree, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
-load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -18,8 +18,8 @@ def _vfat_image_impl(ctx):
     tree = ctx.attr.tree[TreeInfo]
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
-    contents = add_tree_args(ctx, args, tree)
-    read = contents.read
+    add_tree_args(ctx, args, tree)
+    read = tree.read
     if partition:
         args.add("--partitions", ctx.file.partitions)
         args.add("--partition", partition)
@@ -32,7 +32,7 @@ def _vfat_image_impl(ctx):
         args.add("--fat-type", str(ctx.attr.fat_type))
     args.add("--output", plan)
     run_tool(ctx, "mkfat", args, read, [plan], "MkFat", "Laying out FAT image %{label}")
-    return [DefaultInfo(files = depset([plan])), ImagePlanInfo(plan = plan, inputs = contents.inputs)]
+    return image_providers(ctx, plan, tree.inputs)
 
 vfat_image = rule(
     implementation = _vfat_image_impl,

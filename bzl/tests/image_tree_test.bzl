@@ -16,7 +16,7 @@ def _action_test_impl(ctx):
     tree = target[TreeInfo]
 
     # Sorted by destination, whatever the order in the map: the manifest counts inputs in this order.
-    asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [content.file.basename for content in tree.contents])
+    asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [file.basename for file in tree.inputs.to_list()])
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
     asserts.equals(env, ["/a/one:1", "/b:1", "/c:1", "/z/two"], [json.decode(line)["dest"] for line in written.split("\n")[:-1]])
     return analysistest.end(env)
@@ -32,7 +32,7 @@ def _folder_test_impl(ctx):
         ("/opt/bin/two.txt", "0755"),
     ], [(entry["dest"], entry["mode"]) for entry in entries])
     tree = analysistest.target_under_test(env)[TreeInfo]
-    asserts.equals(env, ["one.txt", "two.txt"], [content.file.basename for content in tree.contents])
+    asserts.equals(env, ["one.txt", "two.txt"], [file.basename for file in tree.inputs.to_list()])
     return analysistest.end(env)
 
 _folder_test = analysistest.make(_folder_test_impl)

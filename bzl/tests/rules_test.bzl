@@ -54,28 +54,27 @@ _block_hashes_test = analysistest.make(_block_hashes_test_impl)
 
 _UUID = "00000000-0000-4000-8000-000000000001"
 
-# subject: (mnemonic, parts of the command line). References: PLAN:positions of its inputs, FILE::position.
+# subject: (mnemonic, parts of the command line). An image is named by its list, a digest by its file.
 _ARGV = {
     # The tree lies beside the output.
     "base": ("MkBase", ["--work-dir bazel-out/", "/bin/bzl/tests --output-tar bazel-out/"]),
-    "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.plan:0 --image-set inner:env=dev --input bzl/tests/rootfs.tar"]),
-    # Its only partition's image has the rootfs for its input.
-    "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.plan:0 "]),
-    "ext4": ("MkExt4", ["--source 0", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
-    "fat": ("MkFat", ["--source 0", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
+    "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.digest --image-set inner:env=dev --output"]),
+    "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.image "]),
+    "ext4": ("MkExt4", ["tree.tree ", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
+    "fat": ("MkFat", ["tree.tree ", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
     "fat_partition": ("MkFat", ["--partitions bzl/tests/partitions.csv --partition root", "--label DATA"]),
-    "file": ("WriteImage", ["disk.plan --input bzl/tests/rootfs.tar --output", "file.img"]),
-    "file_zstd": ("WriteImage", ["--zstd=3 --output", "file_zstd.zst"]),
+    "file": ("WriteImage", ["--image bazel-out/", "disk.image --output", "file.img"]),
+    "file_zstd": ("WriteImage", ["--zstd=3 --digest-output", "file_zstd.zst.digest --output", "file_zstd.zst"]),
     "grubenv": ("MkGrubenv", ["--set a=1 --set b=2"]),
-    "manifest": ("MkManifest", ["--image root=", "ext4.plan:0 ", "--artifact one.txt=bzl/tests/one.txt::1", "--input bzl/tests/rootfs.tar --input bzl/tests/one.txt"]),
-    # A plan in a tree: the rootfs is input 0 of the tree and of the plan.
-    "nested": ("MkExt4", ["--source 0 --source", "fat.plan:0 "]),
-    "qcow2": ("MkQcow2", ["disk.plan:0 --output"]),
+    "manifest": ("MkManifest", ["--image root=", "ext4.digest ", "--artifact one.txt=bzl/tests/one.txt "]),
+    "hash": ("HashImage", ["hash.image --output", "hash.digest"]),
+    "nested": ("MkExt4", ["nested_tree.tree "]),
+    "qcow2": ("MkQcow2", ["disk.image --output"]),
     "rootfs": ("MkRootfs", ["--work-dir bazel-out/", "/bin/bzl/tests --output bazel-out/"]),
-    "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt::0", "file.img=", "disk.plan:1 ", "--input bzl/tests/one.txt --input bzl/tests/rootfs.tar"]),
+    "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt ", "file.img=", "disk.digest "]),
     "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
-    "update": ("MkBundle", ["--member first=bzl/tests/two.txt::0", "--member second=", "ext4.plan:1 "]),
-    "verity": ("MkVerity", ["ext4.plan:0 --input bzl/tests/rootfs.tar --hashes 0=", "--salt ab", "--uuid " + _UUID]),
+    "update": ("MkBundle", ["--member first=bzl/tests/two.txt ", "--member second=", "ext4.image "]),
+    "verity": ("MkVerity", ["ext4.image --hashes ", "verity.blocks/bzl/tests/rootfs.tar.blocks ", "--salt ab", "--uuid " + _UUID]),
 }
 
 def _subjects(prefix):
@@ -137,6 +136,7 @@ def _subjects(prefix):
     image_file(name = prefix + "file_zstd", image = prefix + "disk", out = prefix + "file_zstd.zst", zstd_level = 3, **manual)
     image_file(name = prefix + "file_of_nothing", image = prefix + "tree", **manual)
     image_list(name = prefix + "list", image = prefix + "disk", **manual)
+    qcow2_image(name = prefix + "hash", image = prefix + "disk", **manual)
     qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
     image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "nested", size_mib = 0, timestamp = 1, tree = prefix + "nested_tree", uuid = _UUID, **manual)

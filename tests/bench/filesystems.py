@@ -1,5 +1,5 @@
 """ext4: ours beside mke2fs and the crate mkext4; how the time grows with the tree."""
-from harness import PEERS, SALT, UUID, build_tools, inside, row, scratch, side_by_side, tool
+from harness import PEERS, SALT, UUID, build_tools, inside, listed, row, scratch, side_by_side, tool
 
 MTIME = 1767225600
 
@@ -15,19 +15,20 @@ def inject(folder, tar, name):
     return tool("inject", "--base", tar, "--mtime", MTIME, "--output", folder / f"{name}.jsonl")
 
 
-def layout(folder, name, size_mib=0):
-    return tool("mkext4", "--tree", folder / f"{name}.jsonl", "--size-mib", size_mib, "--uuid", UUID, "--hash-seed", UUID,
+def layout(folder, tar, name, size_mib=0):
+    tree = listed(folder / f"{name}.tree", folder / f"{name}.jsonl", tar)
+    return tool("mkext4", "--tree", tree, "--size-mib", size_mib, "--uuid", UUID, "--hash-seed", UUID,
                 "--mtime", MTIME, "--output", folder / f"{name}.plan")
 
 
 def write(folder, tar, name):
-    return tool("materialize", "--plan", folder / f"{name}.plan", "--input", tar, "--output", folder / f"{name}.img")
+    return tool("materialize", "--image", listed(folder / f"{name}.image", folder / f"{name}.plan", tar), "--output", folder / f"{name}.img")
 
 
 def ours(folder, tar, name):
     """From the tar to the written image: index of the tar, layout, write."""
     return {"name": f"ours {name}", "outputs": [folder / f"{name}.img"],
-            "commands": [inject(folder, tar, name), layout(folder, name), write(folder, tar, name)]}
+            "commands": [inject(folder, tar, name), layout(folder, tar, name), write(folder, tar, name)]}
 
 
 def mke2fs(folder, source, name, size_mib):
@@ -50,7 +51,7 @@ def ext4(runs):
         unpacked.mkdir()
         inside("tar", "-xf", tar, "-C", unpacked, check=True)
         got = side_by_side([
-            ours(folder, tar, "13k"), {"name": "layout", "commands": [layout(folder, "13k")], "outputs": []},
+            ours(folder, tar, "13k"), {"name": "layout", "commands": [layout(folder, tar, "13k")], "outputs": []},
             mke2fs(folder, tar, "tar", 400), mke2fs(folder, unpacked, "folder", 400), crate(folder, tar, "13k"),
         ], runs)
         row("ext4: layout of 13,000 files, 260 MB", None, got["layout"], "<= 0.15 s", "from the tree manifest")
@@ -86,19 +87,21 @@ def memory(_runs):
         table = folder / "table.csv"
         table.write_text(f"name,start,size,type,uuid,description\nroot,,66100M,linux,{SALT[:8]}{UUID[8:]},\n")
         plan, verity, area, disk = folder / "big.plan", folder / "verity.plan", folder / "area", folder / "disk.plan"
+        data = listed(folder / "big.image", plan, tar)
+        checked = listed(folder / "verity.image", verity, tar, area)
+        whole = listed(folder / "disk.image", disk, tar, area)
         steps = [
             {"name": "inject", "commands": [inject(folder, tar, "big")]},
-            {"name": "mkext4", "commands": [layout(folder, "big", 64 * 1024)]},
+            {"name": "mkext4", "commands": [layout(folder, tar, "big", 64 * 1024)]},
             {"name": "hashblocks", "commands": [tool("hashblocks", "--input", tar, "--salt", SALT, "--output", folder / "blocks")]},
             {"name": "mkverity", "commands": [tool(
-                "mkverity", "--image", f"{plan}:0", "--input", tar, "--hashes", f"0={folder}/blocks", "--salt", SALT, "--uuid", UUID,
+                "mkverity", "--image", data, "--hashes", folder / "blocks", "--salt", SALT, "--uuid", UUID,
                 "--output", verity, "--hash-area-output", area, "--root-hash-output", folder / "hash", "--hash-offset-output", folder / "offset")]},
             {"name": "mkdisk", "commands": [tool(
-                "mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={verity}:0,1", "--output", disk)]},
-            {"name": "mkqcow2", "commands": [tool("mkqcow2", "--image", f"{disk}:0,1", "--output", folder / "qcow2.plan")]},
-            {"name": "materialize", "commands": [tool("materialize", "--plan", disk, "--input", tar, "--input", area, "--output", folder / "disk.img")]},
-            {"name": "mkchecksums", "commands": [tool(
-                "mkchecksums", "--image", f"disk.img={disk}:0,1", "--input", tar, "--input", area, "--output", folder / "sums")]},
+                "mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={checked}", "--output", disk)]},
+            {"name": "mkqcow2", "commands": [tool("mkqcow2", "--image", whole, "--output", folder / "qcow2.plan")]},
+            {"name": "materialize", "commands": [tool("materialize", "--image", whole, "--output", folder / "disk.img")]},
+            {"name": "hashimage", "commands": [tool("hashimage", "--image", whole, "--output", folder / "digest")]},
         ]
         for name, figure in side_by_side(steps, 1).items():
             row(f"memory of {name}, 64 GiB apparent", None, figure["peak_mb"], "<= 300", unit="MB")

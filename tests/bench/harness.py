@@ -124,6 +124,12 @@ def tool(name, *args):
     return [TOOLS / name, *map(str, args)]
 
 
+def listed(path, *lines):
+    """Writes the list of an image or a tree: a path a line."""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
 def noise(path, size):
     """`size` bytes that no compressor and no cache has seen."""
     with open(path, "wb") as file:

@@ -1,7 +1,7 @@
 """How the time of every tool grows: each with N and with 4 N of what it is given. A scan for each entry would show as 16."""
 import json
 
-from harness import PEERS, SALT, UUID, build_tools, inside, row, scratch, side_by_side, tool
+from harness import PEERS, SALT, UUID, build_tools, inside, listed, row, scratch, side_by_side, tool
 
 TIMES = 4
 MTIME = 1767225600
@@ -10,20 +10,18 @@ WANT = f"<= {TIMES * 1.6:.1f} x"
 
 def plan_of(folder, name, inputs, **flags):
     """The command that lays the tree `name` out as ext4."""
-    sources = [word for position in range(inputs) for word in ("--source", position)]
-    params = folder / f"{name}.params"
-    params.write_text("".join(f"{word}\n" for word in sources))
+    tree = listed(folder / f"{name}.tree", folder / f"{name}.jsonl", *small(folder, inputs))
     extra = [word for flag, value in flags.items() for word in (f"--{flag.replace('_', '-')}", value)]
-    return tool("mkext4", "--tree", folder / f"{name}.tree", f"@{params}", "--size-mib", 0, "--uuid", UUID, "--hash-seed", UUID,
+    return tool("mkext4", "--tree", tree, "--size-mib", 0, "--uuid", UUID, "--hash-seed", UUID,
                 "--mtime", MTIME, *extra, "--output", folder / f"{name}.plan")
 
 
 def inject(folder, name, base=None, *flags):
     given = ["--base", base] if base else []
-    return tool("inject", *given, "--files", folder / f"{name}.list", *flags, "--mtime", MTIME, "--output", folder / f"{name}.tree")
+    return tool("inject", *given, "--files", folder / f"{name}.list", *flags, "--mtime", MTIME, "--output", folder / f"{name}.jsonl")
 
 
-def listed(folder, name, items):
+def entries(folder, name, items):
     (folder / f"{name}.list").write_text("".join(json.dumps(item) + "\n" for item in items))
 
 
@@ -36,10 +34,6 @@ def small(folder, count):
         if not path.exists():
             path.write_text(f"{number}\n" * 300)
     return [place / str(number) for number in range(count)]
-
-
-def positions(count):
-    return ",".join(map(str, range(count)))
 
 
 def params(folder, name, words):
@@ -55,7 +49,7 @@ def trees(folder, n):
     files = small(folder, n)
     for kind, dest in (("new", "/new/{0}"), ("replacing", "/d{1:04}/d{2:06}/file-{0:07}.data")):
         name = f"{kind}-{n}"
-        listed(folder, name, ({"dest": dest.format(i, i // 4096, i // 64), "src": str(file)} for i, file in enumerate(files)))
+        entries(folder, name, ({"dest": dest.format(i, i // 4096, i // 64), "src": str(file)} for i, file in enumerate(files)))
         yield f"inject: files {kind}", n, inject(folder, name, base)
     name = f"units-{n}"
     unit = folder / "unit.service"
@@ -70,7 +64,7 @@ def trees(folder, n):
     presets = folder / "presets"
     presets.write_text("enable *\n")
     others.append({"dest": "/usr/lib/systemd/system-preset/90-all.preset", "src": str(presets)})
-    listed(folder, name, [*others, *units])
+    entries(folder, name, [*others, *units])
     yield "inject: units", n, inject(folder, name, None, "--preset-all")
 
 
@@ -78,7 +72,7 @@ def layouts(folder, n):
     files = small(folder, n)
     for kind, dest in (("entries of folders", "/d{1}/{0}"), ("entries of one folder", "/d/the same beginning {0}")):
         name = f"{kind.replace(' ', '-')}-{n}"
-        listed(folder, name, ({"dest": dest.format(i, i // 64), "src": str(file)} for i, file in enumerate(files)))
+        entries(folder, name, ({"dest": dest.format(i, i // 64), "src": str(file)} for i, file in enumerate(files)))
         inside(*inject(folder, name), check=True)
         yield f"mkext4: {kind}", n, plan_of(folder, name, n)
         yield f"mkfat: {kind}", n, tool("mkfat", "--tree", folder / f"{name}.tree", "--size-mib", 512, "--volume-id", "1234abcd",
@@ -92,25 +86,21 @@ def images(folder, n):
     name = f"entries-of-folders-{n}"
     inside(*plan_of(folder, name, n), check=True)
     plan = folder / f"{name}.plan"
-    inputs = params(folder, f"inputs-{n}", (f"--input={file}" for file in small(folder, n)))
-    image = params(folder, f"image-{n}", [f"--image={plan}:{positions(n)}"])
+    image = listed(folder / f"{name}.image", plan, *small(folder, n))
     yield "mkverity: inputs", n, tool(
-        "mkverity", image, inputs, "--salt", SALT, "--uuid", UUID, "--output", folder / f"v-{n}.plan",
+        "mkverity", "--image", image, "--salt", SALT, "--uuid", UUID, "--output", folder / f"v-{n}.plan",
         "--root-hash-output", folder / f"v-{n}.root", "--hash-offset-output", folder / f"v-{n}.offset")
-    yield "mkqcow2: extents", n, tool("mkqcow2", image, "--output", folder / f"q-{n}.plan")
+    yield "mkqcow2: extents", n, tool("mkqcow2", "--image", image, "--output", folder / f"q-{n}.plan")
     table = folder / "table.csv"
     table.write_text(f"name,start,size,type,uuid,description\nroot,,4G,linux,{SALT[:8]}{UUID[8:]},\n")
-    disk = params(folder, f"disk-{n}", [f"--image=root={plan}:{positions(n)}"])
-    yield "mkdisk: extents", n, tool("mkdisk", "--partitions", table, "--disk-guid", UUID, disk, "--output", folder / f"disk-{n}.plan")
-    yield "materialize: inputs", n, tool("materialize", "--plan", plan, inputs, "--output", folder / f"{name}.img")
-    sums = params(folder, f"sums-{n}", [f"--image=a={plan}:{positions(n)}"])
-    yield "mkchecksums: inputs", n, tool("mkchecksums", sums, inputs, "--output", folder / f"sums-{n}")
-    single = params(folder, f"singles-{n}", (f"--image=f{i}={file}::{i}" for i, file in enumerate(small(folder, n))))
-    yield "mkchecksums: images", n, tool("mkchecksums", single, inputs, "--output", folder / f"sums-{n}")
-    members = params(folder, f"members-{n}", (f"--member=f{i}={file}::{i}" for i, file in enumerate(small(folder, n))))
+    yield "mkdisk: extents", n, tool("mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={image}", "--output", folder / f"disk-{n}.plan")
+    yield "materialize: inputs", n, tool("materialize", "--image", image, "--output", folder / f"{name}.img")
+    yield "hashimage: inputs", n, tool("hashimage", "--image", image, "--output", folder / f"digest-{n}")
+    single = params(folder, f"singles-{n}", (f"--image=f{i}={file}" for i, file in enumerate(small(folder, n))))
+    yield "mkchecksums: images", n, tool("mkchecksums", single, "--output", folder / f"sums-{n}")
+    members = params(folder, f"members-{n}", (f"--member=f{i}={file}" for i, file in enumerate(small(folder, n))))
     yield "mkbundle: members", n, tool("mkbundle", members, "--mtime", MTIME, "--output", folder / f"tar-{n}.plan")
-    (folder / f"{n}.image").write_text("".join(f"{path}\n" for path in (plan, *small(folder, n))))
-    yield "imgdump: entries", n, tool("imgdump", folder / f"{n}.image")
+    yield "imgdump: entries", n, tool("imgdump", image)
 
 
 def archives(folder, n):
@@ -118,7 +108,7 @@ def archives(folder, n):
     for tar in tars:
         inside(PEERS, "gen-tree", "--files", str(n), "--bytes", str(n * 1000), "--output", tar, check=True)
     yield "treecmp: entries", n, tool("treecmp", "--want", tars[0], "--got", tars[1])
-    yield "inject: entries of the base", n, tool("inject", "--base", tars[0], "--mtime", MTIME, "--output", folder / f"base-{n}.tree")
+    yield "inject: entries of the base", n, tool("inject", "--base", tars[0], "--mtime", MTIME, "--output", folder / f"base-{n}.jsonl")
 
 
 def scaling(runs):

@@ -1,5 +1,5 @@
 """dm-verity beside veritysetup; writing and hashing images beside cp and sha256sum."""
-from harness import SALT, UUID, build_tools, inside, noise, row, scratch, side_by_side, tool
+from harness import SALT, UUID, build_tools, inside, listed, noise, row, scratch, side_by_side, tool
 
 VERITYSETUP = "/usr/sbin/veritysetup"
 
@@ -9,10 +9,9 @@ def format_with_peer(image, folder):
     return [VERITYSETUP, "format", f"--salt={SALT}", f"--uuid={UUID}", image, tree], tree
 
 
-def mkverity(reference, inputs, hashes, folder, name):
-    given = [part for file in inputs for part in ("--input", file)]
-    known = [part for at, file in hashes for part in ("--hashes", f"{at}={file}")]
-    return tool("mkverity", "--image", reference, *given, *known, "--salt", SALT, "--uuid", UUID, "--output", folder / f"{name}.plan",
+def mkverity(image, hashes, folder, name):
+    known = [part for file in hashes for part in ("--hashes", file)]
+    return tool("mkverity", "--image", image, *known, "--salt", SALT, "--uuid", UUID, "--output", folder / f"{name}.plan",
                 "--hash-area-output", folder / f"{name}.area", "--root-hash-output", folder / f"{name}.hash", "--hash-offset-output", folder / f"{name}.offset")
 
 
@@ -27,17 +26,17 @@ def same_root(folder, peer_tree, image, name):
 
 
 def disk(folder, name, sizes_mib, files):
-    """A disk's plan with a file in each partition, and the written disk for the peer."""
+    """A disk's list with a file in each partition, and the written disk for the peer."""
     lines = ["name,start,size,type,uuid,description"]
     for at, size in enumerate(sizes_mib):
         lines.append(f"p{at},,{size}M,linux,0000000{at}-0000-4000-8000-00000000000{at},")
     (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
-    images = [part for at, file in enumerate(files) for part in ("--image", f"p{at}={file}::{at}")]
-    given = [part for file in files for part in ("--input", file)]
+    images = [part for at, file in enumerate(files) for part in ("--image", f"p{at}={file}")]
     plan, image = folder / f"{name}.plan", folder / f"{name}.img"
     inside(*tool("mkdisk", "--partitions", folder / f"{name}.csv", "--disk-guid", UUID, *images, "--output", plan), check=True)
-    inside(*tool("materialize", "--plan", plan, *given, "--output", image), check=True)
-    return plan, image
+    image_list = listed(folder / f"{name}.image", plan, *files)
+    inside(*tool("materialize", "--image", image_list, "--output", image), check=True)
+    return image_list, image
 
 
 def verity(runs):
@@ -49,12 +48,12 @@ def verity(runs):
         noise(more, 400_000_000)
         full, full_image = disk(folder, "full", [362, 20], [data, change])
         sparse, sparse_image = disk(folder, "sparse", [2046], [more])
-        hashes = [(0, folder / "data.blocks"), (1, folder / "change.blocks")]
+        hashes = [folder / "data.blocks", folder / "change.blocks"]
         known = [hashblocks(data, folder, "data"), hashblocks(change, folder, "change")]
-        tree = mkverity(f"{full}:0,1", [data, change], hashes, folder, "full.verity")
+        tree = mkverity(full, hashes, folder, "full.verity")
         steps = [{"name": "full", "commands": [*known, tree]}, {"name": "changed", "commands": [known[1], tree]},
                  {"name": "sparse", "commands": [hashblocks(more, folder, "more"), mkverity(
-                     f"{sparse}:0", [more], [(0, folder / "more.blocks")], folder, "sparse.verity")]}]
+                     sparse, [folder / "more.blocks"], folder, "sparse.verity")]}]
         trees = {}
         for name, image in (("full", full_image), ("sparse", sparse_image)):
             command, trees[name] = format_with_peer(image, folder)
@@ -74,14 +73,14 @@ def copies(runs):
         with scratch(kind) as folder:
             data = folder / "data"
             noise(data, 400_000_000)
-            plan, image = disk(folder, "disk", [699], [data])
+            image_list, image = disk(folder, "disk", [699], [data])
             out, copy = folder / "out.img", folder / "copy.img"
             got = side_by_side([
                 {"name": "cp", "commands": [["cp", "--sparse=always", image, copy]], "outputs": [copy]},
-                {"name": "write", "commands": [tool("materialize", "--plan", plan, "--input", data, "--output", out)], "outputs": [out]},
+                {"name": "write", "commands": [tool("materialize", "--image", image_list, "--output", out)], "outputs": [out]},
                 {"name": "sha256sum", "commands": [["sha256sum", image]]},
-                {"name": "sums", "commands": [tool("mkchecksums", "--image", f"d={plan}:0", "--input", data, "--output", folder / "sums")]},
+                {"name": "digest", "commands": [tool("hashimage", "--image", image_list, "--output", folder / "digest")]},
             ], runs)
             row(f"write 700 MiB with 400 MB of data, {kind}", got["cp"], got["write"], "<= 1.0 x", "peer: cp --sparse=always")
             if kind == "memory":
-                row("digest of the same, from its plan", got["sha256sum"], got["sums"], "<= 1.0 x", "peer: sha256sum")
+                row("digest of the same, from its plan", got["sha256sum"], got["digest"], "<= 1.0 x", "peer: sha256sum")

@@ -5,9 +5,10 @@ visibility(["//bzl/..."])
 TreeInfo = provider(
     doc = "A file tree as a manifest over input files (docs/formats/tree.md).",
     fields = {
-        "contents": "list of struct(file, image): what the manifest's sources point into, in the order of its input numbers. " +
-                    "Either `file` is a File, or `image` is the ImagePlanInfo of an image that lies in the tree as a file; the other is None.",
+        "inputs": "depset of File, in preorder: the inputs of an image that holds the whole tree, in their order.",
         "manifest": "File: the entries, one a line, sorted by path.",
+        "read": "list of File: what a tool reads to lay the tree out: the list, the manifest, and plans of images that are files of the tree.",
+        "tree": "File: the list that stands for the tree on a command line: the manifest's path, then what its inputs are.",
         "units": "File: the enabled systemd units, one a line, sorted; None if no presets were applied.",
     },
 )

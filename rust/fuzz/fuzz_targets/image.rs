@@ -41,8 +41,7 @@ struct Base {
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
     let (plain, linked) = (tree(false), tree(true));
-    let inputs = vec![plan::Input::of_len(5000)];
-    let (bodies, _) = plan::Body::open(&[], &[5000]).expect("one input");
+    let bodies = plan::ImageSet::of_lens(&[5000]).expect("one input");
     let params = ext4::Params {
         size: ext4::Size::Smallest { free_percent: 0 },
         uuid: UUID.to_owned(),
@@ -51,7 +50,7 @@ static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
         mtime: 0,
         journal: false,
     };
-    let ext4 = ext4::layout(&linked, &bodies, inputs.clone(), &params)
+    let ext4 = ext4::layout(&linked, &bodies, &params)
         .expect("fits")
         .plan;
     let fat = |size_mib| {
@@ -62,11 +61,7 @@ static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
             label: "LABEL".to_owned(),
             mtime: 0,
         };
-        let bodies = [plan::Body::Raw {
-            input: 0,
-            len: 5000,
-        }];
-        fat::layout(&plain, &bodies, inputs.clone(), &params).expect("fits")
+        fat::layout(&plain, &bodies, &params).expect("fits")
     };
     let params = verity::Params::new(4096, 4096, b"salt", [7; 16]).expect("known sizes");
     let (verity, _, _) =

@@ -56,10 +56,10 @@ fn content(number: usize) -> String {
     format!("this is file {number}\n").repeat(number % 7 + 1)
 }
 
-/// A bed with the files, `list` for `inject`, and `inputs`, a parameter file of all of them.
+/// A bed with the files, and `list` for `inject`.
 fn bed() -> Bed {
     let bed = Bed(tempfile::tempdir().unwrap());
-    let (mut list, mut inputs) = (String::new(), String::new());
+    let mut list = String::new();
     for number in 0..INPUTS {
         bed.put(&format!("f{number}"), content(number));
         writeln!(
@@ -68,10 +68,8 @@ fn bed() -> Bed {
             number % 10
         )
         .unwrap();
-        writeln!(inputs, "--input\nf{number}").unwrap();
     }
     bed.put("list", list);
-    bed.put("inputs", inputs);
     bed
 }
 
@@ -81,74 +79,68 @@ fn from_files_to_images() {
     // With units to look at: the tool opens what it injects.
     bed.run(
         env!("CARGO_BIN_EXE_inject"),
-        "--files list --preset-all --mtime 5 --output tree",
+        "--files list --preset-all --mtime 5 --output the.jsonl",
     );
+    let names: String = (0..INPUTS).map(|n| format!("f{n}\n")).collect();
+    bed.put("the.tree", format!("the.jsonl\n{names}"));
+    for plan in ["ext4", "fat", "qcow2", "tar"] {
+        bed.put(&format!("{plan}.image"), format!("{plan}.plan\n{names}"));
+    }
+    bed.put("verity.image", format!("verity.plan\n{names}area\n"));
     bed.run(
         env!("CARGO_BIN_EXE_mkext4"),
         &format!(
-            "--tree tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output ext4.plan"
+            "--tree the.tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output ext4.plan"
         ),
     );
     bed.run(
         env!("CARGO_BIN_EXE_mkfat"),
-        "--tree tree --size-mib 8 --volume-id 1234abcd --mtime 1000000000 --output fat.plan",
-    );
-    let all: Vec<String> = (0..INPUTS).map(|n| n.to_string()).collect();
-    let all = all.join(",");
-    bed.put("ext4-ref", format!("--image\next4.plan:{all}\n"));
-    bed.put(
-        "member-refs",
-        format!("--member\na=ext4.plan:{all}\n--member\nb=fat.plan:{all}\n"),
-    );
-    bed.put(
-        "sum-refs",
-        format!(
-            "--image\na=ext4.plan:{all}\n--image\nb=fat.plan:{all}\n--image\nc=tar.plan:{all}\n"
-        ),
+        "--tree the.tree --size-mib 8 --volume-id 1234abcd --mtime 1000000000 --output fat.plan",
     );
     bed.run(
         env!("CARGO_BIN_EXE_mkverity"),
         &format!(
-            "@ext4-ref @inputs --salt 00 --uuid {UUID} --output verity.plan --root-hash-output root \
-             --hash-offset-output offset"
+            "--image ext4.image --salt 00 --uuid {UUID} --output verity.plan --hash-area-output area \
+             --root-hash-output root --hash-offset-output offset"
         ),
     );
     bed.run(
         env!("CARGO_BIN_EXE_mkbundle"),
-        "@member-refs --mtime 7 --output tar.plan",
+        "--member a=ext4.image --member b=fat.image --mtime 7 --output tar.plan",
     );
     bed.run(
         env!("CARGO_BIN_EXE_mkqcow2"),
-        "@ext4-ref --output qcow2.plan",
+        "--image ext4.image --output qcow2.plan",
     );
-    bed.run(
-        env!("CARGO_BIN_EXE_mkchecksums"),
-        "@sum-refs @inputs --output sums",
-    );
+    for image in ["ext4", "fat", "tar"] {
+        bed.run(
+            env!("CARGO_BIN_EXE_hashimage"),
+            &format!("--image {image}.image --output {image}.digest"),
+        );
+    }
 
     let materialize = env!("CARGO_BIN_EXE_materialize");
-    let mut sums = String::new();
-    for (name, plan) in [("a", "ext4"), ("b", "fat"), ("c", "tar")] {
+    for plan in ["ext4", "fat", "tar"] {
         bed.run(
             materialize,
-            &format!("--plan {plan}.plan @inputs --sha256-output {plan}.sum --output {plan}.img"),
+            &format!("--image {plan}.image --digest-output {plan}.sum --output {plan}.img"),
         );
         let sum = bed.text(&format!("{plan}.sum"));
         let bytes = fs::read(bed.path(&format!("{plan}.img"))).unwrap();
-        assert_eq!(sum.trim(), hex(&Sha256::digest(bytes)));
-        writeln!(sums, "{}  {name}", sum.trim()).unwrap();
+        assert_eq!(
+            sum,
+            format!("{} {}\n", hex(&Sha256::digest(&bytes)), bytes.len())
+        );
+        assert_eq!(sum, bed.text(&format!("{plan}.digest")));
     }
-    assert_eq!(bed.text("sums"), sums);
     for plan in ["verity", "qcow2"] {
-        let images = format!("--plan {plan}.plan @inputs");
+        let images = format!("--image {plan}.image");
         bed.run(materialize, &format!("{images} --output {plan}.img"));
         bed.run(materialize, &format!("{images} --zstd --output {plan}.zst"));
     }
 
     // What is in them: by a list, as people and boot tests open them.
-    let names: String = (0..INPUTS).map(|n| format!("f{n}\n")).collect();
     for plan in ["ext4", "fat"] {
-        bed.put(&format!("{plan}.image"), format!("{plan}.plan\n{names}"));
         let imgdump = env!("CARGO_BIN_EXE_imgdump");
         for number in [0, 1, LIMIT, INPUTS - 1] {
             let path = format!("/d{}/f{number}", number % 10);
@@ -164,7 +156,7 @@ fn from_files_to_images() {
 #[test]
 fn many_block_hashes() {
     let bed = Bed(tempfile::tempdir().unwrap());
-    let (mut args, mut known, mut list) = (String::new(), String::new(), String::new());
+    let (mut names, mut known, mut list) = (String::new(), String::new(), String::new());
     // Few and long extents, so that the digests are not all held in memory.
     for number in 0..2 * LIMIT {
         let name = format!("f{number}");
@@ -175,31 +167,30 @@ fn many_block_hashes() {
             env!("CARGO_BIN_EXE_hashblocks"),
             &format!("--input {name} --salt 00 --output h{number}"),
         );
-        writeln!(args, "--input\n{name}").unwrap();
-        writeln!(known, "--hashes\n{number}=h{number}").unwrap();
+        writeln!(names, "{name}").unwrap();
+        writeln!(known, "--hashes\nh{number}").unwrap();
         writeln!(list, "{{\"dest\":\"/{name}\",\"src\":\"{name}\"}}").unwrap();
     }
-    bed.put("inputs", args);
+    bed.put("the.tree", format!("the.jsonl\n{names}"));
+    bed.put("the.image", format!("plan\n{names}"));
     bed.put("known", known);
     bed.put("list", list);
     bed.run(
         env!("CARGO_BIN_EXE_inject"),
-        "--files list --mtime 5 --output tree",
+        "--files list --mtime 5 --output the.jsonl",
     );
     bed.run(
         env!("CARGO_BIN_EXE_mkext4"),
         &format!(
-            "--tree tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output plan"
+            "--tree the.tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output plan"
         ),
     );
-    let all: Vec<String> = (0..2 * LIMIT).map(|n| n.to_string()).collect();
     for (known, root) in [("", "without"), ("@known", "with")] {
         bed.run(
             env!("CARGO_BIN_EXE_mkverity"),
             &format!(
-                "--image plan:{} @inputs {known} --salt 00 --uuid {UUID} --output verity.plan \
-                 --root-hash-output {root} --hash-offset-output offset",
-                all.join(",")
+                "--image the.image {known} --salt 00 --uuid {UUID} --output verity.plan \
+                 --root-hash-output {root} --hash-offset-output offset"
             ),
         );
     }

@@ -18,16 +18,16 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 18] = [
+const STEPS: [(&str, &str, &str); 21] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
-        "--base base.tar --files root.list --mtime 5 --preset-all --units-output units --output root.tree",
+        "--base base.tar --files root.list --mtime 5 --preset-all --units-output units --output root.jsonl",
     ),
     (
         "mkext4",
         env!("CARGO_BIN_EXE_mkext4"),
-        "--tree root.tree --source 0 --source 1 --source 2 --size-mib 0 --uuid 00000000-0000-4000-8000-000000000001 \
+        "--tree root.tree --size-mib 0 --uuid 00000000-0000-4000-8000-000000000001 \
          --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 5 --output root.plan",
     ),
     (
@@ -36,21 +36,31 @@ const STEPS: [(&str, &str, &str); 18] = [
         "--input base.tar --salt ab --output base.hashes",
     ),
     (
+        "hashblocks",
+        env!("CARGO_BIN_EXE_hashblocks"),
+        "--input config --salt ab --output config.hashes",
+    ),
+    (
+        "hashblocks",
+        env!("CARGO_BIN_EXE_hashblocks"),
+        "--input program --salt ab --output program.hashes",
+    ),
+    (
         "mkverity",
         env!("CARGO_BIN_EXE_mkverity"),
-        "--image root.plan:0,1,2 --input base.tar --input config --input program --hashes 0=base.hashes --salt ab \
+        "--image root.image --hashes base.hashes --hashes config.hashes --hashes program.hashes --salt ab \
          --uuid 00000000-0000-4000-8000-000000000003 --output verity.plan --hash-area-output area \
          --root-hash-output root_hash --hash-offset-output hash_offset",
     ),
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
-        "--files esp.list --mtime 5 --output esp.tree",
+        "--files esp.list --mtime 5 --output esp.jsonl",
     ),
     (
         "mkfat",
         env!("CARGO_BIN_EXE_mkfat"),
-        "--tree esp.tree --source 0 --size-mib 2 --volume-id 1234abcd --mtime 1000000000 --output esp.plan",
+        "--tree esp.tree --size-mib 2 --volume-id 1234abcd --mtime 1000000000 --output esp.plan",
     ),
     (
         "mkgrubenv",
@@ -65,46 +75,49 @@ const STEPS: [(&str, &str, &str); 18] = [
     (
         "mkdisk",
         env!("CARGO_BIN_EXE_mkdisk"),
-        "--partitions table.csv --disk-guid 00000000-0000-4000-8000-000000000004 --image esp=esp.plan:3 \
-         --image root=verity.plan:0,1,2,4 --image env=grubenv::5 --output disk.plan",
+        "--partitions table.csv --disk-guid 00000000-0000-4000-8000-000000000004 --image esp=esp.image \
+         --image root=verity.image --image env=grubenv --output disk.plan",
     ),
     (
         "materialize",
         env!("CARGO_BIN_EXE_materialize"),
-        "--plan disk.plan --input base.tar --input config --input program --input kernel --input area --input grubenv \
-         --sha256-output disk.sum --output disk.img",
+        "--image disk.image --digest-output disk.sum --output disk.img",
     ),
     (
         "materialize",
         env!("CARGO_BIN_EXE_materialize"),
-        "--plan disk.plan --input base.tar --input config --input program --input kernel --input area --input grubenv \
-         --zstd=3 --output disk.img.zst",
+        "--image disk.image --zstd=3 --output disk.img.zst",
     ),
     (
         "mkqcow2",
         env!("CARGO_BIN_EXE_mkqcow2"),
-        "--image disk.plan:0,1,2,3,4,5 --output qcow2.plan",
+        "--image disk.image --output qcow2.plan",
     ),
     (
         "mkbundle",
         env!("CARGO_BIN_EXE_mkbundle"),
-        "--member esp.img=esp.plan:1 --member VERSION=version::0 --mtime 5 --output bundle.plan",
+        "--member esp.img=esp.image --member VERSION=version --mtime 5 --output bundle.plan",
+    ),
+    (
+        "hashimage",
+        env!("CARGO_BIN_EXE_hashimage"),
+        "--image esp.image --output esp.digest",
     ),
     (
         "mkchecksums",
         env!("CARGO_BIN_EXE_mkchecksums"),
-        "--image esp.img=esp.plan:1 --image version=version::0 --input version --input kernel --output sums",
+        "--image esp.img=esp.digest --image version=version --output sums",
     ),
     (
         "mkmanifest",
         env!("CARGO_BIN_EXE_mkmanifest"),
-        "--name n --version-file version --partitions table.csv --image esp=esp.plan:1 --artifact version=version::0 \
-         --input version --input kernel --output manifest.json",
+        "--name n --version-file version --partitions table.csv --image esp=esp.digest --artifact version=version \
+         --output manifest.json",
     ),
     (
         "mkdeployment",
         env!("CARGO_BIN_EXE_mkdeployment"),
-        "--name n --version-file version --image esp=esp.plan:0 --input kernel --output deployment.json",
+        "--name n --version-file version --image esp=esp.digest --output deployment.json",
     ),
     ("imgdump", env!("CARGO_BIN_EXE_imgdump"), "disk.img"),
     (
@@ -150,6 +163,18 @@ impl Bed {
             ("table.csv", TABLE.as_bytes()),
             ("template", b"{{A}} {{B}} {{start:root}}\n"),
             ("version", b"1.2\n"),
+            ("root.tree", b"root.jsonl\nbase.tar\nconfig\nprogram\n"),
+            ("root.image", b"root.plan\nbase.tar\nconfig\nprogram\n"),
+            (
+                "verity.image",
+                b"verity.plan\nbase.tar\nconfig\nprogram\narea\n",
+            ),
+            ("esp.tree", b"esp.jsonl\nkernel\n"),
+            ("esp.image", b"esp.plan\nkernel\n"),
+            (
+                "disk.image",
+                b"disk.plan\nkernel\nbase.tar\nconfig\nprogram\narea\ngrubenv\n",
+            ),
         ];
         if strange {
             files.reverse();

@@ -9,9 +9,10 @@
 use std::process::Command;
 
 use deployment::Deployment;
-use plan::{Builder, Input};
+use plan::Digest;
+use sha2::{Digest as _, Sha256};
 
-/// An image of 3 MiB: a MiB of zeros, all of input 1 and then of input 0, zeros again.
+/// An image of 3 MiB, of which only the digest is there.
 const LEN: usize = 3 << 20;
 
 struct Setup {
@@ -22,21 +23,13 @@ struct Setup {
 impl Setup {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let inputs = [vec![1; 700_000], vec![2; 300_001]];
-        let mut image = vec![0; 1 << 20];
-        image.extend(&inputs[1]);
-        image.extend(&inputs[0]);
-        image.resize(LEN, 0);
-        let mut builder = Builder::new(vec![Input::of_len(700_000), Input::of_len(300_001)]);
-        builder.zero(1 << 20).unwrap();
-        builder.source(1, 0, 300_001).unwrap();
-        builder.source(0, 0, 700_000).unwrap();
-        builder.zero(3 * (1 << 20) - (1 << 20) - 1_000_001).unwrap();
-        let plan = builder.finish().unwrap().encode();
-        let files: [(&str, &[u8]); 6] = [
-            ("a.plan", &plan),
-            ("in0", &inputs[0]),
-            ("in1", &inputs[1]),
+        let image: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(LEN).collect();
+        let sha256 = Sha256::digest(&image).into();
+        let len = u64::try_from(LEN).unwrap();
+        let digest = Digest { sha256, len }.to_file();
+        let files: [(&str, &[u8]); 5] = [
+            ("a.digest", digest.as_bytes()),
+            ("bad.digest", b"x"),
             ("raw", b"raw image"),
             ("version", b"1.2.3\n"),
             ("other", b"9\n"),
@@ -66,13 +59,12 @@ impl Setup {
 }
 
 #[test]
-fn images_are_hashed_through_their_plans() {
+fn an_image_by_its_digest_and_a_file() {
     let setup = Setup::new();
     let text = setup
         .run(
-            "--name stick --version-file version --set flavour=plain --image disk=a.plan:1,2 --image raw=raw::0 \
-             --image-file raw=raw.bin --image-version-file raw=other --image-set raw:flavour=other \
-             --input raw --input in0 --input in1",
+            "--name stick --version-file version --set flavour=plain --image disk=a.digest --image raw=raw \
+             --image-file raw=raw.bin --image-version-file raw=other --image-set raw:flavour=other",
         )
         .unwrap();
     let got = Deployment::parse(text.as_bytes()).unwrap();
@@ -102,20 +94,19 @@ fn images_are_hashed_through_their_plans() {
 #[test]
 fn refusals_have_reasons() {
     let setup = Setup::new();
-    let base = "--name stick --version-file version --input in0 --input in1 --image";
+    let base = "--name stick --version-file version --image";
     let table = [
-        ("a=a.plan:0", "a.plan has 2 inputs, but 1 positions are given"),
-        ("a=a.plan:0,2", "no plan has an input at position 1"),
-        ("a=a.plan:1,0", "in0 has 700000 bytes, but the plan was made over 300001"),
-        ("a=a.plan:0,1 --image-set b:x=1", "--image-set: there is no --image \"b\""),
-        ("a=a.plan:0,1 --image-set x=1", "--image-set: \"x\" is not NAME:KEY"),
-        ("a=a.plan:0,1 --image-file b=1", "--image-file: there is no --image \"b\""),
-        ("a=a.plan:0,1 --set x=1 --set x=2", "--set: \"x\" was given already"),
+        ("a=none", "cannot read none: No such file or directory (os error 2)"),
+        ("a=bad.digest", "bad.digest: got \"x\", want a SHA-256 of 64 hexadecimal digits, a space and a length"),
+        ("a=a.digest --image-set b:x=1", "--image-set: there is no --image \"b\""),
+        ("a=a.digest --image-set x=1", "--image-set: \"x\" is not NAME:KEY"),
+        ("a=a.digest --image-file b=1", "--image-file: there is no --image \"b\""),
+        ("a=a.digest --set x=1 --set x=2", "--set: \"x\" was given already"),
         (
-            "a=a.plan:0,1 --image-file a=../a",
+            "a=a.digest --image-file a=../a",
             "images[0].file: got \"../a\", want a file name of letters, digits and any of . - _, starting with a letter or digit, at most 255",
         ),
-        ("a=a.plan:0,1 --image a=in0::0", "images[1].name: \"a\" is that of images[0] already"),
+        ("a=a.digest --image a=raw", "images[1].name: \"a\" is that of images[0] already"),
     ];
     for (args, want) in table {
         assert_eq!(

@@ -63,6 +63,11 @@ impl Bed {
         bytes
     }
 
+    /// Writes a list: `NAME.image` or `NAME.tree`.
+    fn list(&self, name: &str, lines: &[&str]) {
+        self.put(name, lines.join("\n").as_bytes());
+    }
+
     /// A boot partition with a kernel, and a data partition with the whole of it in a file.
     fn file_systems(&self) {
         self.put(
@@ -71,25 +76,28 @@ impl Bed {
         );
         let inject = env!("CARGO_BIN_EXE_inject");
         let mkfat = env!("CARGO_BIN_EXE_mkfat");
-        self.run(inject, "--files esp.list --mtime 5 --output esp.tree")
+        self.run(inject, "--files esp.list --mtime 5 --output esp.jsonl")
             .unwrap();
+        self.list("esp.tree", &["esp.jsonl", "kernel"]);
         self.run(
             mkfat,
             "--tree esp.tree --size-mib 2 --volume-id 1234abcd --mtime 1000000000 --output esp.plan",
         )
         .unwrap();
+        self.list("esp.image", &["esp.plan", "kernel"]);
         self.put(
             "data.list",
-            b"{\"dest\":\"/config\",\"src\":\"config\"}\n{\"dest\":\"/esp.img\",\"plan\":\"esp.plan\"}\n",
+            b"{\"dest\":\"/config\",\"src\":\"config\"}\n{\"dest\":\"/esp.img\",\"src\":\"esp.image\"}\n",
         );
-        self.run(inject, "--files data.list --mtime 5 --output data.tree")
+        self.run(inject, "--files data.list --mtime 5 --output data.jsonl")
             .unwrap();
+        self.list("data.tree", &["data.jsonl", "config", "esp.image"]);
         self.run(
             mkfat,
-            "--tree data.tree --source 1 --source esp.plan:0 --partitions table.csv --partition data --volume-id 1234abce --mtime 1000000000 \
-             --output data.plan",
+            "--tree data.tree --partitions table.csv --partition data --volume-id 1234abce --mtime 1000000000 --output data.plan",
         )
         .unwrap();
+        self.list("data.image", &["data.plan", "config", "kernel"]);
     }
 }
 
@@ -102,7 +110,7 @@ fn a_disk_and_a_bundle() {
     let bed = Bed::new();
     bed.file_systems();
     let esp = bed.bytes("esp.plan", &["kernel"]);
-    let data = bed.bytes("data.plan", &["kernel", "config"]);
+    let data = bed.bytes("data.plan", &["config", "kernel"]);
     // The inner file system lies in the outer one in one piece.
     let at = position(&data, &esp);
     assert_eq!(data[at..at + esp.len()], esp[..]);
@@ -111,12 +119,14 @@ fn a_disk_and_a_bundle() {
     let disk = format!("--partitions table.csv --disk-guid {GUID} --output disk.plan");
     bed.run(
         mkdisk,
-        &format!(
-            "{disk} --image esp=esp.plan:1 --image data=data.plan:1,0 --image spare=raw.img::2"
-        ),
+        &format!("{disk} --image data=data.image --image esp=esp.image --image spare=raw.img"),
     )
     .unwrap();
     let inputs = ["config", "kernel", "raw.img"];
+    bed.list(
+        "disk.image",
+        &["disk.plan", inputs[0], inputs[1], inputs[2]],
+    );
     let bytes = bed.bytes("disk.plan", &inputs);
     assert_eq!(bytes.len(), 8 << 20);
     let mib = |n: usize| &bytes[n << 20..];
@@ -126,34 +136,43 @@ fn a_disk_and_a_bundle() {
     let mkbundle = env!("CARGO_BIN_EXE_mkbundle");
     bed.run(
         mkbundle,
-        "--mtime 7 --output tar.plan --member VERSION.TXT=config::0 --member root.img=data.plan:1,0",
+        "--mtime 7 --output tar.plan --member VERSION.TXT=config --member root.img=data.image",
     )
     .unwrap();
+    bed.list("tar.image", &["tar.plan", "config", "kernel"]);
     let tar = bed.bytes("tar.plan", &["config", "kernel"]);
     assert_eq!(position(&tar, b"key=value") % 4096, 0);
     assert!(tar.windows(data.len()).any(|part| part == data));
 
-    let images =
-        "--image disk.img=disk.plan:0,1,2 --image update.tar=tar.plan:0,1 --image esp=esp.plan:1";
-    let files = "--input config --input kernel --input raw.img";
+    for image in ["disk", "tar", "esp"] {
+        let args = format!("--image {image}.image --output {image}.digest");
+        bed.run(env!("CARGO_BIN_EXE_hashimage"), &args).unwrap();
+    }
+    let images = "--image disk.img=disk.digest --image update.tar=tar.digest --image esp=esp.digest --image v=version";
     let mkchecksums = env!("CARGO_BIN_EXE_mkchecksums");
-    bed.run(mkchecksums, &format!("{images} {files} --output sums"))
+    bed.run(mkchecksums, &format!("{images} --output sums"))
         .unwrap();
     let sums = fs::read_to_string(bed.path("sums")).unwrap();
     let sum = |bytes: &[u8]| -> String {
         let digest = Sha256::digest(bytes);
         digest.iter().map(|b| format!("{b:02x}")).collect()
     };
-    let want = [("disk.img", &bytes), ("esp", &esp), ("update.tar", &tar)]
-        .map(|(name, bytes)| format!("{}  {name}\n", sum(bytes)));
+    let version = b"1.2\n".to_vec();
+    let want = [
+        ("disk.img", &bytes),
+        ("esp", &esp),
+        ("update.tar", &tar),
+        ("v", &version),
+    ]
+    .map(|(name, bytes)| format!("{}  {name}\n", sum(bytes)));
     assert_eq!(sums, want.concat());
 
     let mkmanifest = env!("CARGO_BIN_EXE_mkmanifest");
     bed.run(
         mkmanifest,
         &format!(
-            "--name n --version-file version --partitions table.csv --image esp=esp.plan:1 \
-             --artifact disk.img=disk.plan:0,1,2 {files} --output manifest"
+            "--name n --version-file version --partitions table.csv --image esp=esp.digest \
+             --artifact disk.img=disk.digest --output manifest"
         ),
     )
     .unwrap();
@@ -167,14 +186,14 @@ fn before_1970() {
     let bed = Bed::new();
     bed.put("list", b"{\"dest\":\"/config\",\"src\":\"config\"}\n");
     let inject = env!("CARGO_BIN_EXE_inject");
-    bed.run(inject, "--files list --mtime -1 --output tree")
+    bed.run(inject, "--files list --mtime -1 --output tree.jsonl")
         .unwrap();
-    let tree = fs::read_to_string(bed.path("tree")).unwrap();
+    let tree = fs::read_to_string(bed.path("tree.jsonl")).unwrap();
     assert_eq!(tree.matches("\"mtime\":-1,").count(), 2, "{tree}");
     let mkbundle = env!("CARGO_BIN_EXE_mkbundle");
     bed.run(
         mkbundle,
-        "--mtime -1 --output tar.plan --member VERSION.TXT=config::0",
+        "--mtime -1 --output tar.plan --member VERSION.TXT=config",
     )
     .unwrap();
     let tar = bed.bytes("tar.plan", &["config"]);
@@ -191,46 +210,55 @@ fn refused() {
     let mkfat = env!("CARGO_BIN_EXE_mkfat");
     let inject = env!("CARGO_BIN_EXE_inject");
     let mkchecksums = env!("CARGO_BIN_EXE_mkchecksums");
+    let hashimage = env!("CARGO_BIN_EXE_hashimage");
     bed.put(
         "both.list",
-        b"{\"dest\":\"/a\",\"src\":\"kernel\",\"plan\":\"esp.plan\"}\n",
+        b"{\"dest\":\"/a\",\"src\":\"kernel\",\"dir\":true}\n",
     );
-    bed.put("bad.list", b"{\"dest\":\"/a\",\"plan\":\"kernel\"}\n");
+    bed.put("bad.list", b"{\"dest\":\"/a\",\"src\":\"bad.image\"}\n");
+    bed.put("bad.digest", b"0123 4\n");
+    bed.list("bad.image", &["kernel", "config"]);
+    bed.list("few.image", &["data.plan", "config"]);
+    bed.list("other.image", &["esp.plan", "config"]);
+    bed.list("twice.image", &["data.plan", "kernel", "kernel"]);
+    bed.list("few.tree", &["data.jsonl", "config"]);
+    bed.list("other.tree", &["data.jsonl", "esp.image", "config"]);
+    bed.list("long.tree", &["data.jsonl", "config", "data.image"]);
     let cases = [
         (
             mkdisk,
-            format!("{disk} --image spare=data.plan:0,1"),
+            format!("{disk} --image spare=data.image"),
             "larger than partition \"spare\"",
         ),
         (
             mkdisk,
-            format!("{disk} --image data=data.plan:0"),
-            "data.plan has 2 inputs, but 1 positions are given",
+            format!("{disk} --image data=few.image"),
+            "few.image: the plan was made over 2 inputs, but 1 are given",
         ),
         (
             mkdisk,
-            format!("{disk} --image data=data.plan:0,2"),
-            "no plan has an input at position 1",
+            format!("{disk} --image data=twice.image"),
+            "twice.image names kernel in line 2 and again in line 3",
         ),
         (
             mkdisk,
-            format!("{disk} --image esp=esp.plan:0 --image data=data.plan:1,0"),
-            "two plans disagree on what input 0 is",
+            format!("{disk} --image esp=other.image --image data=data.image"),
+            "one image was made over config of 300000 bytes, another over 10",
         ),
         (
             mkdisk,
-            format!("{disk} --image esp=kernel:0"),
-            "kernel: not a valid image plan",
+            format!("{disk} --image esp=bad.image"),
+            "bad.image: kernel: not a valid image plan",
         ),
         (
             mkdisk,
-            format!("{disk} --image esp=esp.plan:0 --image esp=esp.plan:0"),
-            "was given already, as esp.plan",
+            format!("{disk} --image esp=none.image"),
+            "cannot read none.image",
         ),
         (
             mkdisk,
-            format!("{disk} --image esp=esp.plan"),
-            "is neither PLAN:0,1",
+            format!("{disk} --image esp=esp.image --image esp=esp.image"),
+            "was given already, as esp.image",
         ),
         (
             mkfat,
@@ -244,23 +272,33 @@ fn refused() {
         ),
         (
             mkfat,
-            format!("{fat} --source 0"),
-            "the tree has 2 inputs, but 1 sources are given",
+            fat.replace("data.tree", "few.tree"),
+            "few.tree: 1 files are given for 2 inputs",
         ),
         (
             mkfat,
-            format!("{fat} --source 0 --source 1 --size-mib 1"),
+            format!("{fat} --size-mib 1"),
             "used multiple times",
         ),
         (
             mkfat,
-            format!("{fat} --source esp.plan:0 --source 1"),
-            "source 0 has 2097152 bytes, but the tree was made over 10",
+            fat.replace("data.tree", "other.tree"),
+            "other.tree: esp.image is an image of 2097152 bytes, want 10",
+        ),
+        (
+            mkfat,
+            fat.replace("data.tree", "long.tree"),
+            "long.tree: data.image is an image of 3145728 bytes, want 2097152",
+        ),
+        (
+            mkfat,
+            fat.replace("data.tree", "config"),
+            "cannot open key=value",
         ),
         (
             inject,
             "--files both.list --mtime 5 --output out".into(),
-            "wants exactly one of 'src', 'plan', 'dir' and 'symlink'",
+            "wants exactly one of 'src', 'dir' and 'symlink'",
         ),
         (
             inject,
@@ -268,19 +306,19 @@ fn refused() {
             "bad.list line 1: kernel: not a valid image plan",
         ),
         (
-            mkchecksums,
-            "--image a=esp.plan:0 --input config --output out".into(),
+            hashimage,
+            "--image other.image --output out".into(),
             "config has 10 bytes, but the plan was made over 300000",
         ),
         (
             mkchecksums,
-            "--image a=esp.plan:0 --output out".into(),
-            "over 1 inputs, but 0 are given",
+            "--image a=bad.digest --output out".into(),
+            "bad.digest: got \"0123 4\\n\", want a SHA-256 of 64 hexadecimal digits, a space and a length",
         ),
         (
             mkchecksums,
-            "--image a=esp.plan:0 --image a=esp.plan:0 --input kernel --output out".into(),
-            "\"a\" was given already",
+            "--image a=kernel --image a=config --output out".into(),
+            "--image: \"a\" was given already",
         ),
     ];
     for (tool, args, want) in cases {

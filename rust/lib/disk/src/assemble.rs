@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use partitions::{Layout, Placed};
-use plan::{Canvas, Input, Merged, Plan, Reference};
+use plan::{Canvas, ImageSet, Input, Plan};
 use uuid::Uuid;
 
 use crate::table::table;
-use crate::Error;
+use crate::{Error, NamedFile};
 
 /// What goes into a partition.
 #[derive(Clone, Debug)]
@@ -17,19 +18,27 @@ pub struct Image {
     pub path: PathBuf,
     /// Its bytes.
     pub plan: Plan,
-    /// For each of the plan's inputs, the position in the result.
-    pub map: Vec<u32>,
 }
 
-impl Image {
-    /// The image that `reference` means; its inputs are entered into `merged`.
-    pub fn open(reference: &Reference, merged: &mut Merged) -> Result<Self, plan::Error> {
-        Ok(Self {
-            path: reference.path.clone(),
-            plan: reference.open(merged)?,
-            map: reference.inputs.clone(),
-        })
-    }
+/// Names with their images, over inputs that all of them share.
+pub struct Opened {
+    /// In the order they were given.
+    pub images: Vec<(String, Image)>,
+    /// What the plans are over.
+    pub inputs: Arc<[Input]>,
+}
+
+/// Opens `files`: lists (`*.image`) and plain files.
+pub fn open(files: Vec<NamedFile>) -> Result<Opened, plan::Error> {
+    let paths: Vec<&PathBuf> = files.iter().map(|file| &file.path).collect();
+    let set = ImageSet::open(&paths)?;
+    let inputs = set.inputs();
+    let images = files.into_iter().zip(set.into_plans());
+    let images = images.map(|(NamedFile { name, path }, plan)| (name, Image { path, plan }));
+    Ok(Opened {
+        images: images.collect(),
+        inputs,
+    })
 }
 
 /// Partition name to its content.
@@ -40,7 +49,7 @@ pub fn assemble(
     layout: &Layout,
     disk_guid: Uuid,
     images: &Images,
-    inputs: Vec<Input>,
+    inputs: Arc<[Input]>,
 ) -> Result<Plan, Error> {
     if let Some(placed) = layout
         .partitions
@@ -61,7 +70,7 @@ pub fn assemble(
             .get(name)
             .ok_or_else(|| unknown_partition(name, layout))?;
         check_size(placed, image)?;
-        canvas.plan(placed.start, &image.plan, &image.map)?;
+        canvas.plan(placed.start, &image.plan)?;
     }
     Ok(canvas.finish()?)
 }

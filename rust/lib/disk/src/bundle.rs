@@ -1,6 +1,7 @@
 //! An update bundle: a tar whose members are images.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use archive::{head, Alignment, Entry, Kind, END};
 use plan::{Builder, Input, Plan};
@@ -14,7 +15,11 @@ const BLOCK: u64 = 512;
 ///
 /// Their data begins at multiples of 4096 bytes ([`Alignment::Page`]): whoever copies blocks need not split them. The plan
 /// holds the headers.
-pub fn bundle(members: &[(String, Image)], mtime: i64, inputs: Vec<Input>) -> Result<Plan, Error> {
+pub fn bundle(
+    members: &[(String, Image)],
+    mtime: i64,
+    inputs: Arc<[Input]>,
+) -> Result<Plan, Error> {
     let mut builder = Builder::new(inputs);
     let mut seen = BTreeSet::new();
     for (name, image) in members {
@@ -25,7 +30,7 @@ pub fn bundle(members: &[(String, Image)], mtime: i64, inputs: Vec<Input>) -> Re
         let mut entry = Entry::new(name.as_bytes(), Kind::File { offset, len }, 0o644);
         entry.mtime = mtime;
         builder.inline(&head(&entry, builder.position(), Alignment::Page)?)?;
-        builder.plan(&image.plan, &image.map)?;
+        builder.plan(&image.plan)?;
         builder.zero(len.wrapping_neg() % BLOCK)?;
     }
     builder.inline(&END)?;

@@ -51,6 +51,14 @@ pub enum Error {
     /// A member that no archive can hold: its name.
     #[error(transparent)]
     Member(#[from] archive::Error),
+    /// Two images of one name.
+    #[error("{flag}: {name:?} was given already")]
+    NameTwice {
+        /// The flag that gave them.
+        flag: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The pieces do not make a plan.
     #[error(transparent)]
     Plan(#[from] plan::Error),

@@ -8,7 +8,7 @@
 //!
 //! [`bundle`] makes the plan of a tar of images, for updates.
 //!
-//! [`digest`] hashes images through their plans on all cores, [`manifest`] describes them.
+//! [`digest`] hashes images through their plans, [`manifest`] describes them.
 
 mod assemble;
 mod bundle;
@@ -18,7 +18,7 @@ pub mod manifest;
 mod named;
 mod table;
 
-pub use assemble::{assemble, Image, Images};
+pub use assemble::{assemble, open, Image, Images, Opened};
 pub use bundle::bundle;
 pub use error::Error;
-pub use named::{BadNamed, BadPair, NamedFile, NamedReference, Pair};
+pub use named::{BadPair, NamedFile, Pair};

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use plan::Reference;
-
 /// An argument without `=`, or with nothing or a line break before or after it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{got:?} is not NAME=VALUE")]
@@ -64,39 +62,6 @@ impl FromStr for NamedFile {
     }
 }
 
-/// Why an argument is not `NAME=REF`.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadNamed {
-    /// It is no pair.
-    #[error(transparent)]
-    Pair(#[from] BadPair),
-    /// What is named is no reference.
-    #[error(transparent)]
-    Reference(#[from] plan::Error),
-}
-
-/// `NAME=PLAN:0,1,…` or `NAME=FILE::0`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedReference {
-    /// What the image is called in the result.
-    pub name: String,
-    /// The image.
-    pub reference: Reference,
-}
-
-impl FromStr for NamedReference {
-    type Err = BadNamed;
-
-    fn from_str(text: &str) -> Result<Self, BadNamed> {
-        let pair = Pair::from_str(text)?;
-        Ok(Self {
-            name: pair.name,
-            reference: pair.value.parse()?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,14 +75,5 @@ mod tests {
             assert!(bad.parse::<NamedFile>().is_err(), "{bad}");
         }
         assert!("a\nb=c".parse::<Pair>().is_err());
-        let image: NamedReference = "a=b=c:1".parse().unwrap();
-        assert_eq!(image.name, "a");
-        assert_eq!(
-            (image.reference.path, image.reference.inputs),
-            ("b=c".into(), vec![1])
-        );
-        for bad in ["a", "a=", "a=b"] {
-            assert!(bad.parse::<NamedReference>().is_err(), "{bad}");
-        }
     }
 }

@@ -17,16 +17,17 @@ use disk::{bundle, Image};
 use plan::{Builder, Input, Piece, Reader};
 use proptest::prelude::*;
 
-/// A member made of an input's bytes between some the plan holds and zeros.
-fn image(position: u32, head: &[u8], source: u64, zeros: u64) -> Image {
-    let mut builder = Builder::new(vec![Input::of_len(source)]);
+/// A member made of the bytes of input `position` between some the plan holds and zeros.
+fn image(inputs: &[Input], position: u32, head: &[u8], zeros: u64) -> Image {
+    let mut builder = Builder::new(inputs);
     builder.inline(head).unwrap();
-    builder.source(0, 0, source).unwrap();
+    builder
+        .source(position, 0, inputs[position as usize].len)
+        .unwrap();
     builder.zero(zeros).unwrap();
     Image {
         path: "member".into(),
         plan: builder.finish().unwrap(),
-        map: vec![position],
     }
 }
 
@@ -45,15 +46,14 @@ proptest! {
         (prop::collection::vec(any::<u8>(), 0..40), 0_usize..9000, 0_u64..9000), 1..6), mtime in 0_i64..1 << 34)
     {
         let mut members = Vec::new();
-        let mut inputs = Vec::new();
+        let inputs: Vec<Input> = parts.iter().map(|(_, source, _)| Input::of_len(*source as u64)).collect();
         let mut listed = Vec::new();
         let mut said = Vec::new();
         let mut want = Vec::new();
         for (n, (head, source, zeros)) in parts.iter().enumerate() {
             let data = vec![n as u8 + 1; *source];
             let name = format!("some/{}.img", "m".repeat(n * 31 + 1));
-            members.push((name.clone(), image(n as u32, head, *source as u64, *zeros)));
-            inputs.push(Input::of_len(*source as u64));
+            members.push((name.clone(), image(&inputs, n as u32, head, *zeros)));
             let mut bytes = head.clone();
             bytes.extend_from_slice(&data);
             bytes.resize(bytes.len() + *zeros as usize, 0);
@@ -62,7 +62,7 @@ proptest! {
             said.extend_from_slice(&bytes);
             want.push((data, bytes));
         }
-        let plan = bundle(&members, mtime, inputs).unwrap();
+        let plan = bundle(&members, mtime, inputs.into()).unwrap();
         let data = want.iter().map(|(data, _)| ("data".to_owned(), data.clone()));
         let reader = Reader::new(plan, data.collect()).unwrap();
         let mut tar = vec![1; reader.len() as usize];
@@ -94,8 +94,9 @@ proptest! {
 #[test]
 fn large_members_are_small_plans() {
     let len = 64 << 30;
-    let members = [("root.img".to_owned(), image(0, b"", len, 0))];
-    let plan = bundle(&members, 0, vec![Input::of_len(len)]).unwrap();
+    let inputs = [Input::of_len(len)];
+    let members = [("root.img".to_owned(), image(&inputs, 0, b"", 0))];
+    let plan = bundle(&members, 0, inputs.into()).unwrap();
     assert!(plan.encode().len() < 8192);
     let sources: Vec<_> = plan
         .extents()
@@ -106,8 +107,8 @@ fn large_members_are_small_plans() {
 
 #[test]
 fn refused() {
-    let one = |name: &str| (name.to_owned(), image(0, b"x", 1, 0));
-    let inputs = || vec![Input::of_len(1)];
+    let one = |name: &str| (name.to_owned(), image(&[Input::of_len(1)], 0, b"x", 0));
+    let inputs = || [Input::of_len(1)].into();
     let error = bundle(&[one("a"), one("a")], 0, inputs()).unwrap_err();
     assert_eq!(error.to_string(), "member \"a\" was given already");
     let error = bundle(&[one("../a")], 0, inputs()).unwrap_err();

@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use disk::{assemble, Image, Images};
 use partitions::{Layout, Table, COLUMNS, MIB, SECTOR};
@@ -84,16 +85,16 @@ struct Made {
 /// The plan of a disk: images are inputs in their order.
 fn planned(layout: &Layout, images: &[(&str, &[u8])]) -> Result<Plan, disk::Error> {
     let mut named = Images::new();
-    let mut inputs = Vec::new();
+    let inputs = images
+        .iter()
+        .map(|(_, bytes)| Input::of_len(bytes.len() as u64));
+    let inputs: Arc<[Input]> = inputs.collect();
     for (position, (name, bytes)) in (0..).zip(images) {
-        let input = Input::of_len(bytes.len() as u64);
-        inputs.push(input);
-        let mut whole = Builder::new(vec![input]);
-        whole.source(0, 0, input.len).unwrap();
+        let mut whole = Builder::new(Arc::clone(&inputs));
+        whole.source(position, 0, bytes.len() as u64).unwrap();
         let image = Image {
             path: "the.img".into(),
             plan: whole.finish().unwrap(),
-            map: vec![position],
         };
         named.insert((*name).to_owned(), image);
     }
@@ -239,7 +240,7 @@ fn refused() {
         "image for partition \"c\", but the table has only: a, b"
     );
     let guid = layout.partitions[1].partition.uuid;
-    let error = assemble(&layout, guid, &Images::new(), Vec::new()).unwrap_err();
+    let error = assemble(&layout, guid, &Images::new(), Arc::default()).unwrap_err();
     assert!(error
         .to_string()
         .contains("is also the uuid of partition \"b\""));

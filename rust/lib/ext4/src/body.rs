@@ -1,44 +1,24 @@
 //! Where the bytes of files come from.
 
-use base::as_usize;
-use plan::{Body, Builder, Input, Piece};
+use plan::{Builder, ImageSet, Piece, Plan};
 use tree::{Kind, Source, Tree};
 
 use crate::error::Error;
 use crate::num::{nth, product, sum, without};
 use crate::params::BLOCK_SIZE;
 
-/// Whether `bodies` are those of `tree`, over `inputs`.
-pub(crate) fn check(tree: &Tree, bodies: &[Body], inputs: &[Input]) -> Result<(), Error> {
+/// Whether `bodies` are those of `tree`.
+pub(crate) fn check(tree: &Tree, bodies: &ImageSet) -> Result<(), Error> {
     let wrong = |reason: String| Err(Error::Inputs { reason });
-    let (have, want) = (bodies.len(), tree.inputs().len());
+    let (have, want) = (bodies.plans().len(), tree.inputs().len());
     if have != want {
         return wrong(format!("the tree has {want} inputs, but {have} are given"));
     }
-    for (position, (body, input)) in bodies.iter().zip(tree.inputs()).enumerate() {
+    for (position, (body, input)) in bodies.plans().iter().zip(tree.inputs()).enumerate() {
         if body.len() != input.len {
             let (len, want) = (body.len(), input.len);
             return wrong(format!(
                 "input {position} of the tree has {want} bytes, but what is given for it has {len}"
-            ));
-        }
-        let (raw, map) = match body {
-            Body::Raw { input, .. } => (Some(*input), None),
-            Body::Plan { map, .. } => (None, Some(map)),
-        };
-        let used = raw.iter().chain(map.into_iter().flatten());
-        let known = |at: &u32| inputs.get(as_usize(*at));
-        if let Some(missing) = used.clone().find(|at| known(at).is_none()) {
-            let have = inputs.len();
-            return wrong(format!(
-                "input {position} of the tree lies in input {missing} of the image, which has {have}"
-            ));
-        }
-        let real = raw.as_ref().and_then(known).map(|input| input.len);
-        let want = input.len;
-        if let Some(len) = real.filter(|len| *len != want) {
-            return wrong(format!(
-                "input {position} of the tree has {want} bytes, but it is given as one of {len}"
             ));
         }
     }
@@ -55,7 +35,7 @@ pub(crate) struct Stretch {
 }
 
 /// The blocks of the file `kind` that are not holes, in order, into `out`.
-pub(crate) fn stretches(bodies: &[Body], kind: &Kind, out: &mut Vec<Stretch>) -> Result<(), Error> {
+pub(crate) fn stretches(bodies: &[Plan], kind: &Kind, out: &mut Vec<Stretch>) -> Result<(), Error> {
     out.clear();
     for (at, source) in kind.pieces() {
         piece(bodies, at, source, out)?;
@@ -64,12 +44,8 @@ pub(crate) fn stretches(bodies: &[Body], kind: &Kind, out: &mut Vec<Stretch>) ->
 }
 
 /// The blocks that `source`, which lies at `at` in its file, is in.
-fn piece(bodies: &[Body], at: u64, source: Source, out: &mut Vec<Stretch>) -> Result<(), Error> {
-    let Body::Plan { plan, .. } = nth(bodies, source.input) else {
-        add(out, at, source.len);
-        return Ok(());
-    };
-    for extent in plan.extents_in(source.offset, source.len)? {
+fn piece(bodies: &[Plan], at: u64, source: Source, out: &mut Vec<Stretch>) -> Result<(), Error> {
+    for extent in nth(bodies, source.input).extents_in(source.offset, source.len)? {
         if extent.piece == Piece::Zero {
             continue;
         }
@@ -98,7 +74,7 @@ fn add(out: &mut Vec<Stretch>, start: u64, len: u64) {
 
 /// Appends `stretch` of the file `kind` to the image: what is holes of its blocks, or behind the file's end, is zeros.
 pub(crate) fn emit(
-    bodies: &[Body],
+    bodies: &[Plan],
     kind: &Kind,
     stretch: Stretch,
     builder: &mut Builder,
@@ -116,7 +92,7 @@ pub(crate) fn emit(
         builder.zero_to(sum(begin, start))?;
         let len = without(source.len, skip).min(left);
         let body = nth(bodies, source.input);
-        builder.body(body, sum(source.offset, skip), len)?;
+        builder.range(body, sum(source.offset, skip), len)?;
     }
     builder.zero_to(sum(begin, room))?;
     Ok(())

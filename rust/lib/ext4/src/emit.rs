@@ -1,7 +1,9 @@
 //! A placement as a plan: its pieces in order of their blocks, each made when its turn comes.
 
+use std::sync::Arc;
+
 use base::{as_u64, as_usize};
-use plan::{Body, Builder, Input, Plan};
+use plan::{Builder, Input, Plan};
 use tree::{Kind, Stamp};
 
 use crate::body::{self, Stretch};
@@ -40,7 +42,7 @@ enum Piece {
 
 struct Emitter<'a> {
     model: &'a Model<'a>,
-    bodies: &'a [Body],
+    bodies: &'a [Plan],
     params: &'a Checked,
     placement: &'a Placement,
     seed: u32,
@@ -55,10 +57,10 @@ struct Emitter<'a> {
 /// Free blocks, and the plan.
 pub(crate) fn emit(
     model: &Model<'_>,
-    bodies: &[Body],
+    bodies: &[Plan],
     params: &Checked,
     placement: &Placement,
-    inputs: Vec<Input>,
+    inputs: Arc<[Input]>,
 ) -> Result<(superblock::Counts, Plan), Error> {
     let seed = file_system_seed(&params.uuid);
     let mut emitter = Emitter {

@@ -1,6 +1,6 @@
 //! Choosing the size, and the layout of the size chosen.
 
-use plan::{Body, Input, Plan};
+use plan::{ImageSet, Plan};
 use tree::{Kind, Tree};
 
 use crate::body;
@@ -29,15 +29,11 @@ pub struct Layout {
     pub free_inodes: u32,
 }
 
-/// Lays out `tree` as an ext4 file system over `inputs`; `bodies` has what each input of the tree is among them.
-pub fn layout(
-    tree: &Tree,
-    bodies: &[Body],
-    inputs: Vec<Input>,
-    params: &Params,
-) -> Result<Layout, Error> {
+/// Lays out `tree` as an ext4 file system; `bodies` are the images that its inputs stand for, in its order.
+pub fn layout(tree: &Tree, bodies: &ImageSet, params: &Params) -> Result<Layout, Error> {
     let params = params.check()?;
-    body::check(tree, bodies, &inputs)?;
+    body::check(tree, bodies)?;
+    let (bodies, inputs) = (bodies.plans(), bodies.inputs());
     let lost = lost_and_found(&params);
     let model = Model::of(tree, &lost, &params)?;
     let chooser = Chooser {
@@ -85,7 +81,7 @@ fn base_data(model: &Model<'_>) -> Result<u64, Error> {
 
 struct Chooser<'a> {
     model: &'a Model<'a>,
-    bodies: &'a [Body],
+    bodies: &'a [Plan],
     params: &'a Checked,
     data: u64,
 }

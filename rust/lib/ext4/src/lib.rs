@@ -1,6 +1,6 @@
 //! ext4 file systems as plans: where every block of a [`tree::Tree`] lies, without reading one byte of its files.
 //!
-//! [`layout()`] takes a tree, what each of its inputs is among the inputs of the image ([`plan::Body`]), and [`Params`]. What comes
+//! [`layout()`] takes a tree, the images that its inputs stand for ([`plan::ImageSet`]), and [`Params`]. What comes
 //! back is a [`plan::Plan`]: metadata as bytes, data as ranges of the inputs. The same arguments give the same plan: there is
 //! no clock, no random number and no default identifier.
 //!
@@ -42,8 +42,8 @@
 //! Times later than [`Params::mtime`] become that time, times before December 1901 become that. Access and change times are
 //! those of modification, the time of creation is [`Params::mtime`]. Everything else that ext4 cannot hold is an [`Error`].
 //!
-//! Holes: where a file comes out of an image that is a plan itself ([`plan::Body::Plan`]), blocks that are zero there are no blocks
-//! here. Files that are ranges of raw inputs have all their blocks, since nobody has looked at them.
+//! Holes: where a file comes out of an image that is a plan itself, blocks that are zero there are no blocks
+//! here. Files that are ranges of inputs have all their blocks, since nobody has looked at them.
 
 mod body;
 mod bytes;

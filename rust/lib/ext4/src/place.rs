@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use base::as_u64;
-use plan::Body;
+use plan::Plan;
 use tree::{Kind, Source};
 
 use crate::body::{stretches, Stretch};
@@ -166,7 +166,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    pub(crate) fn new(model: &Model<'_>, bodies: &[Body], frame: Frame) -> Result<Self, Error> {
+    pub(crate) fn new(model: &Model<'_>, bodies: &[Plan], frame: Frame) -> Result<Self, Error> {
         let head = sum(frame.descriptors, 1);
         let mut space = Space::new(frame.group, head);
         let mut places = Places {
@@ -234,7 +234,7 @@ impl Placement {
     /// Lays out all behind `base`.
     pub(crate) fn new(
         model: &Model<'_>,
-        bodies: &[Body],
+        bodies: &[Plan],
         base: &Base,
         geometry: Geometry,
     ) -> Result<Self, Error> {
@@ -278,7 +278,7 @@ impl Placement {
     fn late(
         &mut self,
         model: &Model<'_>,
-        bodies: &[Body],
+        bodies: &[Plan],
         mut kept: BTreeMap<usize, Vec<Run>>,
     ) -> Result<(), Error> {
         let (places, space) = (&mut self.places, &mut self.space);

@@ -14,9 +14,9 @@ mod common;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use common::{bytes, fsck, noise, params, plain, run, same, Scene, SMALLEST};
+use common::{bytes, fsck, listed, noise, params, plain, run, same, Scene, SMALLEST};
 use ext4::{layout, Layout, Params, Size};
-use plan::{Body, Builder, Input, Piece, Plan, Reader};
+use plan::{Builder, Input, Piece, Plan, Reader};
 use tree::{Entry, Kind, Source, Stamp, Tree};
 
 const STAMP: Stamp = Stamp {
@@ -145,8 +145,8 @@ impl mkext4::reader::ReadAt for Planned {
     }
 }
 
-/// A tree with one file, from a plan that becomes input 0.
-fn with_file(nested: Plan, tree: &mut Tree, path: &str) -> Body {
+/// A tree with one more file: the image of a plan.
+fn with_file(nested: &Plan, tree: &mut Tree, path: &str) {
     let len = nested.len();
     let input = tree.add_input(tree::Input { len });
     let source = Source {
@@ -156,10 +156,6 @@ fn with_file(nested: Plan, tree: &mut Tree, path: &str) -> Body {
     };
     let entry = Entry::injected(Kind::File(source), STAMP);
     tree.insert(path.as_bytes(), entry, "x").unwrap();
-    Body::Plan {
-        plan: nested,
-        map: vec![0],
-    }
 }
 
 /// 10 GiB with data here and there, and a file of so many extents that their tree has two levels.
@@ -177,17 +173,17 @@ fn sparse_files() {
         torn.source(0, 0, 4096).unwrap();
         torn.zero(4096).unwrap();
     }
-    let bodies = [
-        with_file(far.finish().unwrap(), &mut tree, "far"),
-        with_file(torn.finish().unwrap(), &mut tree, "torn"),
-    ];
-    let inputs = vec![Input::of_len(8192)];
-    let smallest = layout(&tree, &bodies, inputs.clone(), &params(SMALLEST)).unwrap();
+    let plans = [far.finish().unwrap(), torn.finish().unwrap()];
+    with_file(&plans[0], &mut tree, "far");
+    with_file(&plans[1], &mut tree, "torn");
+    let folder = tempfile::tempdir().unwrap();
+    let bodies = listed(folder.path(), &plans, &["data"]);
+    let smallest = layout(&tree, &bodies, &params(SMALLEST)).unwrap();
     // 9 blocks of one, 2000 and a tree of 6 and 1 of the other.
     assert_eq!(smallest.size_mib, 8);
     fsck(&bytes(&smallest.plan, std::slice::from_ref(&data)));
     // The reader wants files to be smaller than their file system.
-    let layout = layout(&tree, &bodies, inputs, &params(Size::Mib(11 << 10))).unwrap();
+    let layout = layout(&tree, &bodies, &params(Size::Mib(11 << 10))).unwrap();
     let named = vec![(String::new(), data.clone())];
     let fs = Planned(Reader::new(layout.plan, named).unwrap());
     let fs = mkext4::reader::Fs::open(fs).unwrap();

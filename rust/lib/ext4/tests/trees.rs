@@ -14,9 +14,11 @@ mod common;
 
 use std::fs;
 
-use common::{bytes, fsck, noise, params, plain, run, same, Scene, NOW, SEED, SMALLEST, UUID};
+use common::{
+    bytes, fsck, listed, noise, params, plain, run, same, Scene, NOW, SEED, SMALLEST, UUID,
+};
 use ext4::{layout, Error, Params, Size};
-use plan::{Body, Input};
+use plan::{ImageSet, Input};
 use tree::{Entry, Kind, Source, Stamp, Tree};
 
 fn scene() -> Scene {
@@ -415,26 +417,16 @@ fn too_many_inodes() {
 fn bodies_of_another_tree() {
     let tree = scene().tree();
     let len = tree.inputs()[0].len;
-    let raw = |input, len| vec![Body::Raw { input, len }];
     let cases = [
-        (Vec::new(), "the tree has 1 inputs, but 0 are given"),
-        (raw(0, len - 1), "input 0 of the tree has"),
-        (
-            raw(1, len),
-            "input 0 of the tree lies in input 1 of the image, which has 1",
-        ),
+        (vec![], "the tree has 1 inputs, but 0 are given"),
+        (vec![len, 1], "the tree has 1 inputs, but 2 are given"),
+        (vec![len - 1], "input 0 of the tree has"),
     ];
-    for (bodies, want) in cases {
-        let inputs = vec![Input::of_len(len)];
-        let error = layout(&tree, &bodies, inputs, &params(SMALLEST)).unwrap_err();
+    for (lens, want) in cases {
+        let bodies = ImageSet::of_lens(&lens).unwrap();
+        let error = layout(&tree, &bodies, &params(SMALLEST)).unwrap_err();
         assert!(error.to_string().starts_with(want), "{error}");
     }
-    let short = vec![Input::of_len(len - 1)];
-    let error = layout(&tree, &raw(0, len), short, &params(SMALLEST)).unwrap_err();
-    assert!(
-        error.to_string().contains("but it is given as one of"),
-        "{error}"
-    );
 }
 
 /// Holes of files take no blocks, whether or not their pieces begin and end with blocks.
@@ -566,17 +558,10 @@ fn nested_plans() {
         let source = Source { input, offset, len };
         tree.insert(b"f", Entry::injected(Kind::File(source), STAMP), "x")
             .unwrap();
-        let body = Body::Plan {
-            plan: nested.clone(),
-            map: vec![1],
-        };
-        let inputs = [vec![7; 10], raw.clone()];
-        let lens = inputs
-            .iter()
-            .map(|i| Input::of_len(i.len() as u64))
-            .collect();
-        let layout = layout(&tree, &[body], lens, &params(SMALLEST)).unwrap();
-        let image = bytes(&layout.plan, &inputs);
+        let folder = tempfile::tempdir().unwrap();
+        let bodies = listed(folder.path(), std::slice::from_ref(&nested), &["raw"]);
+        let layout = layout(&tree, &bodies, &params(SMALLEST)).unwrap();
+        let image = bytes(&layout.plan, std::slice::from_ref(&raw));
         fsck(&image);
         same(&tree, std::slice::from_ref(&content), &image);
         let fs = mkext4::reader::Fs::open(&image[..]).unwrap();

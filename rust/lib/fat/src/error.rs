@@ -51,14 +51,6 @@ pub enum Error {
         /// What it needs at least in MiB.
         mib: u64,
     },
-    /// Fewer bodies than the tree has inputs.
-    #[error("a file lies in input {input} of the tree, but {have} inputs are given")]
-    NoBody {
-        /// Index into the tree's inputs.
-        input: usize,
-        /// How many there are.
-        have: usize,
-    },
     /// The root directory of FAT12 and FAT16 has a fixed length.
     #[error("the root directory wants {wants} records of 32 bytes, FAT12 and FAT16 have {has}: use subdirectories, shorter names or FAT32")]
     RootFull {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fat::{layout, Error, FatType, Params};
-use plan::{Body, Plan, Reader};
+use plan::{ImageSet, Plan, Reader};
 use proptest::prelude::*;
 use tree::Tree;
 
@@ -72,8 +72,7 @@ fn open_files(dir: &Path, files: &Files) -> (Tree, PathBuf) {
 
 fn planned(tree: &Tree, params: &Params) -> Result<Plan, Error> {
     let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
-    let (bodies, inputs) = Body::open(&[], &lens).unwrap();
-    layout(tree, &bodies, inputs, params)
+    layout(tree, &ImageSet::of_lens(&lens).unwrap(), params)
 }
 
 /// The image's bytes in a file.
@@ -235,15 +234,14 @@ fn inputs_of_other_kinds() {
     };
     let entry = tree::Entry::injected(tree::Kind::File(source), stamp);
     tree.insert(b"/EFI/inner.img", entry, "test").unwrap();
-    let origins = [
-        "1".parse().unwrap(),
-        format!("{}:0", inner_path.display()).parse().unwrap(),
-    ];
-    let (bodies, inputs) = Body::open(&origins, &[tar_len, len]).unwrap();
-    let plan = layout(&tree, &bodies, inputs, &params(3, None)).unwrap();
+    let list = dir.path().join("inner.image");
+    let lines = [&inner_path, &raw].map(|path| path.display().to_string());
+    fs::write(&list, lines.join("\n")).unwrap();
+    let bodies = ImageSet::open_sized(&[&tar, &list], &[tar_len, len]).unwrap();
+    let plan = layout(&tree, &bodies, &params(3, None)).unwrap();
     // Files are ranges of inputs: what the plan holds is the file system alone.
     assert!(plan.inline_len() < 40_000, "{}", plan.inline_len());
-    let image = materialised(dir.path(), plan, &[raw, tar]);
+    let image = materialised(dir.path(), plan, &[tar, raw]);
     check(&image);
     let mut want = scene();
     let bytes = [&b"head"[..], &[0; 8188], &[3; 4900]].concat();

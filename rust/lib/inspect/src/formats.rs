@@ -84,7 +84,7 @@ const MAGIC: &[Row] = &[
     (Start(0), b"WithoutFreeSpace", "parallels", Image, "a Parallels image", "convert it first, with qemu-img convert -f parallels -O raw"),
     (Start(0), b"WithouFreSpacExt", "parallels", Image, "a Parallels image", "convert it first, with qemu-img convert -f parallels -O raw"),
     (Start(0), b"\x3a\xff\x26\xed", "android-sparse", Image, "an Android sparse image", "convert it first, with simg2img"),
-    (Start(0), b"IMGPLAN\0", "plan", Image, "a plan", "give it with --plan, and its inputs with --input"),
+    (Start(0), b"IMGPLAN\0", "plan", Image, "a plan", "give its list, NAME.image"),
     (Start(0), b"BLKHASH\0", "blockhashes", Nothing, "the block hashes of an input", "mkverity takes it"),
     (Start(0), b"IMGCHNG\0", "changes", Image, "changes to an image", "give them with --persist to what runs or serves that image"),
     (Start(0), b"PK\x03\x04", "zip", Image, "a zip archive", "unpack it first, with unzip"),

@@ -1,5 +1,7 @@
 //! A plan front to back. The canonical form is made here and nowhere else.
 
+use std::sync::Arc;
+
 use base::{as_u64, as_usize};
 
 use crate::error::Error;
@@ -15,7 +17,7 @@ const _: () = assert!(as_u64(ZEROS.len()) == ZERO_RUN);
 /// Writes a plan from its first byte to its last, whatever pieces it is given in.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    inputs: Vec<Input>,
+    inputs: Arc<[Input]>,
     extents: Vec<Stored>,
     blob: Vec<u8>,
     /// Where the next extent starts: what is pending lies behind it.
@@ -30,9 +32,9 @@ pub struct Builder {
 
 impl Builder {
     /// An empty image over `inputs`.
-    pub fn new(inputs: Vec<Input>) -> Self {
+    pub fn new(inputs: impl Into<Arc<[Input]>>) -> Self {
         Self {
-            inputs,
+            inputs: inputs.into(),
             extents: Vec::new(),
             blob: Vec::new(),
             at: 0,
@@ -40,13 +42,6 @@ impl Builder {
             known: false,
             repeats: Search::default(),
         }
-    }
-
-    /// Adds an input and returns its position.
-    pub fn add_input(&mut self, input: Input) -> u32 {
-        let position = u32::try_from(self.inputs.len()).unwrap_or(u32::MAX);
-        self.inputs.push(input);
-        position
     }
 
     /// How long the image is so far.
@@ -171,16 +166,26 @@ impl Builder {
         }
     }
 
-    /// Appends all of `plan`; `map` has, for each of its inputs, the position here.
-    pub fn plan(&mut self, plan: &Plan, map: &[u32]) -> Result<(), Error> {
+    /// Appends all of `plan`, which is over the same inputs, or over the first of them.
+    pub fn plan(&mut self, plan: &Plan) -> Result<(), Error> {
+        plan.check_inputs(&self.inputs)?;
         for stored in &plan.extents {
             if let Kind::Repeat { at } = stored.kind {
                 self.repeat_unit(plan.held(at, 0, UNIT_LEN), stored.len())?;
                 continue;
             }
             for extent in plan.pieces(*stored, 0, u64::MAX) {
-                self.extent(mapped(extent, map)?)?;
+                self.extent(extent)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Appends `len` bytes of `plan` from `start` on; its inputs are as for [`Builder::plan`].
+    pub fn range(&mut self, plan: &Plan, start: u64, len: u64) -> Result<(), Error> {
+        plan.check_inputs(&self.inputs)?;
+        for extent in plan.extents_in(start, len)? {
+            self.extent(extent)?;
         }
         Ok(())
     }
@@ -306,20 +311,6 @@ impl Builder {
         let start = std::mem::replace(&mut self.at, end);
         self.extents.push(Stored { start, end, kind });
     }
-}
-
-/// `extent` over other inputs.
-pub(crate) fn mapped<'a>(extent: Extent<'a>, map: &[u32]) -> Result<Extent<'a>, Error> {
-    let Piece::Source { input, offset } = extent.piece else {
-        return Ok(extent);
-    };
-    let position = usize::try_from(input).ok().and_then(|i| map.get(i));
-    let input = *position.ok_or(Error::MissingInput {
-        input,
-        have: map.len(),
-    })?;
-    let piece = Piece::Source { input, offset };
-    Ok(Extent { piece, ..extent })
 }
 
 /// How many of `bytes` come before ZERO_RUN zeros, or before the zeros at the end, which the next piece may continue.

@@ -1,8 +1,10 @@
 //! A plan from pieces in any order.
 
+use std::sync::Arc;
+
 use base::as_u64;
 
-use crate::builder::{mapped, Builder};
+use crate::builder::Builder;
 use crate::error::Error;
 use crate::plan::{Extent, Input, Kind, Piece, Plan, Stored, MAX_LEN, UNIT_LEN};
 
@@ -15,13 +17,13 @@ pub struct Canvas {
 
 impl Canvas {
     /// `len` zeros over `inputs`.
-    pub fn new(len: u64, inputs: Vec<Input>) -> Result<Self, Error> {
+    pub fn new(len: u64, inputs: impl Into<Arc<[Input]>>) -> Result<Self, Error> {
         if len > MAX_LEN {
             return Err(Error::TooLong);
         }
         // Its extents are neither sorted nor gap-free; it never leaves this type.
         let pieces = Plan {
-            inputs,
+            inputs: inputs.into(),
             extents: Vec::new(),
             blob: Vec::new(),
             len,
@@ -51,8 +53,9 @@ impl Canvas {
         self.put(start, len, Kind::Source { input, offset })
     }
 
-    /// Puts all of `plan` at `start`; `map` has, for each of its inputs, the position here. Its zeros count as pieces.
-    pub fn plan(&mut self, start: u64, plan: &Plan, map: &[u32]) -> Result<(), Error> {
+    /// Puts all of `plan` at `start`. It is over the same inputs, or over the first of them. Its zeros count as pieces.
+    pub fn plan(&mut self, start: u64, plan: &Plan) -> Result<(), Error> {
+        plan.check_inputs(&self.pieces.inputs)?;
         for stored in &plan.extents {
             let start = self.shifted(start, stored.start, stored.len())?;
             if let Kind::Repeat { at } = stored.kind {
@@ -60,8 +63,18 @@ impl Canvas {
                 continue;
             }
             for extent in plan.pieces(*stored, 0, u64::MAX) {
-                self.extent(start, mapped(extent, map)?)?;
+                self.extent(start, extent)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Puts `len` bytes of `plan` from `offset` on at `start`, as [`Canvas::plan`] does.
+    pub fn range(&mut self, start: u64, plan: &Plan, offset: u64, len: u64) -> Result<(), Error> {
+        plan.check_inputs(&self.pieces.inputs)?;
+        for extent in plan.extents_in(offset, len)? {
+            let into = extent.start.abs_diff(offset);
+            self.extent(self.shifted(start, into, extent.len)?, extent)?;
         }
         Ok(())
     }
@@ -86,7 +99,7 @@ impl Canvas {
     pub fn finish(mut self) -> Result<Plan, Error> {
         let mut stored = std::mem::take(&mut self.pieces.extents);
         stored.sort_by_key(|piece| piece.start);
-        let mut builder = Builder::new(self.pieces.inputs.clone());
+        let mut builder = Builder::new(Arc::clone(&self.pieces.inputs));
         let mut last = (0, 0);
         for piece in stored {
             if piece.start < builder.position() {
@@ -124,7 +137,7 @@ impl Canvas {
     }
 
     /// Where what lies at `into` of an image goes that is put at `start`.
-    pub(crate) fn shifted(&self, start: u64, into: u64, len: u64) -> Result<u64, Error> {
+    fn shifted(&self, start: u64, into: u64, len: u64) -> Result<u64, Error> {
         let at = start.checked_add(into);
         at.ok_or_else(|| Error::outside_image(start, len, self.len))
     }

@@ -14,10 +14,10 @@ impl Plan {
     /// Writes the plan as text, one thing a line.
     ///
     /// ```text
-    /// plan 1
+    /// plan 2
     /// length 1052672
     /// input 0 1734
-    /// input 1 512 sha256:…
+    /// input 1 512
     /// 0 512 inline hex:eb58…
     /// 512 3584 zero
     /// 4096 1734 source 0 0
@@ -29,11 +29,7 @@ impl Plan {
         writeln!(out, "plan {}", crate::VERSION)?;
         writeln!(out, "length {}", self.len())?;
         for (position, input) in self.inputs().iter().enumerate() {
-            write!(out, "input {position} {}", input.len)?;
-            if let Some(digest) = input.sha256 {
-                write!(out, " sha256:{}", hex(&digest))?;
-            }
-            writeln!(out)?;
+            writeln!(out, "input {position} {}", input.len)?;
         }
         for stored in &self.extents {
             write!(out, "{} {} ", stored.start, stored.len())?;

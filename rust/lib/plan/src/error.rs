@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::digest::BadDigest;
+
 /// Why a plan was refused, or could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,12 +71,6 @@ pub enum Error {
         /// What differs.
         reason: String,
     },
-    /// A reference on the command line that neither `PLAN:0,1,…` nor `FILE::0`.
-    #[error("{text:?} is neither PLAN:0,1,… (a plan and the positions of its inputs) nor FILE::0 (a file and its position)")]
-    Reference {
-        /// What came.
-        text: String,
-    },
     /// Reading an input failed.
     #[error("cannot read {what}")]
     Io {
@@ -96,6 +92,14 @@ pub enum Error {
         /// Which file, and why.
         source: Box<Error>,
     },
+    /// A file named `*.digest` that is none.
+    #[error("{}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        source: BadDigest,
+    },
     /// A plan file that is refused.
     #[error("{}", path.display())]
     File {
@@ -110,6 +114,12 @@ impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+
+    /// Another number of files than the plan has inputs.
+    pub(crate) fn input_count(have: usize, given: usize) -> Self {
+        let reason = format!("the plan was made over {have} inputs, but {given} are given");
+        Self::Inputs { reason }
     }
 
     pub(crate) fn outside_image(start: u64, len: u64, have: u64) -> Self {

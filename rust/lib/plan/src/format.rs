@@ -17,7 +17,7 @@ use crate::plan::{Input, Kind, Plan, PERIOD, PERIOD_LEN, UNIT_LEN};
 /// The first bytes of every plan.
 pub const MAGIC: [u8; 8] = *b"IMGPLAN\0";
 /// The version written and read here.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How an encoding begins.
 #[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
@@ -44,9 +44,6 @@ struct Counts {
 #[repr(C)]
 struct InputRow {
     len: U64,
-    /// 1 if there is a digest, else 0.
-    known: U64,
-    sha256: [u8; 32],
 }
 
 /// An extent.
@@ -63,7 +60,7 @@ struct ExtentRow {
 const HEAD: u64 = as_u64(size_of::<Head>());
 const INPUT: u64 = as_u64(size_of::<InputRow>());
 const EXTENT: u64 = as_u64(size_of::<ExtentRow>());
-const _: () = assert!(HEAD == 40 && INPUT == 48 && EXTENT == 24);
+const _: () = assert!(HEAD == 40 && INPUT == 8 && EXTENT == 24);
 
 const ZERO: u32 = 0;
 const INLINE: u32 = 1;
@@ -112,11 +109,8 @@ impl Plan {
         };
         let mut out = head.as_bytes().to_vec();
         for input in self.inputs.iter() {
-            let row = InputRow {
-                len: input.len.into(),
-                known: u64::from(input.sha256.is_some()).into(),
-                sha256: input.sha256.unwrap_or([0; 32]),
-            };
+            let len = input.len.into();
+            let row = InputRow { len };
             out.extend_from_slice(row.as_bytes());
         }
         for extent in &self.extents {
@@ -258,15 +252,7 @@ impl<'a> Cursor<'a> {
 
     fn input(&mut self) -> Result<Input, Error> {
         let row: InputRow = self.take()?;
-        let len = row.len.get();
-        match row.known.get() {
-            0 if row.sha256 == [0; 32] => Ok(Input { len, sha256: None }),
-            1 => Ok(Input {
-                len,
-                sha256: Some(row.sha256),
-            }),
-            _ => Err(self.fault("an input's digest that is neither there nor not there")),
-        }
+        Ok(Input::of_len(row.len.get()))
     }
 
     fn extent(&mut self, held: &mut Self, builder: &mut Builder) -> Result<(), Error> {

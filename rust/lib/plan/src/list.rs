@@ -10,6 +10,7 @@
 //! os/bin/server
 //! ```
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -18,9 +19,8 @@ use std::path::{Path, PathBuf};
 
 use files::InputFile;
 
-use crate::builder::Builder;
 use crate::error::Error;
-use crate::plan::{Input, Plan};
+use crate::plan::Plan;
 use crate::read::Reader;
 
 /// How the name of a plan list ends.
@@ -43,8 +43,23 @@ impl List {
         path.extension() == Some(OsStr::new(SUFFIX))
     }
 
-    /// Reads the list at `path`.
+    /// Reads the list at `path`, which names each input once.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        let list = Self::read(path)?;
+        let mut seen = BTreeMap::new();
+        for (line, input) in (2u64..).zip(&list.inputs) {
+            if let Some(before) = seen.insert(input, line) {
+                let (name, input) = (path.display(), input.display());
+                let reason =
+                    format!("{name} names {input} in line {before} and again in line {line}");
+                return Err(Error::Inputs { reason });
+            }
+        }
+        Ok(list)
+    }
+
+    /// Reads a list of this form: of an image, or of a tree, of which two files may have the same content.
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(Error::io(&name))?;
         let mut text = Vec::new();
@@ -94,13 +109,13 @@ impl Reader<InputFile> {
         let name = path.display().to_string();
         let file = InputFile::open(path).map_err(Error::io(&name))?;
         let len = measure(&file, &name)?;
-        Self::new(whole(len)?, vec![(name, file)])
+        Self::new(Plan::whole(len)?, vec![(name, file)])
     }
 }
 
 /// An error about a list's plan or inputs. A list that is read elsewhere than it was written for is the likely cause if
 /// a relative path leads nowhere.
-fn in_list(list: &Path, source: Error) -> Error {
+pub(crate) fn in_list(list: &Path, source: Error) -> Error {
     let lost = match &source {
         Error::Io { what, source } => {
             source.kind() == ErrorKind::NotFound && Path::new(what).is_relative()
@@ -119,7 +134,7 @@ fn in_list(list: &Path, source: Error) -> Error {
 }
 
 /// Length of a regular file or a block device.
-fn measure(file: &InputFile, name: &str) -> Result<u64, Error> {
+pub(crate) fn measure(file: &InputFile, name: &str) -> Result<u64, Error> {
     let stamp = file.stamp();
     if stamp.is_file {
         return Ok(stamp.len);
@@ -132,16 +147,10 @@ fn measure(file: &InputFile, name: &str) -> Result<u64, Error> {
     (&*file).seek(SeekFrom::End(0)).map_err(Error::io(name))
 }
 
-/// The plan of all of a file of `len` bytes.
-pub(crate) fn whole(len: u64) -> Result<Plan, Error> {
-    let mut builder = Builder::new(vec![Input::of_len(len)]);
-    builder.source(0, 0, len)?;
-    builder.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Builder, Input};
 
     fn refused(result: Result<Reader, Error>) -> String {
         match result.unwrap_err() {
@@ -166,6 +175,7 @@ mod tests {
         ] {
             assert_eq!(List::parse(text).unwrap_err(), reason);
         }
+        assert!(List::parse(b"p\np\n").is_ok());
         assert!(List::is_named(Path::new("d/disk.image")));
         assert!(!List::is_named(Path::new("d/disk.img")));
         assert!(!List::is_named(Path::new(".image")));
@@ -194,6 +204,12 @@ mod tests {
         );
         assert_eq!(read(Reader::open_any(&at("raw")).unwrap()), b"0123456789");
 
+        let twice = at("twice.image");
+        std::fs::write(&twice, "p\nx\ny\nx\n").unwrap();
+        assert_eq!(
+            refused(Reader::open_any(&twice)),
+            format!("{} names x in line 2 and again in line 4", twice.display())
+        );
         std::fs::write(at("short.image"), line("p")).unwrap();
         assert_eq!(
             refused(Reader::open_list(&at("short.image"))),

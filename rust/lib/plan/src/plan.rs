@@ -1,5 +1,7 @@
 //! The plan itself: a list of extents, and what may be asked of it.
 
+use std::sync::Arc;
+
 use base::{as_u64, as_usize};
 
 use crate::builder::Builder;
@@ -28,14 +30,12 @@ pub(crate) const MAX_LEN: u64 = i64::MAX.unsigned_abs();
 pub struct Input {
     /// Its length in bytes.
     pub len: u64,
-    /// Its SHA-256, where somebody took it.
-    pub sha256: Option<[u8; 32]>,
 }
 
 impl Input {
-    /// An input without a digest.
+    /// An input of `len` bytes.
     pub fn of_len(len: u64) -> Self {
-        Self { len, sha256: None }
+        Self { len }
     }
 }
 
@@ -130,13 +130,21 @@ pub(crate) enum Kind {
 /// An image as extents over its inputs. See the crate's page for what holds of every one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub(crate) inputs: Vec<Input>,
+    /// Shared: the images of a set are all over the same inputs, which may be thousands.
+    pub(crate) inputs: Arc<[Input]>,
     pub(crate) extents: Vec<Stored>,
     pub(crate) blob: Vec<u8>,
     pub(crate) len: u64,
 }
 
 impl Plan {
+    /// The image that is an input of `len` bytes, all of it.
+    pub fn whole(len: u64) -> Result<Self, Error> {
+        let mut builder = Builder::new([Input::of_len(len)]);
+        builder.source(0, 0, len)?;
+        builder.finish()
+    }
+
     /// Length of the image in bytes.
     #[allow(
         clippy::len_without_is_empty,
@@ -182,11 +190,36 @@ impl Plan {
 
     /// The plan of `len` bytes from `start` on, over the same inputs.
     pub fn slice(&self, start: u64, len: u64) -> Result<Self, Error> {
-        let mut builder = Builder::new(self.inputs.clone());
-        for extent in self.extents_in(start, len)? {
-            builder.extent(extent)?;
-        }
+        let mut builder = Builder::new(Arc::clone(&self.inputs));
+        builder.range(self, start, len)?;
         builder.finish()
+    }
+
+    /// The same image over `inputs`, among which its input n is number `places[n]`. No two have the same place, so nothing
+    /// that was apart becomes one extent.
+    pub(crate) fn moved(mut self, places: &[u32], inputs: &Arc<[Input]>) -> Result<Self, Error> {
+        for stored in &mut self.extents {
+            if let Kind::Source { input, .. } = &mut stored.kind {
+                let have = places.len();
+                let missing = Error::MissingInput {
+                    input: *input,
+                    have,
+                };
+                *input = *places.get(as_usize(*input)).ok_or(missing)?;
+            }
+        }
+        self.inputs = Arc::clone(inputs);
+        Ok(self)
+    }
+
+    /// Refuses this plan as a part of an image over `inputs`, unless those begin with its own.
+    pub(crate) fn check_inputs(&self, inputs: &Arc<[Input]>) -> Result<(), Error> {
+        if Arc::ptr_eq(&self.inputs, inputs) || inputs.starts_with(&self.inputs) {
+            return Ok(());
+        }
+        let (own, have) = (self.inputs.len(), inputs.len());
+        let reason = format!("a plan over {own} inputs is put into an image over {have} others");
+        Err(Error::Inputs { reason })
     }
 
     /// What of `stored` lies in `start..end`.

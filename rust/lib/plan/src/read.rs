@@ -70,9 +70,7 @@ impl Reader<InputFile> {
     pub fn open<P: AsRef<Path>>(plan: Plan, paths: &[P]) -> Result<Self, Error> {
         let have = plan.inputs().len();
         if paths.len() != have {
-            let given = paths.len();
-            let reason = format!("the plan was made over {have} inputs, but {given} are given");
-            return Err(Error::Inputs { reason });
+            return Err(Error::input_count(have, paths.len()));
         }
         let mut inputs = Vec::with_capacity(have);
         for (input, path) in plan.inputs().iter().zip(paths) {
@@ -93,8 +91,7 @@ impl<R: ReadAt> Reader<R> {
     pub fn new(plan: Plan, inputs: Vec<(String, R)>) -> Result<Self, Error> {
         let (have, given) = (plan.inputs().len(), inputs.len());
         if have != given {
-            let reason = format!("the plan was made over {have} inputs, but {given} are given");
-            return Err(Error::Inputs { reason });
+            return Err(Error::input_count(have, given));
         }
         Ok(Self { plan, inputs })
     }

@@ -87,7 +87,7 @@ impl Part {
             Self::Repeat(pattern, len) => {
                 let mut builder = Builder::new(vec![]);
                 builder.repeat(pattern, *len as u64).unwrap();
-                canvas.plan(start, &builder.finish().unwrap(), &[])
+                canvas.plan(start, &builder.finish().unwrap())
             }
             Self::Source { input, at, len } => {
                 canvas.source(start, *input as u32, *at as u64, *len as u64)
@@ -141,7 +141,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The dump of the canonical plan of `bytes`, straight from the words of docs/formats/plan.md.
 fn canonical(bytes: &[Byte]) -> String {
-    let mut text = format!("plan 1\nlength {}\n", bytes.len());
+    let mut text = format!("plan 2\nlength {}\n", bytes.len());
     for (n, len) in INPUTS.iter().enumerate() {
         writeln!(text, "input {n} {len}").unwrap();
     }
@@ -359,7 +359,7 @@ proptest! {
         prop_assert_eq!(dump(&slice(a, b)), canonical(&bytes[a..b]));
         let mut builder = Builder::new(inputs());
         for (from, to) in [(0, a), (a, b), (b, bytes.len())] {
-            builder.plan(&slice(from, to), &[0, 1, 2]).unwrap();
+            builder.plan(&slice(from, to)).unwrap();
         }
         prop_assert!(builder.finish().unwrap() == plan);
         prop_assert!(plan.slice(a as u64, (bytes.len() - a) as u64 + 1).is_err());
@@ -384,12 +384,12 @@ proptest! {
         let plan = canvas.finish().unwrap();
         prop_assert!(plan == build(&whole));
 
-        // In a larger one, its inputs elsewhere.
+        // In a larger one, which has more inputs.
         let mut canvas = Canvas::new(len + 300, [inputs(), inputs()].concat()).unwrap();
-        canvas.plan(100, &plan, &[3, 4, 2]).unwrap();
+        canvas.plan(100, &plan).unwrap();
         let mut builder = Builder::new([inputs(), inputs()].concat());
         builder.zero(100).unwrap();
-        builder.plan(&plan, &[3, 4, 2]).unwrap();
+        builder.plan(&plan).unwrap();
         builder.zero(200).unwrap();
         let (canvas, builder) = (canvas.finish().unwrap(), builder.finish().unwrap());
         prop_assert!(canvas == builder);
@@ -507,7 +507,7 @@ fn long_repeats_are_cheap() {
     assert!(plan.encode().len() < 300);
     assert!(Plan::decode(&plan.encode()).unwrap() == plan);
     let mut canvas = Canvas::new(1 << 41, vec![]).unwrap();
-    canvas.plan(1 << 39, &plan, &[]).unwrap();
+    canvas.plan(1 << 39, &plan).unwrap();
     let wide = canvas.finish().unwrap();
     assert!(wide.encode().len() < 400);
     let no_inputs = Vec::<(String, Vec<u8>)>::new();

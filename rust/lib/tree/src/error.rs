@@ -1,6 +1,7 @@
 //! What can be wrong with a tree.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// Why a tree, manifest or injection was refused, or could not be read. Paths are printed as the manifest writes them.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +131,22 @@ pub enum Error {
         /// The cause.
         source: archive::Error,
     },
+    /// A manifest that is refused.
+    #[error("{}", path.display())]
+    File {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A tree's list that is refused.
+    #[error("{}", path.display())]
+    Listed {
+        /// The list.
+        path: PathBuf,
+        /// Why.
+        source: plan::Error,
+    },
     /// Reading or writing failed.
     #[error("cannot {action}")]
     Io {
@@ -141,6 +158,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error about what the list at `path` names.
+    pub(crate) fn listed(path: &Path, source: plan::Error) -> Self {
+        let path = path.to_owned();
+        Self::Listed { path, source }
+    }
+
+    /// An error about the manifest at `path`.
+    pub(crate) fn manifest(path: &Path, source: Self) -> Self {
+        let (path, source) = (path.to_owned(), Box::new(source));
+        Self::File { path, source }
+    }
+
     /// An I/O error with what was tried.
     pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let action = action.into();

@@ -1,6 +1,6 @@
 //! A file-system tree as data: what a root file system holds, and where each file's bytes lie.
 //!
-//! A [`Tree`] comes from the index of a tar ([`Tree::from_tar`]) or from its manifest ([`Tree::read`]), takes in
+//! A [`Tree`] comes from the index of a tar ([`Tree::from_tar`]) or from its manifest ([`Tree::read`], [`Tree::open_list`]), takes in
 //! files one by one ([`Tree::insert`]), is cut to size ([`Tree::subtree`], [`Tree::without`]) and goes to the image
 //! writers. File contents are never copied into it: an entry names a range of one of the ordered inputs, and
 //! [`Sources`] reads that range when a writer asks for it.
@@ -20,6 +20,7 @@ mod error;
 mod from_tar;
 mod insert;
 mod links;
+mod listed;
 mod manifest;
 mod name;
 mod parse;

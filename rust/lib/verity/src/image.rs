@@ -31,7 +31,7 @@ pub fn append<R: ReadAt + Sync>(
         return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
     }
     let (root, layout) = written?;
-    let mut builder = padded(data.plan(), &layout)?;
+    let mut builder = padded(data.plan(), data.plan().inputs().to_vec(), &layout)?;
     for (at, piece) in area.pieces {
         builder.zero_to(sum(layout.hash_offset, at))?;
         match piece {
@@ -79,21 +79,18 @@ impl WriteAt for Mutex<Area> {
 
 /// The plan of `data` with its hash area as one more input, the last: what [`write_area`] wrote.
 pub fn append_source(data: &Plan, layout: &Layout) -> Result<Plan, Error> {
-    let mut builder = padded(data, layout)?;
-    let input = builder.add_input(Input::of_len(layout.area_len()));
-    builder.source(input, 0, layout.area_len())?;
+    let mut inputs = data.inputs().to_vec();
+    let area = u32::try_from(inputs.len()).map_err(|_| plan::Error::TooLong)?;
+    inputs.push(Input::of_len(layout.area_len()));
+    let mut builder = padded(data, inputs, layout)?;
+    builder.source(area, 0, layout.area_len())?;
     Ok(builder.finish()?)
 }
 
-/// The data until where the hash area begins.
-fn padded(data: &Plan, layout: &Layout) -> Result<Builder, Error> {
-    let inputs = data.inputs().to_vec();
-    let same: Vec<u32> = (0u32..)
-        .zip(&inputs)
-        .map(|(position, _)| position)
-        .collect();
+/// The data until where the hash area begins, over `inputs`, which begin with the data's.
+fn padded(data: &Plan, inputs: Vec<Input>, layout: &Layout) -> Result<Builder, Error> {
     let mut builder = Builder::new(inputs);
-    builder.plan(data, &same)?;
+    builder.plan(data)?;
     builder.zero_to(layout.hash_offset)?;
     Ok(builder)
 }

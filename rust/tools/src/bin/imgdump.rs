@@ -48,14 +48,8 @@ struct Args {
 #[derive(clap::Args)]
 struct DumpArgs {
     /// The image.
-    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    #[arg(required = true)]
     image: Option<PathBuf>,
-    /// A plan, instead of IMAGE.
-    #[arg(long)]
-    plan: Option<PathBuf>,
-    /// An input of the plan; repeated, in order.
-    #[arg(long, requires = "plan", value_name = "FILE")]
-    input: Vec<PathBuf>,
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
@@ -208,11 +202,7 @@ fn run(args: Args) -> Result<()> {
 
 /// The dump, to `out` or against a golden file.
 fn dump(args: &DumpArgs, out: &mut dyn Write) -> Result<()> {
-    let reader = match (&args.plan, &args.image) {
-        (Some(plan), _) => Reader::open(Plan::open(plan)?, &args.input)?,
-        (None, Some(image)) => Reader::open_any(image)?,
-        (None, None) => bail!("no image"),
-    };
+    let reader = Reader::open_any(args.image.as_deref().context("no image")?)?;
     let options = Options {
         digests: !args.no_digests,
         verify: args.verify,

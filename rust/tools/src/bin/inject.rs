@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error, Result};
+use plan::{List, Plan};
 use serde::Deserialize;
 use tree::{Entry, Input, Kind, Source, Sources, Stamp, Tree};
 
 /// Puts files, directories and symbolic links into the tree of a base tar and writes the tree's manifest.
 ///
-/// The manifest's first input is the base, if there is one; then come the `src` files and the images of the `plan`s, in the
-/// order of the list.
+/// The manifest's first input is the base, if there is one; then come the `src` files in the order of the list.
 #[derive(clap::Parser)]
 #[command(name = "inject")]
 struct Args {
@@ -21,8 +21,8 @@ struct Args {
     #[arg(long)]
     base: Option<PathBuf>,
     /// What to put into it: JSON lines of `{"dest":"/etc/x","src":"path","mode":"0644","uid":0,"gid":0}`,
-    /// `{"dest":"/i","plan":"path.plan","mode":"0644"}`, `{"dest":"/a","dir":true,"mode":"0755"}` or
-    /// `{"dest":"/l","symlink":"target"}`. The content of a `plan` is the plan's image.
+    /// `{"dest":"/a","dir":true,"mode":"0755"}` or `{"dest":"/l","symlink":"target"}`. A `src` named `*.image` is a list: the
+    /// file's content is the image, which is not read.
     #[arg(long)]
     files: Option<PathBuf>,
     /// Enable and disable systemd units as `systemctl preset-all` would in the finished tree. Injected units and presets that could
@@ -46,7 +46,6 @@ struct Args {
 struct Item {
     dest: String,
     src: Option<PathBuf>,
-    plan: Option<PathBuf>,
     #[serde(default)]
     dir: bool,
     symlink: Option<String>,
@@ -121,8 +120,12 @@ fn insert(
         let offset = 0;
         Kind::File(Source { input, offset, len })
     };
-    let (kind, origin, mode) = match (&item.src, &item.plan, item.dir, &item.symlink) {
-        (Some(src), None, false, None) => {
+    let (kind, origin, mode) = match (&item.src, item.dir, &item.symlink) {
+        (Some(src), false, None) if List::is_named(src) => {
+            let plan = Plan::open(&List::open(src)?.plan).with_context(|| at.to_owned())?;
+            (file(plan.len(), None), src.display().to_string(), 0o644)
+        }
+        (Some(src), false, None) => {
             let meta = std::fs::metadata(src)
                 .with_context(|| format!("{at}: cannot read {}", src.display()))?;
             if !meta.is_file() {
@@ -131,16 +134,12 @@ fn insert(
             let kind = file(meta.len(), Some(src));
             (kind, src.display().to_string(), 0o644)
         }
-        (None, Some(path), false, None) => {
-            let plan = plan::Plan::open(path).with_context(|| at.to_owned())?;
-            (file(plan.len(), None), path.display().to_string(), 0o644)
-        }
-        (None, None, true, None) => (Kind::Dir, "a directory line".to_owned(), 0o755),
-        (None, None, false, Some(target)) => {
+        (None, true, None) => (Kind::Dir, "a directory line".to_owned(), 0o755),
+        (None, false, Some(target)) => {
             let target = target.as_bytes().to_vec();
             (Kind::Symlink { target }, "a symlink line".to_owned(), 0o777)
         }
-        _ => bail!("{at}: wants exactly one of 'src', 'plan', 'dir' and 'symlink'"),
+        _ => bail!("{at}: wants exactly one of 'src', 'dir' and 'symlink'"),
     };
     let mode = match &item.mode {
         Some(_) if item.symlink.is_some() => bail!("{at}: a symlink has no mode"),

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{ensure, Context};
 use deployment::{Deployment, Image};
-use disk::{digest, NamedReference, Pair};
+use disk::{NamedFile, Pair};
+use plan::Digest;
 
 /// Writes deployment.json: the carried images with their files, versions, sizes and digests.
 #[derive(clap::Parser)]
@@ -21,9 +22,9 @@ struct Args {
     /// A property of the whole.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     properties: Vec<Pair>,
-    /// An image: a plan and the positions of its inputs, or a file and its own position (FILE::N).
-    #[arg(long = "image", value_name = "NAME=REF", required = true)]
-    images: Vec<NamedReference>,
+    /// An image by its name: its digest (*.digest), or the file itself.
+    #[arg(long = "image", value_name = "NAME=FILE", required = true)]
+    images: Vec<NamedFile>,
     /// The file name of an image; default: NAME.img.
     #[arg(long = "image-file", value_name = "NAME=FILENAME")]
     files: Vec<Pair>,
@@ -33,9 +34,6 @@ struct Args {
     /// A property of an image.
     #[arg(long = "image-set", value_name = "NAME:KEY=VALUE")]
     image_properties: Vec<Pair>,
-    /// The inputs of the plans, in order.
-    #[arg(long = "input", value_name = "FILE")]
-    inputs: Vec<PathBuf>,
     /// The description to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -75,10 +73,9 @@ fn make(args: &Args) -> anyhow::Result<Deployment> {
     }
     let version = version(&args.version_file)?;
     let mut images = Vec::new();
-    let references: Vec<_> = args.images.iter().map(|image| &image.reference).collect();
-    let digests = digest::references(&references, &args.inputs)?;
-    for (image, digest) in args.images.iter().zip(digests) {
+    for image in &args.images {
         let name = image.name.as_str();
+        let digest = Digest::open(&image.path)?;
         images.push(Image {
             file: match files.get(name) {
                 Some(file) => (*file).to_owned(),

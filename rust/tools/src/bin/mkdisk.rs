@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error};
-use disk::{Image, Images, NamedReference};
+use disk::{Images, NamedFile};
 use partitions::{Table, MIB};
-use plan::Merged;
 
 /// Puts partition images behind a GUID partition table. Reads no image, plans only.
 #[derive(clap::Parser)]
@@ -18,14 +17,13 @@ struct Args {
     /// GUID of the disk.
     #[arg(long, value_name = "GUID")]
     disk_guid: String,
-    /// Content of partition NAME, a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs in the disk's plan;
-    /// partitions without one are left empty.
-    #[arg(long = "image", value_name = "NAME=REF")]
-    images: Vec<NamedReference>,
+    /// Content of partition NAME: a list (*.image) or a plain file; partitions without one are left empty.
+    #[arg(long = "image", value_name = "NAME=FILE")]
+    images: Vec<NamedFile>,
     /// Size of the disk; default: the smallest that holds the partitions.
     #[arg(long, value_name = "MIB")]
     disk_size_mib: Option<u64>,
-    /// The disk's plan.
+    /// The disk's plan, over the inputs of the images in the order of their first appearance.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -46,16 +44,15 @@ fn make(args: Args) -> anyhow::Result<()> {
         .with_context(|| csv.display().to_string())?;
     let guid = partitions::parse_guid(&args.disk_guid)
         .with_context(|| format!("--disk-guid: {:?} is no GUID", args.disk_guid))?;
+    let opened = disk::open(args.images)?;
     let mut images = Images::new();
-    let mut merged = Merged::default();
-    for NamedReference { name, reference } in args.images {
-        let image = Image::open(&reference, &mut merged)?;
+    for (name, image) in opened.images {
         if let Some(other) = images.insert(name.clone(), image) {
             let path = other.path.display();
             bail!("--image: {name:?} was given already, as {path}");
         }
     }
-    let plan = disk::assemble(&layout, guid, &images, merged.finish()?)?;
+    let plan = disk::assemble(&layout, guid, &images, opened.inputs)?;
     cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
 }
 

@@ -1,26 +1,20 @@
 //! `mkext4`: the plan of an ext4 image from a tree manifest.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use ext4::{Params, Size};
-use plan::{Body, Origin};
 use tree::Tree;
 
 /// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
 #[derive(clap::Parser)]
 #[command(name = "mkext4")]
 struct Args {
-    /// Manifest of the tree.
-    #[arg(long)]
+    /// List of the tree (*.tree): the path of its manifest, then of what each of the manifest's inputs is, in its order, a path a
+    /// line: a file, which is not read, or a list of an image (*.image).
+    #[arg(long, value_name = "FILE")]
     tree: PathBuf,
-    /// What each of the manifest's inputs is, in its order: the position of an input of the image, or a plan (PLAN:0,1 or
-    /// FILE::2) over such positions. Default: each is itself.
-    #[arg(long = "source", value_name = "POSITION|REF")]
-    sources: Vec<Origin>,
     /// Take only what lies in this folder of the tree.
     #[arg(long)]
     subdir: Option<String>,
@@ -58,11 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let name = args.tree.display();
-    let file = File::open(&args.tree).with_context(|| format!("cannot open {name}"))?;
-    let tree = Tree::read(BufReader::with_capacity(1 << 16, file)).context(name.to_string())?;
-    let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
-    let (bodies, inputs) = Body::open(&args.sources, &lens)?;
+    let (tree, bodies) = Tree::open_list(&args.tree)?;
     let tree = match (args.subdir.as_deref(), args.exclude.as_slice()) {
         (None, []) => tree,
         (subdir, exclude) => tree.cut(subdir.map(str::as_bytes), exclude)?,
@@ -81,6 +71,6 @@ fn run(args: Args) -> Result<()> {
         journal: args.journal,
     };
     let name = args.output.display();
-    let layout = ext4::layout(&tree, &bodies, inputs, &params).context(name.to_string())?;
+    let layout = ext4::layout(&tree, &bodies, &params).context(name.to_string())?;
     cli::write_output(&args.output, |out| layout.plan.write(out)).map_err(Error::from_boxed)
 }

@@ -1,27 +1,22 @@
 //! `mkfat`: the plan of a FAT image from a tree manifest.
 
-use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error, Result};
 use fat::{FatType, Params};
 use partitions::{Table, MIB};
-use plan::{Body, Origin};
 use tree::Tree;
 
 /// Lays a tree out as a FAT file system. Reads no file's content.
 #[derive(clap::Parser)]
 #[command(name = "mkfat")]
 struct Args {
-    /// Manifest of the tree.
-    #[arg(long)]
+    /// List of the tree (*.tree): the path of its manifest, then of what each of the manifest's inputs is, in its order, a path a
+    /// line: a file, which is not read, or a list of an image (*.image).
+    #[arg(long, value_name = "FILE")]
     tree: PathBuf,
-    /// What each of the manifest's inputs is, in its order: the position of an input of the image, or a plan (PLAN:0,1 or
-    /// FILE::2) over such positions. Default: each is itself.
-    #[arg(long = "source", value_name = "POSITION|REF")]
-    sources: Vec<Origin>,
     /// Take only what lies in this folder of the tree.
     #[arg(long)]
     subdir: Option<String>,
@@ -64,11 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let name = args.tree.display();
-    let file = File::open(&args.tree).with_context(|| format!("cannot open {name}"))?;
-    let tree = Tree::read(BufReader::new(file)).with_context(|| name.to_string())?;
-    let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
-    let (bodies, inputs) = Body::open(&args.sources, &lens)?;
+    let (tree, bodies) = Tree::open_list(&args.tree)?;
     let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
     let params = Params {
         size_mib: size_mib(&args)?,
@@ -83,7 +74,7 @@ fn run(args: Args) -> Result<()> {
         label: args.label,
         mtime: args.mtime,
     };
-    let plan = fat::layout(&tree, &bodies, inputs, &params)?;
+    let plan = fat::layout(&tree, &bodies, &params)?;
     cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
 }
 

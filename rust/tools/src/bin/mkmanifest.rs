@@ -1,17 +1,16 @@
 //! `mkmanifest`: what an image consists of, as JSON.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{ensure, Context};
-use disk::digest::{self, Digest};
+use disk::digest;
 use disk::manifest::{manifest_json, packages_text, read_lock, Contents};
-use disk::NamedReference;
+use disk::NamedFile;
 use partitions::Table;
 
-/// Writes manifest.json: partitions, artifacts and packages with sizes and digests. Images are hashed through their plans.
+/// Writes manifest.json: partitions, artifacts and packages with sizes and digests.
 #[derive(clap::Parser)]
 struct Args {
     /// Name of the image.
@@ -23,15 +22,12 @@ struct Args {
     /// The partition table.
     #[arg(long, value_name = "CSV")]
     partitions: PathBuf,
-    /// Content of partition NAME, a plan (PLAN:0,1) or a file (FILE::2) with the positions of its inputs.
-    #[arg(long = "image", value_name = "NAME=REF")]
-    images: Vec<NamedReference>,
+    /// Content of partition NAME: its digest (*.digest), or the file itself.
+    #[arg(long = "image", value_name = "NAME=FILE")]
+    images: Vec<NamedFile>,
     /// What is published, likewise, and the name it has there.
-    #[arg(long = "artifact", value_name = "NAME=REF")]
-    artifacts: Vec<NamedReference>,
-    /// The inputs of all images and artifacts, by position.
-    #[arg(long = "input", value_name = "FILE")]
-    inputs: Vec<PathBuf>,
+    #[arg(long = "artifact", value_name = "NAME=FILE")]
+    artifacts: Vec<NamedFile>,
     /// Lock file with the packages; default: none are listed.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
@@ -79,7 +75,8 @@ fn make(args: &Args) -> anyhow::Result<(String, String)> {
         }
         None => Vec::new(),
     };
-    let (images, artifacts) = digests(args)?;
+    let images = digest::by_name("--image", &args.images)?;
+    let artifacts = digest::by_name("--artifact", &args.artifacts)?;
     let manifest = manifest_json(&Contents {
         name: &args.name,
         version,
@@ -89,26 +86,6 @@ fn make(args: &Args) -> anyhow::Result<(String, String)> {
         packages: &packages,
     })?;
     Ok((manifest, packages_text(&packages)))
-}
-
-type Digests = BTreeMap<String, Digest>;
-
-/// Images and artifacts, hashed together so that all cores have work.
-fn digests(args: &Args) -> anyhow::Result<(Digests, Digests)> {
-    let both = args.images.iter().chain(&args.artifacts);
-    let references: Vec<_> = both.map(|named| &named.reference).collect();
-    let mut results = digest::references(&references, &args.inputs)?.into_iter();
-    let mut images = Digests::new();
-    for (named, digest) in args.images.iter().zip(results.by_ref()) {
-        let again = images.insert(named.name.clone(), digest).is_some();
-        ensure!(!again, "--image: {:?} was given already", named.name);
-    }
-    let mut artifacts = Digests::new();
-    for (named, digest) in args.artifacts.iter().zip(results) {
-        let again = artifacts.insert(named.name.clone(), digest).is_some();
-        ensure!(!again, "--artifact: {:?} was given already", named.name);
-    }
-    Ok((images, artifacts))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -3,26 +3,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use plan::{Builder, Merged, Reference};
+use plan::ImageSet;
 
 /// Writes the plan of a qcow2 image, which holds what a disk's plan says.
 #[derive(clap::Parser)]
 struct Args {
-    /// The disk: its plan and the positions of its inputs in the result, or a raw image and its position.
-    #[arg(long, value_name = "PLAN:0,1,…")]
-    image: Reference,
-    /// The plan to write.
+    /// The disk: a list (*.image) or a raw image.
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// The plan to write, over the disk's inputs.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
 
 fn main() -> ExitCode {
     cli::run("mkqcow2", |args: Args| -> Result<(), cli::BoxError> {
-        let mut merged = Merged::default();
-        let disk = args.image.open(&mut merged)?;
-        let mut result = Builder::new(merged.finish()?);
-        result.plan(&qcow2::image(&disk)?, &args.image.inputs)?;
-        let plan = result.finish()?;
+        let set = ImageSet::open(&[&args.image])?;
+        let plan = qcow2::image(set.plan(0)?)?;
         cli::write_output(&args.output, |out| plan.write(out))
     })
 }

@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use anyhow::{Context, Error, Result};
-use plan::{InputFile, ReadAt, Reader, Reference};
+use anyhow::{ensure, Context, Error, Result};
+use plan::{InputFile, ReadAt, Reader};
 use verity::{BlockHashes, Known, Params};
 
 /// Size of data and hash blocks.
@@ -18,15 +17,12 @@ const HELD: u64 = 64 << 20;
 #[derive(clap::Parser)]
 #[command(name = "mkverity")]
 struct Args {
-    /// The image: PLAN:0,1,… or FILE::0, with positions among the inputs given here.
-    #[arg(long)]
-    image: Reference,
-    /// All inputs, in order.
-    #[arg(long)]
-    input: Vec<PathBuf>,
-    /// What `hashblocks` wrote for the input at a position; inputs without it are read where their bytes matter.
-    #[arg(long, value_name = "N=FILE")]
-    hashes: Vec<Hashes>,
+    /// The image: a list (*.image) or a raw image.
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// What `hashblocks` wrote for each input, in the order of the image's list; without, inputs are read.
+    #[arg(long, value_name = "FILE")]
+    hashes: Vec<PathBuf>,
     /// What is hashed before every block: at most 256 bytes as hexadecimal digits; `-` for none.
     #[arg(long, allow_hyphen_values = true)]
     salt: String,
@@ -47,26 +43,6 @@ struct Args {
     hash_offset_output: PathBuf,
 }
 
-/// `N=FILE`.
-#[derive(Clone, Debug)]
-struct Hashes {
-    input: u32,
-    path: PathBuf,
-}
-
-impl FromStr for Hashes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('=').filter(|(_, path)| !path.is_empty());
-        let parsed = parts.and_then(|(input, path)| Some((input.parse().ok()?, path)));
-        let (input, path) =
-            parsed.ok_or_else(|| format!("got {text:?}, want N=FILE, N an input's position"))?;
-        let path = path.into();
-        Ok(Self { input, path })
-    }
-}
-
 fn main() -> ExitCode {
     cli::run("mkverity", run)
 }
@@ -75,8 +51,8 @@ fn run(args: Args) -> Result<()> {
     let salt = verity::parse_salt(&args.salt).context("--salt")?;
     let uuid = verity::parse_uuid(&args.uuid).context("--uuid")?;
     let params = Params::new(BLOCK_SIZE, BLOCK_SIZE, &salt, uuid)?;
-    let image = || args.image.path.display().to_string();
-    let reader = Reader::open(args.image.open_alone()?, &args.input).with_context(image)?;
+    let image = || args.image.display().to_string();
+    let reader = Reader::open_any(&args.image)?;
     let known = open_hashes(&args.hashes, &reader, &params)?;
     let mut area = None;
     let (plan, root, layout) = match &args.hash_area_output {
@@ -107,13 +83,19 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) 
     cli::write_output(path, |out| body(out)).map_err(Error::from_boxed)
 }
 
-fn open_hashes(list: &[Hashes], reader: &Reader, params: &Params) -> Result<Known> {
+fn open_hashes(list: &[PathBuf], reader: &Reader, params: &Params) -> Result<Known> {
     let mut known = Known::default();
+    let inputs = reader.plan().inputs();
+    let (given, want) = (list.len(), inputs.len());
+    ensure!(
+        given == 0 || given == want,
+        "--hashes: {given} files for {want} inputs"
+    );
     let mut held = 0u64;
     // Digests are read extent by extent; where those are many and short, all at once costs less.
     let extents = u64::try_from(reader.plan().extents().count()).unwrap_or(u64::MAX);
     let worth = extents.saturating_mul(1024).min(HELD);
-    for Hashes { input, path } in list {
+    for (input, path) in (0..).zip(list) {
         let name = || path.display().to_string();
         let file = InputFile::open(path).with_context(|| format!("cannot open {}", name()))?;
         let len = file.stamp().len;
@@ -124,8 +106,8 @@ fn open_hashes(list: &[Hashes], reader: &Reader, params: &Params) -> Result<Know
         };
         let hashes = BlockHashes::open(bytes, len).with_context(name)?;
         known
-            .add(*input, hashes, params, reader.plan().inputs())
-            .with_context(|| format!("--hashes {input}={}", name()))?;
+            .add(input, hashes, params, inputs)
+            .with_context(|| format!("--hashes {}", name()))?;
     }
     Ok(known)
 }

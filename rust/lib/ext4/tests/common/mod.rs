@@ -10,7 +10,7 @@ use std::process::Command;
 use ext4::{layout, Error, Layout, Params, Size};
 use mkext4::reader::Fs;
 use mkext4::spec::Inode;
-use plan::{Body, Plan, Reader};
+use plan::{ImageSet, Plan, Reader};
 use tree::{Kind, Tree};
 
 pub(crate) const UUID: &str = "11111111-2222-4333-8444-555555555555";
@@ -108,8 +108,25 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
 /// Lays `tree` out over its own inputs.
 pub(crate) fn plain(tree: &Tree, params: &Params) -> Result<Layout, Error> {
     let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
-    let (bodies, inputs) = Body::open(&[], &lens).unwrap();
-    layout(tree, &bodies, inputs, params)
+    layout(tree, &ImageSet::of_lens(&lens).unwrap(), params)
+}
+
+/// Images of plans that are all over `inputs`, as lists in `folder`.
+pub(crate) fn listed(folder: &Path, plans: &[Plan], inputs: &[&str]) -> ImageSet {
+    let lists = plans.iter().enumerate().map(|(at, plan)| {
+        let (file, list) = (
+            folder.join(at.to_string()),
+            folder.join(format!("{at}.image")),
+        );
+        std::fs::write(&file, plan.encode()).unwrap();
+        std::fs::write(
+            &list,
+            format!("{}\n{}\n", file.display(), inputs.join("\n")),
+        )
+        .unwrap();
+        list
+    });
+    ImageSet::open(&lists.collect::<Vec<_>>()).unwrap()
 }
 
 /// The image of `plan`, over bytes that were there before.

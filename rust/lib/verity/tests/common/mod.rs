@@ -41,7 +41,7 @@ pub fn noise(len: usize, seed: u64) -> Vec<u8> {
 impl Image {
     pub fn new(inputs: Vec<Vec<u8>>, parts: &[Part]) -> Self {
         let known = inputs.iter().map(|i| Input::of_len(i.len() as u64));
-        let mut builder = Builder::new(known.collect());
+        let mut builder = Builder::new(known.collect::<Vec<_>>());
         let mut bytes = Vec::new();
         for part in parts {
             match part {
