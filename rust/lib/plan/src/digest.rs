@@ -8,16 +8,14 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use sha2::{Digest as _, Sha256};
+use base::{as_usize, Hasher, Sha256Digest};
 
 use crate::error::Error;
-use crate::plan::{Extent, Piece};
+use crate::plan::Piece;
 use crate::read::{ReadAt, Reader};
 
 /// Read at a time: small enough to be hashed out of the processor's cache.
 const BUFFER: usize = 1 << 18;
-/// What zero extents are hashed from.
-static ZEROS: [u8; BUFFER] = [0; BUFFER];
 
 /// A SHA-256 digest with the length of what was hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +29,7 @@ pub struct Digest {
 impl fmt::Display for Digest {
     /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sha256.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        Sha256Digest(self.sha256).fmt(f)
     }
 }
 
@@ -50,18 +48,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, BadDigest> {
         let parse = || {
             let (hex, len) = text.strip_suffix('\n')?.split_once(' ')?;
-            let mut sha256 = [0; 32];
-            let digits = hex.as_bytes().chunks_exact(2);
-            if hex.len() != 64
-                || !hex
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-            {
-                return None;
-            }
-            for (byte, pair) in sha256.iter_mut().zip(digits) {
-                *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-            }
+            let Sha256Digest(sha256) = hex.parse().ok()?;
             let len: u64 = len.parse().ok()?;
             let digest = Self { sha256, len };
             (digest.to_file() == text).then_some(digest)
@@ -80,26 +67,26 @@ impl Digest {
 
     /// The digest of the image that `reader` reads.
     pub fn of<R: ReadAt>(reader: &Reader<R>) -> Result<Self, Error> {
-        let mut hasher = Sha256::new();
+        let mut hasher = Hasher::new();
         let mut buffer = vec![0; BUFFER];
         for extent in reader.plan().extents() {
             match extent.piece {
                 Piece::Inline(bytes) => hasher.update(bytes),
-                Piece::Zero => pieces(extent, |_, len| {
-                    hasher.update(ZEROS.get(..len).unwrap_or_default());
-                    Ok(())
-                })?,
-                Piece::Source { input, offset } => pieces(extent, |at, len| {
-                    let part = buffer.get_mut(..len).unwrap_or_default();
-                    reader.read_input(input, part, offset.saturating_add(at))?;
-                    hasher.update(part);
-                    Ok(())
-                })?,
+                Piece::Zero => hasher.update_zeros(extent.len),
+                Piece::Source { input, offset } => {
+                    let end = offset.checked_add(extent.len).ok_or(Error::TooLong)?;
+                    for at in (offset..end).step_by(BUFFER) {
+                        let left = as_usize(end.abs_diff(at));
+                        let (part, _) = buffer.split_at_mut(left.min(BUFFER));
+                        reader.read_input(input, part, at)?;
+                        hasher.update(part);
+                    }
+                }
             }
         }
         Ok(Self {
-            sha256: hasher.finalize().into(),
-            len: reader.len(),
+            len: hasher.count(),
+            sha256: hasher.finish().0,
         })
     }
 
@@ -119,23 +106,10 @@ impl Digest {
     }
 }
 
-/// Calls `each` with the place in the extent and the length of its parts of at most a buffer.
-fn pieces(
-    extent: Extent<'_>,
-    mut each: impl FnMut(u64, usize) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut at = 0;
-    while at < extent.len {
-        let left = usize::try_from(extent.len.saturating_sub(at)).unwrap_or(usize::MAX);
-        let len = left.min(BUFFER);
-        each(at, len)?;
-        at = at.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::{Builder, Input};
 
