@@ -20,17 +20,10 @@ impl Sha256Digest {
     }
 
     /// The digest of all that `from` has to give. For a file, better without a buffer around it.
-    pub fn of_reader(mut from: impl Read) -> io::Result<Self> {
+    pub fn of_reader(from: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; PART];
-        loop {
-            match from.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(len) => hasher.update(buffer.get(..len).unwrap_or(&buffer)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        hasher.update_from(from)?;
+        Ok(hasher.finish())
     }
 
     /// The 32 bytes.
@@ -125,6 +118,20 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.len = past(self.len, bytes.len());
+    }
+
+    /// Adds all that `from` has to give, and says how much that was.
+    pub fn update_from(&mut self, mut from: impl Read) -> io::Result<u64> {
+        let mut buffer = vec![0; PART];
+        let before = self.len;
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(self.len.abs_diff(before)),
+                Ok(len) => self.update(buffer.get(..len).unwrap_or(&buffer)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Adds `count` zeros, which nobody has to have in memory.

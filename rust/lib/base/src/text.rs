@@ -23,6 +23,18 @@ pub fn shorten(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{head} … {tail}"))
 }
 
+/// The last `count` lines of `text`, parted by newlines: of what a program said, usually the reason.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let mut lines: Vec<&str> = text.lines().rev().take(count).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// How many slips of the finger lie between two words: a letter more, less or another one, two exchanged.
+pub fn slips(a: &str, b: &str) -> usize {
+    strsim::osa_distance(a, b)
+}
+
 /// The one of `known` that `got` nearly is: another case, `-` or a space for `_`, an extension too many, or a slip of one or two
 /// letters.
 pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -32,14 +44,13 @@ pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
     let ends = whole.char_indices().filter(|(_, c)| *c == '.');
     let stems = ends.filter_map(|(at, _)| whole.get(..at));
     let tries: Vec<&str> = stems.chain([whole.as_str()]).collect();
-    let slips = |name: &str| {
+    let slips_to = |name: &str| {
         let name = plain(name);
-        let slips = tries.iter().map(|text| strsim::osa_distance(&name, text));
-        slips.min()
+        tries.iter().map(|text| slips(&name, text)).min()
     };
     known
         .iter()
-        .filter_map(|name| Some((slips(name)?, *name)))
+        .filter_map(|name| Some((slips_to(name)?, *name)))
         // One letter is much of a short name.
         .filter(|(slips, name)| *slips <= if name.len() < 5 { 1 } else { 2 })
         .min()
@@ -68,7 +79,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips() {
+    fn ends_of_texts() {
+        for (count, want) in [
+            (0, ""),
+            (1, "c"),
+            (2, "\nc"),
+            (3, "a\n\nc"),
+            (usize::MAX, "a\n\nc"),
+        ] {
+            assert_eq!(last_lines("a\n\nc\n", count), want);
+        }
+        assert_eq!(last_lines("", 3), "");
+    }
+
+    #[test]
+    fn near() {
+        assert_eq!(slips("systemd", "sytsemd"), 1);
         let users = ["admin", "readonly", "backup"];
         for (got, want) in [
             ("Admin", Some("admin")),
