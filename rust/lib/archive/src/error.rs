@@ -94,7 +94,7 @@ pub enum Reason {
         /// The sum of the bytes.
         want: u64,
         /// The sum written in the header.
-        got: i128,
+        got: i64,
     },
     /// A numeric field is neither octal nor base-256, or is out of range.
     #[error("field {field} is not a number in range")]

@@ -188,8 +188,9 @@ fn summed(header: &Ustar) -> Block {
 pub(crate) fn parse(block: &Block) -> Result<Header, Reason> {
     let header: &Ustar = transmute_ref!(block);
     let want = checksum(header);
-    let got = number(&header.chksum, "chksum")?;
-    if i128::from(want) != got && i128::from(signed_checksum(header)) != got {
+    let got = i64::try_from(number(&header.chksum, "chksum")?);
+    let got = got.map_err(|_| Reason::Number { field: "chksum" })?;
+    if u64::try_from(got) != Ok(want) && signed_checksum(header) != got {
         return Err(Reason::Checksum { want, got });
     }
     let mut name = until_nul(&header.name).to_vec();
