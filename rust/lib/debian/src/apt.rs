@@ -256,17 +256,15 @@ fn unescape(uri: &str) -> String {
     let mut out = Vec::new();
     let mut rest = uri.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..2).and_then(|d| std::str::from_utf8(d).ok());
-        match code.and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
+        let code = tail.split_first_chunk::<2>().filter(|_| *first == b'%');
+        let decoded = code.and_then(|(digits, tail)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            let [byte] = base::hex::decode_array(digits).ok()?;
+            Some((byte, tail))
+        });
+        let (byte, after) = decoded.unwrap_or((*first, tail));
+        out.push(byte);
+        rest = after;
     }
     String::from_utf8_lossy(&out).into_owned()
 }

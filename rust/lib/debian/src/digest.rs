@@ -1,12 +1,10 @@
 //! Files of a lock, found by content.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use base::Sha256Digest;
 
 use crate::error::Error;
 use crate::lock::Lock;
@@ -15,7 +13,7 @@ use crate::lock::Lock;
 ///
 /// Of several files with the same content one is taken.
 pub fn match_debs(lock: &Lock, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut by_digest: BTreeMap<String, &Path> = BTreeMap::new();
+    let mut by_digest: BTreeMap<Sha256Digest, &Path> = BTreeMap::new();
     for file in files {
         by_digest.insert(sha256_file(file)?, file);
     }
@@ -46,26 +44,9 @@ pub fn match_debs(lock: &Lock, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error>
     })
 }
 
-fn sha256_file(path: &Path) -> Result<String, Error> {
-    let failed = || Error::io(format!("read {}", path.display()));
-    let mut file = File::open(path).map_err(failed())?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let n = file.read(&mut buffer).map_err(failed())?;
-        if n == 0 {
-            return Ok(hex(&hash.finalize()));
-        }
-        hash.update(buffer.get(..n).unwrap_or_default());
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+fn sha256_file(path: &Path) -> Result<Sha256Digest, Error> {
+    let digest = File::open(path).and_then(Sha256Digest::of_reader);
+    digest.map_err(Error::io(format!("read {}", path.display())))
 }
 
 #[cfg(test)]
@@ -84,7 +65,7 @@ mod tests {
             version: "1".to_owned(),
             architecture: "all".to_owned(),
             size: 3,
-            sha256: hex(&Sha256::digest(content)),
+            sha256: Sha256Digest::of(content),
             path: format!("pool/{name}_1_all.deb"),
         };
         let mut lock = Lock {

@@ -35,14 +35,13 @@ impl Index {
                 || Error::Index(format!("paragraph without {name}: {}", first_line(text)));
             fields.get_single(name).map(str::trim).ok_or_else(missing)
         };
+        let bad = |name: &str| Error::Index(format!("bad {name}: {}", first_line(text)));
         let package = Package {
             name: field("Package")?.to_owned(),
             version: field("Version")?.to_owned(),
             architecture: field("Architecture")?.to_owned(),
-            size: field("Size")?
-                .parse()
-                .map_err(|_| Error::Index(format!("bad Size: {}", first_line(text))))?,
-            sha256: field("SHA256")?.to_owned(),
+            size: field("Size")?.parse().map_err(|_| bad("Size"))?,
+            sha256: field("SHA256")?.parse().map_err(|_| bad("SHA256"))?,
             path: field("Filename")?.trim_start_matches("./").to_owned(),
         };
         self.names.insert(package.name.clone());
@@ -74,17 +73,20 @@ impl Index {
 }
 
 fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+    text.lines().next().unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use base::Sha256Digest;
+
     use super::*;
 
     #[test]
     fn fields() {
-        let text = "Package: mawk\nVersion: 1.3\nArchitecture: amd64\nProvides: awk, x (= 1)\n\
-                    Description: text\n more\nFilename: pool/main/m/mawk/mawk_1.3_amd64.deb\nSize: 12\nSHA256: ab\n";
+        let digest = Sha256Digest::of("mawk");
+        let text = format!("Package: mawk\nVersion: 1.3\nArchitecture: amd64\nProvides: awk, x (= 1)\n\
+                    Description: text\n more\nFilename: pool/main/m/mawk/mawk_1.3_amd64.deb\nSize: 12\nSHA256: {digest}\n");
         let mut index = Index::default();
         index
             .read(&format!("{text}\n{}", text.replace("mawk", "nawk")))
@@ -94,13 +96,23 @@ mod tests {
             .by_path("pool/main/m/nawk/nawk_1.3_amd64.deb")
             .unwrap();
         assert_eq!((package.name.as_str(), package.size), ("nawk", 12));
-        let error = index
-            .read("Package: x\nVersion: 1\n")
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "package index: paragraph without Architecture: Package: x"
-        );
+        assert_eq!(package.sha256, digest);
+        for (bad, want) in [
+            (
+                "Package: x\nVersion: 1\n",
+                "paragraph without Architecture: Package: x",
+            ),
+            (
+                &text.replace("Size: 12", "Size: -1"),
+                "bad Size: Package: mawk",
+            ),
+            (
+                &text.replace("SHA256: ", "SHA256: 0"),
+                "bad SHA256: Package: mawk",
+            ),
+        ] {
+            let error = index.read(bad).unwrap_err().to_string();
+            assert_eq!(error, format!("package index: {want}"));
+        }
     }
 }

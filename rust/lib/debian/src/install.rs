@@ -192,16 +192,18 @@ fn is_step(line: &str) -> bool {
 /// The lines around dpkg's first error, far above the end as dpkg goes on after it, and the last ones, none too long.
 fn telling_lines(output: &str) -> String {
     let lines: Vec<&str> = output.lines().filter(|l| !l.trim().is_empty()).collect();
-    let last = lines.len().saturating_sub(10);
-    let around = match lines.iter().position(|l| l.starts_with("dpkg: error")) {
-        Some(at) => at.saturating_sub(5)..at.saturating_add(3),
-        None => 0..0,
+    let error = lines.iter().position(|l| l.starts_with("dpkg: error"));
+    let is_around = |i: usize| match error {
+        Some(at) if i < at => at.abs_diff(i) <= 5,
+        Some(at) => i.abs_diff(at) < 3,
+        None => false,
     };
     let mut out = Vec::new();
     for (i, line) in lines.iter().enumerate() {
-        if around.contains(&i) || i >= last {
+        let from_end = lines.len().abs_diff(i);
+        if is_around(i) || from_end <= 10 {
             out.push(line.chars().take(200).collect::<String>());
-        } else if i.saturating_add(1) == last && !around.is_empty() {
+        } else if from_end == 11 && error.is_some() {
             out.push("…".to_owned());
         }
     }

@@ -22,7 +22,7 @@ pub use apt::{Archive, ArchiveOptions};
 pub use digest::match_debs;
 pub use error::Error;
 pub use install::{install, Install};
-pub use list::{near_names, parse_list, List, Listed};
+pub use list::{parse_list, List, Listed};
 pub use lock::{Changes, Lock, Package};
 pub use normalise::normalise;
 pub use ownership::{ownership, Owned};

@@ -1,5 +1,7 @@
 //! Package lists: one package a line, `#` begins a comment.
 
+use base::text::slips;
+
 use crate::error::Error;
 
 /// A package somebody wants.
@@ -24,7 +26,7 @@ pub struct List {
 pub fn parse_list(file: &str, text: &str) -> Result<List, Error> {
     let mut packages = Vec::new();
     for (number, line) in (1_usize..).zip(text.lines()) {
-        let name = line.split('#').next().unwrap_or_default().trim();
+        let name = line.split_once('#').map_or(line, |(name, _)| name).trim();
         if name.is_empty() {
             continue;
         }
@@ -54,12 +56,18 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// Up to five of `candidates` that `name` may have been meant for, the nearest first.
-pub fn near_names<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn near_names<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Vec<String> {
     let most = (name.chars().count() / 3).clamp(1, 3);
     let mut found: Vec<(usize, &str)> = candidates
         .into_iter()
         .filter_map(|candidate| {
-            let distance = distance(name, candidate, most);
+            // The index has tens of thousands: most are out of question by their lengths.
+            let close = name.len().abs_diff(candidate.len()) <= most;
+            let distance = close.then(|| slips(name, candidate));
+            let distance = distance.filter(|distance| *distance <= most);
             // One that extends the name, as `cryptsetup` and `cryptsetup-bin`, ranks after slips of the finger.
             let extends = name.len() >= 4 && candidate.split('-').next() == Some(name);
             distance.or(extends.then_some(4)).map(|d| (d, candidate))
@@ -72,35 +80,6 @@ pub fn near_names<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>)
         .take(5)
         .map(|(_, name)| name.to_owned())
         .collect()
-}
-
-/// Edits from one to the other (insert, delete, replace, swap neighbours), if no more than `most`.
-fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
-    let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().collect();
-    if a.len().abs_diff(b.len()) > most {
-        return None;
-    }
-    let get = |row: &[usize], i: usize| row.get(i).copied().unwrap_or(usize::MAX);
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.iter().enumerate() {
-        let mut row = vec![i.saturating_add(1)];
-        for (j, cb) in b.iter().enumerate() {
-            let replace = get(&last, j).saturating_add(usize::from(ca != cb));
-            let delete = get(&last, j.saturating_add(1)).saturating_add(1);
-            let insert = get(&row, j).saturating_add(1);
-            let mut best = replace.min(delete).min(insert);
-            if let (Some(pi), Some(pj)) = (i.checked_sub(1), j.checked_sub(1)) {
-                if Some(ca) == b.get(pj) && a.get(pi) == Some(cb) {
-                    best = best.min(get(&before, pj).saturating_add(1));
-                }
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().filter(|d| *d <= most)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::Sha256Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -35,8 +36,8 @@ pub struct Package {
     pub architecture: String,
     /// Size of the file in bytes.
     pub size: u64,
-    /// SHA-256 of the file, in lower-case hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of the file.
+    pub sha256: Sha256Digest,
     /// Path of the file below a mirror's root.
     pub path: String,
 }
@@ -56,14 +57,6 @@ impl Package {
         };
         if !is_name(&self.name) {
             return bad("name", &self.name);
-        }
-        if self.sha256.len() != 64
-            || !self
-                .sha256
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return bad("sha256", &self.sha256);
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "+-.:~_".contains(c);
         if self.version.is_empty() || !self.version.chars().all(plain) {
@@ -155,11 +148,14 @@ impl Lock {
         }
         lock.packages.iter().try_for_each(Package::check)?;
         for list in [
-            lock.packages.iter().map(|p| &p.path).collect::<Vec<_>>(),
-            lock.packages.iter().map(|p| &p.sha256).collect(),
+            lock.packages
+                .iter()
+                .map(|p| p.path.clone())
+                .collect::<Vec<_>>(),
+            lock.packages.iter().map(|p| p.sha256.to_string()).collect(),
         ] {
             let mut seen = BTreeSet::new();
-            if let Some(twice) = list.into_iter().find(|x| !seen.insert(*x)) {
+            if let Some(twice) = list.into_iter().find(|x| !seen.insert(x.clone())) {
                 return Err(Error::Lock(format!("`{twice}` occurs twice")));
             }
         }
@@ -196,12 +192,12 @@ impl Lock {
         for package in &packages {
             package.check()?;
             lines.push(format!(
-                "  {{\"name\": {}, \"version\": {}, \"architecture\": {}, \"size\": {}, \"sha256\": {}, \"path\": {}}}",
+                "  {{\"name\": {}, \"version\": {}, \"architecture\": {}, \"size\": {}, \"sha256\": \"{}\", \"path\": {}}}",
                 json(&package.name)?,
                 json(&package.version)?,
                 json(&package.architecture)?,
                 package.size,
-                json(&package.sha256)?,
+                package.sha256,
                 json(&package.path)?
             ));
         }
@@ -278,7 +274,7 @@ mod tests {
             version: version.to_owned(),
             architecture: "amd64".to_owned(),
             size: 1,
-            sha256: format!("{:0>64}", name.len()),
+            sha256: format!("{:0>64}", name.len()).parse().unwrap(),
             path: format!("pool/main/x/{name}_{version}_amd64.deb"),
         }
     }

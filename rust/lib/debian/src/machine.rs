@@ -67,7 +67,7 @@ pub(crate) fn settings() -> Result<String, Error> {
 
 fn keep_settings(dump: &str) -> String {
     let wanted = |line: &&str| {
-        let key = line.split([' ', '"']).next().unwrap_or_default();
+        let key = line.split([' ', '"']).next().unwrap_or(line);
         SETTINGS.iter().any(|s| {
             key.strip_prefix(s)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -102,8 +102,7 @@ pub(crate) fn last_lines(stdout: &[u8], stderr: &[u8]) -> String {
     let text = [stdout, b"\n", stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    let skip = lines.len().saturating_sub(15);
-    lines.get(skip..).unwrap_or_default().join("\n")
+    base::text::last_lines(&lines.join("\n"), 15)
 }
 
 #[cfg(test)]

@@ -89,8 +89,8 @@ pub fn normalise(root: &Path) -> Result<(), Error> {
     for (dir, begin, end) in PATTERNS {
         tree.remove_files(dir, |path| {
             let direct = path.parent() == tree.existing(dir).as_deref();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            direct && name.starts_with(begin) && name.ends_with(end)
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            direct && name.is_some_and(|name| name.starts_with(begin) && name.ends_with(end))
         })?;
     }
     machine_id(&tree)?;

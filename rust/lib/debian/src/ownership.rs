@@ -5,12 +5,11 @@
 //! content, but no times.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use archive::{Entry, Kind};
-use sha2::{Digest, Sha256};
+use base::{as_u64, Hasher, Sha256Digest};
 
-use crate::digest::hex;
 use crate::error::Error;
 
 const INFO: &[u8] = b"var/lib/dpkg/info/";
@@ -25,8 +24,8 @@ pub struct Owned {
     pub name: String,
     /// Version.
     pub version: String,
-    /// SHA-256 over its files, in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 over its files.
+    pub sha256: Sha256Digest,
 }
 
 impl std::fmt::Display for Owned {
@@ -44,10 +43,10 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
         None => BTreeMap::new(),
     };
     let owners = owners(&mut tar, &entries, &by_path)?;
-    let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
-    hashes.insert("-".to_owned(), Sha256::new());
+    let mut hashes: BTreeMap<String, Hasher> = BTreeMap::new();
+    hashes.insert("-".to_owned(), Hasher::new());
     for name in versions.keys() {
-        hashes.insert(name.clone(), Sha256::new());
+        hashes.insert(name.clone(), Hasher::new());
     }
     let mut sorted: Vec<&Entry> = entries.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
@@ -71,7 +70,7 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
                 .cloned()
                 .unwrap_or_else(|| "-".to_owned()),
             name,
-            sha256: hex(&hash.finalize()),
+            sha256: hash.finish(),
         })
         .collect())
 }
@@ -90,14 +89,11 @@ fn owners(
             .and_then(|n| n.strip_suffix(b".list"));
         let Some(stem) = stem else { continue };
         // `NAME.list`, or `NAME:ARCH.list` for packages that several architectures may share.
-        let name = String::from_utf8_lossy(stem)
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let stem = String::from_utf8_lossy(stem);
+        let name = stem.split_once(':').map_or(&*stem, |(name, _)| name);
         for line in text(tar, entry)?.lines() {
             let path = resolve(line.trim_start_matches('/').as_bytes(), by_path);
-            owners.entry(path).or_default().insert(name.clone());
+            owners.entry(path).or_default().insert(name.to_owned());
         }
     }
     Ok(owners)
@@ -123,62 +119,54 @@ fn versions(status: &str) -> Result<BTreeMap<String, String>, Error> {
 
 /// A file's content as text.
 fn text(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<String, Error> {
+    let Kind::File { offset, len } = entry.kind else {
+        let path = entry.path.escape_ascii();
+        return Err(Error::Index(format!("{path} is not a plain file")));
+    };
     let mut bytes = Vec::new();
-    if let Kind::File { offset, len } = entry.kind {
-        let failed = || Error::io("read the image's package lists");
-        tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
-        tar.by_ref()
-            .take(len)
-            .read_to_end(&mut bytes)
-            .map_err(failed())?;
-    }
+    let failed = || Error::io("read the image's package lists");
+    tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
+    let mut content = tar.by_ref().take(len);
+    content.read_to_end(&mut bytes).map_err(failed())?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The path with links among its folders followed: packages may list `/lib/x` where `/lib` is a link to `usr/lib`.
-fn resolve(path: &[u8], by_path: &BTreeMap<&[u8], &Entry>) -> Vec<u8> {
-    let mut done: Vec<u8> = Vec::new();
-    let mut todo: Vec<Vec<u8>> = path
-        .split(|b| *b == b'/')
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect();
-    let mut links: usize = 0;
+fn resolve<'a>(path: &'a [u8], by_path: &BTreeMap<&[u8], &'a Entry>) -> Vec<u8> {
+    let names = |path: &'a [u8]| path.split(|b| *b == b'/').rev();
+    let mut done: Vec<&[u8]> = Vec::new();
+    let mut todo: Vec<&[u8]> = names(path).collect();
+    let mut links = 0..MAX_LINKS;
     while let Some(name) = todo.pop() {
-        match name.as_slice() {
+        match name {
             b"" | b"." => continue,
             b".." => {
-                let end = done.iter().rposition(|b| *b == b'/').unwrap_or(0);
-                done.truncate(end);
+                done.pop();
                 continue;
             }
-            _ => {}
+            _ => done.push(name),
         }
-        let parent_len = done.len();
-        if !done.is_empty() {
-            done.push(b'/');
+        if todo.is_empty() {
+            break;
         }
-        done.extend_from_slice(&name);
-        if todo.is_empty() || links >= MAX_LINKS {
-            continue;
-        }
-        if let Some(Kind::Symlink { target }) = by_path.get(done.as_slice()).map(|e| &e.kind) {
-            links = links.saturating_add(1);
-            done.truncate(if target.starts_with(b"/") {
-                0
-            } else {
-                parent_len
-            });
-            todo.extend(target.split(|b| *b == b'/').rev().map(<[u8]>::to_vec));
+        let entry = by_path.get(done.join(&b'/').as_slice());
+        if let Some(Kind::Symlink { target }) = entry.map(|entry| &entry.kind) {
+            if links.next().is_none() {
+                continue;
+            }
+            done.pop();
+            if target.starts_with(b"/") {
+                done.clear();
+            }
+            todo.extend(names(target));
         }
     }
-    done
+    done.join(&b'/')
 }
 
-fn add(hash: &mut Sha256, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result<(), Error> {
+fn add(hash: &mut Hasher, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result<(), Error> {
     let mut field = |bytes: &[u8]| {
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        hash.update(len.to_le_bytes());
+        hash.update(&as_u64(bytes.len()).to_le_bytes());
         hash.update(bytes);
     };
     field(&entry.path);
@@ -201,8 +189,8 @@ fn add(hash: &mut Sha256, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result
         Kind::Sparse { len, pieces } => {
             field(format!("sparse {len}").as_bytes());
             for piece in pieces {
-                hash.update(piece.at.to_le_bytes());
-                hash.update(piece.len.to_le_bytes());
+                hash.update(&piece.at.to_le_bytes());
+                hash.update(&piece.len.to_le_bytes());
                 content(hash, tar, piece.offset, piece.len)?;
             }
         }
@@ -211,22 +199,18 @@ fn add(hash: &mut Sha256, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result
 }
 
 fn content(
-    hash: &mut Sha256,
+    hash: &mut Hasher,
     tar: &mut (impl Read + Seek),
     offset: u64,
     len: u64,
 ) -> Result<(), Error> {
     let failed = || Error::io("read the image's files");
     tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
-    let mut content = tar.by_ref().take(len);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let n = content.read(&mut buffer).map_err(failed())?;
-        if n == 0 {
-            return Ok(());
-        }
-        hash.update(buffer.get(..n).unwrap_or_default());
+    let got = hash.update_from(tar.by_ref().take(len)).map_err(failed())?;
+    if got == len {
+        return Ok(());
     }
+    Err(failed()(io::ErrorKind::UnexpectedEof.into()))
 }
 
 #[cfg(test)]
@@ -273,7 +257,7 @@ mod tests {
         let owned = ownership(Cursor::new(tar(files))).unwrap();
         owned
             .into_iter()
-            .map(|o| (format!("{} {}", o.name, o.version), o.sha256))
+            .map(|o| (format!("{} {}", o.name, o.version), o.sha256.to_string()))
             .collect()
     }
 
