@@ -80,15 +80,10 @@ impl BaseImage {
             return "its packages are the pinned ones, so the way it is made has changed"
                 .to_owned();
         }
-        let more = differ.len().saturating_sub(MAX_NAMED);
-        let mut text = format!(
-            "packages that differ from the pin: {}",
-            differ
-                .into_iter()
-                .take(MAX_NAMED)
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
+        let mut differ = differ.into_iter();
+        let named: Vec<String> = differ.by_ref().take(MAX_NAMED).collect();
+        let more = differ.len();
+        let mut text = format!("packages that differ from the pin: {}", named.join(", "));
         if more > 0 {
             text.push_str(&format!(", and {more} more"));
         }
@@ -99,11 +94,7 @@ impl BaseImage {
 /// `sha256:HEX` or `HEX`, in lower case.
 fn digest(text: &str) -> Option<&str> {
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    let good = hex.len() == 64
-        && hex
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    good.then_some(hex)
+    hex.parse::<base::Sha256Digest>().is_ok().then_some(hex)
 }
 
 /// Name -> (version, rest of the line).

@@ -59,14 +59,14 @@ impl Glob {
     pub(crate) fn matches(&self, text: &str) -> bool {
         let chars: Vec<char> = text.chars().collect();
         // reached[i]: the tokens so far can match the first i characters.
-        let mut reached = vec![false; chars.len().saturating_add(1)];
-        if let Some(start) = reached.first_mut() {
-            *start = true;
-        }
+        let mut reached: Vec<bool> = [true]
+            .into_iter()
+            .chain(chars.iter().map(|_| false))
+            .collect();
         for token in &self.tokens {
             reached = token.step(&reached, &chars);
         }
-        reached.last().copied().unwrap_or(false)
+        reached.last() == Some(&true)
     }
 }
 

@@ -96,12 +96,8 @@ impl<'a> Graph<'a> {
             if let Some(Base::Stage(parent)) = self.bases.get(index) {
                 todo.push(*parent);
             }
-            let steps = self
-                .file
-                .stages
-                .get(index)
-                .map(|stage| stage.steps.as_slice());
-            for step in steps.unwrap_or_default() {
+            let stage = self.file.stages.get(index);
+            for step in stage.into_iter().flat_map(|stage| &stage.steps) {
                 if let Instruction::Copy(Copy {
                     from: Some(from), ..
                 }) = &step.instruction

@@ -3,6 +3,8 @@
 //! As BuildKit since 0.22: a word `<<NAME`, `<<-NAME` or `<<"NAME"`, in RUN also with blanks before NAME, digits before `<<`
 //! (the shell's file descriptor). What opens none but looks as if it should is remembered for the error that follows.
 
+use base::{as_u64, past};
+
 use crate::words::{shell_words, Template};
 
 /// One here-document, before its body is read.
@@ -35,11 +37,11 @@ pub(crate) struct Bad {
 pub(crate) fn starts(rest: &str, escape: char, is_run: bool) -> Result<Starts, Bad> {
     let mut starts = Starts::default();
     let mut words = shell_words(rest, escape).into_iter();
-    let mut count: usize = 0;
+    let mut count = 0;
     // `((` less `))`: in the shell's arithmetic `<<` shifts.
-    let mut arithmetic = 0_usize;
+    let mut arithmetic = 0;
     while let Some(mut word) = words.next() {
-        count = count.saturating_add(1); // more words than memory holds are no one word
+        count = past(count, 1);
         let before = arithmetic;
         arithmetic = parentheses(before, &word);
         if before > 0 || arithmetic > 0 {
@@ -70,11 +72,10 @@ pub(crate) fn starts(rest: &str, escape: char, is_run: bool) -> Result<Starts, B
 }
 
 /// How many `((` are open after `word` when `open` were before it.
-fn parentheses(open: usize, word: &str) -> usize {
-    let closed = word.matches("))").count();
-    // One `))` too many closes nothing: it belongs to groups.
-    open.saturating_add(word.matches("((").count())
-        .saturating_sub(closed)
+fn parentheses(open: u64, word: &str) -> u64 {
+    let closed = as_u64(word.matches("))").count());
+    // Saturated: one `))` too many closes nothing, it belongs to groups.
+    past(open, word.matches("((").count()).saturating_sub(closed)
 }
 
 /// Takes `<<` or `<<-`, digits before it, off `word`: whether it is `<<-`, and what follows.

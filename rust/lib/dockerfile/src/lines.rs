@@ -5,6 +5,9 @@
 //! escape character (blanks may follow) goes on in the next one; blank lines within a continuation are skipped.
 //! Only COPY and RUN take here-documents, and not in their JSON form.
 
+use std::iter::{Peekable, Zip};
+use std::ops::RangeFrom;
+use std::str::SplitInclusive;
 use std::sync::Arc;
 
 use crate::error::{At, Error, Result};
@@ -36,7 +39,7 @@ pub(crate) fn split(file: &str, text: &[u8]) -> Result<Lines> {
     let text = decode(&file, text)?;
     let mut reader = Reader {
         file,
-        rest: text,
+        lines: (1_usize..).zip(text.split_inclusive('\n')).peekable(),
         number: 0,
         escape: '\\',
     };
@@ -56,14 +59,10 @@ pub(crate) fn split(file: &str, text: &[u8]) -> Result<Lines> {
 fn decode<'a>(file: &Arc<str>, text: &'a [u8]) -> Result<&'a str> {
     let at = |valid: &[u8]| At {
         file: Arc::clone(file),
-        line: valid
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count()
-            .saturating_add(1),
+        line: valid.split(|byte| *byte == b'\n').count(),
     };
     let text = std::str::from_utf8(text).map_err(|error| Error::NotText {
-        at: at(text.get(..error.valid_up_to()).unwrap_or_default()),
+        at: at(text.get(..error.valid_up_to()).unwrap_or(text)),
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some((before, _)) = text.split_once('\0') {
@@ -76,7 +75,9 @@ fn decode<'a>(file: &Arc<str>, text: &'a [u8]) -> Result<&'a str> {
 
 struct Reader<'a> {
     file: Arc<str>,
-    rest: &'a str,
+    /// What has not been read, with numbers.
+    lines: Peekable<Zip<RangeFrom<usize>, SplitInclusive<'a, char>>>,
+    /// Of the last line read.
     number: usize,
     escape: char,
 }
@@ -91,15 +92,8 @@ impl<'a> Reader<'a> {
 
     /// The next line of the file with its end (`\n`, `\r\n` or nothing at the end of the file).
     fn next_raw(&mut self) -> Option<&'a str> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let (line, rest) = match self.rest.find('\n') {
-            Some(end) => self.rest.split_at(end.saturating_add(1)),
-            None => (self.rest, ""),
-        };
-        self.rest = rest;
-        self.number = self.number.saturating_add(1);
+        let (number, line) = self.lines.next()?;
+        self.number = number;
         Some(line)
     }
 
@@ -209,7 +203,8 @@ impl<'a> Reader<'a> {
     fn heredoc(&mut self, at: &At, start: Start, is_run: bool) -> Result<HereDoc> {
         let body_at = At {
             file: Arc::clone(&self.file),
-            line: self.number.saturating_add(1), // a file has fewer lines than bytes
+            // Without a next line there is no body, and an error below.
+            line: self.lines.peek().map_or(self.number, |(number, _)| *number),
         };
         let mut body = String::new();
         let mut raw = String::new();

@@ -162,7 +162,11 @@ pub fn plan(file: &Dockerfile, build_args: &Vars) -> Result<Plan> {
             continue;
         };
         let mut state = match base {
-            Base::Stage(parent) => states.get(parent).cloned().unwrap_or_default(),
+            Base::Stage(parent) => states.get(parent).cloned().ok_or_else(|| Error::Step {
+                at: stage.at.clone(),
+                instruction: "FROM",
+                problem: format!("stage {parent} was not planned"),
+            })?,
             _ => State::new(),
         };
         state.charge(&stage.at, &budget)?;

@@ -65,7 +65,7 @@ enum ModifierKind {
 impl Template {
     /// Parses a word of an instruction.
     pub fn word(text: &str, escape: char) -> Result<Self, String> {
-        Parser::new(text, Some(escape), true).template(None, 0)
+        Parser::new(text, Some(escape), true).template(None, MAX_DEPTH)
     }
 
     /// Parses the body of a here-document: quotes are text. A backslash is refused, as Docker drops it and
@@ -74,7 +74,7 @@ impl Template {
         if text.contains('\\') {
             return Err("a backslash, which builders read differently here (quote the delimiter: <<\"EOF\")".into());
         }
-        Parser::new(text, None, false).template(None, 0)
+        Parser::new(text, None, false).template(None, MAX_DEPTH)
     }
 
     /// A word without references.
@@ -116,7 +116,8 @@ impl Template {
                     (value, Some(modifier)) => modifier.expand(name, value, vars, most)?,
                 },
             };
-            if value.len() > most.saturating_sub(out.len()) {
+            let left = most.checked_sub(out.len());
+            if left.is_none_or(|left| value.len() > left) {
                 return Err(format!("more than {most} bytes after expansion"));
             }
             out.push_str(&value);
@@ -213,20 +214,15 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Parses up to `stop`, which is consumed, or to the end.
-    fn template(&mut self, stop: Option<char>, depth: usize) -> Result<Template, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!(
-                "variable references nested deeper than {MAX_DEPTH}"
-            ));
-        }
+    /// Parses up to `stop`, which is consumed, or to the end; so many levels may be nested in it.
+    fn template(&mut self, stop: Option<char>, levels: usize) -> Result<Template, String> {
         let mut out = Builder::default();
         while let Some(c) = self.chars.next() {
             match c {
                 c if Some(c) == stop => return Ok(out.finish()),
-                '$' => self.dollar(&mut out, depth)?,
+                '$' => self.dollar(&mut out, levels)?,
                 '\'' if self.quotes => self.single_quote(&mut out)?,
-                '"' if self.quotes => self.double_quote(&mut out, depth)?,
+                '"' if self.quotes => self.double_quote(&mut out, levels)?,
                 // At the end of the word it stands for nothing.
                 c if Some(c) == self.escape => out.text.extend(self.chars.next()),
                 c => out.text.push(c),
@@ -248,11 +244,11 @@ impl<'a> Parser<'a> {
         Err("no closing single quote".into())
     }
 
-    fn double_quote(&mut self, out: &mut Builder, depth: usize) -> Result<(), String> {
+    fn double_quote(&mut self, out: &mut Builder, levels: usize) -> Result<(), String> {
         while let Some(c) = self.chars.next() {
             match c {
                 '"' => return Ok(()),
-                '$' => self.dollar(out, depth)?,
+                '$' => self.dollar(out, levels)?,
                 c if Some(c) == self.escape => match self.chars.peek().copied() {
                     Some(next) if next == '"' || next == '$' || next == c => {
                         self.chars.next();
@@ -266,7 +262,7 @@ impl<'a> Parser<'a> {
         Err("no closing double quote".into())
     }
 
-    fn dollar(&mut self, out: &mut Builder, depth: usize) -> Result<(), String> {
+    fn dollar(&mut self, out: &mut Builder, levels: usize) -> Result<(), String> {
         if self.chars.peek() != Some(&'{') {
             let name = self.name();
             if name.is_empty() {
@@ -302,7 +298,10 @@ impl<'a> Parser<'a> {
                 ));
             }
         };
-        let word = self.template(Some('}'), depth.saturating_add(1))?;
+        let levels = levels
+            .checked_sub(1)
+            .ok_or_else(|| format!("variable references nested deeper than {MAX_DEPTH}"))?;
+        let word = self.template(Some('}'), levels)?;
         out.var(
             name,
             Some(Modifier {

@@ -179,8 +179,13 @@ impl CopyStep<'_> {
                 Err(error) => return Err(error),
             };
             if let Ok(meta) = fs::symlink_metadata(&real) {
+                let name = match path.file_name() {
+                    Some(name) => name.to_owned(),
+                    // All there is: a directory, whose name is not used.
+                    None => OsString::new(),
+                };
                 items.push(Item {
-                    name: path.file_name().unwrap_or_default().to_owned(),
+                    name,
                     path: real,
                     is_dir: meta.is_dir(),
                 });
@@ -190,9 +195,7 @@ impl CopyStep<'_> {
     }
 
     fn missing(&self, path: &str) -> Error {
-        let why = (self.why_missing)(path)
-            .map(|why| format!(" ({why})"))
-            .unwrap_or_default();
+        let why = (self.why_missing)(path).map_or_else(String::new, |why| format!(" ({why})"));
         let verb = if Glob::is_wild(path) {
             "matches nothing"
         } else {

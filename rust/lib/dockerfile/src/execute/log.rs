@@ -16,8 +16,8 @@ pub(crate) struct Log<'a> {
     to: &'a mut dyn Write,
     step: u64,
     lines: Lines,
-    /// Bytes of this step's output shown.
-    shown: usize,
+    /// How much of this step's output may still be shown; nothing when there was too much.
+    left: Option<usize>,
     /// Lines that are written together: a write for each is most of the work of a step that prints many.
     buffer: Vec<u8>,
 }
@@ -28,7 +28,7 @@ impl<'a> Log<'a> {
             to,
             step: 0,
             lines: Lines::new(LONGEST_LINE),
-            shown: 0,
+            left: Some(MOST_SHOWN),
             buffer: Vec::new(),
         }
     }
@@ -36,7 +36,7 @@ impl<'a> Log<'a> {
     /// Shows the beginning of the next step.
     pub(crate) fn begin(&mut self, text: &str) {
         self.step = self.step.wrapping_add(1); // nobody writes 2^64 steps
-        self.shown = 0;
+        self.left = Some(MOST_SHOWN);
         let mut shown: String = text.chars().take(MAX_SHOWN).collect();
         if shown.len() < text.len() {
             shown.push('…');
@@ -55,11 +55,11 @@ impl<'a> Log<'a> {
         let Self {
             step,
             lines,
-            shown,
+            left,
             buffer,
             ..
         } = self;
-        lines.push(bytes, |line| add(buffer, *step, shown, line));
+        lines.push(bytes, |line| add(buffer, *step, left, line));
         self.flush();
         Ok(())
     }
@@ -69,11 +69,11 @@ impl<'a> Log<'a> {
         let Self {
             step,
             lines,
-            shown,
+            left,
             buffer,
             ..
         } = self;
-        lines.end(|line| add(buffer, *step, shown, line));
+        lines.end(|line| add(buffer, *step, left, line));
         self.flush();
     }
 
@@ -85,13 +85,12 @@ impl<'a> Log<'a> {
 }
 
 /// Adds a line of output, unless there were too many.
-fn add(buffer: &mut Vec<u8>, step: u64, shown: &mut usize, line: &[u8]) {
-    if *shown > MOST_SHOWN {
-        return;
-    }
-    // Bounded by the two limits above.
-    *shown = shown.saturating_add(line.len()).saturating_add(1);
-    if *shown > MOST_SHOWN {
+fn add(buffer: &mut Vec<u8>, step: u64, left: &mut Option<usize>, line: &[u8]) {
+    let Some(before) = *left else { return };
+    // It is shown with a newline.
+    let after = before.checked_sub(line.len());
+    *left = after.and_then(|after| after.checked_sub(1));
+    if left.is_none() {
         let text = format!("(what it prints beyond {MOST_SHOWN} bytes is not shown)");
         append(buffer, step, "| ", &text);
         return;

@@ -217,7 +217,6 @@ impl Builder<'_> {
     /// Gives back the memory of trees that nothing after stage `here` reads.
     fn free(&mut self, here: usize) -> Result<()> {
         let last = self.plan.stages.last().map(|stage| stage.index);
-        let next = here.saturating_add(1);
         let unused: Vec<usize> = self
             .trees
             .keys()
@@ -228,7 +227,7 @@ impl Builder<'_> {
                         .plan
                         .stages
                         .iter()
-                        .any(|s| s.index >= next && s.reads(*index))
+                        .any(|s| s.index > here && s.reads(*index))
             })
             .collect();
         for index in unused {

@@ -21,7 +21,7 @@ const MAX_LINKS: usize = 40;
 pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let mut todo: VecDeque<OsString> = names(path).collect();
     let mut done: Vec<OsString> = Vec::new();
-    let mut links: usize = 0;
+    let mut links = 0..MAX_LINKS;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
             done.pop();
@@ -36,8 +36,7 @@ pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
                 continue;
             }
         };
-        links = links.saturating_add(1);
-        if links > MAX_LINKS {
+        if links.next().is_none() {
             return Err(io::Error::other("too many symbolic links"));
         }
         if link.is_absolute() {
@@ -215,26 +214,17 @@ fn make(from: &Path, to: &Path, meta: &Metadata) -> io::Result<()> {
 
 fn copy_xattrs(from: &Path, to: &Path) -> io::Result<()> {
     let mut names = vec![0; 64 << 10];
-    let length = match llistxattr(from, &mut names[..]) {
-        Ok(length) => length,
+    match llistxattr(from, &mut names[..]) {
+        Ok(length) => names.truncate(length),
         Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
         Err(error) => return Err(error.into()),
-    };
-    for name in names
-        .get(..length)
-        .unwrap_or_default()
-        .split(|b| *b == 0)
-        .filter(|name| !name.is_empty())
-    {
+    }
+    for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
         let mut value = vec![0; 64 << 10];
         let name = OsStr::from_bytes(name);
         let length = lgetxattr(from, name, &mut value[..])?;
-        lsetxattr(
-            to,
-            name,
-            value.get(..length).unwrap_or_default(),
-            XattrFlags::empty(),
-        )?;
+        value.truncate(length);
+        lsetxattr(to, name, &value, XattrFlags::empty())?;
     }
     Ok(())
 }
