@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tree::Tree;
 
 use crate::error::Error;
-use crate::lookup::{base_name, parent, NULL};
+use crate::lookup::{base_name, parent, text_name, NULL};
 use crate::name::Name;
 use crate::plan::{link_entry, links, Plan};
 use crate::ETC;
@@ -36,21 +36,19 @@ impl Plan {
 pub fn enabled(tree: &Tree) -> BTreeSet<String> {
     let mut units = BTreeSet::new();
     for (path, _) in links(tree) {
-        let end = tree
-            .resolve(path, true, "link of a unit")
-            .unwrap_or_default();
-        if end == NULL {
+        // A link in circles has no end, and is called what it is called.
+        let end = tree.resolve(path, true, "link of a unit").ok();
+        if end.as_deref() == Some(NULL) {
             continue;
         }
         let dir = base_name(parent(path));
         let suffixes: [&[u8]; 3] = [b".wants", b".requires", b".upholds"];
         let name = match parent(path) == ETC {
-            true => base_name(&end),
-            false if suffixes.iter().any(|suffix| dir.ends_with(suffix)) => base_name(path),
+            true => end.as_deref().and_then(text_name),
+            false if suffixes.iter().any(|suffix| dir.ends_with(suffix)) => text_name(path),
             false => continue,
         };
-        let name = std::str::from_utf8(name).unwrap_or_default();
-        if Name::parse(name).is_some_and(|name| !name.is_template()) {
+        if let Some(name) = name.filter(|n| Name::parse(n).is_some_and(|n| !n.is_template())) {
             units.insert(name.to_owned());
         }
     }

@@ -10,7 +10,8 @@ const OF_A_MACHINE: &str = "aAbBHlmMoqTvVwW";
 pub(crate) fn expand(text: &str, unit: &str) -> Result<String, Problem> {
     let name = Name::parse(unit);
     let prefix = name.map_or(unit, |name| name.prefix);
-    let instance = name.and_then(|name| name.instance).unwrap_or_default();
+    // What is no instance has an empty one, as for systemd.
+    let instance = name.and_then(|name| name.instance).unwrap_or("");
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

@@ -80,7 +80,7 @@ impl Install {
                 list.clear();
             }
             // A value with an open quote is passed over whole.
-            list.extend(syntax::words(value).unwrap_or_default());
+            list.extend(syntax::words(value).into_iter().flatten());
         }
         Ok(())
     }

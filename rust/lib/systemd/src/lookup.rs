@@ -169,13 +169,13 @@ impl Search {
             Some(Kind::File(source)) if source.len == 0 => OwnFile::Masked,
             Some(Kind::Symlink { target }) => {
                 let dest = absolute(&dir.real, target);
-                let base = std::str::from_utf8(base_name(&dest)).unwrap_or_default();
+                let base = text_name(&dest);
                 let fits = Name::parse(name)
-                    .zip(Name::parse(base))
+                    .zip(base.and_then(Name::parse))
                     .is_some_and(|(name, other)| name.may_lead_to(&other));
                 match (dest == NULL, self.holds(tree, &dest)?) {
                     (true, _) => OwnFile::Masked,
-                    (false, true) if base == name || !fits => OwnFile::Refused,
+                    (false, true) if base == Some(name) || !fits => OwnFile::Refused,
                     _ => OwnFile::Good,
                 }
             }
@@ -272,9 +272,10 @@ fn inside(tree: &Tree, dest: &[u8], end: Vec<u8>, name: &str) -> Result<Found, E
             target: tree::display(dest),
         });
     }
-    let base = std::str::from_utf8(base_name(dest)).unwrap_or_default();
-    let other = Name::parse(base);
-    let fits = parsed.zip(other);
+    let Some(base) = text_name(dest) else {
+        return Ok(Found::Refused);
+    };
+    let fits = parsed.zip(Name::parse(base));
     let fits = fits.is_some_and(|(name, other)| name.may_lead_to(&other));
     if base == name || !fits {
         return Ok(Found::Refused);
@@ -308,10 +309,15 @@ pub(crate) fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|b| *b == b'/').next().unwrap_or(path)
 }
 
+/// The last component, if it is text, as names of units are.
+pub(crate) fn text_name(path: &[u8]) -> Option<&str> {
+    std::str::from_utf8(base_name(path)).ok()
+}
+
 /// All but the last component.
 pub(crate) fn parent(path: &[u8]) -> &[u8] {
-    let end = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
-    path.get(..end).unwrap_or_default()
+    let mut parts = path.rsplitn(2, |b| *b == b'/').skip(1);
+    parts.next().unwrap_or(b"")
 }
 
 fn under(path: &[u8], dir: &[u8]) -> bool {

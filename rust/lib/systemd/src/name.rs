@@ -55,7 +55,7 @@ impl<'a> Name<'a> {
             && TYPES.contains(&kind)
             && !prefix.is_empty()
             && part(prefix)
-            && instance_chars(instance.unwrap_or_default());
+            && instance.is_none_or(instance_chars);
         valid.then_some(Self {
             prefix,
             instance,

@@ -7,7 +7,9 @@ use tree::{Entry, Kind, Source, Stamp, Tree};
 use crate::error::{Error, Problem};
 use crate::expand::expand;
 use crate::install::Install;
-use crate::lookup::{absolute, base_name, parent, Found, Linked, OwnFile, Search, UnitFile, NULL};
+use crate::lookup::{
+    absolute, base_name, parent, text_name, Found, Linked, OwnFile, Search, UnitFile, NULL,
+};
 use crate::name::{is_valid, Name};
 use crate::preset::{Presets, Verdict};
 use crate::ETC;
@@ -172,23 +174,18 @@ impl Planner<'_> {
 
     /// Removes every link in /etc/systemd/system whose name, or whose target's, is a disabled unit's.
     fn remove_links(&mut self, disabled: &BTreeSet<String>) -> Result<(), Error> {
-        let marked = |name: &[u8]| {
-            let name = std::str::from_utf8(name).unwrap_or_default();
-            disabled.contains(name)
-        };
+        let marked = |path: &[u8]| text_name(path).is_some_and(|name| disabled.contains(name));
         let mut gone = Vec::new();
         for (path, target) in links(&self.work) {
-            let name = base_name(path);
-            let text = std::str::from_utf8(name).unwrap_or_default();
-            let Some(parsed) = Name::parse(text) else {
+            let Some(parsed) = text_name(path).and_then(Name::parse) else {
                 continue;
             };
-            let template = parsed.template().unwrap_or_default();
+            let template = parsed.template();
             let end = self.work.resolve(path, true, "link of a unit");
-            if marked(name)
-                || marked(template.as_bytes())
-                || marked(base_name(target))
-                || end.is_ok_and(|end| marked(base_name(&end)))
+            if marked(path)
+                || template.is_some_and(|template| disabled.contains(&template))
+                || marked(target)
+                || end.is_ok_and(|end| marked(&end))
             {
                 gone.push(path.to_vec());
             }

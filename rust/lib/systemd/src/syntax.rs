@@ -96,27 +96,32 @@ pub(crate) fn install(text: &str) -> Result<Vec<Assignment>, Refused> {
 /// Lines with their numbers: comments dropped, a line that ends in a backslash joined to the next by a space.
 fn joined(text: &str) -> Vec<(usize, String)> {
     let mut out = Vec::new();
-    let mut open: Option<String> = None;
+    let mut whole = String::new();
+    let mut is_open = false;
     let mut last = 0;
-    for (index, raw) in text.split('\n').enumerate() {
-        last = index.saturating_add(1);
+    for (number, raw) in (1..).zip(text.split('\n')) {
+        last = number;
         let line = raw.trim_start_matches(SPACE);
         // A comment within a continued line does not end it.
         if line.starts_with(['#', ';']) {
             continue;
         }
         let slashes = line.bytes().rev().take_while(|b| *b == b'\\').count();
-        let mut whole = open.take().unwrap_or_default();
-        if slashes % 2 == 1 {
-            whole.push_str(line.strip_suffix('\\').unwrap_or(line));
-            whole.push(' ');
-            open = Some(whole);
-        } else {
-            whole.push_str(line);
-            out.push((last, whole));
+        is_open = slashes % 2 == 1;
+        match line.strip_suffix('\\').filter(|_| is_open) {
+            Some(line) => {
+                whole.push_str(line);
+                whole.push(' ');
+            }
+            None => {
+                whole.push_str(line);
+                out.push((number, std::mem::take(&mut whole)));
+            }
         }
     }
-    out.extend(open.map(|whole| (last, whole)));
+    if is_open {
+        out.push((last, whole));
+    }
     out
 }
 

@@ -133,7 +133,8 @@ impl Checker<'_> {
                 ("Unit", "Requires" | "Requisite" | "BindsTo") => false,
                 _ => continue,
             };
-            for word in syntax::words(value).unwrap_or_default() {
+            // A value with an open quote is passed over whole.
+            for word in syntax::words(value).into_iter().flatten() {
                 if word.contains('%') || !self.is_missing(&word, installs)? {
                     continue;
                 }
@@ -302,9 +303,6 @@ fn unknown_key(section: &str, key: &str, kind: &str) -> Option<String> {
     }
     let mut others = known::SECTIONS.iter().map(|(name, _)| *name);
     let other = others.find(|name| keys(name, kind).is_some_and(has));
-    let hint = other.map(|name| format!("; it belongs into [{name}]"));
-    Some(format!(
-        "[{section}] has no key {key}={}",
-        hint.unwrap_or_default()
-    ))
+    let hint = other.map_or_else(String::new, |name| format!("; it belongs into [{name}]"));
+    Some(format!("[{section}] has no key {key}={hint}"))
 }

@@ -78,7 +78,7 @@ impl<'a> Started<'a> {
             .iter()
             .filter(|kind| **kind != name.kind)
         {
-            let at = name.instance.map(|_| "@").unwrap_or_default();
+            let at = if name.instance.is_some() { "@" } else { "" };
             for starter in [
                 format!("{}.{kind}", name.prefix),
                 format!("{}{at}.{kind}", name.prefix),
@@ -117,10 +117,12 @@ impl<'a> Started<'a> {
                 continue;
             }
             let text = read(source)?;
-            for line in syntax::lines(&String::from_utf8_lossy(&text)).unwrap_or_default() {
+            // A file that systemd refuses starts nothing, nor does a value with an open quote.
+            let lines = syntax::lines(&String::from_utf8_lossy(&text));
+            for line in lines.into_iter().flatten() {
                 if let Content::Assignment(key, value) = line.content {
                     if STARTERS.contains(&key.as_str()) {
-                        named.extend(syntax::words(&value).unwrap_or_default());
+                        named.extend(syntax::words(&value).into_iter().flatten());
                     }
                 }
             }
