@@ -27,8 +27,8 @@ pub fn child_entry() -> Option<ExitCode> {
         eprintln!("{CHILD_FLAG}: cannot close the caller's files: {error}");
         return Some(ExitCode::FAILURE);
     }
-    let role = args.next().unwrap_or_default();
-    Some(match role.to_str() {
+    let role = args.next();
+    Some(match role.as_deref().and_then(OsStr::to_str) {
         Some(ROLE_UNSHARE) => report(leave(&args.collect::<Vec<_>>())),
         Some(ROLE_INIT) => report(init::run().map(Some)),
         Some(ROLE_OUTSIDE) => outside::serve(),

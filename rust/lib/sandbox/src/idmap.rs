@@ -84,12 +84,16 @@ fn available(map: &str) -> Result<Vec<(u32, u32)>, String> {
 }
 
 /// All available ids in another order: first the tree's, then the others.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of at most 341 numbers of 32 bits"
+)]
 fn permuted(available: &[(u32, u32)]) -> Result<Vec<Line>, String> {
     let total: u64 = available.iter().map(|(_, count)| u64::from(*count)).sum();
     let start = tree(available, total).ok_or_else(|| {
         format!("there are {total} ids here, and {IDS} are needed: give more in /etc/subuid and /etc/subgid")
     })?;
-    let end = start.saturating_add(u64::from(IDS)); // u64: cannot saturate
+    let end = start + u64::from(IDS);
     let mut lines = Vec::new();
     let mut next = 0;
     for wanted in [start..end, 0..start, end..total] {
@@ -112,6 +116,10 @@ fn tree(available: &[(u32, u32)], total: u64) -> Option<u64> {
 }
 
 /// Lines for the ids that are `wanted` along the available ones; they get the numbers from `next` on.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of at most 341 numbers of 32 bits; `from` is never before `at`"
+)]
 fn stretch(
     available: &[(u32, u32)],
     wanted: &Range<u64>,
@@ -121,17 +129,15 @@ fn stretch(
     let narrow = |n: u64| u32::try_from(n).map_err(|_| format!("id {n} is none"));
     let mut at = 0_u64;
     for (first, count) in available {
-        // In u64 nothing here can saturate: these are at most 340 numbers of 32 bits.
-        let end = at.saturating_add(u64::from(*count));
+        let end = at + u64::from(*count);
         let from = at.max(wanted.start);
         if let Some(count) = end.min(wanted.end).checked_sub(from).filter(|n| *n > 0) {
-            let skipped = from.saturating_sub(at);
             lines.push(Line {
                 inside: narrow(*next)?,
-                outside: narrow(u64::from(*first).saturating_add(skipped))?,
+                outside: narrow(u64::from(*first) + (from - at))?,
                 count: narrow(count)?,
             });
-            *next = next.saturating_add(count);
+            *next += count;
         }
         at = end;
     }

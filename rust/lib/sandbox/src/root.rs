@@ -288,18 +288,13 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((byte, after)) = rest.split_first() {
-        let digits = after.get(..3).and_then(|d| std::str::from_utf8(d).ok());
-        let code = digits.and_then(|d| u8::from_str_radix(d, 8).ok());
-        match (byte, code) {
-            (b'\\', Some(code)) => {
-                out.push(code);
-                rest = after.get(3..).unwrap_or_default(); // three were there
-            }
-            _ => {
-                out.push(*byte);
-                rest = after;
-            }
-        }
+        let code = after.split_first_chunk::<3>().and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 8).ok()?, after))
+        });
+        let (byte, after) = code.filter(|_| *byte == b'\\').unwrap_or((*byte, after));
+        out.push(byte);
+        rest = after;
     }
     out
 }

@@ -63,10 +63,7 @@ impl Finished {
 
     /// The last `count` lines of the output, as text.
     pub fn last_lines(&self, count: usize) -> String {
-        let text = String::from_utf8_lossy(&self.tail);
-        let lines: Vec<&str> = text.lines().collect();
-        let skip = lines.len().saturating_sub(count);
-        lines.get(skip..).unwrap_or_default().join("\n")
+        base::text::last_lines(&String::from_utf8_lossy(&self.tail), count)
     }
 }
 
@@ -331,7 +328,9 @@ fn finished(report: Report, tail: Vec<u8>) -> Result<Finished, Error> {
             tail,
         }),
         Report::Signaled(signal) => Ok(Finished {
-            code: signal.saturating_add(128),
+            code: signal
+                .checked_add(128)
+                .ok_or_else(|| Error::Lost(format!("signal {signal} ended it")))?,
             signal: Some(signal),
             tail,
         }),
@@ -386,7 +385,7 @@ fn copy_output(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
-        let got = buffer.get(..n).unwrap_or_default();
+        let got = buffer.get(..n).unwrap_or(&buffer);
         keep_tail(tail, got);
         output(got)?;
     }
@@ -402,8 +401,9 @@ fn keep_tail(tail: &mut Vec<u8>, got: &[u8]) {
 
 /// Leaves the last [`TAIL`] bytes.
 fn cut(tail: &mut Vec<u8>) {
-    let surplus = tail.len().saturating_sub(TAIL); // none if it is short
-    tail.drain(..surplus);
+    if let Some(surplus) = tail.len().checked_sub(TAIL) {
+        tail.drain(..surplus);
+    }
 }
 
 /// A child that does not outlive an early return.
