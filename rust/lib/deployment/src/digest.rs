@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{seek, SeekFrom};
-use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
+use base::{as_u64, as_usize, holes, Hasher, Sha256Digest};
 
 /// Read at a time; a multiple of any block size.
 const BUFFER: usize = 1 << 18;
@@ -15,8 +13,8 @@ const BUFFER: usize = 1 << 18;
 /// A SHA-256 digest with the length of what was hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// The 32 bytes.
-    pub sha256: [u8; 32],
+    /// The digest.
+    pub sha256: Sha256Digest,
     /// How many bytes were hashed.
     pub len: u64,
 }
@@ -24,74 +22,35 @@ pub struct Digest {
 impl fmt::Display for Digest {
     /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sha256.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        self.sha256.fmt(f)
     }
 }
 
 /// Hashes all of `file`, whose length may not change meanwhile, and calls `progress` with the bytes done so far.
 ///
-/// The file system is asked where holes are (`lseek` with `SEEK_DATA`); they are hashed as zeros without reading.
-/// An error says at which byte it happened.
+/// Holes are hashed as zeros without reading. An error says at which byte it happened.
 pub fn digest(file: &File, mut progress: impl FnMut(u64)) -> io::Result<Digest> {
     let len = file.metadata()?.len();
-    let zeros = vec![0; BUFFER];
     let mut buffer = vec![0; BUFFER];
-    let mut hasher = Sha256::new();
-    let mut at: u64 = 0;
-    let mut data = Range::default();
-    while at < len {
-        if at >= data.end {
-            data = next_data(file, at, len)?;
+    let mut hasher = Hasher::new();
+    while hasher.count() < len {
+        let data = holes::next_data(file, hasher.count(), len)?;
+        for at in (hasher.count()..data.start).step_by(BUFFER) {
+            hasher.update_zeros(data.start.abs_diff(at).min(as_u64(BUFFER)));
+            progress(hasher.count());
         }
-        let is_hole = at < data.start;
-        let end = if is_hole { data.start } else { data.end };
-        let most = usize::try_from(end.saturating_sub(at)).unwrap_or(BUFFER);
-        let take = most.min(BUFFER);
-        let part = if is_hole {
-            zeros.get(..take).unwrap_or_default()
-        } else {
-            let part = buffer.get_mut(..take).unwrap_or_default();
+        for at in data.clone().step_by(BUFFER) {
+            let left = as_usize(data.end.abs_diff(at));
+            let (part, _) = buffer.split_at_mut(left.min(BUFFER));
             file.read_exact_at(part, at).map_err(|source| {
                 io::Error::new(source.kind(), format!("at byte {at} of {len}: {source}"))
             })?;
-            part
-        };
-        hasher.update(part);
-        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-        progress(at);
-    }
-    Ok(Digest {
-        sha256: hasher.finalize().into(),
-        len,
-    })
-}
-
-/// Bytes that are not a hole.
-#[derive(Default)]
-struct Range {
-    start: u64,
-    end: u64,
-}
-
-/// The first data at or after `at`; empty at the end of the file when all the rest is a hole. `start >= at`, `end > at`.
-fn next_data(file: &File, at: u64, len: u64) -> io::Result<Range> {
-    let start = match seek(file, SeekFrom::Data(at)) {
-        Ok(start) => start.max(at),
-        Err(Errno::NXIO) => {
-            let (start, end) = (len, len);
-            return Ok(Range { start, end });
+            hasher.update(part);
+            progress(hasher.count());
         }
-        // A file system that does not know: all of it is data.
-        Err(Errno::INVAL | Errno::OPNOTSUPP) => at,
-        Err(error) => return Err(error.into()),
-    };
-    let end = match seek(file, SeekFrom::Hole(start)) {
-        Ok(end) if end > start => end.min(len),
-        Ok(_) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NXIO) => len,
-        Err(error) => return Err(error.into()),
-    };
-    let start = start.min(len);
-    Ok(Range { start, end })
+    }
+    let sha256 = hasher.finish();
+    Ok(Digest { sha256, len })
 }
 
 #[cfg(test)]
@@ -100,9 +59,7 @@ mod tests {
     use std::io::Write;
 
     fn of(bytes: &[u8]) -> String {
-        let hash: [u8; 32] = Sha256::digest(bytes).into();
-        let len = 0;
-        Digest { sha256: hash, len }.to_string()
+        Sha256Digest::of(bytes).to_string()
     }
 
     #[test]

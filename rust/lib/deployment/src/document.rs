@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base::{as_u64, Sha256Digest};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -66,7 +67,7 @@ struct Header {
 impl Deployment {
     /// Reads and checks a document.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let got = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let got = as_u64(bytes.len());
         if got > MOST_BYTES {
             let most = MOST_BYTES;
             return Err(Error::TooLarge { got, most });
@@ -87,7 +88,7 @@ impl Deployment {
         self.check()?;
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        let got = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let got = as_u64(text.len());
         if got > MOST_BYTES {
             let most = MOST_BYTES;
             return Err(Error::TooLarge { got, most });
@@ -169,10 +170,7 @@ fn is_file(text: &str) -> bool {
 }
 
 fn is_sha256(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.parse::<Sha256Digest>().is_ok()
 }
 
 fn is_version(text: &str) -> bool {

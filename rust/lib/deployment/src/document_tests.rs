@@ -110,7 +110,7 @@ fn sizes_are_limited() {
 fn images_know_their_digest() {
     let mut image = example().images.remove(0);
     let digest = Digest {
-        sha256: [0xab; 32],
+        sha256: Sha256Digest([0xab; 32]),
         len: 4096,
     };
     assert!(image.is(&digest));
