@@ -103,7 +103,7 @@ impl Kind {
         };
         let before = move |(at, source): &(u64, Source)| from.checked_sub(*at) >= Some(source.len);
         let first = pieces.partition_point(before);
-        let rest = pieces.get(first..).unwrap_or_default().iter().copied();
+        let rest = pieces.iter().skip(first).copied();
         whole
             .into_iter()
             .filter(move |piece| !before(piece))

@@ -105,7 +105,7 @@ pub enum Error {
     #[error("manifest line {line}: {reason}")]
     Manifest {
         /// Line number from 1.
-        line: usize,
+        line: u64,
         /// What is wrong.
         reason: String,
     },

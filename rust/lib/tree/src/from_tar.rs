@@ -45,6 +45,8 @@ impl Tree {
                 match self.entries.get(parent) {
                     Some(entry) if entry.kind == Kind::Dir => break,
                     Some(_) => return Err(bad_path(path, "lies under a non-directory")),
+                    // And so all above it are known.
+                    None if missing.contains_key(parent) => break,
                     None => missing.insert(parent.to_vec(), implied(IMPLIED, 0)),
                 };
                 at = parent;
@@ -78,7 +80,7 @@ pub(crate) fn implied(stamp: Stamp, layer: u8) -> Entry {
 fn bad_path(path: &[u8], reason: &'static str) -> Error {
     Error::BadPath {
         origin: "archive".to_owned(),
-        path: name::display(path),
+        path: name::shown(path),
         reason,
     }
 }

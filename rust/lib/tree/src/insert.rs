@@ -54,7 +54,7 @@ impl Tree {
     /// Takes out the entry at `path`: anything but a directory with entries. Other names of a file stay.
     pub fn remove(&mut self, path: &[u8]) -> Result<(), Error> {
         let missing = |reason| Error::Missing {
-            path: name::display(path),
+            path: name::shown(path),
             reason,
         };
         match self.entries.get(path).map(|entry| &entry.kind) {
@@ -81,8 +81,8 @@ impl Tree {
                 pieces.try_for_each(|(_, source)| self.check_source(path, *source))
             }
             Kind::HardLink { target } => Err(Error::BadHardLink {
-                path: name::display(path),
-                target: name::display(target),
+                path: name::shown(path),
+                target: name::shown(target),
                 reason: "cannot be linked by an insertion",
             }),
             Kind::Symlink { target } => match name::link_fault(target) {
@@ -100,14 +100,14 @@ impl Tree {
         };
         if let Some(first) = self.origins.get(path) {
             return Err(Error::Duplicate {
-                path: name::display(path),
+                path: name::shown(path),
                 first: first.clone(),
                 second: origin.to_owned(),
             });
         }
         let clash = |old| Error::Clash {
             origin: origin.to_owned(),
-            path: name::display(path),
+            path: name::shown(path),
             new: entry.kind.word(),
             holder: self.holder(path),
             old,
@@ -162,7 +162,7 @@ fn bytes_of(kind: &Kind) -> Option<Source> {
 fn bad_path(origin: &str, path: &[u8], reason: &'static str) -> Error {
     Error::BadPath {
         origin: origin.to_owned(),
-        path: name::display(path),
+        path: name::shown(path),
         reason,
     }
 }

@@ -14,7 +14,6 @@
 //! - nothing is of an earlier layer than its parent, or than the file that it links to;
 //! - a source range lies inside its input, and two ranges are equal or apart.
 
-mod base64;
 mod entry;
 mod error;
 mod from_tar;
@@ -30,7 +29,7 @@ mod to_tar;
 #[allow(clippy::module_inception, reason = "the type this crate is about")]
 mod tree;
 
-pub use base64::encode as base64;
+pub use base::base64::encode as base64;
 pub use entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 pub use error::Error;
 pub use name::{display, relative};

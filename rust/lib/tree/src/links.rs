@@ -236,15 +236,15 @@ pub(crate) fn check_hard_link(
         Some(_) => return Ok(()),
     };
     Err(Error::BadHardLink {
-        path: name::display(path),
-        target: name::display(target),
+        path: name::shown(path),
+        target: name::shown(target),
         reason,
     })
 }
 
 fn missing(path: &[u8], reason: &'static str) -> Error {
     Error::Missing {
-        path: name::display(path),
+        path: name::shown(path),
         reason,
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use base::base64;
 use serde::{Deserialize, Serialize};
 
-use crate::base64;
 use crate::entry::{Entry, Kind};
 use crate::error::Error;
 use crate::name;

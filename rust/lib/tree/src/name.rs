@@ -17,6 +17,11 @@ pub fn display(bytes: &[u8]) -> String {
     out
 }
 
+/// [`display`], of a long path both ends: for messages.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    base::text::shorten(&display(bytes)).into_owned()
+}
+
 /// The bytes that [`display`] would write as `text`; nothing for a text it never writes.
 pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {
     if !text.contains('\\') {
@@ -94,8 +99,8 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     if path.is_empty() {
         return None;
     }
-    let end = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
-    path.get(..end)
+    let mut parts = path.rsplitn(2, |b| *b == b'/').skip(1);
+    Some(parts.next().unwrap_or(b""))
 }
 
 /// `dir/name`, or `name` in the root.

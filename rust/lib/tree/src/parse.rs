@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
+use base::{base64, past};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::base64;
 use crate::entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 use crate::error::Error;
 use crate::links::{check_hard_link, Names};
@@ -67,11 +67,12 @@ impl Tree {
         }
         ranges.sort_unstable();
         for ((a, first), (b, second)) in ranges.iter().zip(ranges.iter().skip(1)) {
-            let end = a.offset.saturating_add(a.len);
-            if a != b && a.input == b.input && end > b.offset {
+            // It has an end: it lies in its input.
+            let end = a.offset.checked_add(a.len);
+            if a != b && a.input == b.input && end > Some(b.offset) {
                 return Err(Error::SourceOverlap {
-                    first: name::display(first),
-                    second: name::display(second),
+                    first: name::shown(first),
+                    second: name::shown(second),
                     input: b.input,
                     offset: b.offset,
                 });
@@ -82,15 +83,16 @@ impl Tree {
 }
 
 fn check_source(inputs: &[Input], path: &[u8], source: Source) -> Result<(), Error> {
-    let have = inputs.get(source.input).map(|input| input.len);
-    match (have, source.offset.checked_add(source.len)) {
-        (Some(have), Some(end)) if end <= have => Ok(()),
+    // An input that is not there has no bytes.
+    let have = inputs.get(source.input).map_or(0, |input| input.len);
+    match source.offset.checked_add(source.len) {
+        Some(end) if end <= have && source.input < inputs.len() => Ok(()),
         _ => Err(Error::SourceOutside {
-            path: name::display(path),
+            path: name::shown(path),
             input: source.input,
             offset: source.offset,
             len: source.len,
-            have: have.unwrap_or(0),
+            have,
         }),
     }
 }
@@ -182,7 +184,7 @@ impl Reading {
 /// Lines of the manifest with their numbers.
 struct Lines<'a, R> {
     reader: &'a mut R,
-    number: usize,
+    number: u64,
     text: Vec<u8>,
 }
 
@@ -193,7 +195,7 @@ impl<R: BufRead> Lines<'_, R> {
             .reader
             .read_until(b'\n', &mut self.text)
             .map_err(Error::io("read the manifest"))?;
-        self.number = self.number.saturating_add(1);
+        self.number = past(self.number, 1);
         Ok(got > 0)
     }
 
@@ -204,7 +206,7 @@ impl<R: BufRead> Lines<'_, R> {
         let value: T = serde_json::from_slice(text).map_err(|e| {
             // Each line is a document, so the position in it is its column.
             let text = e.to_string();
-            let reason = text.split(" at line ").next().unwrap_or_default();
+            let reason = text.split(" at line ").next().unwrap_or(&text);
             self.refuse(&format!("{reason} (column {})", e.column()))
         })?;
         // Order of fields, spaces, repeated keys: one spelling only, so that equal manifests are equal bytes.
@@ -333,7 +335,10 @@ fn kind(line: &Line) -> Result<Kind, &'static str> {
         Some(text) => name::parse(text).ok_or("bad escape in 'target'"),
         None => Err("'target' is missing"),
     };
-    let (major, minor) = line.rdev.unwrap_or_default();
+    let rdev = || {
+        line.rdev
+            .ok_or("'rdev' belongs to devices, and to all of them")
+    };
     let kind = match line.word.as_str() {
         "file" => match (line.source, &line.sparse) {
             (Some(range), None) => Kind::File(source(range)),
@@ -344,8 +349,14 @@ fn kind(line: &Line) -> Result<Kind, &'static str> {
         "dir" => Kind::Dir,
         "symlink" => Kind::Symlink { target: target()? },
         "hardlink" => Kind::HardLink { target: target()? },
-        "char" => Kind::Char { major, minor },
-        "block" => Kind::Block { major, minor },
+        "char" => {
+            let (major, minor) = rdev()?;
+            Kind::Char { major, minor }
+        }
+        "block" => {
+            let (major, minor) = rdev()?;
+            Kind::Block { major, minor }
+        }
         "fifo" => Kind::Fifo,
         _ => return Err("unknown 'type'"),
     };

@@ -57,10 +57,8 @@ impl<'a> Scan<'a> {
     }
 
     fn number<T: FromStr>(&mut self) -> Option<T> {
-        let is_digit = |b: &u8| b.is_ascii_digit();
-        let sign = usize::from(self.rest.first() == Some(&b'-'));
-        let digits = self.rest.iter().skip(sign).take_while(|b| is_digit(b));
-        let end = sign.saturating_add(digits.count());
+        let of_number = |b: &u8| b.is_ascii_digit() || *b == b'-';
+        let end = self.rest.iter().position(|b| !of_number(b))?;
         let (text, rest) = self.rest.split_at_checked(end)?;
         match text {
             [b'-', b'0', ..] => return None,

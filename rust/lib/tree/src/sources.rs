@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
+use base::{as_u64, as_usize, past};
 use files::InputFile;
 
 use crate::entry::{Input, Source, Sparse};
@@ -130,11 +131,10 @@ impl Content<'_> {
 
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let want = buffer.len().min(most);
-        let Some(buffer) = buffer.get_mut(..want).filter(|b| !b.is_empty()) else {
+        let (buffer, _) = buffer.split_at_mut(buffer.len().min(as_usize(self.left)));
+        if buffer.is_empty() {
             return Ok(0);
-        };
+        }
         let got = self.file.read_at(buffer, self.at)?;
         if got == 0 {
             // The length was checked on opening: somebody cut the file since.
@@ -143,9 +143,9 @@ impl Read for Content<'_> {
                 format!("{} became shorter", self.file.path().display()),
             ));
         }
-        let step = u64::try_from(got).unwrap_or(self.left);
-        self.at = self.at.saturating_add(step);
-        self.left = self.left.saturating_sub(step);
+        self.at = past(self.at, got);
+        // Never more than was asked for.
+        self.left = self.left.abs_diff(as_u64(got));
         Ok(got)
     }
 }

@@ -32,7 +32,7 @@ impl Tree {
                 _ => writer.append(&member, io::empty()),
             };
             written.map_err(|source| Error::Tar {
-                path: name::display(path),
+                path: name::shown(path),
                 source,
             })?;
         }

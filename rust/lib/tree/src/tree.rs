@@ -86,7 +86,7 @@ impl Tree {
                 None => return Some((name, entry)),
                 // In a folder of this one: on with what sorts behind all of that, however much it is.
                 Some(end) => {
-                    let folder = name.get(..end).unwrap_or_default();
+                    let (folder, _) = name.split_at(end);
                     rest = from(&[&prefix, folder, AFTER_SLASH].concat());
                 }
             }
@@ -99,21 +99,21 @@ impl Tree {
     pub fn resolve(&self, path: &[u8], follow_last: bool, origin: &str) -> Result<Vec<u8>, Error> {
         let mut todo = parts(path);
         let mut at: Vec<u8> = Vec::new();
-        let mut hops = 0u32;
+        let mut hops = 0..MAX_HOPS;
         while let Some(part) = todo.pop() {
             if part == b".." {
-                at = name::parent(&at).unwrap_or_default().to_vec();
+                // The root's parent is the root.
+                at.truncate(name::parent(&at).map_or(0, <[u8]>::len));
                 continue;
             }
             let next = name::join(&at, &part);
             match self.inode(&next).map(|entry| &entry.kind) {
                 Some(Kind::Symlink { target }) if follow_last || !todo.is_empty() => {
-                    hops = hops.saturating_add(1);
-                    if hops > MAX_HOPS {
+                    if hops.next().is_none() {
                         return Err(Error::SymlinkLoop {
                             origin: origin.to_owned(),
-                            path: name::display(path),
-                            link: name::display(&next),
+                            path: name::shown(path),
+                            link: name::shown(&next),
                         });
                     }
                     if target.starts_with(b"/") {
@@ -126,10 +126,10 @@ impl Tree {
                 Some(kind) => {
                     return Err(Error::NotADirectory {
                         origin: origin.to_owned(),
-                        path: name::display(path),
+                        path: name::shown(path),
                         kind: kind.word(),
                         holder: self.holder(&next),
-                        ancestor: name::display(&next),
+                        ancestor: name::shown(&next),
                     })
                 }
             }

@@ -571,6 +571,15 @@ fn archives_that_are_no_trees() {
     }
 }
 
+/// Thousands of files in a folder that only their paths tell of, as deep as paths go: each of its folders is made up once.
+#[test]
+fn many_files_deep_below_folders_that_nobody_named() {
+    let folder = "a/".repeat(1990);
+    let index = (0..10_000).map(|n| member(&format!("{folder}{n}"), data(0, 0)));
+    let tree = Tree::from_tar(index.collect(), 0).unwrap();
+    assert_eq!(tree.entries().len(), 1 + 1990 + 10_000);
+}
+
 fn names() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(
         prop::sample::select(vec![
