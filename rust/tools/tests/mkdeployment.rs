@@ -24,7 +24,7 @@ impl Setup {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let image: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(LEN).collect();
-        let sha256 = Sha256::digest(&image).into();
+        let sha256 = <[u8; 32]>::from(Sha256::digest(&image)).into();
         let len = u64::try_from(LEN).unwrap();
         let digest = Digest { sha256, len }.to_file();
         let files: [(&str, &[u8]); 5] = [

@@ -178,7 +178,7 @@ mod tests {
         )
         .unwrap();
         let digest = Digest {
-            sha256: [0xab; 32],
+            sha256: [0xab; 32].into(),
             len: 5,
         };
         let digests = BTreeMap::from([("esp".to_owned(), digest)]);

@@ -8,28 +8,27 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use base::{as_usize, Hasher, Sha256Digest};
+use base::{as_u64, as_usize, text, Hasher, Sha256Digest};
 
 use crate::error::Error;
 use crate::plan::Piece;
 use crate::read::{ReadAt, Reader};
 
 /// Read at a time: small enough to be hashed out of the processor's cache.
-const BUFFER: usize = 1 << 18;
+const PART: usize = 1 << 18;
 
-/// A SHA-256 digest with the length of what was hashed.
+/// A SHA-256 digest with the length of what was hashed. Its text is that of the digest alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// The 32 bytes.
-    pub sha256: [u8; 32],
+    /// The digest.
+    pub sha256: Sha256Digest,
     /// How many bytes were hashed.
     pub len: u64,
 }
 
 impl fmt::Display for Digest {
-    /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Sha256Digest(self.sha256).fmt(f)
+        self.sha256.fmt(f)
     }
 }
 
@@ -37,7 +36,7 @@ impl fmt::Display for Digest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("got {got:?}, want a SHA-256 of 64 hexadecimal digits, a space and a length")]
 pub struct BadDigest {
-    /// The text, or its beginning.
+    /// The text, or its ends if it is long.
     pub got: String,
 }
 
@@ -47,14 +46,13 @@ impl FromStr for Digest {
     /// Reads a digest file.
     fn from_str(text: &str) -> Result<Self, BadDigest> {
         let parse = || {
-            let (hex, len) = text.strip_suffix('\n')?.split_once(' ')?;
-            let Sha256Digest(sha256) = hex.parse().ok()?;
-            let len: u64 = len.parse().ok()?;
+            let (sha256, len) = text.strip_suffix('\n')?.split_once(' ')?;
+            let (sha256, len) = (sha256.parse().ok()?, len.parse().ok()?);
             let digest = Self { sha256, len };
             (digest.to_file() == text).then_some(digest)
         };
         parse().ok_or_else(|| BadDigest {
-            got: text.chars().take(100).collect(),
+            got: text::shorten(text).into_owned(),
         })
     }
 }
@@ -68,16 +66,17 @@ impl Digest {
     /// The digest of the image that `reader` reads.
     pub fn of<R: ReadAt>(reader: &Reader<R>) -> Result<Self, Error> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; PART];
         for extent in reader.plan().extents() {
             match extent.piece {
                 Piece::Inline(bytes) => hasher.update(bytes),
                 Piece::Zero => hasher.update_zeros(extent.len),
                 Piece::Source { input, offset } => {
+                    // Extents of a plan lie within its inputs.
                     let end = offset.checked_add(extent.len).ok_or(Error::TooLong)?;
-                    for at in (offset..end).step_by(BUFFER) {
-                        let left = as_usize(end.abs_diff(at));
-                        let (part, _) = buffer.split_at_mut(left.min(BUFFER));
+                    for at in (offset..end).step_by(PART) {
+                        let len = as_u64(PART).min(end.abs_diff(at));
+                        let (part, _) = buffer.split_at_mut(as_usize(len));
                         reader.read_input(input, part, at)?;
                         hasher.update(part);
                     }
@@ -85,8 +84,8 @@ impl Digest {
             }
         }
         Ok(Self {
-            len: hasher.count(),
-            sha256: hasher.finish().0,
+            sha256: hasher.finish(),
+            len: reader.len(),
         })
     }
 
@@ -95,10 +94,8 @@ impl Digest {
         if path.extension() != Some(OsStr::new("digest")) {
             return Self::of(&Reader::open_any(path)?);
         }
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-            what: path.display().to_string(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(Error::io(path.display().to_string()))?;
         text.parse().map_err(|source| Error::Digest {
             path: path.to_owned(),
             source,
@@ -108,8 +105,6 @@ impl Digest {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest as _, Sha256};
-
     use super::*;
     use crate::{Builder, Input};
 
@@ -158,7 +153,7 @@ mod tests {
         bytes.extend_from_slice(&[0; 3]);
         let reader = Reader::new(plan, vec![("data".to_owned(), data)]).unwrap();
         let digest = Digest::of(&reader).unwrap();
-        assert_eq!(digest.sha256[..], Sha256::digest(&bytes)[..]);
+        assert_eq!(digest.sha256, Sha256Digest::of(&bytes));
         assert_eq!(digest.len, u64::try_from(bytes.len()).unwrap());
     }
 }

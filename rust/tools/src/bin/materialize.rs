@@ -53,7 +53,10 @@ fn run(args: Args) -> anyhow::Result<()> {
         (Some(path), Some(digest)) => {
             let named = || format!("cannot write {}", path.display());
             let file = cli::PendingOutput::create(path).with_context(named)?;
-            let (sha256, len) = (digest, output.file().metadata().with_context(named)?.len());
+            let (sha256, len) = (
+                digest.into(),
+                output.file().metadata().with_context(named)?.len(),
+            );
             let text = Digest { sha256, len }.to_file();
             file.file().write_all(text.as_bytes()).with_context(named)?;
             output.commit()?;
