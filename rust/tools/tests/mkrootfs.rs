@@ -564,6 +564,9 @@ fn errors() {
         future.contains("99999999999 lies in the future"),
         "{future}"
     );
+    // Programs take SOURCE_DATE_EPOCH for a number without a sign.
+    let past = stderr("FROM scratch\n", &["--timestamp", "-1"]);
+    assert!(past.contains("-1 is not in 0.."), "{past}");
     assert!(!bed.path("bad.tar").exists());
 }
 

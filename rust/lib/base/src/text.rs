@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use similar::{Algorithm, TextDiff};
 
-/// The longest text that [`shorten`] leaves alone, in bytes.
+/// The longest text that [`shorten`] leaves alone, in characters.
 const MOST: usize = 200;
 /// What is left of each end of a longer one.
 const END: usize = 90;
@@ -12,15 +12,13 @@ const END: usize = 90;
 /// `text`, or if it is long its two ends with ` … ` between: for messages about an input, where a path may have 4096 bytes and a line
 /// any number.
 pub fn shorten(text: &str) -> Cow<'_, str> {
-    if text.len() <= MOST {
+    if text.chars().nth(MOST).is_none() {
         return Cow::Borrowed(text);
     }
-    // The whole characters nearest to where the ends are to be; of the text's own ends one always is.
-    let cut = |mut places: std::ops::Range<usize>| places.find(|at| text.is_char_boundary(*at));
-    let head = cut(END..text.len()).and_then(|at| text.get(..at));
-    let tail = cut(text.len().abs_diff(END)..text.len()).and_then(|at| text.get(at..));
-    let (head, tail) = (head.unwrap_or_default(), tail.unwrap_or_default());
-    Cow::Owned(format!("{head} … {tail}"))
+    let mut tail: Vec<char> = text.chars().rev().take(END).collect();
+    tail.reverse();
+    let head = text.chars().take(END);
+    Cow::Owned(head.chain(" … ".chars()).chain(tail).collect())
 }
 
 /// The last `count` lines of `text`, parted by newlines: of what a program said, usually the reason.
@@ -139,12 +137,10 @@ mod tests {
         let long = format!("/begin/{}/end", "x".repeat(4000));
         let short = shorten(&long);
         assert!(short.starts_with("/begin/xxx") && short.ends_with("xxx/end"));
-        assert!(short.len() <= MOST && short.contains("x … x"));
-        // Characters stay whole, wherever they lie.
-        for before in 0..4 {
-            let long = format!("{}{}", "x".repeat(before), "\u{1f980}".repeat(99));
-            let short = shorten(&long);
-            assert!(short.len() <= MOST && short.ends_with("\u{1f980}"));
-        }
+        assert_eq!(short.chars().count(), 2 * END + 3);
+        assert!(short.contains("x … x"));
+        let crabs = "\u{1f980}".repeat(MOST);
+        assert_eq!(shorten(&crabs), crabs);
+        assert!(shorten(&(crabs + "\u{1f980}")).chars().count() < MOST);
     }
 }

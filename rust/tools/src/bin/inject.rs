@@ -67,8 +67,8 @@ fn run(args: Args) -> Result<()> {
     };
     if let Some(files) = &args.files {
         let list = File::open(files).with_context(|| format!("cannot open {}", files.display()))?;
-        for (index, line) in BufReader::new(list).lines().enumerate() {
-            let at = format!("{} line {}", files.display(), index.saturating_add(1));
+        for (number, line) in (1..).zip(BufReader::new(list).lines()) {
+            let at = format!("{} line {number}", files.display());
             let line = line.with_context(|| format!("cannot read {at}"))?;
             let item: Item = serde_json::from_str(&line).with_context(|| at.clone())?;
             insert(&mut tree, &mut paths, &item, args.mtime, &at)?;

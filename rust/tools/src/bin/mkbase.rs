@@ -22,7 +22,7 @@ struct Args {
     #[arg(long = "deb", value_name = "FILE")]
     debs: Vec<PathBuf>,
     /// The time that stands for now, in seconds since 1970; no file is newer
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
     timestamp: i64,
     /// A folder on a disk in which the tree is made, where memory does not hold it; it is empty again afterwards
     #[arg(long, value_name = "DIR")]
@@ -146,7 +146,7 @@ struct Tee<'a, W> {
 impl<W: Write> Write for Tee<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..n).unwrap_or_default());
+        self.hasher.update(bytes.get(..n).unwrap_or(bytes));
         Ok(n)
     }
 

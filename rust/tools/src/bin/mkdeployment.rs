@@ -82,7 +82,7 @@ fn make(args: &Args) -> anyhow::Result<Deployment> {
                 None => format!("{name}.img"),
             },
             name: name.to_owned(),
-            properties: properties.remove(name).unwrap_or_default(),
+            properties: properties.remove(name).into_iter().flatten().collect(),
             sha256: digest.to_string(),
             size: digest.len,
             version: match versions.get(name) {
@@ -114,7 +114,7 @@ fn map<'a>(flag: &str, pairs: &'a [Pair]) -> anyhow::Result<BTreeMap<&'a str, &'
 fn version(path: &Path) -> anyhow::Result<String> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let version = text.lines().next().unwrap_or_default().trim();
+    let version = text.lines().next().map_or("", str::trim);
     ensure!(!version.is_empty(), "{} has no version", path.display());
     Ok(version.to_owned())
 }

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 /// The manifest and the list of packages.
 fn make(args: &Args) -> anyhow::Result<(String, String)> {
     let version = read(&args.version_file)?;
-    let version = version.lines().next().unwrap_or_default().trim();
+    let version = version.lines().next().map_or("", str::trim);
     ensure!(
         !version.is_empty(),
         "{} has no version",

@@ -21,9 +21,6 @@ struct Args {
     /// The Dockerfile.
     #[arg(long)]
     dockerfile: PathBuf,
-    /// Name of the Dockerfile in messages (default: its path).
-    #[arg(long)]
-    dockerfile_name: Option<String>,
     /// The build context: a line per file, `path in the context<TAB>file[<TAB>octal mode]`.
     #[arg(long)]
     context: PathBuf,
@@ -46,7 +43,7 @@ struct Args {
     #[arg(long, value_name = "TEXT")]
     pin_command: Option<String>,
     /// Seconds since 1970: SOURCE_DATE_EPOCH of the steps, and the latest time of a file.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
     timestamp: i64,
     /// A folder on a disk in which the tree is made, where memory does not hold it; it is empty again afterwards.
     #[arg(long, value_name = "DIR")]
@@ -66,17 +63,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()> {
-    let name = args
-        .dockerfile_name
-        .clone()
-        .unwrap_or_else(|| args.dockerfile.display().to_string());
+    let name = args.dockerfile.display().to_string();
     let text = read_dockerfile(&args.dockerfile)?;
     let file = dockerfile::parse(&name, &text)?;
     let context = Context::parse(&args.context.display().to_string(), &read(&args.context)?)?;
     let base_name = Path::new(&name)
         .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+        .map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
     let ignore = context.ignore(&base_name)?;
     let (vars, files) = build_args(args, &context)?;
     let plan = dockerfile::plan(&file, &vars)?;
@@ -175,12 +168,10 @@ fn check_bases(
         };
         let base = BaseImage {
             digest: read(digest)?,
-            packages: args
-                .base_packages
-                .as_deref()
-                .map(read)
-                .transpose()?
-                .unwrap_or_default(),
+            packages: match &args.base_packages {
+                Some(path) => read(path)?,
+                None => String::new(),
+            },
         };
         let pin = Pin {
             text: match files.get(image) {

@@ -182,9 +182,9 @@ fn overlay(disk: &Path, persist: &Path) -> Result<()> {
         written.context("cannot note which disk it belongs to")?;
         return Ok(vm::create_overlay(disk, persist)?);
     }
-    let then = std::fs::read_to_string(&note).unwrap_or_default();
+    let then = std::fs::read_to_string(&note).ok();
     ensure!(
-        then == now,
+        then.as_ref() == Some(&now),
         "it holds changes to a disk image that has been rebuilt since and fits the new one no more; delete it to start anew"
     );
     Ok(())

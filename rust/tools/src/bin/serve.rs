@@ -65,23 +65,17 @@ fn explain(socket: &Path) -> Result<()> {
         .canonicalize()
         .context("the socket is gone already")?;
     let uri = format!("nbd+unix:///?socket={}", socket.display());
-    let text = format!(
-        "{uri}\n\
-         serve: look:  nbdinfo '{uri}'   or  qemu-img info '{uri}'\n\
+    // The URI alone is what a script reads.
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{uri}")
+        .and_then(|()| stdout.flush())
+        .context("cannot print the URI")?;
+    eprint!(
+        "serve: look:  nbdinfo '{uri}'   or  qemu-img info '{uri}'\n\
          serve: copy:  nbdcopy '{uri}' disk.img   or  qemu-img convert -f raw -O raw '{uri}' disk.img\n\
          serve: mount: nbd-client -unix '{}' /dev/nbd0\n\
          serve: Ctrl-C ends it\n",
         socket.display()
     );
-    let mut lines = text.split_inclusive('\n');
-    // The URI alone is what a script reads.
-    let mut stdout = std::io::stdout();
-    stdout
-        .write_all(lines.next().unwrap_or_default().as_bytes())
-        .and_then(|()| stdout.flush())
-        .context("cannot print the URI")?;
-    for line in lines {
-        eprint!("{line}");
-    }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use archive::{Entry, Kind, Piece};
-use sha2::{Digest, Sha256};
+use base::{as_usize, past, Hasher, Sha256Digest};
 
 /// Compares two tar archives as trees: path, type, mode, owner, link target, device, content, names of one file, and
 /// extended attributes. Order, padding and (unless asked for) times do not count. Exit status 1 if they differ.
@@ -183,44 +183,40 @@ fn facts(entry: &Entry, file: &mut File) -> Result<Facts> {
 }
 
 /// A digest of a file's blocks that are not zeros, each with its place: the same whether or not zeros are holes.
-fn digest(file: &mut File, pieces: &[Piece]) -> Result<String> {
-    let mut hasher = Sha256::new();
+fn digest(file: &mut File, pieces: &[Piece]) -> Result<Sha256Digest> {
+    let mut hasher = Hasher::new();
     let mut block = (0, Vec::new());
     let mut put = |(number, bytes): &(u64, Vec<u8>)| {
-        if bytes.iter().any(|b| *b != 0) {
-            hasher.update(number.to_le_bytes());
-            // Zeros at its end are a hole in another archive.
-            let end = bytes.iter().rposition(|b| *b != 0).unwrap_or(0);
-            hasher.update(bytes.get(..=end).unwrap_or_default());
+        // Zeros at its end are a hole in another archive.
+        if let Some(last) = bytes.iter().rposition(|b| *b != 0) {
+            hasher.update(&number.to_le_bytes());
+            hasher.update(bytes.get(..=last).unwrap_or(bytes));
         }
     };
-    let mut buffer = vec![0; BLOCK];
+    let mut chunk = Vec::new();
     for piece in pieces {
         file.seek(SeekFrom::Start(piece.offset))?;
-        let (mut at, mut left) = (piece.at, piece.len);
-        while left > 0 {
-            let (number, into) = (at / BLOCK_LEN, at % BLOCK_LEN);
-            let take = BLOCK_LEN.saturating_sub(into).min(left);
-            let chunk = buffer.get_mut(..usize::try_from(take)?).unwrap_or_default();
-            file.read_exact(chunk)
-                .context("the archive ends within a file")?;
+        let mut data = file.by_ref().take(piece.len);
+        let mut at = piece.at;
+        loop {
+            let (number, into) = (at / BLOCK, at % BLOCK);
+            chunk.clear();
+            let mut rest = data.by_ref().take(BLOCK.abs_diff(into));
+            if rest.read_to_end(&mut chunk)? == 0 {
+                break;
+            }
             if number != block.0 {
                 put(&block);
                 block = (number, Vec::new());
             }
-            block.1.resize(usize::try_from(into)?, 0);
-            block.1.extend_from_slice(chunk);
-            at = at.saturating_add(take);
-            left = left.saturating_sub(take);
+            block.1.resize(as_usize(into), 0);
+            block.1.extend_from_slice(&chunk);
+            at = past(at, chunk.len());
         }
+        ensure!(data.limit() == 0, "the archive ends within a file");
     }
     put(&block);
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hasher.finish())
 }
 
-const BLOCK: usize = 4096;
-const BLOCK_LEN: u64 = 4096;
+const BLOCK: u64 = 4096;
