@@ -110,10 +110,14 @@ impl<T> Names<T> {
     /// path is a folder and the other is not. What lies beside it in order tells all: nothing lies below what is no folder.
     pub(crate) fn admit(&mut self, path: &[u8], now: Seen<T>) -> Result<Admitted, Reason> {
         let key = key(path);
-        let outside = Bound::Excluded(&key[..]);
-        let before = self.seen.range::<[u8], _>((Bound::Unbounded, outside));
-        let before = before.last();
-        let after = self.seen.range::<[u8], _>((outside, Bound::Unbounded));
+        let upto = (Bound::Unbounded, Bound::Included(&key[..]));
+        let mut upto = self.seen.range::<[u8], _>(upto);
+        let (same, before) = match upto.next_back() {
+            Some((at, seen)) if *at == key => (Some(seen), upto.next_back()),
+            before => (None, before),
+        };
+        let after = (Bound::Excluded(&key[..]), Bound::Unbounded);
+        let after = self.seen.range::<[u8], _>(after);
         let after = after.map(|(key, _)| key).next();
         if let Some((near, Seen::Other(_))) = before {
             if below(&key, near) {
@@ -125,7 +129,7 @@ impl<T> Names<T> {
         if !is_dir && after.is_some_and(|after| below(after, &key)) {
             return Err(Reason::CoversDir);
         }
-        let admitted = match (self.seen.get(&key), &now) {
+        let admitted = match (same, &now) {
             (None, _) => Admitted::New,
             (Some(Seen::Dir), Seen::Dir) => Admitted::DirAgain,
             (Some(Seen::Other(_)), Seen::Other(_)) => Admitted::Replaces,

@@ -39,11 +39,16 @@ impl Tree {
 
     fn imply_parents(&mut self) -> Result<(), Error> {
         let mut missing = BTreeMap::new();
+        // The folder that was last found to be there: mostly it is also the next one's.
+        let mut found: &[u8] = b"";
         for path in self.entries.keys() {
             let mut at = path.as_slice();
-            while let Some(parent) = name::parent(at) {
+            while let Some(parent) = name::parent(at).filter(|parent| *parent != found) {
                 match self.entries.get(parent) {
-                    Some(entry) if entry.kind == Kind::Dir => break,
+                    Some(entry) if entry.kind == Kind::Dir => {
+                        found = parent;
+                        break;
+                    }
                     Some(_) => return Err(bad_path(path, "lies under a non-directory")),
                     // And so all above it are known.
                     None if missing.contains_key(parent) => break,

@@ -2,6 +2,13 @@
 
 /// The text of a path or link: UTF-8 stays, a backslash becomes `\\`, any other byte `\xNN`.
 pub fn display(bytes: &[u8]) -> String {
+    // Almost all names.
+    if let Some(text) = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\\'))
+    {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
