@@ -236,8 +236,7 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         let count = len / self.hasher.size().in_image();
         match extent.piece {
             Piece::Zero => {
-                let zero = self.hasher.known_digest();
-                (0..count).for_each(|_| out.extend_from_slice(zero));
+                out.extend(self.hasher.known_digest().repeat(as_usize(count)));
             }
             Piece::Inline(bytes) => {
                 let (_, bytes) = bytes.split_at(as_usize(skip));

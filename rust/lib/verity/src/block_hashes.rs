@@ -13,7 +13,7 @@ use zerocopy::{transmute, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use crate::area::WriteAt;
 use crate::error::Error;
-use crate::hash::{Digest, DIGEST, DIGEST_LEN};
+use crate::hash::{Digest, Hasher, DIGEST, DIGEST_LEN};
 use crate::num::{product, sum, without};
 use crate::params::{BlockSize, Params};
 use crate::work::in_order;
@@ -66,30 +66,14 @@ pub fn write_block_hashes(
         len,
     };
     let hasher = header.params.data_hasher();
-    let size = hasher.size();
     let blocks = header.blocks();
     let write = || Error::io("write block hashes");
     let work = |buffer: &mut Vec<u8>, range: Range<u64>| {
-        let mut at = product(range.start, size.in_image().get());
-        let end = match range.end < blocks {
-            true => product(range.end, size.in_image().get()),
-            false => len,
-        };
-        let mut digests = Vec::new();
-        while at < end {
-            let take = without(end, at).min(BATCH);
-            buffer.resize(as_usize(take), 0);
-            input
-                .read_exact_at(buffer, at)
-                .map_err(Error::io(format!("read the input at byte {at}")))?;
-            // Whole blocks but at the end of the input.
-            buffer.resize(buffer.len().next_multiple_of(size.in_memory()), 0);
-            hasher.blocks(buffer, &mut digests);
-            at = sum(at, take);
-        }
-        out.write_all_at(&digests, digest_at(range.start))
+        let (start, end) = (range.start, range.end);
+        let digests = header.digests(input, &hasher, range, buffer)?;
+        out.write_all_at(&digests, digest_at(start))
             .map_err(write())?;
-        Ok::<_, Error>((range.end, digests))
+        Ok::<_, Error>((end, digests))
     };
     let fields = header.encode();
     let seal = (Sha256::new_with_prefix(fields), Sha256::new());
@@ -218,6 +202,33 @@ impl Header {
     /// How many blocks the input has.
     fn blocks(&self) -> u64 {
         self.len.div_ceil(u64::from(self.params.data_block_size()))
+    }
+
+    /// The digests of some blocks of the input.
+    fn digests(
+        &self,
+        input: &impl ReadAt,
+        hasher: &Hasher,
+        blocks: Range<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
+        let size = hasher.size();
+        let mut at = product(blocks.start, size.in_image().get());
+        // The last block may be cut.
+        let end = product(blocks.end, size.in_image().get()).min(self.len);
+        let mut digests = Vec::new();
+        while at < end {
+            let take = without(end, at).min(BATCH);
+            buffer.resize(as_usize(take), 0);
+            input
+                .read_exact_at(buffer, at)
+                .map_err(Error::io(format!("read the input at byte {at}")))?;
+            // Whole blocks but at the end of the input.
+            buffer.resize(buffer.len().next_multiple_of(size.in_memory()), 0);
+            hasher.blocks(buffer, &mut digests);
+            at = sum(at, take);
+        }
+        Ok(digests)
     }
 
     fn encode(&self) -> [u8; HEADER] {

@@ -58,6 +58,17 @@ fn every_byte() {
 }
 
 #[test]
+fn an_input_beyond_files() {
+    let out = Mutex::new(Vec::new());
+    let error = write_block_hashes(&Vec::new(), 1 << 63, b"", 512, &out).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "an input of 9223372036854775808 bytes is too long: files end before 2^63"
+    );
+    assert_eq!(out.into_inner().unwrap(), b"");
+}
+
+#[test]
 fn refusals() {
     let good = file(&noise(5000, 1), b"pepper", 4096);
     let changes: [(usize, &[u8], &str); 7] = [
