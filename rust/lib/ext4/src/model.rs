@@ -369,6 +369,12 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
             flat.inode = add(flat.path, flat.entry, flat.entry.layer != 0);
         }
     }
+    join_links(flats);
+    Ok(inodes)
+}
+
+/// Tells each hard link the inode of its file.
+fn join_links(flats: &mut [Flat<'_>]) {
     for at in 0..flats.len() {
         let Kind::HardLink { target } = &nth(flats, at).entry.kind else {
             continue;
@@ -378,7 +384,6 @@ fn number<'a>(flats: &mut [Flat<'a>], lost: &'a Entry) -> Result<Vec<Inode<'a>>,
             nth_mut(flats, at).inode = nth(flats, file).inode;
         }
     }
-    Ok(inodes)
 }
 
 fn file_type(kind: &Kind) -> u8 {

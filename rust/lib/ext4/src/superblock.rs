@@ -165,6 +165,30 @@ pub(crate) struct Journal {
     pub(crate) size: u64,
 }
 
+/// Fields that are the same in all our file systems; the others are 0.
+fn the_same_in_all() -> Superblock {
+    Superblock {
+        s_log_block_size: U32::new(2),
+        s_log_cluster_size: U32::new(2),
+        s_max_mnt_count: U16::new(0xffff),
+        s_magic: U16::new(0xef53),
+        s_state: U16::new(1),
+        s_errors: U16::new(1),
+        s_rev_level: U32::new(1),
+        s_first_ino: U32::new(FIRST.get()),
+        s_inode_size: U16::new(256),
+        s_feature_ro_compat: U32::new(READ_ONLY),
+        s_def_hash_version: 1,
+        s_default_mount_opts: U32::new(0xc),
+        s_min_extra_isize: U16::new(32),
+        s_want_extra_isize: U16::new(32),
+        s_flags: U32::new(1),
+        s_log_groups_per_flex: 4,
+        s_checksum_type: 1,
+        ..Superblock::new_zeroed()
+    }
+}
+
 /// The superblock, or its copy for `group`.
 pub(crate) fn render(
     params: &Checked,
@@ -189,46 +213,29 @@ pub(crate) fn render(
         s_blocks_count_lo: blocks,
         s_free_blocks_count_lo: free_blocks,
         s_free_inodes_count: U32::new(counts.free_inodes),
-        s_log_block_size: U32::new(2),
-        s_log_cluster_size: U32::new(2),
         s_blocks_per_group: per_group,
         s_clusters_per_group: per_group,
         s_inodes_per_group: U32::new(narrow(geometry.inodes_per_group)),
         s_wtime: time,
-        s_max_mnt_count: U16::new(0xffff),
-        s_magic: U16::new(0xef53),
-        s_state: U16::new(1),
-        s_errors: U16::new(1),
         s_lastcheck: time,
-        s_rev_level: U32::new(1),
-        s_first_ino: U32::new(FIRST.get()),
-        s_inode_size: U16::new(256),
         s_block_group_nr: halves16(narrow(group)).0,
         s_feature_compat: U32::new(EXT_ATTR | DIR_INDEX | journal.map_or(0, |_| HAS_JOURNAL)),
         s_feature_incompat: U32::new(FILETYPE | EXTENTS | FLEX_BG | wide),
-        s_feature_ro_compat: U32::new(READ_ONLY),
         s_uuid: params.uuid,
         s_volume_name: params.label,
         s_journal_inum: U32::new(journal.map_or(0, |_| JOURNAL.get())),
         s_hash_seed: params.hash_seed,
-        s_def_hash_version: 1,
         s_jnl_backup_type: journal.is_some().into(),
         s_desc_size: U16::new(desc_size),
-        s_default_mount_opts: U32::new(0xc),
         s_mkfs_time: time,
         s_jnl_blocks: journal.map_or([0; ROOT], |journal| journal.block),
         s_jnl_size: [size.1, size.0],
         s_blocks_count_hi: blocks_hi,
         s_free_blocks_count_hi: free_blocks_hi,
-        s_min_extra_isize: U16::new(32),
-        s_want_extra_isize: U16::new(32),
-        s_flags: U32::new(1),
-        s_log_groups_per_flex: 4,
-        s_checksum_type: 1,
         s_wtime_hi: time_hi,
         s_mkfs_time_hi: time_hi,
         s_lastcheck_hi: time_hi,
-        ..Superblock::new_zeroed()
+        ..the_same_in_all()
     };
     let (summed, _) = superblock
         .as_bytes()
