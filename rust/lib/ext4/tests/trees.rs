@@ -167,7 +167,7 @@ fn golden() {
 }
 
 const GOLDEN: &str = "\
-plan 1
+plan 2
 length 1048576
 input 0 5
 0 1024 zero
