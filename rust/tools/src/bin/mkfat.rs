@@ -88,7 +88,7 @@ fn size_mib(args: &Args) -> Result<u64> {
     let table = Table::parse(&text).with_context(|| place.to_string())?;
     let partition = table.get(name);
     let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
-    if !partition.size.is_multiple_of(MIB) {
+    if partition.size % MIB != 0 {
         let (line, size) = (partition.line, partition.size);
         bail!("{place}:{line}: {name} has {size} bytes, want whole MiB for a FAT file system");
     }
