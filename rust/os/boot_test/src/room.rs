@@ -9,9 +9,8 @@ use plan::{Builder, Reader};
 pub(crate) fn behind(disk: &Path, room_mib: u64, folder: &Path) -> Result<PathBuf> {
     let image = Reader::open_any(disk)?;
     let inputs = image.plan().inputs().to_vec();
-    let map: Vec<u32> = (0..).take(inputs.len()).collect();
     let mut builder = Builder::new(inputs);
-    builder.plan(image.plan(), &map)?;
+    builder.plan(image.plan())?;
     builder.zero(room_mib.saturating_mul(1 << 20))?;
     let plan = folder.join("disk.plan");
     let mut list = format!("{}\n", plan.display());
