@@ -131,15 +131,17 @@ def boot_partition(name, os, image):
     )
 
 def esp_partition(name, os, partitions):
-    """The EFI system partition, with the boot loader.
+    """The EFI system partition, with the boot loader and what it reads first.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
       partitions: label of partitions.csv.
     """
+    template_file("esp_cfg", "//ic-os/bootloader:esp.cfg.template", partitions)
     image_tree(
         name = "esp_tree",
+        files = {":esp_cfg": "/boot/efi/EFI/BOOT/grub.cfg"},
         rootfs = BOOTLOADER,
         timestamp = TIMESTAMP,
         **STEP
