@@ -1,6 +1,6 @@
 """Macros for the three kinds of Rust package here, so that every crate gets the same tests and checks."""
 
-load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library", "rust_test", "rustfmt_test")
+load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_doc", "rust_library", "rust_test", "rustfmt_test")
 
 _VISIBILITY = ["//visibility:public"]
 
@@ -75,7 +75,7 @@ def _tests(name, crate, deps, proc_macro_deps, test_deps, test_data, integration
     _checks(name, [":" + name], [unit] + tests)
 
 def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
-    """A library crate with its unit tests, its tests/*.rs, clippy and rustfmt.
+    """A library crate with its unit tests, its tests/*.rs, clippy, rustfmt and its pages, `NAME_doc`.
 
     Args:
       name: crate name; sources are src/**/*.rs.
@@ -93,6 +93,13 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
         version = _VERSION,
         visibility = _VISIBILITY,
         deps = deps,
+    )
+
+    # A link that leads nowhere is an error.
+    rust_doc(
+        name = name + "_doc",
+        crate = ":" + name,
+        rustdoc_flags = ["-Dwarnings"],
     )
     _tests(name, [":" + name], deps, proc_macro_deps, test_deps, test_data, [], {}, test_size)
 
