@@ -7,8 +7,11 @@ _VISIBILITY = ["//visibility:public"]
 # As in Cargo.toml: whoever depends on this module may have another default.
 _EDITION = "2021"
 
+# A sum that does not fit ends the program, in optimised builds too: never another number in an image.
+_CHECKED = ["-Coverflow-checks=on"]
+
 # The program runs on any Linux of its processor, whatever C library is there.
-_STATIC = [
+_STATIC = _CHECKED + [
     "-Ctarget-feature=+crt-static",
     "-Cstrip=symbols",
     # The linker remarks on functions of the C library that our programs don't call.
@@ -90,6 +93,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
         srcs = native.glob(["src/**/*.rs"]),
         edition = _EDITION,
         proc_macro_deps = proc_macro_deps,
+        rustc_flags = _CHECKED,
         version = _VERSION,
         visibility = _VISIBILITY,
         deps = deps,

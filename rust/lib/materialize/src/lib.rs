@@ -1,6 +1,6 @@
 //! The one place that writes big files: a plan and its inputs become an image.
 //!
-//! [`write`] makes the image itself, [`compress`] the same as a compressed stream; both go into a new file, which [`Output`]
+//! [`write()`] makes the image itself, [`compress`] the same as a compressed stream; both go into a new file, which [`Output`]
 //! gives its name when it is whole.
 //!
 //! | what is promised                | how                                                                                     |

@@ -20,7 +20,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     new.commit_synced()
 }
 
-/// As [`write`], but leaves a file alone that already is so; says whether it wrote.
+/// As [`write()`], but leaves a file alone that already is so; says whether it wrote.
 pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
     let same = fs::symlink_metadata(path).is_ok_and(|meta| {
         meta.is_file() && meta.permissions().mode() & 0o7777 == mode && meta.len() == length(bytes)
