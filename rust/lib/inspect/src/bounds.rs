@@ -1,9 +1,9 @@
 //! What bounds the work on an image: what is stored for it, not what it says of itself. A sparse file of a few KB can be 8 EiB long,
 //! and a plan can show the same bytes again and again.
 
+use base::as_u64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bytes::long;
 use crate::error::Error;
 use crate::image::Image;
 
@@ -33,7 +33,7 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn new(image: &'a dyn Image) -> Self {
         let stored = image.stored();
-        // Saturated they are no bound, which is right for so much.
+        // Saturated they are no bound: so much may be read.
         let bound = |fixed: u64, each: u64| stored.saturating_mul(each).saturating_add(fixed);
         Self {
             image,
@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
     }
 
     pub(crate) fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<(), Error> {
-        self.spend(&self.reads, long(buffer.len()))?;
+        self.spend(&self.reads, as_u64(buffer.len()))?;
         self.image.read_at(buffer, at)
     }
 

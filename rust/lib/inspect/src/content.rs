@@ -1,14 +1,17 @@
 //! What a partition or a bare image holds: tries one format after the other.
 
-use crate::bytes::long;
+use crate::bounds::Source;
 use crate::digest;
 use crate::error::{damaged, Error};
 use crate::formats::Format;
-use crate::image::Window;
+use crate::image::{Image, Window};
 use crate::listing::Listing;
 use crate::model::{BytesDigest, Content, Entry, Gap, Kind};
+use crate::names::Name;
+use crate::span::Span;
 use crate::verity::{self, Found};
 use crate::{ext4, fat, formats, grubenv, Options};
+use base::as_u64;
 
 /// In one word what `window` holds.
 pub(crate) fn kind(window: Window<'_>) -> Result<Kind, Error> {
@@ -18,15 +21,38 @@ pub(crate) fn kind(window: Window<'_>) -> Result<Kind, Error> {
     if fat::is_here(window)? {
         return Ok(Kind::Fat);
     }
-    let start = window.part(0, long(grubenv::SIZE));
+    let start = window.part(Span::up_to(as_u64(grubenv::SIZE)));
     let bytes = damaged(start.bytes(0, grubenv::SIGNATURE.len()))?;
     if bytes.is_ok_and(|bytes| bytes == grubenv::SIGNATURE) {
         return Ok(Kind::Grubenv);
     }
-    match window.is_zero(0, window.len())? {
+    match window.is_zero(Span::up_to(window.len()))? {
         true => Ok(Kind::Zero),
         false => Ok(Kind::Data),
     }
+}
+
+/// What a volume is, for who looks for one by its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// A FAT file system and its label, without the spaces that fill it.
+    Fat(Option<Name>),
+    /// Something else: what, with an article, if it is of a known kind.
+    Other(Option<&'static str>),
+}
+
+/// What the volume in `image` is. Little of it is read.
+pub fn volume(image: &dyn Image) -> Result<Volume, Error> {
+    let source = Source::new(image);
+    let window = Window::all(&source);
+    if let Some(label) = fat::label(window)? {
+        return Ok(Volume::Fat(label));
+    }
+    let other = match ext4::is_here(window)? {
+        true => Some("an ext4 file system"),
+        false => formats::find(window)?.map(|format| format.what),
+    };
+    Ok(Volume::Other(other))
 }
 
 /// The files in `window`, of which contents were not read; nothing if there is no file system.
@@ -77,7 +103,7 @@ fn without_files(window: Window<'_>, kind: Kind, options: Options) -> Result<Con
     };
     match kind {
         Kind::Grubenv => {
-            let len = long(grubenv::SIZE);
+            let len = as_u64(grubenv::SIZE);
             let bytes = damaged(window.bytes(0, grubenv::SIZE))?;
             content.grubenv = bytes.ok().and_then(|bytes| grubenv::variables(&bytes));
             if content.grubenv.is_none() {
@@ -85,14 +111,14 @@ fn without_files(window: Window<'_>, kind: Kind, options: Options) -> Result<Con
                     .problems
                     .push("the environment block is damaged".to_owned());
             }
-            content.digest = hashed(window, 0, len, options)?;
+            content.digest = hashed(window, Span::up_to(len), options)?;
             gap(window, len, window.len(), &mut content, options)?;
         }
         Kind::Data => {
             let format = formats::find(window)?;
             content.looks_like = format.map(|format| format.name);
             content.unread.extend(format.and_then(Format::unread));
-            content.digest = hashed(window, 0, window.len(), options)?;
+            content.digest = hashed(window, Span::up_to(window.len()), options)?;
         }
         _ => {}
     }
@@ -106,9 +132,13 @@ fn behind(
     content: &mut Content,
     options: Options,
 ) -> Result<(), Error> {
-    let start = len.next_multiple_of(4096);
-    let (verity, problem) = match verity::read(window, start, options)? {
-        Found::Tree(verity, problem) => (verity, problem),
+    // Behind the end of all numbers there is none.
+    let found = match len.checked_next_multiple_of(4096) {
+        Some(start) => verity::read(window, start, options)?,
+        None => Found::Nothing,
+    };
+    let (verity, place, problem) = match found {
+        Found::Tree(verity, place, problem) => (verity, place, problem),
         Found::Nothing => return gap(window, len, window.len(), content, options),
         Found::Damaged(problem) => {
             content.problems.push(problem);
@@ -119,11 +149,10 @@ fn behind(
             return gap(window, len, window.len(), content, options);
         }
     };
-    gap(window, len, start, content, options)?;
-    let end = start.saturating_add(verity.size);
+    gap(window, len, place.start(), content, options)?;
     content.verity = Some(*verity);
     content.problems.extend(problem);
-    gap(window, end, window.len(), content, options)
+    gap(window, place.end(), window.len(), content, options)
 }
 
 fn gap(
@@ -133,35 +162,31 @@ fn gap(
     content: &mut Content,
     options: Options,
 ) -> Result<(), Error> {
-    content.gaps.extend(nonzero(window, start, end, options)?);
+    if let Some(span) = Span::between(start, end) {
+        content.gaps.extend(nonzero(window, span, options)?);
+    }
     Ok(())
 }
 
-/// `start..end`, unless it is zero.
+/// `span`, unless it is zero.
 pub(crate) fn nonzero(
     window: Window<'_>,
-    start: u64,
-    end: u64,
+    span: Span,
     options: Options,
 ) -> Result<Option<Gap>, Error> {
-    if start >= end || window.is_zero(start, end)? {
+    if window.is_zero(span)? {
         return Ok(None);
     }
     Ok(Some(Gap {
-        start,
-        size: end.saturating_sub(start),
-        digest: hashed(window, start, end, options)?,
+        start: span.start(),
+        size: span.len(),
+        digest: hashed(window, span, options)?,
     }))
 }
 
-fn hashed(
-    window: Window<'_>,
-    start: u64,
-    end: u64,
-    options: Options,
-) -> Result<Option<BytesDigest>, Error> {
+fn hashed(window: Window<'_>, span: Span, options: Options) -> Result<Option<BytesDigest>, Error> {
     match options.digests {
-        true => digest::range(window, start, end.min(window.len())).map(Some),
+        true => digest::range(window, span.until(window.len())).map(Some),
         false => Ok(None),
     }
 }

@@ -1,75 +1,77 @@
 //! Digests of contents, by all cores.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
-
-use sha2::{Digest as _, Sha256};
+use base::{as_u64, as_usize, Hasher, Sha256Digest};
 
 use crate::bounds::WHOLE;
-use crate::bytes::{index, is_zero, long, round_down};
-use crate::error::{damaged, Error, Fault};
+use crate::bytes::{is_zero, Number};
+use crate::error::{damage, damaged, Error, Fault};
 use crate::image::{Go, Window, CHUNK};
-use crate::model::{BytesDigest, Digest, File, Node, Run};
+use crate::model::{BytesDigest, File, Node};
 use crate::names::Name;
+use crate::span::{mapped, pieces, Run, Span};
 use crate::{grubenv, model::Entry};
 
 /// Pieces of a sparse digest.
 const UNIT: u64 = 4096;
 
-/// Digest of `start..end`: of all bytes, or of those that are not zero if it reaches beyond what is hashed as a whole.
-pub(crate) fn range(window: Window<'_>, start: u64, end: u64) -> Result<BytesDigest, Error> {
+/// Digest of `span`: of all bytes, or of those that are not zero if it reaches beyond what is hashed as a whole.
+pub(crate) fn range(window: Window<'_>, span: Span) -> Result<BytesDigest, Error> {
     let file = File {
-        size: end.saturating_sub(start),
-        runs: vec![Run {
-            at: 0,
-            len: end.saturating_sub(start),
-            from: start,
-        }],
+        size: span.len(),
+        runs: vec![Run::whole(span)],
         ..File::default()
     };
     let digest = match reaches_beyond(window, &file) {
         true => sparse(window, &file).map(BytesDigest::Sparse),
         false => whole(window, &file).map(|(digest, _)| BytesDigest::Whole(digest)),
     };
-    match digest {
-        Ok(digest) => Ok(digest),
-        Err(Fault::Failed(error)) => Err(error),
-        Err(Fault::Damage(_)) => Err(Error::Outside {
-            at: start,
-            len: file.size,
-            have: window.len(),
-        }),
-    }
+    digest.map_err(|fault| fault.of_ours(span, window.len()))
 }
 
 /// Whether bytes of `file` lie where zeros are not hashed any more. That is the same however the image is stored.
 fn reaches_beyond(window: Window<'_>, file: &File) -> bool {
-    let mut ends = file.runs.iter().map(|run| run.from.saturating_add(run.len));
-    ends.any(|end| window.position(end) > WHOLE)
+    let hashed = Span::up_to(WHOLE).from(window.place().start()).len();
+    file.runs.iter().any(|run| run.from().end() > hashed)
 }
 
-/// Digest of what is not zero between `start` and `end` but outside of `taken` (sorted, not overlapping): of every piece, cut at
-/// multiples of 4096, its position and length as eight bytes each, little-endian, then its bytes.
-fn outside(window: Window<'_>, taken: &[(u64, u64)], end: u64) -> Result<Digest, Error> {
-    let mut hash = Sha256::new();
-    let mut at = 0;
-    let ends = taken.iter().copied().chain([(end, end)]);
-    for (from, to) in ends {
-        window.each_nonzero(at, from.min(end), UNIT, |position, bytes| {
-            hash.update(position.to_le_bytes());
-            hash.update(long(bytes.len()).to_le_bytes());
-            hash.update(bytes);
-            Ok(Go::On)
-        })?;
-        at = to.max(at);
+/// A digest of pieces: of every one its position and length as eight bytes each, little-endian, then its bytes.
+#[derive(Default)]
+struct Pieces(Hasher);
+
+impl Pieces {
+    fn add(&mut self, at: u64, piece: &[u8]) {
+        self.0.update(&at.to_le_bytes());
+        self.0.update(&as_u64(piece.len()).to_le_bytes());
+        self.0.update(piece);
     }
-    Ok(Digest(hash.finalize().into()))
+
+    fn digest(self) -> Sha256Digest {
+        self.0.finish()
+    }
+}
+
+/// Digest of what is not zero up to `end` but outside of `taken` (sorted): of every piece, cut at multiples of 4096.
+fn outside(window: Window<'_>, taken: &[Span], end: u64) -> Result<Sha256Digest, Error> {
+    let mut hash = Pieces::default();
+    let mut add = |span: Span| {
+        window.each_nonzero::<UNIT>(span, |at, piece| {
+            hash.add(at, piece);
+            Ok(Go::On)
+        })
+    };
+    let mut rest = Span::up_to(end);
+    for place in taken {
+        add(rest.until(place.start()))?;
+        rest = rest.from(place.end());
+    }
+    add(rest)?;
+    Ok(hash.digest())
 }
 
 /// SHA-256 of a file, and the file itself if it is as long as an environment block.
-fn whole(window: Window<'_>, file: &File) -> Result<(Digest, Option<Vec<u8>>), Fault> {
-    let mut hash = Sha256::new();
-    let mut kept = (file.size == long(grubenv::SIZE)).then(Vec::new);
+fn whole(window: Window<'_>, file: &File) -> Result<(Sha256Digest, Option<Vec<u8>>), Fault> {
+    let mut hash = Hasher::new();
+    let mut kept = (file.size == as_u64(grubenv::SIZE)).then(Vec::new);
     read(window, file, |bytes| {
         hash.update(bytes);
         if let Some(kept) = &mut kept {
@@ -77,7 +79,7 @@ fn whole(window: Window<'_>, file: &File) -> Result<(Digest, Option<Vec<u8>>), F
         }
         Ok(())
     })?;
-    Ok((Digest(hash.finalize().into()), kept))
+    Ok((hash.finish(), kept))
 }
 
 /// Hands all bytes of a file to `body`, in order.
@@ -86,55 +88,59 @@ pub(crate) fn read(
     file: &File,
     mut body: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Fault> {
-    let mut buffer = vec![0; index(CHUNK.min(file.size))];
-    let mut at = 0u64;
-    let end = Run {
-        at: file.size,
-        len: 0,
-        from: 0,
-    };
-    for run in file.runs.iter().chain([&end]) {
-        while at < run.at {
-            let len = CHUNK.min(run.at.saturating_sub(at));
-            body(zeros(window, &mut buffer, len)?)?;
-            at = at.saturating_add(len);
+    let mut buffer = Vec::new();
+    let mut rest = Span::up_to(file.size);
+    for run in &file.runs {
+        let outside = || {
+            damage!(
+                "bytes of a file of {} bytes that are not inside it",
+                file.size
+            )
+        };
+        let hole = Span::between(rest.start(), run.at().start()).ok_or_else(outside)?;
+        if run.at().end() > file.size {
+            return Err(outside());
         }
-        let mut done = 0;
-        while done < run.len {
-            let len = CHUNK.min(run.len.saturating_sub(done));
-            let from = run.from.saturating_add(done);
-            if window.zeros(from) >= len {
-                body(zeros(window, &mut buffer, len)?)?;
+        zeros(window, hole, &mut buffer, &mut body)?;
+        for piece in run.pieces(CHUNK) {
+            let from = piece.from();
+            if window.zeros(from.start()) >= from.len() {
+                zeros(window, from, &mut buffer, &mut body)?;
             } else {
-                let part = buffer.get_mut(..index(len)).unwrap_or_default();
-                window.read(part, from)?;
-                body(part)?;
+                buffer.resize(as_usize(from.len()), 0);
+                window.read(&mut buffer, from.start())?;
+                body(&buffer)?;
             }
-            done = done.saturating_add(len);
         }
-        at = at.saturating_add(run.len);
+        rest = rest.from(run.at().end());
+    }
+    Ok(zeros(window, rest, &mut buffer, &mut body)?)
+}
+
+/// Hands as many zeros as `span` is long to `body`.
+fn zeros(
+    window: Window<'_>,
+    span: Span,
+    buffer: &mut Vec<u8>,
+    body: &mut impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for piece in Run::whole(span).pieces(CHUNK) {
+        window.source().hash_zeros(piece.len())?;
+        buffer.clear();
+        buffer.resize(as_usize(piece.len()), 0);
+        body(buffer)?;
     }
     Ok(())
 }
 
-/// `len` zeros, at most a chunk.
-fn zeros<'a>(window: Window<'_>, buffer: &'a mut [u8], len: u64) -> Result<&'a [u8], Error> {
-    window.source().hash_zeros(len)?;
-    let zeros = buffer.get_mut(..index(len)).unwrap_or_default();
-    zeros.fill(0);
-    Ok(zeros)
-}
-
 /// Digest of the bytes of a file that are not zero: like [`outside`], with positions in the file.
-fn sparse(window: Window<'_>, file: &File) -> Result<Digest, Fault> {
-    let mut hash = Sha256::new();
+fn sparse(window: Window<'_>, file: &File) -> Result<Sha256Digest, Fault> {
+    let mut hash = Pieces::default();
     nonzero(window, file, |at, piece| {
-        hash.update(at.to_le_bytes());
-        hash.update(long(piece.len()).to_le_bytes());
-        hash.update(piece);
+        hash.add(at, piece);
         Ok(())
     })?;
-    Ok(Digest(hash.finalize().into()))
+    Ok(hash.digest())
 }
 
 /// Hands every piece of a file that is not all zero to `body`, in order, with its position in the file: cut at multiples of [`UNIT`]
@@ -144,50 +150,28 @@ pub(crate) fn nonzero(
     file: &File,
     mut body: impl FnMut(u64, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Fault> {
-    let mut buffer = vec![0; index(CHUNK)];
+    let mut buffer = Vec::new();
     for run in &file.runs {
-        let mut done = 0;
-        while done < run.len {
-            let (at, from) = (run.at.saturating_add(done), run.from.saturating_add(done));
-            let rest = run.len.saturating_sub(done);
-            let known = window.zeros(from).min(rest);
+        let mut rest = *run;
+        while !rest.is_empty() {
+            let from = rest.from().start();
             // Whole pieces only, so that they don't depend on which zeros are known.
-            let pass = match known == rest {
-                true => rest,
-                false => round_down(at.saturating_add(known), UNIT).saturating_sub(at),
-            };
-            if pass > 0 {
-                done = done.saturating_add(pass);
+            let known = rest.at().whole::<UNIT>(window.zeros(from));
+            if !known.is_empty() {
+                rest = rest.skip(known.len());
                 continue;
             }
             // Up to a multiple in the file, which is not one in the image if the run begins inside of a piece.
-            let stop = round_down(at.saturating_add(CHUNK), UNIT);
-            let len = stop.saturating_sub(at).min(rest);
-            let bytes = buffer.get_mut(..index(len)).unwrap_or_default();
-            window.read(bytes, from)?;
-            pieces(at, bytes, &mut body)?;
-            done = done.saturating_add(len);
+            let next = rest.at().whole::<UNIT>(CHUNK);
+            buffer.resize(as_usize(next.len()), 0);
+            window.read(&mut buffer, from)?;
+            for (at, piece) in pieces::<UNIT>(next.start(), &buffer) {
+                if !is_zero(piece) {
+                    body(at, piece)?;
+                }
+            }
+            rest = rest.skip(next.len());
         }
-    }
-    Ok(())
-}
-
-/// The pieces of `bytes`, whose position is `at`.
-fn pieces(
-    at: u64,
-    bytes: &[u8],
-    body: &mut impl FnMut(u64, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let (mut at, mut rest) = (at, bytes);
-    while !rest.is_empty() {
-        let next = round_down(at, UNIT).saturating_add(UNIT);
-        let take = index(next.saturating_sub(at)).min(rest.len());
-        let (piece, after) = rest.split_at_checked(take).unwrap_or((rest, &[]));
-        if !is_zero(piece) {
-            body(at, piece)?;
-        }
-        at = at.saturating_add(long(piece.len()));
-        rest = after;
     }
     Ok(())
 }
@@ -206,7 +190,7 @@ enum Task {
 enum Outcome {
     File(usize, BytesDigest, Option<Vec<(Name, Name)>>),
     Damage(usize, String),
-    Rest(Digest),
+    Rest(Sha256Digest),
 }
 
 /// Gives every file of `entries` its digest and returns that of everything else in the file system, if its length is given.
@@ -214,22 +198,25 @@ pub(crate) fn all(
     window: Window<'_>,
     entries: &mut [Entry],
     len: Option<u64>,
-) -> Result<Option<Digest>, Error> {
-    let (mut tasks, taken) = tasks(window, entries);
+) -> Result<Option<Sha256Digest>, Error> {
+    let tasks = tasks(window, entries);
+    let (mut tasks, taken) = tasks.map_err(|fault| fault.of_ours(window.place(), window.len()))?;
     tasks.extend(len.map(|len| (len, Task::Rest(len))));
-    // The longest first, so that no core is left with it at the end.
-    tasks.sort_by_key(|(len, _)| std::cmp::Reverse(*len));
-    let outcomes = parallel(&tasks, |(_, task)| match task {
-        Task::Rest(len) => outside(window, &taken, *len).map(Outcome::Rest),
-        Task::Whole(at) => one(entries, *at, |file| {
-            let (digest, kept) = whole(window, file)?;
-            let variables = kept.as_deref().and_then(grubenv::variables);
-            Ok((BytesDigest::Whole(digest), variables))
-        }),
-        Task::Sparse(at) => one(entries, *at, |file| {
-            Ok((BytesDigest::Sparse(sparse(window, file)?), None))
-        }),
-    })?;
+    let outcomes = base::parallel::map_longest_first(
+        &tasks,
+        |(len, _)| *len,
+        |(_, task)| match task {
+            Task::Rest(len) => outside(window, &taken, *len).map(Outcome::Rest),
+            Task::Whole(at) => one(entries, *at, |file| {
+                let (digest, kept) = whole(window, file)?;
+                let variables = kept.as_deref().and_then(grubenv::variables);
+                Ok((BytesDigest::Whole(digest), variables))
+            }),
+            Task::Sparse(at) => one(entries, *at, |file| {
+                Ok((BytesDigest::Sparse(sparse(window, file)?), None))
+            }),
+        },
+    )?;
     let mut rest = None;
     for outcome in outcomes {
         match outcome {
@@ -267,13 +254,11 @@ fn one(
 
 /// A task with the number of bytes that it reads.
 type Weighed = (u64, Task);
-/// First byte and the one behind the last.
-type Ends = (u64, u64);
 
 /// What to do for each file; and where files lie, sorted.
-fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
+fn tasks(window: Window<'_>, entries: &[Entry]) -> Result<(Vec<Weighed>, Vec<Span>), Fault> {
     // Holes cost time without taking room in the image: so many zeros are hashed, in the order of paths, and no more.
-    let mut zeros = window.len().min(WHOLE).saturating_add(1 << 30);
+    let mut zeros = window.len().min(WHOLE).plus(1 << 30)?;
     let (mut tasks, mut taken) = (Vec::new(), Vec::new());
     for (at, entry) in entries.iter().enumerate() {
         let Node::File(file) = &entry.node else {
@@ -282,16 +267,9 @@ fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
         if entry.lost().is_some() {
             continue;
         }
-        let ends = file
-            .runs
-            .iter()
-            .map(|run| (run.from, run.from.saturating_add(run.len)));
-        taken.extend(ends);
-        let mapped = file
-            .runs
-            .iter()
-            .fold(0u64, |sum, run| sum.saturating_add(run.len));
-        let left = zeros.checked_sub(file.size.saturating_sub(mapped));
+        taken.extend(file.runs.iter().map(|run| run.from()));
+        let mapped = mapped(&file.runs)?;
+        let left = zeros.checked_sub(file.size.minus(mapped)?);
         match left.filter(|_| !reaches_beyond(window, file)) {
             Some(left) => {
                 zeros = left;
@@ -301,44 +279,5 @@ fn tasks(window: Window<'_>, entries: &[Entry]) -> (Vec<Weighed>, Vec<Ends>) {
         }
     }
     taken.sort_unstable();
-    (tasks, taken)
-}
-
-/// `work` on all of `tasks`, by all cores.
-pub(crate) fn parallel<T: Sync, R: Send>(
-    tasks: &[T],
-    work: impl Fn(&T) -> Result<R, Error> + Sync,
-) -> Result<Vec<R>, Error> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Ok(Vec::with_capacity(tasks.len())));
-    let worker = || {
-        let mut mine = Vec::new();
-        let mut failed = None;
-        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match work(task) {
-                Ok(result) => mine.push(result),
-                Err(error) => {
-                    failed = Some(error);
-                    next.store(tasks.len(), Ordering::Relaxed);
-                }
-            }
-        }
-        // A poisoned lock would mean a panic, which the scope passes on.
-        if let Ok(mut done) = done.lock() {
-            match (&mut *done, failed) {
-                (Ok(_), Some(error)) => *done = Err(error),
-                (Ok(all), None) => all.append(&mut mine),
-                (Err(_), _) => {}
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..cores.min(tasks.len()).min(16) {
-            // Where no more threads can be had, those that are there do it.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, worker);
-        }
-        worker();
-    });
-    done.into_inner().unwrap_or_else(|_| Ok(Vec::new()))
+    Ok((tasks, taken))
 }

@@ -7,6 +7,8 @@ use crate::formats;
 use crate::gpt;
 use crate::image::{Image, Window};
 use crate::model::{Dump, Gpt, Kind, Partition, VERSION};
+use crate::names::Name;
+use crate::span::Span;
 
 /// Of a disk that is none any more.
 const NO_GPT: &str =
@@ -63,7 +65,7 @@ pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<D
     }
     for partition in &mut gpt.partitions {
         if chosen.is_none_or(|number| number == partition.number) {
-            let part = window.part(partition.start, partition.size);
+            let part = window.part(partition.place);
             partition.content = Some(content::read(part, options)?);
         }
     }
@@ -76,24 +78,17 @@ pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<D
 }
 
 /// What lies outside of partitions and table.
-fn gaps(
-    window: Window<'_>,
-    gpt: &mut Gpt,
-    own: Vec<(u64, u64)>,
-    options: Options,
-) -> Result<(), Error> {
+fn gaps(window: Window<'_>, gpt: &mut Gpt, own: Vec<Span>, options: Options) -> Result<(), Error> {
     let mut taken = own;
-    let partitions = gpt.partitions.iter();
-    taken.extend(partitions.map(|p| (p.start, p.start.saturating_add(p.size))));
-    taken.push((window.len(), window.len()));
+    taken.extend(gpt.partitions.iter().map(|partition| partition.place));
     taken.sort_unstable();
-    let mut at = 0;
-    for (start, end) in taken {
-        let start = start.min(window.len());
-        gpt.gaps
-            .extend(content::nonzero(window, at, start, options)?);
-        at = end.max(at);
+    let mut rest = Span::up_to(window.len());
+    for place in taken {
+        let gap = rest.until(place.start());
+        gpt.gaps.extend(content::nonzero(window, gap, options)?);
+        rest = rest.from(place.end());
     }
+    gpt.gaps.extend(content::nonzero(window, rest, options)?);
     Ok(())
 }
 
@@ -108,12 +103,16 @@ pub(crate) fn refuse_wrapped(window: Window<'_>) -> Result<(), Error> {
     }
 }
 
-/// The partition called `name`: by name first, then by number.
+/// The partition called `name`: by name first, as it is or as dumps show it, then by number.
 pub(crate) fn find<'a>(gpt: &'a Gpt, name: &str) -> Result<&'a Partition, Error> {
     let all = &gpt.partitions;
     all.iter()
         .find(|partition| partition.slot == name)
         .or_else(|| all.iter().find(|p| p.name.0 == name.as_bytes()))
+        .or_else(|| {
+            let plain = Name::parse(name.as_bytes())?;
+            all.iter().find(|p| p.name.0 == plain)
+        })
         .or_else(|| all.iter().find(|p| p.number.to_string() == name))
         .ok_or_else(|| no_partition(name, all))
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::span::Span;
+
 /// Why an image could not be read, or something in it not be found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,6 +109,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A name that cannot be that of a file of the host.
+    #[error("{path} cannot be extracted")]
+    Name {
+        /// The path in the image.
+        path: String,
+        /// What is wrong with it.
+        source: base::path::UnsafePath,
+    },
     /// A file of the host could not be made.
     #[error("cannot write {}", path.display())]
     Write {
@@ -145,6 +155,20 @@ pub(crate) enum Fault {
     Damage(String),
     /// The image could not be read.
     Failed(Error),
+}
+
+impl Fault {
+    /// Where nothing in the image says what is read, only a mistake of ours can be damage.
+    pub(crate) fn of_ours(self, span: Span, have: u64) -> Error {
+        match self {
+            Self::Failed(error) => error,
+            Self::Damage(_) => Error::Outside {
+                at: span.start(),
+                len: span.len(),
+                have,
+            },
+        }
+    }
 }
 
 impl From<Error> for Fault {

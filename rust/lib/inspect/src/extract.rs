@@ -1,7 +1,7 @@
 //! Files of an image into a folder of the host.
 //!
 //! Nothing is written outside of the destination whatever the image says: it must not exist before, names were checked when the
-//! image was read (no `/`, no `..`, none twice in a directory), every file is made new, and links are made when everything else is
+//! image was read (no `/`, no `..`, none twice in a directory) and are again here, every file is made new, and links are made when everything else is
 //! there, so that no path goes through one.
 
 use std::ffi::OsStr;
@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps, XattrFlags, CWD};
 
 use crate::error::Error;
-use crate::files::Files;
+use crate::files::{inside, Files};
 use crate::model::{Attributes, Entry, Node};
+use crate::names::Name;
 
 /// What was not made as it is in the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,21 +74,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Where `path` of the image goes, if it lies below the top.
-    fn place(&self, path: &[u8]) -> Option<PathBuf> {
-        let rest = path.strip_prefix(self.top.path.0.as_slice())?;
-        let rest = match rest.strip_prefix(b"/") {
-            Some(rest) => rest,
-            None if rest.is_empty() || self.top.path.0 == b"/" => rest,
-            None => return None,
-        };
-        if rest.is_empty() {
-            return Some(self.destination.to_owned());
-        }
-        let bad = |name: &[u8]| matches!(name, b"" | b"." | b"..");
-        if rest.split(|byte| *byte == b'/').any(bad) {
-            return None;
-        }
-        Some(self.destination.join(OsStr::from_bytes(rest)))
+    fn place(&self, path: &Name) -> Result<Option<PathBuf>, Error> {
+        place(&self.top.path, self.destination, path)
     }
 
     fn note(&mut self, entry: &Entry, text: &str) {
@@ -95,7 +83,7 @@ impl Job<'_> {
     }
 
     fn make(&mut self, entry: &Entry) -> Result<(), Error> {
-        let Some(path) = self.place(&entry.path.0) else {
+        let Some(path) = self.place(&entry.path)? else {
             return Ok(());
         };
         let failed = |source: std::io::Error| Error::Write {
@@ -109,7 +97,7 @@ impl Job<'_> {
             }
             Node::File(_) => return self.file(entry, &path),
             Node::Hardlink { target } => {
-                return match self.place(&target.0) {
+                return match self.place(target)? {
                     Some(target) => fs::hard_link(target, &path).map_err(failed),
                     // The first name is not among what is extracted.
                     None => self.file(entry, &path),
@@ -162,7 +150,7 @@ impl Job<'_> {
     }
 
     fn finish(&mut self, entry: &Entry) -> Result<(), Error> {
-        match self.place(&entry.path.0) {
+        match self.place(&entry.path)? {
             Some(path) => self.attributes(entry, &path),
             None => Ok(()),
         }
@@ -219,5 +207,45 @@ impl Job<'_> {
                 self.note(entry, &format!("{name} was not set: {errno}"));
             }
         }
+    }
+}
+
+/// Where `path` goes if `top` goes to `destination`, and it lies there. A name that would lead elsewhere is an error.
+fn place(top: &Name, destination: &Path, path: &Name) -> Result<Option<PathBuf>, Error> {
+    let place = match inside(top, path) {
+        None => return Ok(None),
+        Some(b"") => Ok(destination.to_owned()),
+        Some(rest) => base::path::join(destination, OsStr::from_bytes(rest)),
+    };
+    place.map(Some).map_err(|source| Error::Name {
+        path: path.word(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_and_none_is_left_out() {
+        let at = |path: &str| Name(path.as_bytes().to_vec());
+        let to = Path::new("/to");
+        for (top, path, want) in [
+            ("/", "/a/b", Some("/to/a/b")),
+            ("/a", "/a", Some("/to")),
+            ("/a", "/a/b", Some("/to/b")),
+            ("/a", "/ab", None),
+            ("/a", "/", None),
+        ] {
+            let place = place(&at(top), to, &at(path)).unwrap();
+            assert_eq!(place.as_deref(), want.map(Path::new), "{path} in {top}");
+        }
+        for bad in ["/a/..", "/a/../../x", "/a//b", "/a/b/", "/a/./b", "/a/b\0"] {
+            let error = place(&at("/a"), to, &at(bad)).unwrap_err();
+            assert!(matches!(error, Error::Name { .. }), "{bad}: {error}");
+        }
+        let error = place(&at("/"), to, &at("/../x")).unwrap_err();
+        assert_eq!(error.to_string(), "/../x cannot be extracted");
     }
 }

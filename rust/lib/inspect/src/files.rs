@@ -12,8 +12,9 @@ use crate::error::{Error, Fault};
 use crate::formats;
 use crate::gpt;
 use crate::image::{Image, Window};
-use crate::model::{Entry, File, Gpt, Kind, Node};
+use crate::model::{Entry, File, Gpt, Kind, Node, Partition};
 use crate::names::Name;
+use crate::span::Span;
 
 /// As many links are followed on the way to a file, as Linux does.
 const MAX_LINKS: usize = 40;
@@ -28,16 +29,35 @@ pub struct Place {
 }
 
 impl Place {
-    /// `PARTITION:PATH`, or `PATH`, which then begins with `/` or has no colon.
+    /// `PARTITION:PATH`, or `PATH`, which then begins with `/` or has no colon. In a partition's name `\:` is a colon and `\/` a slash.
     pub fn parse(text: &[u8]) -> Self {
-        let colon = text.iter().position(|byte| matches!(byte, b':' | b'/'));
-        let before = colon.and_then(|at| text.split_at_checked(at));
-        match before {
-            Some((partition, [b':', path @ ..])) => Self {
-                partition: Some(String::from_utf8_lossy(partition).into_owned()),
+        let mut name = Vec::new();
+        let mut rest = text;
+        let path = loop {
+            rest = match rest {
+                [b':', path @ ..] => break Some(path),
+                [] | [b'/', ..] => break None,
+                [b'\\', byte @ (b':' | b'/'), after @ ..] => {
+                    name.push(*byte);
+                    after
+                }
+                // As dumps show it: `\\` is no beginning of another escape.
+                [b'\\', b'\\', after @ ..] => {
+                    name.extend(b"\\\\");
+                    after
+                }
+                [byte, after @ ..] => {
+                    name.push(*byte);
+                    after
+                }
+            };
+        };
+        match path {
+            Some(path) => Self {
+                partition: Some(String::from_utf8_lossy(&name).into_owned()),
                 path: path.to_vec(),
             },
-            _ => Self {
+            None => Self {
                 partition: None,
                 path: text.to_vec(),
             },
@@ -54,16 +74,33 @@ pub fn partitions(image: &dyn Image) -> Result<Option<(Gpt, Vec<Kind>)>, Error> 
     };
     let mut kinds = Vec::new();
     for partition in &table.gpt.partitions {
-        kinds.push(content::kind(window.part(partition.start, partition.size))?);
+        kinds.push(content::kind(window.part(partition.place))?);
     }
     Ok(Some((table.gpt, kinds)))
+}
+
+/// The partition called `name` (a name or a number) of a disk, without what it holds.
+pub fn partition(image: &dyn Image, name: &str) -> Result<Partition, Error> {
+    let source = Source::new(image);
+    let found = match gpt::read(Window::all(&source))? {
+        Some(table) => find(&table.gpt, name).cloned(),
+        None => Err(no_table(name)),
+    };
+    found
+}
+
+fn no_table(name: &str) -> Error {
+    Error::NoPartition {
+        name: name.to_owned(),
+        have: "no partition table".to_owned(),
+    }
 }
 
 /// The files of a file system. Contents are read when they are asked for.
 pub struct Files<'a> {
     image: &'a dyn Image,
-    /// Start and length of the file system.
-    place: (u64, u64),
+    /// Where the file system is.
+    place: Span,
     entries: Vec<Entry>,
     by_path: BTreeMap<Name, usize>,
     case: bool,
@@ -80,7 +117,7 @@ impl<'a> Files<'a> {
             (Some(table), Some(name)) => {
                 let partition = find(&table.gpt, name)?;
                 let what = format!("partition {}", partition.slot);
-                (window.part(partition.start, partition.size), what)
+                (window.part(partition.place), what)
             }
             (Some(table), None) => {
                 return Err(Error::WhichPartition {
@@ -88,12 +125,7 @@ impl<'a> Files<'a> {
                     have: slots(&table.gpt.partitions),
                 })
             }
-            (None, Some(name)) => {
-                return Err(Error::NoPartition {
-                    name: name.clone(),
-                    have: "no partition table".to_owned(),
-                })
-            }
+            (None, Some(name)) => return Err(no_table(name)),
             (None, None) => {
                 refuse_wrapped(window)?;
                 (window, "the image".to_owned())
@@ -113,7 +145,7 @@ impl<'a> Files<'a> {
         let numbered = listing.entries.iter().enumerate();
         Ok(Self {
             image,
-            place: (window.position(0), window.len()),
+            place: window.place(),
             by_path: numbered.map(|(n, entry)| (entry.path.clone(), n)).collect(),
             entries: listing.entries,
             case: kind != Kind::Fat,
@@ -153,14 +185,15 @@ impl<'a> Files<'a> {
         };
         let mut entry = self.at(&Name(b"/".to_vec())).ok_or_else(not_found)?;
         let mut rest = split(path);
-        let mut links = 0usize;
+        let mut links = MAX_LINKS;
         while let Some(name) = rest.pop() {
             let mut place = entry.path.0.clone();
             match name.as_slice() {
                 b"" | b"." => continue,
                 b".." => {
                     let slash = place.iter().rposition(|byte| *byte == b'/');
-                    place.truncate(slash.unwrap_or(0).max(1));
+                    // The root is above itself.
+                    place.truncate(slash.map_or(1, |slash| slash.max(1)));
                 }
                 name => {
                     if place.last() != Some(&b'/') {
@@ -173,13 +206,10 @@ impl<'a> Files<'a> {
             let last = rest.iter().all(Vec::is_empty);
             match &next.node {
                 Node::Symlink { target } if follow || !last => {
-                    links = links.saturating_add(1);
-                    if links > MAX_LINKS {
-                        return Err(Error::Loop {
-                            path: Name(path.to_vec()).word(),
-                            max: MAX_LINKS,
-                        });
-                    }
+                    links = links.checked_sub(1).ok_or_else(|| Error::Loop {
+                        path: Name(path.to_vec()).word(),
+                        max: MAX_LINKS,
+                    })?;
                     rest.extend(split(&target.0));
                     if target.0.first() == Some(&b'/') {
                         entry = self.at(&Name(b"/".to_vec())).ok_or_else(not_found)?;
@@ -206,24 +236,15 @@ impl<'a> Files<'a> {
 
     /// `top` and everything below it, by path.
     pub fn below<'b>(&'b self, top: &'b Entry) -> impl Iterator<Item = &'b Entry> {
-        let inside = move |path: &[u8]| match path.strip_prefix(top.path.0.as_slice()) {
-            Some(rest) => rest.is_empty() || rest.starts_with(b"/") || top.path.0 == b"/",
-            None => false,
-        };
-        self.entries
-            .iter()
-            .filter(move |entry| inside(&entry.path.0))
+        let inside = move |entry: &&Entry| inside(&top.path, &entry.path).is_some();
+        self.entries.iter().filter(inside)
     }
 
     /// What is directly in the directory `top`.
     pub fn children<'b>(&'b self, top: &'b Entry) -> impl Iterator<Item = &'b Entry> {
-        let start = match top.path.0.as_slice() {
-            b"/" => 1,
-            path => path.len().saturating_add(1),
-        };
-        self.below(top).filter(move |entry| {
-            let name = entry.path.0.get(start..).unwrap_or_default();
-            !name.is_empty() && !name.contains(&b'/')
+        self.entries.iter().filter(move |entry| {
+            let name = inside(&top.path, &entry.path);
+            name.is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
         })
     }
 
@@ -271,12 +292,20 @@ impl<'a> Files<'a> {
             return Err(damaged(reason.to_owned()));
         }
         let source = Source::unbounded(self.image);
-        let (start, len) = self.place;
-        match copy(Window::all(&source).part(start, len), file) {
+        match copy(Window::all(&source).part(self.place), file) {
             Ok(()) => Ok(()),
             Err(Fault::Failed(error)) => Err(error),
             Err(Fault::Damage(reason)) => Err(damaged(reason)),
         }
+    }
+}
+
+/// `path` without `top`, if it lies there: without the slash between them, empty if it is `top`.
+pub(crate) fn inside<'a>(top: &Name, path: &'a Name) -> Option<&'a [u8]> {
+    match path.0.strip_prefix(top.0.as_slice())? {
+        [b'/', rest @ ..] => Some(rest),
+        rest if rest.is_empty() || top.0 == b"/" => Some(rest),
+        _ => None,
     }
 }
 
@@ -292,6 +321,11 @@ mod tests {
             ("A_root:/etc", Some("A_root"), "/etc"),
             ("3:etc:x", Some("3"), "etc:x"),
             ("esp:", Some("esp"), ""),
+            ("a\\:b:/c:d", Some("a:b"), "/c:d"),
+            ("a\\/b\\::", Some("a/b:"), ""),
+            ("a\\\\:/b", Some("a\\\\"), "/b"),
+            ("a\\x20b:c\\:d", Some("a\\x20b"), "c\\:d"),
+            ("a\\:b", None, "a\\:b"),
             ("", None, ""),
         ] {
             let place = Place::parse(text.as_bytes());

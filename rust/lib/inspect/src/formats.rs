@@ -1,6 +1,6 @@
 //! Formats that are told by their first or last bytes and not read any further: what each is called, and what reads it.
 
-use crate::bytes::{long, part, u32_at, u8_at};
+use crate::bytes::{array, is_zero, Fields};
 use crate::error::{damaged, Error};
 use crate::image::Window;
 
@@ -143,7 +143,7 @@ pub(crate) fn find(window: Window<'_>) -> Result<Option<Format>, Error> {
             }));
         }
     }
-    Ok(match damaged(window.bytes(0, 512))? {
+    Ok(match damaged(window.array(0))? {
         Ok(sector) if is_pe(window, &sector)? => Some(Format {
             name: "pe",
             what: "an EFI program, perhaps a unified kernel image",
@@ -161,27 +161,29 @@ pub(crate) fn find(window: Window<'_>) -> Result<Option<Format>, Error> {
 }
 
 /// A program of Windows and EFI: the old header says where the new one is.
-fn is_pe(window: Window<'_>, sector: &[u8]) -> Result<bool, Error> {
+fn is_pe(window: Window<'_>, sector: &[u8; 512]) -> Result<bool, Error> {
     if !sector.starts_with(b"MZ") {
         return Ok(false);
     }
-    let header = damaged(window.bytes(u32_at(sector, 0x3c).into(), 4))?;
+    let header = damaged(window.bytes(sector.u32::<0x3c>().into(), 4))?;
     Ok(header.is_ok_and(|bytes| bytes == b"PE\0\0"))
 }
 
 /// A partition table in the first sector: boot sectors of other kinds end as it does, so its entries must make sense.
-fn is_mbr(window: Window<'_>, sector: &[u8]) -> bool {
-    let entries = || part(sector, 446, 64).chunks_exact(16);
-    let empty = |entry: &[u8]| entry.iter().all(|byte| *byte == 0);
+fn is_mbr(window: Window<'_>, sector: &[u8; 512]) -> bool {
+    let entries = || sector.field::<446, 64>().chunks_exact(16);
     let good = |entry: &[u8]| {
-        let (status, kind) = (u8_at(entry, 0), u8_at(entry, 4));
-        let (start, sectors) = (u32_at(entry, 8), u32_at(entry, 12));
-        let within = u64::from(start).saturating_mul(512) < window.len();
+        let Ok(fields) = array::<16>(entry, 0) else {
+            return false;
+        };
+        let (status, kind) = (fields.u8::<0>(), fields.u8::<4>());
+        let (start, sectors) = (fields.u32::<8>(), fields.u32::<12>());
+        let within = u64::from(start) < window.len().div_ceil(512);
         matches!(status, 0 | 0x80) && kind != 0 && kind != GPT && start > 0 && sectors > 0 && within
     };
     has_signature(sector)
-        && entries().all(|entry| empty(entry) || good(entry))
-        && !entries().all(empty)
+        && entries().all(|entry| is_zero(entry) || good(entry))
+        && !entries().all(is_zero)
 }
 
 /// Type of the entry that keeps other programs off a disk with a GPT.
@@ -189,12 +191,12 @@ const GPT: u8 = 0xee;
 
 /// Whether the first sector says that there is a GPT behind it.
 pub(crate) fn announces_gpt(window: Window<'_>) -> Result<bool, Error> {
-    Ok(damaged(window.bytes(0, 512))?.is_ok_and(|sector| {
-        let kinds = part(&sector, 446, 64).chunks_exact(16);
-        has_signature(&sector) && kinds.into_iter().any(|entry| u8_at(entry, 4) == GPT)
+    Ok(damaged(window.array(0))?.is_ok_and(|sector: [u8; 512]| {
+        let mut entries = sector.field::<446, 64>().chunks_exact(16);
+        has_signature(&sector) && entries.any(|entry| entry.get(4) == Some(&GPT))
     }))
 }
 
-fn has_signature(sector: &[u8]) -> bool {
-    part(sector, 510, 2) == [0x55, 0xaa] && long(sector.len()) == 512
+fn has_signature(sector: &[u8; 512]) -> bool {
+    *sector.field::<510, 2>() == [0x55, 0xaa]
 }

@@ -3,13 +3,15 @@
 //! Spec: UEFI 2.10, chapter 5; names of fields as there. A header counts if signature, size and both checksums are right; if the
 //! first is damaged the backup at the end is taken, and that is said.
 
+use base::{as_usize, Sha256Digest};
 use std::collections::BTreeMap;
 
-use crate::bytes::{array, index, part, times, u16_at, u32_at, u64_at, u8_at};
+use crate::bytes::{array, is_zero, part, Fields, Number};
 use crate::error::{damage, damaged, Error, Fault};
 use crate::image::Window;
-use crate::model::{Digest, Gpt, Mbr, MbrEntry, Partition};
-use crate::names::Name;
+use crate::model::{Gpt, Mbr, MbrEntry, Partition};
+use crate::names::{from_utf16_field, Name};
+use crate::span::Span;
 
 const SIGNATURE: &[u8] = b"EFI PART";
 /// The specification has no bound for the entries of a table; so many bytes of them are read: 32768 of the usual ones.
@@ -17,32 +19,44 @@ const MAX_TABLE: u64 = 4 << 20;
 /// Lengths of a sector, the usual one first.
 const SECTORS: [u64; 4] = [512, 4096, 2048, 1024];
 
-/// The table, and which bytes it takes itself, as start and end.
+/// The table, and which bytes it takes itself.
 pub(crate) struct Table {
     pub(crate) gpt: Gpt,
-    pub(crate) own: Vec<(u64, u64)>,
+    pub(crate) own: Vec<Span>,
 }
+
+/// Length of a header's fields.
+const HEADER: usize = 92;
+/// Length of an entry's fields.
+const ENTRY: usize = 128;
 
 /// A header and its entries.
 struct Header {
-    bytes: Vec<u8>,
+    fields: [u8; HEADER],
     entries: Vec<u8>,
-    /// Where they are.
-    own: [(u64, u64); 2],
+    /// Length of one.
+    entry_size: usize,
+    /// From the first byte that a partition may have to the one behind the last.
+    usable: (u64, u64),
+    /// Where header and entries are.
+    own: [Span; 2],
 }
 
 /// Reads the table; nothing if there is none.
 pub(crate) fn read(window: Window<'_>) -> Result<Option<Table>, Error> {
     for sector in SECTORS {
-        let first = damaged(Header::read(window, sector, sector))?;
-        let last = times(window.len(), sector).saturating_sub(1);
-        let (header, other) = match first {
+        let (header, other) = match damaged(Header::read(window, sector, 1))? {
             Ok(header) => {
-                let alternate = u64_at(&header.bytes, 32).saturating_mul(sector);
+                let alternate = header.fields.u64::<32>();
                 (header, damaged(Header::read(window, sector, alternate))?)
             }
             Err(problem) => {
-                match damaged(Header::read(window, sector, last.saturating_mul(sector)))? {
+                // The backup is in the last sector.
+                let sectors = window.len().checked_div(sector);
+                let Some(last) = sectors.and_then(|sectors| sectors.checked_sub(1)) else {
+                    continue;
+                };
+                match damaged(Header::read(window, sector, last))? {
                     Ok(header) => (header, Err(problem)),
                     Err(_) => continue,
                 }
@@ -54,62 +68,71 @@ pub(crate) fn read(window: Window<'_>) -> Result<Option<Table>, Error> {
 }
 
 impl Header {
-    fn read(window: Window<'_>, sector: u64, at: u64) -> Result<Self, Fault> {
-        let bytes = window.bytes(at, index(sector))?;
+    /// The header in sector `lba`.
+    fn read(window: Window<'_>, sector: u64, lba: u64) -> Result<Self, Fault> {
+        let at = lba.times(sector)?;
+        let bytes = window.bytes(at, as_usize(sector))?;
         if !bytes.starts_with(SIGNATURE) {
             return Err(damage!("no header at byte {at}"));
         }
-        let size = index(u32_at(&bytes, 12));
-        if size < 92 || size > bytes.len() {
+        let fields: [u8; HEADER] = array(&bytes, 0)?;
+        let size = as_usize(fields.u32::<12>());
+        if size < HEADER || size > bytes.len() {
             return Err(damage!("the header at byte {at} has a size of {size}"));
         }
-        let mut summed = part(&bytes, 0, size).to_vec();
+        let mut summed = part(&bytes, 0, size)?.to_vec();
         if let Some(sum) = summed.get_mut(16..20) {
             sum.fill(0);
         }
-        let (want, found) = (u32_at(&bytes, 16), crc32fast::hash(&summed));
+        let (want, found) = (fields.u32::<16>(), crc32fast::hash(&summed));
         if want != found {
             return Err(damage!(
                 "the header at byte {at} has the checksum {want:08x}, its bytes have {found:08x}"
             ));
         }
-        let my_lba = u64_at(&bytes, 24).saturating_mul(sector);
-        if my_lba != at {
-            return Err(damage!("the header at byte {at} says it is at {my_lba}"));
+        let my_lba = fields.u64::<24>();
+        if my_lba != lba {
+            return Err(damage!(
+                "the header at byte {at} says it is in sector {my_lba}, which is not {lba}"
+            ));
         }
-        let (count, entry) = (u32_at(&bytes, 80), u32_at(&bytes, 84));
-        if entry < 128 {
+        let (count, entry) = (fields.u32::<80>(), fields.u32::<84>());
+        let entry_size = as_usize(entry);
+        if entry_size < ENTRY {
             return Err(damage!("{count} partition entries of {entry} bytes"));
         }
-        let start = u64_at(&bytes, 72).saturating_mul(sector);
-        let len = u64::from(count).saturating_mul(entry.into());
+        let len = u64::from(count).times(entry.into())?;
         if len > MAX_TABLE {
             let what = format!("a disk with a table of {count} partitions, {entry} bytes each");
             return Err(Error::Table { what }.into());
         }
-        let entries = window.bytes(start, index(len))?;
-        let (want, found) = (u32_at(&bytes, 88), crc32fast::hash(&entries));
+        let own = Span::new(fields.u64::<72>().times(sector)?, len)?;
+        let entries = window.bytes(own.start(), as_usize(len))?;
+        let (want, found) = (fields.u32::<88>(), crc32fast::hash(&entries));
         if want != found {
+            let start = own.start();
             return Err(damage!("the entries at byte {start} have the checksum {found:08x}, the header says {want:08x}"));
         }
-        let own = [
-            (at, at.saturating_add(sector)),
-            (start, start.saturating_add(len)),
-        ];
+        let last_usable = fields.u64::<48>();
         Ok(Self {
-            bytes,
+            fields,
             entries,
-            own,
+            entry_size,
+            usable: (
+                fields.u64::<40>().times(sector)?,
+                last_usable.plus(1)?.times(sector)?,
+            ),
+            own: [Span::new(at, sector)?, own],
         })
     }
 
-    /// The bytes that both headers must have in common.
-    fn common(&self) -> (&[u8], &[u8], &[u8], &[u8]) {
-        let b = &self.bytes;
+    /// What both headers must have in common: revision, the usable sectors and the GUID, number and length of entries.
+    fn common(&self) -> (&[u8; 12], &[u8; 32], &[u8; 8], &[u8]) {
+        let fields = &self.fields;
         (
-            part(b, 0, 16),
-            part(b, 40, 32),
-            part(b, 80, 8),
+            fields.field::<4, 12>(),
+            fields.field::<40, 32>(),
+            fields.field::<80, 8>(),
             &self.entries,
         )
     }
@@ -121,8 +144,7 @@ fn table(
     header: Header,
     other: Result<Header, String>,
 ) -> Result<Table, Error> {
-    let b = &header.bytes;
-    let mut own = vec![(0, sector)];
+    let mut own = vec![Span::up_to(sector)];
     own.extend(header.own);
     let mut problems = Vec::new();
     match other {
@@ -134,78 +156,85 @@ fn table(
         }
         Err(problem) => problems.push(format!("only one copy of the table is good: {problem}")),
     }
-    let entry_size = index(u32_at(b, 84));
-    let bytes = |at: usize| u64_at(b, at).saturating_mul(sector);
+    let mbr = damaged(mbr(window))?.unwrap_or_else(|problem| {
+        problems.push(problem);
+        Mbr::default()
+    });
+    let mut partitions: Vec<Partition> = Vec::new();
+    for (number, entry) in (1u32..).zip(header.entries.chunks_exact(header.entry_size)) {
+        match damaged(partition(number, entry, sector))? {
+            Ok(Some(partition)) => {
+                problems.extend(misplaced(&partition, &partitions, window.len()));
+                partitions.push(partition);
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    name_slots(&mut partitions);
     let gpt = Gpt {
-        guid: guid(b, 56),
+        guid: guid(header.fields.field::<56, 16>()).to_string(),
         sector_size: sector,
-        first_usable: bytes(40),
-        end_usable: bytes(48).saturating_add(sector),
-        entries: u32_at(b, 80),
-        mbr: mbr(window)?,
-        partitions: partitions(
-            &header.entries,
-            entry_size,
-            sector,
-            window.len(),
-            &mut problems,
-        ),
+        first_usable: header.usable.0,
+        end_usable: header.usable.1,
+        entries: header.fields.u32::<80>(),
+        mbr,
+        partitions,
         problems,
         gaps: Vec::new(),
     };
     Ok(Table { gpt, own })
 }
 
-fn partitions(
-    entries: &[u8],
-    size: usize,
-    sector: u64,
-    len: u64,
-    problems: &mut Vec<String>,
-) -> Vec<Partition> {
-    let mut found: Vec<Partition> = Vec::new();
-    for (number, entry) in (1u32..).zip(entries.chunks_exact(size.max(1))) {
-        if part(entry, 0, 16).iter().all(|b| *b == 0) {
-            continue;
-        }
-        let type_guid = uuid(entry, 0);
-        let start = u64_at(entry, 32).saturating_mul(sector);
-        let end = u64_at(entry, 40).saturating_add(1).saturating_mul(sector);
-        if end > len || end <= start {
-            problems.push(format!(
-                "partition {number} from byte {start} to {end} is not inside the disk"
-            ));
-        }
-        let within = |other: &&Partition| {
-            start < other.start.saturating_add(other.size) && other.start < end
-        };
-        if let Some(other) = found.iter().find(within) {
-            problems.push(format!("partitions {} and {number} overlap", other.number));
-        }
-        let units: Vec<u16> = part(entry, 56, 72)
-            .chunks_exact(2)
-            .map(|pair| u16_at(pair, 0))
-            .collect();
-        let end_of_name = units
-            .iter()
-            .position(|unit| *unit == 0)
-            .unwrap_or(units.len());
-        let name = crate::names::from_utf16(units.get(..end_of_name).unwrap_or_default());
-        found.push(Partition {
-            number,
-            slot: String::new(),
-            name: Name(name),
-            type_name: partitions::type_alias(type_guid),
-            type_guid: type_guid.to_string(),
-            uuid: guid(entry, 16),
-            start,
-            size: end.saturating_sub(start),
-            flags: u64_at(entry, 48),
-            content: None,
-        });
+/// The partition that `entry` has; none if it is not in use. One of which no bytes can be is damage.
+fn partition(number: u32, entry: &[u8], sector: u64) -> Result<Option<Partition>, Fault> {
+    let fields: [u8; ENTRY] = array(entry, 0)?;
+    if is_zero(fields.field::<0, 16>()) {
+        return Ok(None);
     }
-    name_slots(&mut found);
-    found
+    let (first, last) = (fields.u64::<32>(), fields.u64::<40>());
+    let place = || {
+        let start = first.checked_mul(sector)?;
+        let end = last.checked_add(1)?.checked_mul(sector)?;
+        Span::between(start, end).filter(|place| !place.is_empty())
+    };
+    let place = place().ok_or_else(|| {
+        // Its digest stands for what is not shown of it.
+        let digest = Sha256Digest::of(entry);
+        damage!("partition {number} from sector {first} to {last} is not inside the disk and has no bytes: its entry has sha256:{digest}")
+    })?;
+    let type_guid = guid(fields.field::<0, 16>());
+    Ok(Some(Partition {
+        number,
+        slot: String::new(),
+        name: Name(from_utf16_field(fields.field::<56, 72>())),
+        type_name: partitions::type_alias(type_guid),
+        type_guid: type_guid.to_string(),
+        uuid: guid(fields.field::<16, 16>()).to_string(),
+        place,
+        flags: fields.u64::<48>(),
+        content: None,
+    }))
+}
+
+/// What is wrong with the place of a partition, on a disk of `len` bytes with those `before` it.
+fn misplaced(partition: &Partition, before: &[Partition], len: u64) -> Vec<String> {
+    let (number, place) = (partition.number, partition.place);
+    let mut problems = Vec::new();
+    if place.end() > len {
+        problems.push(format!(
+            "partition {number} from byte {} to {} is not inside the disk",
+            place.start(),
+            place.end()
+        ));
+    }
+    let mut others = before.iter();
+    let within =
+        |other: &&Partition| place.start() < other.place.end() && other.place.start() < place.end();
+    if let Some(other) = others.find(within) {
+        problems.push(format!("partitions {} and {number} overlap", other.number));
+    }
+    problems
 }
 
 /// Decides what each partition is called in front of a path.
@@ -228,35 +257,30 @@ fn name_slots(partitions: &mut [Partition]) {
     }
 }
 
-fn mbr(window: Window<'_>) -> Result<Mbr, Error> {
-    // A header was found behind it.
-    let bytes = damaged(window.bytes(0, 512))?.unwrap_or_default();
-    let code = part(&bytes, 0, 440);
+fn mbr(window: Window<'_>) -> Result<Mbr, Fault> {
+    let sector: [u8; 512] = window.array(0)?;
     let mut entries = Vec::new();
-    for (number, entry) in (1u32..).zip(part(&bytes, 446, 64).chunks_exact(16)) {
-        if entry.iter().any(|b| *b != 0) {
+    for (number, entry) in (1u32..).zip(sector.field::<446, 64>().chunks_exact(16)) {
+        let fields: [u8; 16] = array(entry, 0)?;
+        if !is_zero(entry) {
             entries.push(MbrEntry {
                 number,
-                status: u8_at(entry, 0),
-                kind: u8_at(entry, 4),
-                start: u32_at(entry, 8),
-                sectors: u32_at(entry, 12),
+                status: fields.u8::<0>(),
+                kind: fields.u8::<4>(),
+                start: fields.u32::<8>(),
+                sectors: fields.u32::<12>(),
             });
         }
     }
-    let digest = || Digest(<sha2::Sha256 as sha2::Digest>::digest(code).into());
+    let code = sector.field::<0, 440>();
     Ok(Mbr {
-        signature: u32_at(&bytes, 440),
-        code: code.iter().any(|b| *b != 0).then(digest),
+        signature: sector.u32::<440>(),
+        code: (!is_zero(code)).then(|| Sha256Digest::of(code)),
         entries,
     })
 }
 
 /// A GUID: the first three fields are little-endian.
-fn uuid(bytes: &[u8], at: usize) -> uuid::Uuid {
-    uuid::Uuid::from_bytes_le(array(bytes, at))
-}
-
-fn guid(bytes: &[u8], at: usize) -> String {
-    uuid(bytes, at).to_string()
+fn guid(bytes: &[u8; 16]) -> uuid::Uuid {
+    uuid::Uuid::from_bytes_le(*bytes)
 }

@@ -1,5 +1,7 @@
 //! Bytes of an image at any position.
 
+use base::{as_u64, as_usize};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -7,8 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use plan::{Piece, Reader};
 
 use crate::bounds::Source;
-use crate::bytes::{index, is_zero, long, round_down};
+use crate::bytes::is_zero;
 use crate::error::{damage, Error, Fault};
+use crate::span::{pieces, round_down, Span};
 
 /// How much is read at once where all of something is read.
 pub(crate) const CHUNK: u64 = 1 << 20;
@@ -39,18 +42,17 @@ pub trait Image: Sync {
 
 impl Image for Vec<u8> {
     fn len(&self) -> u64 {
-        long(self.as_slice().len())
+        as_u64(self.as_slice().len())
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<(), Error> {
-        let start = index(at);
-        let end = start.saturating_add(buffer.len());
-        let found = self.get(start..end).ok_or(Error::Outside {
+        let found = self.get(as_usize(at)..);
+        let found = found.and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(found.ok_or(Error::Outside {
             at,
-            len: long(buffer.len()),
+            len: as_u64(buffer.len()),
             have: Image::len(self),
-        })?;
-        buffer.copy_from_slice(found);
+        })?);
         Ok(())
     }
 }
@@ -68,23 +70,8 @@ impl Image for Reader {
     }
 
     fn zeros(&self, at: u64) -> u64 {
-        let rest = Reader::len(self).saturating_sub(at);
-        let Ok(mut extents) = self.plan().extents_in(at, rest) else {
-            return 0;
-        };
-        let Some(extent) = extents.next() else {
-            return 0;
-        };
-        match extent.piece {
-            Piece::Zero => extent.len,
-            Piece::Inline(_) => 0,
-            Piece::Source { input, offset } => {
-                let file = self.inputs().get(index(input));
-                // One that cannot be opened is told when it is read.
-                let file = file.and_then(|(_, file)| file.file().ok());
-                file.map_or(0, |file| hole(&file, offset).min(extent.len))
-            }
-        }
+        // What can't be told is looked at.
+        known_zeros(self, at).unwrap_or(0)
     }
 
     fn stored(&self) -> u64 {
@@ -94,34 +81,47 @@ impl Image for Reader {
         let metadata = files.filter_map(|(_, file)| file.file().ok()?.metadata().ok());
         let inputs = metadata.filter(|file| known.insert((file.dev(), file.ino())));
         let lens = inputs.map(|file| match file.is_file() {
+            // Saturated it bounds nothing, and that is meant: so much is there.
             true => file.blocks().saturating_mul(512),
             // A block device holds all that it is long.
             false => Reader::len(self),
         });
-        // Saturated it bounds nothing, and that is meant: so much is there.
+        // Likewise.
         lens.fold(self.plan().inline_len(), u64::saturating_add)
     }
 }
 
-/// How long the hole at `offset` of a sparse file is.
-fn hole(file: &File, offset: u64) -> u64 {
-    let data = rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset));
-    match data {
-        Ok(data) => data.saturating_sub(offset),
-        // ENXIO: nothing but a hole up to the end.
-        Err(rustix::io::Errno::NXIO) => file
-            .metadata()
-            .map_or(0, |file| file.len().saturating_sub(offset)),
-        Err(_) => 0,
+/// How many bytes from `at` on the plan or a hole of an input says to be zero.
+fn known_zeros(image: &Reader, at: u64) -> Option<u64> {
+    let rest = Reader::len(image).checked_sub(at)?;
+    let extent = image.plan().extents_in(at, rest).ok()?.next()?;
+    match extent.piece {
+        Piece::Zero => Some(extent.len),
+        Piece::Inline(_) => None,
+        Piece::Source { input, offset } => {
+            let (_, file) = image.inputs().get(as_usize(input))?;
+            // One that cannot be opened is told when it is read.
+            Some(hole(&*file.file().ok()?, offset)?.min(extent.len))
+        }
     }
+}
+
+/// How long the hole at `offset` of a sparse file is.
+fn hole(file: &File, offset: u64) -> Option<u64> {
+    let end = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(data) => data,
+        // Nothing but a hole up to the end.
+        Err(rustix::io::Errno::NXIO) => file.metadata().ok()?.len(),
+        Err(_) => return None,
+    };
+    end.checked_sub(offset)
 }
 
 /// A part of an image, a partition for one.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
     source: &'a Source<'a>,
-    start: u64,
-    len: u64,
+    place: Span,
 }
 
 impl<'a> Window<'a> {
@@ -129,8 +129,7 @@ impl<'a> Window<'a> {
     pub(crate) fn all(source: &'a Source<'a>) -> Self {
         Self {
             source,
-            start: 0,
-            len: source.image.len(),
+            place: Span::up_to(source.image.len()),
         }
     }
 
@@ -139,103 +138,98 @@ impl<'a> Window<'a> {
         self.source
     }
 
-    /// Where `at` is in the image.
-    pub(crate) fn position(self, at: u64) -> u64 {
-        self.start.saturating_add(at)
+    /// Where it is in the image.
+    pub(crate) fn place(self) -> Span {
+        self.place
     }
 
-    /// `len` bytes from `start` on, as far as they are there.
-    pub(crate) fn part(self, start: u64, len: u64) -> Self {
-        let skip = start.min(self.len);
+    /// `span`, as far as it is there.
+    pub(crate) fn part(self, span: Span) -> Self {
         Self {
             source: self.source,
-            start: self.start.saturating_add(skip),
-            len: len.min(self.len.saturating_sub(skip)),
+            place: self.place.skip(span.start()).first(span.len()),
         }
     }
 
     pub(crate) fn len(self) -> u64 {
-        self.len
+        self.place.len()
     }
 
-    /// Fills `buffer` from `at` on; beyond the window is damage of whatever pointed there.
-    pub(crate) fn read(self, buffer: &mut [u8], at: u64) -> Result<(), Fault> {
-        let len = long(buffer.len());
-        if at.checked_add(len).is_none_or(|end| end > self.len) {
-            let have = self.len;
+    /// Where `len` bytes from `at` on are in the image; beyond the window is damage of whatever pointed there.
+    fn locate(self, at: u64, len: u64) -> Result<u64, Fault> {
+        let found = self.place.skip(at).first(len);
+        if at > self.len() || found.len() != len {
+            let have = self.len();
             return Err(damage!(
                 "bytes {at}+{len} lie beyond the {have} that are there"
             ));
         }
-        Ok(self.source.read_at(buffer, self.position(at))?)
+        Ok(found.start())
+    }
+
+    /// Fills `buffer` from `at` on.
+    pub(crate) fn read(self, buffer: &mut [u8], at: u64) -> Result<(), Fault> {
+        let place = self.locate(at, as_u64(buffer.len()))?;
+        Ok(self.source.read_at(buffer, place)?)
     }
 
     /// `len` bytes from `at` on. Callers bound `len`.
     pub(crate) fn bytes(self, at: u64, len: usize) -> Result<Vec<u8>, Fault> {
         // Checked before memory is taken.
-        if at.checked_add(long(len)).is_none_or(|end| end > self.len) {
-            let have = self.len;
-            return Err(damage!(
-                "bytes {at}+{len} lie beyond the {have} that are there"
-            ));
-        }
+        let place = self.locate(at, as_u64(len))?;
         let mut bytes = vec![0; len];
+        self.source.read_at(&mut bytes, place)?;
+        Ok(bytes)
+    }
+
+    /// `N` bytes from `at` on.
+    pub(crate) fn array<const N: usize>(self, at: u64) -> Result<[u8; N], Fault> {
+        let mut bytes = [0; N];
         self.read(&mut bytes, at)?;
         Ok(bytes)
     }
 
     /// How many bytes from `at` on need no reading, since they are zero.
     pub(crate) fn zeros(self, at: u64) -> u64 {
-        let zeros = self.source.image.zeros(self.position(at));
-        zeros.min(self.len.saturating_sub(at))
+        let rest = self.place.skip(at);
+        let zeros = self.source.image.zeros(rest.start());
+        rest.len().min(zeros)
     }
 
-    /// Hands every piece that is not all zero to `body`, in order: at most [`CHUNK`] long, cut at multiples of `unit` (which
+    /// Hands every piece of `span` that is not all zero to `body`, in order: at most [`CHUNK`] long, cut at multiples of `UNIT` (which
     /// divides [`CHUNK`]) counted from the start of the window.
-    pub(crate) fn each_nonzero(
+    pub(crate) fn each_nonzero<const UNIT: u64>(
         self,
-        start: u64,
-        end: u64,
-        unit: u64,
+        span: Span,
         mut body: impl FnMut(u64, &[u8]) -> Result<Go, Error>,
     ) -> Result<(), Error> {
-        let mut buffer = vec![0; index(CHUNK.min(end.saturating_sub(start)))];
-        let mut at = start;
-        while at < end {
+        let mut chunk = Vec::new();
+        let mut rest = span;
+        while !rest.is_empty() {
             // Whole units only, so that pieces don't depend on which zeros are known.
-            let known = at.saturating_add(self.zeros(at));
-            let known = if known >= end {
-                end
-            } else {
-                round_down(known, unit)
-            };
-            if known > at {
-                at = known;
+            let known = rest.whole::<UNIT>(self.zeros(rest.start()));
+            if !known.is_empty() {
+                rest = rest.skip(known.len());
                 continue;
             }
-            let stop = end.min(round_down(at.saturating_add(CHUNK), CHUNK));
-            let len = index(stop.saturating_sub(at));
-            let chunk = buffer.get_mut(..len).unwrap_or_default();
-            self.source.read_at(chunk, self.position(at))?;
-            let mut rest: &[u8] = chunk;
-            while !rest.is_empty() {
-                let next = round_down(at, unit).saturating_add(unit);
-                let take = index(next.saturating_sub(at)).min(rest.len());
-                let (piece, after) = rest.split_at_checked(take).unwrap_or((rest, &[]));
+            let next = rest.whole::<CHUNK>(CHUNK);
+            chunk.resize(as_usize(next.len()), 0);
+            self.read(&mut chunk, next.start())
+                .map_err(|fault| fault.of_ours(next, self.len()))?;
+            for (at, piece) in pieces::<UNIT>(next.start(), &chunk) {
                 if !is_zero(piece) && body(at, piece)? == Go::Stop {
                     return Ok(());
                 }
-                rest = after;
-                at = at.saturating_add(long(take));
             }
+            rest = rest.skip(next.len());
         }
         Ok(())
     }
 
-    /// Whether `start..end` is all zero.
-    pub(crate) fn is_zero(self, start: u64, end: u64) -> Result<bool, Error> {
+    /// Whether `span` is all zero, as far as it is there.
+    pub(crate) fn is_zero(self, span: Span) -> Result<bool, Error> {
         let mut zero = true;
-        self.each_nonzero(start, end.min(self.len), CHUNK, |_, _| {
+        self.each_nonzero::<CHUNK>(span.until(self.len()), |_, _| {
             zero = false;
             Ok(Go::Stop)
         })?;
@@ -257,8 +251,11 @@ pub(crate) struct Cached<'a> {
     order: VecDeque<u64>,
 }
 
+/// How much of it is read at once.
+const CACHED: u64 = 64 << 10;
+
 impl<'a> Cached<'a> {
-    const CHUNK: u64 = 64 << 10;
+    /// So many chunks are kept.
     const MAX: usize = 256;
 
     pub(crate) fn new(window: Window<'a>) -> Self {
@@ -275,35 +272,31 @@ impl<'a> Cached<'a> {
 
     /// Like [`Window::bytes`].
     pub(crate) fn bytes(&mut self, at: u64, len: usize) -> Result<Vec<u8>, Fault> {
-        let end = at.saturating_add(long(len));
-        let first = at / Self::CHUNK;
-        if end > first.saturating_add(1).saturating_mul(Self::CHUNK) || end > self.window.len() {
-            return self.window.bytes(at, len);
+        self.window.locate(at, as_u64(len))?;
+        let start = round_down::<CACHED>(at);
+        let chunk = self.chunk(start)?;
+        let found = chunk.get(as_usize(at % CACHED)..);
+        match found.and_then(|rest| rest.get(..len)) {
+            Some(found) => Ok(found.to_vec()),
+            // Not all in one chunk.
+            None => self.window.bytes(at, len),
         }
-        let skip = index(at % Self::CHUNK);
-        let chunk = self.chunk(first)?;
-        let found = chunk.get(skip..skip.saturating_add(len));
-        // The chunk is cut only by the end of the window.
-        Ok(found.unwrap_or_default().to_vec())
     }
 
-    fn chunk(&mut self, number: u64) -> Result<&[u8], Fault> {
-        if !self.chunks.contains_key(&number) {
-            let start = number.saturating_mul(Self::CHUNK);
-            let len = Self::CHUNK.min(self.window.len().saturating_sub(start));
-            let bytes = self.window.bytes(start, index(len))?;
-            if self.order.len() >= Self::MAX {
-                if let Some(old) = self.order.pop_front() {
-                    self.chunks.remove(&old);
-                }
+    fn chunk(&mut self, start: u64) -> Result<&[u8], Fault> {
+        if self.order.len() >= Self::MAX && !self.chunks.contains_key(&start) {
+            if let Some(old) = self.order.pop_front() {
+                self.chunks.remove(&old);
             }
-            self.order.push_back(number);
-            self.chunks.insert(number, bytes);
         }
-        Ok(self
-            .chunks
-            .get(&number)
-            .map(Vec::as_slice)
-            .unwrap_or_default())
+        Ok(match self.chunks.entry(start) {
+            Entry::Occupied(chunk) => chunk.into_mut(),
+            Entry::Vacant(place) => {
+                let len = Span::up_to(self.window.len()).skip(start).first(CACHED);
+                let bytes = self.window.bytes(start, as_usize(len.len()))?;
+                self.order.push_back(start);
+                place.insert(bytes)
+            }
+        })
     }
 }

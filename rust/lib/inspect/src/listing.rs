@@ -1,9 +1,10 @@
 //! What a file system's reader finds, whatever its format.
 
+use base::{as_u64, past};
 use std::collections::BTreeMap;
 
 use crate::bounds::Source;
-use crate::bytes::long;
+
 use crate::model::{Entry, Node, Parameter};
 use crate::names::Name;
 
@@ -52,7 +53,7 @@ impl<'a> Listing<'a> {
         if self.problems.len() < Self::MAX_PROBLEMS {
             self.problems.push(problem);
         } else {
-            self.more_problems = self.more_problems.saturating_add(1);
+            self.more_problems = past(self.more_problems, 1);
         }
     }
 
@@ -76,7 +77,7 @@ impl<'a> Listing<'a> {
             return false;
         };
         // Its target is another path.
-        if !self.fits(path, Self::LINK.saturating_add(long(path.0.len()))) {
+        if !self.fits(&[Self::LINK, as_u64(path.0.len())], path) {
             return true;
         }
         let names = self.links.entry(inode).or_insert_with(|| vec![first]);
@@ -96,11 +97,9 @@ impl<'a> Listing<'a> {
 
     pub(crate) fn push(&mut self, entry: Entry) {
         let xattrs = entry.attributes.iter().flat_map(|all| &all.xattrs);
-        let attributes = xattrs.fold(Self::ENTRY, |sum, (name, value)| {
-            let len = name.0.len().saturating_add(value.0.len());
-            sum.saturating_add(long(len))
-        });
-        if !self.fits(&entry.path, attributes) {
+        let attributes = xattrs.flat_map(|(name, value)| [name.0.len(), value.0.len()]);
+        let attributes = attributes.map(as_u64).sum();
+        if !self.fits(&[Self::ENTRY, attributes], &entry.path) {
             return;
         }
         if entry.inode != 0 && entry.node != Node::Dir {
@@ -109,9 +108,11 @@ impl<'a> Listing<'a> {
         self.entries.push(entry);
     }
 
-    /// Whether there may be an entry more, which takes `len` bytes besides its path.
-    fn fits(&mut self, path: &Name, len: u64) -> bool {
-        let fits = self.source.keep(len.saturating_add(long(path.0.len())));
+    /// Whether there may be an entry more, which takes so many bytes besides its path. They are lengths of what is in memory, so
+    /// their sum is a number.
+    fn fits(&mut self, bytes: &[u64], path: &Name) -> bool {
+        let len = bytes.iter().chain([&as_u64(path.0.len())]).sum();
+        let fits = self.source.keep(len);
         if !fits {
             let stored = self.source.stored();
             self.problem(format!(
@@ -135,33 +136,18 @@ impl<'a> Listing<'a> {
 
     /// The first name in byte order becomes the file, the others links to it.
     fn resolve(&mut self, names: &[usize]) {
-        let Some(whole) = names.first() else {
-            return;
-        };
-        let path = |listing: &Self, index: usize| {
-            let entry = listing.entries.get(index);
-            entry.map(|entry| entry.path.clone()).unwrap_or_default()
-        };
-        let first = names.iter().min_by_key(|index| path(self, **index));
-        let first = *first.unwrap_or(whole);
-        let target = path(self, first);
-        if first != *whole {
-            let (from, to) = (path(self, *whole), path(self, first));
-            self.entries.swap(first, *whole);
-            // Contents are swapped, names stay.
-            for (index, path) in [(*whole, from), (first, to)] {
-                if let Some(entry) = self.entries.get_mut(index) {
-                    entry.path = path;
-                }
-            }
-        }
-        for index in names {
-            if let Some(Entry {
-                node: Node::Hardlink { target: empty },
-                ..
-            }) = self.entries.get_mut(*index)
-            {
-                *empty = target.clone();
+        let entries = names.iter().filter_map(|at| self.entries.get(*at));
+        let mut paths: Vec<Name> = entries.map(|entry| entry.path.clone()).collect();
+        paths.sort();
+        let first = paths.first().cloned();
+        // The entry that has everything is the first of them; the links are alike, so each takes any other name.
+        for (at, path) in names.iter().zip(paths) {
+            let (Some(entry), Some(first)) = (self.entries.get_mut(*at), &first) else {
+                continue;
+            };
+            entry.path = path;
+            if let Node::Hardlink { target } = &mut entry.node {
+                *target = first.clone();
             }
         }
     }

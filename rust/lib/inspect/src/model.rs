@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use base::Sha256Digest;
 use serde::{Serialize, Serializer};
 
 use crate::names::{Name, Value};
+use crate::span::{Run, Span};
 use crate::time::Time;
 
 /// Version of the text and of the JSON document.
@@ -57,7 +59,7 @@ pub struct Mbr {
     pub signature: u32,
     /// Digest of the boot code, if there is some.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<Digest>,
+    pub code: Option<Sha256Digest>,
     /// Entries that are not empty.
     pub entries: Vec<MbrEntry>,
 }
@@ -94,16 +96,27 @@ pub struct Partition {
     pub type_name: Option<&'static str>,
     /// PARTUUID.
     pub uuid: String,
-    /// First byte.
-    pub start: u64,
-    /// Length in bytes.
-    pub size: u64,
+    /// First byte and length, as `start` and `size`.
+    #[serde(flatten)]
+    pub(crate) place: Span,
     /// Attribute bits.
     #[serde(serialize_with = "as_hex")]
     pub flags: u64,
     /// What it holds; left out if only another partition was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+}
+
+impl Partition {
+    /// First byte.
+    pub fn start(&self) -> u64 {
+        self.place.start()
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.place.len()
+    }
 }
 
 /// What a partition or a bare image holds.
@@ -125,7 +138,7 @@ pub struct Content {
     pub parameters: Vec<(&'static str, Parameter)>,
     /// Digest of everything in the file system that is no file's content.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rest: Option<Digest>,
+    pub rest: Option<Sha256Digest>,
     /// Damage that was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -326,20 +339,10 @@ pub struct File {
 pub enum BytesDigest {
     /// Of all bytes.
     #[serde(rename = "sha256")]
-    Whole(Digest),
+    Whole(Sha256Digest),
     /// Of the bytes that are not zero, with their positions: where there could be more zeros than can be hashed.
     #[serde(rename = "sparse-sha256")]
-    Sparse(Digest),
-}
-
-/// Bytes of a file that lie together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    /// Position in the file.
-    pub(crate) at: u64,
-    pub(crate) len: u64,
-    /// Position in the file system.
-    pub(crate) from: u64,
+    Sparse(Sha256Digest),
 }
 
 /// What every file has.
@@ -367,34 +370,15 @@ pub struct Attributes {
     pub(crate) more: Vec<(&'static str, String)>,
 }
 
-/// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest(pub [u8; 32]);
-
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&::verity::hex(&self.0))
-    }
-}
-
-impl std::fmt::Debug for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 fn as_hex<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{number:#x}"))
 }
 
 fn as_octal<S: Serializer>(mode: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{:04o}", mode.unwrap_or(0)))
+    match mode {
+        Some(mode) => serializer.collect_str(&format_args!("{mode:04o}")),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn as_map<S: Serializer>(map: &BTreeMap<Name, Value>, serializer: S) -> Result<S::Ok, S::Error> {

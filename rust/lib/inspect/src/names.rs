@@ -78,9 +78,9 @@ fn escape(bytes: &[u8], out: &mut String) {
 }
 
 /// UTF-16 as UTF-8; half a pair becomes the three bytes that it would have, which are no UTF-8.
-pub(crate) fn from_utf16(units: &[u16]) -> Vec<u8> {
+fn from_utf16(units: impl Iterator<Item = u16>) -> Vec<u8> {
     let mut out = Vec::new();
-    for c in char::decode_utf16(units.iter().copied()) {
+    for c in char::decode_utf16(units) {
         match c {
             Ok(c) => out.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
             Err(half) => {
@@ -93,6 +93,13 @@ pub(crate) fn from_utf16(units: &[u16]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// UTF-16, little-endian, in a field: up to the first zero.
+pub(crate) fn from_utf16_field(field: &[u8]) -> Vec<u8> {
+    let pairs = field.chunks_exact(2).filter_map(|pair| pair.first_chunk());
+    let units = pairs.map(|pair| u16::from_le_bytes(*pair));
+    from_utf16(units.take_while(|unit| *unit != 0))
 }
 
 impl fmt::Display for Name {
@@ -119,7 +126,7 @@ impl fmt::Display for Value {
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&tree::base64(&self.0))
+        serializer.serialize_str(&base::base64::encode(&self.0))
     }
 }
 

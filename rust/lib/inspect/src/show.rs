@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::{BytesDigest, Entry, Node};
+use crate::model::{Attributes, BytesDigest, Entry, Node};
 
 /// `drwxr-xr-x`; a file system without modes has `?`.
 fn permissions(entry: &Entry) -> String {
@@ -40,13 +40,14 @@ fn permissions(entry: &Entry) -> String {
 
 /// A line of `ls -l`: `entry` is shown with the attributes of `whole`, under `name`.
 pub fn long(entry: &Entry, whole: &Entry, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let attributes = whole.attributes.as_deref().cloned().unwrap_or_default();
-    // The root directory of FAT has no attributes at all.
-    let time = match whole.attributes {
-        Some(_) => attributes.mtime.to_string(),
-        None => "-".to_owned(),
+    // The root directory of FAT has no attributes at all, its files have no owner.
+    let attributes = whole.attributes.as_deref();
+    let none = || "-".to_owned();
+    let time = attributes.map_or_else(none, |all| all.mtime.to_string());
+    let id = |of: fn(&Attributes) -> Option<u32>| {
+        let id = attributes.and_then(of);
+        id.map_or_else(none, |id| id.to_string())
     };
-    let id = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
     let size = match &whole.node {
         Node::File(file) => file.size.to_string(),
         Node::Char { rdev } | Node::Block { rdev } => format!("{},{}", rdev.0, rdev.1),
@@ -57,8 +58,8 @@ pub fn long(entry: &Entry, whole: &Entry, name: &str, out: &mut dyn Write) -> io
         out,
         "{} {:>5} {:>5} {size:>10} {time} {name}",
         permissions(whole),
-        id(attributes.uid),
-        id(attributes.gid),
+        id(|all| all.uid),
+        id(|all| all.gid),
     )?;
     match &entry.node {
         Node::Symlink { target } => writeln!(out, " -> {target}"),
@@ -79,9 +80,9 @@ pub fn stat(entry: &Entry, whole: &Entry, out: &mut dyn Write) -> io::Result<()>
                 Some(BytesDigest::Sparse(digest)) => writeln!(out, "sparse-sha256 {digest}")?,
                 None => {}
             }
-            let runs = file.runs.iter();
-            for run in runs {
-                writeln!(out, "bytes {}+{} at {}", run.at, run.len, run.from)?;
+            for run in &file.runs {
+                let (at, from) = (run.at().start(), run.from().start());
+                writeln!(out, "bytes {at}+{} at {from}", run.len())?;
             }
         }
         Node::Symlink { target } => writeln!(out, "target {target}")?,

@@ -65,8 +65,8 @@ fn header(partition: &Partition, out: &mut dyn Write) -> io::Result<()> {
         None => writeln!(out)?,
     }
     writeln!(out, "{slot}: partuuid {}", partition.uuid)?;
-    writeln!(out, "{slot}: start {}", partition.start)?;
-    writeln!(out, "{slot}: size {}", partition.size)?;
+    writeln!(out, "{slot}: start {}", partition.start())?;
+    writeln!(out, "{slot}: size {}", partition.size())?;
     if partition.flags != 0 {
         writeln!(out, "{slot}: flags {:#x}", partition.flags)?;
     }
@@ -132,7 +132,7 @@ fn variables(
     before: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for (name, value) in variables.unwrap_or_default() {
+    for (name, value) in variables.into_iter().flatten() {
         writeln!(out, "{before}grubenv {name}={value}")?;
     }
     Ok(())
@@ -216,28 +216,28 @@ impl Dump {
     /// How many places are damaged.
     pub fn damage(&self) -> usize {
         let table = self.gpt.as_ref().map_or(0, |gpt| gpt.problems.len());
-        let inside = self.count(|entry| entry.damage.is_some(), |content| &content.problems);
-        inside.saturating_add(table)
+        let inside = self.counts(|entry| entry.damage.is_some(), |content| &content.problems);
+        inside.chain([table]).sum()
     }
 
     /// How many things in the image are of a kind that is not read here.
     pub fn unread(&self) -> usize {
-        self.count(|entry| entry.unread.is_some(), |content| &content.unread)
+        let unread = self.counts(|entry| entry.unread.is_some(), |content| &content.unread);
+        unread.sum()
     }
 
-    /// Files and texts of all contents.
-    fn count(
+    /// Files and texts of each content. They are in memory, so the sum of their numbers is one.
+    fn counts(
         &self,
-        is: impl Fn(&Entry) -> bool,
-        texts: impl for<'a> Fn(&'a Content) -> &'a Vec<String>,
-    ) -> usize {
+        is: fn(&Entry) -> bool,
+        texts: fn(&Content) -> &Vec<String>,
+    ) -> impl Iterator<Item = usize> + '_ {
         let partitions = self.gpt.iter().flat_map(|gpt| &gpt.partitions);
         let inside = partitions.filter_map(|partition| partition.content.as_ref());
-        let counts = self.content.iter().chain(inside).map(|content| {
+        let contents = self.content.iter().chain(inside);
+        contents.flat_map(move |content| {
             let files = content.entries.iter().filter(|entry| is(entry)).count();
-            files.saturating_add(texts(content).len())
-        });
-        // They are in memory, so their number is one.
-        counts.fold(0, usize::saturating_add)
+            [files, texts(content).len()]
+        })
     }
 }

@@ -1,14 +1,15 @@
 //! The dm-verity superblock and hash tree behind a file system; crate `verity` has the format.
 
+use base::as_u64;
 use std::io;
 
 use plan::ReadAt;
 
-use crate::bytes::long;
 use crate::digest;
 use crate::error::{damaged, Error, Fault};
 use crate::image::Window;
 use crate::model::Verity;
+use crate::span::Span;
 use crate::Options;
 
 /// What is at the place where a superblock could be.
@@ -18,8 +19,8 @@ pub(crate) enum Found {
     Damaged(String),
     /// One that may make sense, but not to us.
     Unread(String),
-    /// With what is wrong with the tree.
-    Tree(Box<Verity>, Option<String>),
+    /// With its place, and what is wrong with it.
+    Tree(Box<Verity>, Span, Option<String>),
 }
 
 /// Fields with which the format has more than is read here: its older version, other hash functions.
@@ -42,15 +43,19 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         Err(error) => return problem(error).map(Found::Damaged),
     };
     let params = &superblock.params;
-    let end = layout.end.min(window.len());
+    let Some(place) = Span::between(start, layout.end.min(window.len())) else {
+        let end = layout.end;
+        let text = format!("verity: the tree from byte {start} ends at byte {end}");
+        return Ok(Found::Damaged(text));
+    };
     let mut verity = Verity {
         start,
-        size: end.saturating_sub(start),
+        size: place.len(),
         uuid: uuid::Uuid::from_bytes(params.uuid()).to_string(),
         data_block_size: params.data_block_size(),
         hash_block_size: params.hash_block_size(),
         data_blocks: superblock.data_blocks,
-        salt: ::verity::hex(params.salt()),
+        salt: base::hex::encode(params.salt()),
         root_hash: String::new(),
         digest: None,
         verified: false,
@@ -59,9 +64,9 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         Ok(root) => root,
         Err(error) => return problem(error).map(Found::Damaged),
     };
-    verity.root_hash = ::verity::hex(&root);
+    verity.root_hash = base::hex::encode(&root);
     if options.digests {
-        verity.digest = Some(digest::range(window, start, end)?);
+        verity.digest = Some(digest::range(window, place)?);
     }
     let mut bad = None;
     if options.verify {
@@ -70,7 +75,7 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
             Err(error) => bad = Some(problem(error)?),
         }
     }
-    Ok(Found::Tree(Box::new(verity), bad))
+    Ok(Found::Tree(Box::new(verity), place, bad))
 }
 
 /// What is wrong, unless it is that the image can't be read.
@@ -90,7 +95,7 @@ struct Readable<'a>(Window<'a>);
 impl ReadAt for Readable<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         // A check of all data was asked for: what is known to be zero costs only what hashing it costs.
-        if self.0.zeros(offset) >= long(buffer.len()) {
+        if self.0.zeros(offset) >= as_u64(buffer.len()) {
             buffer.fill(0);
             return Ok(());
         }

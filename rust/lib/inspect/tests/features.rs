@@ -291,7 +291,7 @@ fn content_inside_of_inodes_is_as_it_was() {
         .position(|bytes| bytes == b"abcdefghijklmnopqrstuvwxyz");
     let mut other = image.clone();
     other[at.unwrap() + 3] ^= 1;
-    let difference = inspect::unified(("a", "b"), &dump(&image), &dump(&other), 0);
+    let difference = base::text::unified(("a", "b"), &dump(&image), &dump(&other), 0);
     assert!(difference.contains("+/few/"), "{difference}");
     assert!(!difference.contains("rest"), "{difference}");
     // A file may not claim more than its inode has.

@@ -63,6 +63,25 @@ fn contents_by_place() {
 }
 
 #[test]
+fn partitions_of_any_name() {
+    let fs = ext4(b"extra");
+    let disk = disk(&[("a:b", &fs), ("/ x\\:", &fs), ("1", &fs)]);
+    for at in [
+        "a\\:b:/etc/hosts",
+        "\\/ x\\\\\\::/etc/hosts",
+        "\\/\\x20x\\\\\\::etc/hosts",
+        "1:etc/hosts",
+        "2:etc/hosts",
+    ] {
+        assert_eq!(cat(&disk, at).as_deref(), Ok(&b"::1\n"[..]), "{at}");
+    }
+    let error = cat(&disk, "a:b:/etc/hosts").unwrap_err();
+    assert!(error.starts_with("no partition \"a\""), "{error}");
+    let found = inspect::partition(&disk, "a:b").unwrap();
+    assert_eq!((found.number, found.start()), (1, 1 << 20));
+}
+
+#[test]
 fn refusals_say_why() {
     let (bare, disk) = (ext4(b"extra"), everything());
     let partitions = "esp, A_root, 3, env, B_root, 6, 7, 8";

@@ -65,7 +65,7 @@ fn every_byte_shows() {
 #[test]
 fn content_and_options() {
     let (one, other) = (ext4(b"one"), ext4(b"two"));
-    let difference = inspect::unified(("a", "b"), &dump(&one), &dump(&other), 0);
+    let difference = base::text::unified(("a", "b"), &dump(&one), &dump(&other), 0);
     let changed: Vec<&str> = difference
         .lines()
         .filter(|l| l.contains("/extra"))

@@ -194,6 +194,34 @@ fn superblocks_that_make_no_sense() {
 }
 
 #[test]
+fn fields_beyond_their_inode() {
+    let mut image = ext4(b"x");
+    let number = number(&image, "/tool");
+    let at = inode(&image, number);
+    put(&mut image, at + 0x80, &u16::MAX.to_le_bytes());
+    let lines = other_damage(&image);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let want = format!("inode {number} has 128 bytes behind its first 128, its fields want 65535");
+    assert!(lines[0].contains(&want), "{lines:?}");
+}
+
+#[test]
+fn more_blocks_than_64_bits_can_count() {
+    let mut image = ext4(b"x");
+    let at = 1024 + 0x60;
+    let incompat = u32::from_le_bytes(image[at..at + 4].try_into().unwrap()) | 0x80;
+    put(&mut image, at, &incompat.to_le_bytes());
+    put(&mut image, 1024 + 0xfe, &64u16.to_le_bytes());
+    put(&mut image, 1024 + 0x150, &u32::MAX.to_le_bytes());
+    let lines = damage(&image);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].ends_with(" times 4096 is more than an image can have"),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_ring_of_clusters() {
     let mut image = fat(8, fat::FatType::Fat16);
     // Each cluster of the first thousand is followed by the next, the last by the first; in both copies of the table.
@@ -226,7 +254,8 @@ fn partitions_that_lie() {
     for (first, last, want) in [
         (2048u64, 4000u64, "overlap"),
         (4096, u64::MAX, "not inside the disk"),
-        (9000, 8000, "not inside"),
+        (9000, 8000, "partition 2 from sector 9000 to 8000 is not inside the disk and has no bytes: its entry has sha256:"),
+        (u64::MAX - 1, u64::MAX - 1, "from sector 18446744073709551614 to 18446744073709551614 is not inside the disk"),
     ] {
         let mut bad = image.clone();
         put(&mut bad, entry + 32, &first.to_le_bytes());

@@ -14,7 +14,7 @@ use plan::{Plan, Reader};
 const EXAMPLES: &str = "\
 IMAGE is a raw disk or file-system image, a block device, or a plan list (*.image). Nothing is mounted, nothing is written into it.
 PLACE is PARTITION:PATH on a disk (name or number of the partition) and PATH in a bare file system. Write names as the dump
-shows them.
+shows them; a colon or a slash in a partition's name is \\: or \\/.
 
 Examples:
   imgdump disk.img                                 everything in it
@@ -266,7 +266,7 @@ fn compare(args: &DumpArgs, golden: &Path, text: &str) -> Result<()> {
     if old == text {
         return Ok(());
     }
-    let difference = inspect::unified((&name.to_string(), "the image"), &old, text, 2);
+    let difference = base::text::unified((&name.to_string(), "the image"), &old, text, 2);
     let mut stdout = io::stdout().lock();
     stdout.write_all(difference.as_bytes())?;
     stdout.flush()?;
@@ -297,7 +297,7 @@ fn diff(
         rendered(&dump, false)
     };
     let names = (old.display().to_string(), new.display().to_string());
-    let difference = inspect::unified((&names.0, &names.1), &text(old)?, &text(new)?, 0);
+    let difference = base::text::unified((&names.0, &names.1), &text(old)?, &text(new)?, 0);
     // Positions in the dumps say nothing about the images.
     for line in difference.lines().filter(|line| !line.starts_with("@@ ")) {
         writeln!(out, "{line}")?;
@@ -389,8 +389,8 @@ fn partitions(reader: &Reader, out: &mut dyn Write) -> Result<bool> {
             "{:>3} {:<20} {:>13} {:>13} {:<7} {}",
             partition.number,
             partition.name.word(),
-            partition.start,
-            partition.size,
+            partition.start(),
+            partition.size(),
             kind.as_str(),
             partition.type_name.unwrap_or(&partition.type_guid)
         )?;

@@ -2,9 +2,10 @@
 
 use super::inode::Inode;
 use super::Reader;
-use crate::bytes::{index, long, part, times, u16_at, u32_at, u8_at};
-use crate::error::{damage, Fault};
-use crate::model::Run;
+use crate::bytes::{array, Fields};
+use crate::error::{damage, damaged, Fault};
+use crate::span::{mapped, Run};
+use base::{as_u64, as_usize};
 
 /// A name in a directory.
 pub(super) struct Child {
@@ -41,29 +42,26 @@ impl Reader<'_> {
         found: &mut Children,
     ) -> Result<(), Fault> {
         let size = self.block_size();
-        let mapped = runs
-            .iter()
-            .fold(0u64, |sum, run| sum.saturating_add(run.len));
-        if mapped != inode.size {
-            let want = inode.size;
-            found.problem = Some(format!("{mapped} bytes of a directory of {want}"));
+        let (have, want) = (mapped(runs)?, inode.size);
+        if have != want {
+            found.problem = Some(format!("{have} bytes of a directory of {want}"));
         }
         let source = self.cache.window().source();
-        for Run { len, from, .. } in runs {
-            for block in 0..times(*len, size) {
-                let at = from.saturating_add(block.saturating_mul(size));
-                let bytes = self.cache.bytes(at, index(size))?;
-                if let Err(problem) = entries(&bytes, &mut found.children) {
-                    found.problem = Some(problem);
-                }
-                // Blocks may be stored once and be there many times.
-                let taken = long(found.children.len()).saturating_mul(CHILD);
-                if taken > source.room() {
-                    let stored = source.stored();
-                    return Err(damage!(
-                        "a directory of more names than {stored} stored bytes can have"
-                    ));
-                }
+        for block in runs.iter().flat_map(|run| run.pieces(size)) {
+            if block.len() < size {
+                found.problem = Some(format!("a directory of {want} bytes in blocks of {size}"));
+                break;
+            }
+            let bytes = self.cache.bytes(block.from().start(), as_usize(size))?;
+            if let Err(problem) = damaged(entries(&bytes, &mut found.children))? {
+                found.problem = Some(problem);
+            }
+            // Blocks may be stored once and be there many times.
+            if as_u64(found.children.len()) > source.room() / CHILD {
+                let stored = source.stored();
+                return Err(damage!(
+                    "a directory of more names than {stored} stored bytes can have"
+                ));
             }
         }
         Ok(())
@@ -76,54 +74,52 @@ impl Reader<'_> {
         runs: &[Run],
         found: &mut Children,
     ) -> Result<(), Fault> {
+        let size = inode.size;
+        if size < PARENT {
+            found.problem = Some(format!("{size} bytes of a directory inside its inode"));
+        }
         for run in runs {
-            let bytes = self.cache.bytes(run.from, index(run.len))?;
-            let skip = if run.at == 0 { PARENT } else { 0 };
-            let listed = entries(part(&bytes, skip, bytes.len()), &mut found.children);
-            if let Err(problem) = listed {
+            let skip = if run.at().start() == 0 { PARENT } else { 0 };
+            let names = run.skip(skip);
+            let bytes = self
+                .cache
+                .bytes(names.from().start(), as_usize(names.len()))?;
+            if let Err(problem) = damaged(entries(&bytes, &mut found.children))? {
                 found.problem = Some(problem);
             }
-        }
-        if inode.size < long(PARENT) {
-            let size = inode.size;
-            found.problem = Some(format!("{size} bytes of a directory inside its inode"));
         }
         Ok(())
     }
 }
 
 /// Length of the parent's number.
-const PARENT: usize = 4;
+const PARENT: u64 = 4;
 
 /// What a name takes of memory while its directory is listed, about.
 const CHILD: u64 = 96;
 
 /// The entries of one block.
-fn entries(block: &[u8], children: &mut Vec<Child>) -> Result<(), String> {
-    let mut at = 0usize;
-    while at < block.len() {
-        let (inode, rec_len) = (u32_at(block, at), u16_at(block, at.saturating_add(4)));
-        let name_len = usize::from(u8_at(block, at.saturating_add(6)));
+fn entries(block: &[u8], children: &mut Vec<Child>) -> Result<(), Fault> {
+    let mut rest = block;
+    while !rest.is_empty() {
+        let head: [u8; 8] = array(rest, 0)?;
+        let (inode, rec_len, name_len) = (head.u32::<0>(), head.u16::<4>(), head.u8::<6>());
         let len = match rec_len {
             // 64 KiB do not go into two bytes.
             0 | 0xffff if block.len() == 1 << 16 => block.len(),
             _ => usize::from(rec_len),
         };
-        let end = at.saturating_add(len);
-        if len < 8
-            || len % 4 != 0
-            || end > block.len()
-            || (inode != 0 && name_len.saturating_add(8) > len)
-        {
-            return Err(format!(
-                "a directory entry of {len} bytes with a name of {name_len}"
-            ));
+        let bad = || damage!("a directory entry of {len} bytes with a name of {name_len}");
+        if len % 4 != 0 {
+            return Err(bad());
         }
+        let (entry, after) = rest.split_at_checked(len).ok_or_else(bad)?;
+        let names = entry.get(8..).ok_or_else(bad)?;
         if inode != 0 {
-            let name = part(block, at.saturating_add(8), name_len).to_vec();
+            let name = names.get(..usize::from(name_len)).ok_or_else(bad)?.to_vec();
             children.push(Child { name, inode });
         }
-        at = end;
+        rest = after;
     }
     Ok(())
 }

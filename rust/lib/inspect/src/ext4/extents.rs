@@ -2,9 +2,9 @@
 
 use super::inode::Inode;
 use super::Reader;
-use crate::bytes::{joined, u16_at, u32_at};
+use crate::bytes::{array, joined, Fields, Number};
 use crate::error::{damage, Fault};
-use crate::model::Run;
+use crate::span::{append, Run, Span};
 
 const MAGIC: u16 = 0xf30a;
 /// The kernel's limit.
@@ -27,27 +27,13 @@ impl Map {
         if first < self.next {
             return Err(damage!("block {first} of the file comes twice"));
         }
-        self.next = first.saturating_add(len);
-        let at = first.saturating_mul(self.block_size);
-        let bytes = len
-            .saturating_mul(self.block_size)
-            .min(self.size.saturating_sub(at));
-        let from = from.saturating_mul(self.block_size);
-        if bytes == 0 {
-            return Ok(());
+        self.next = first.plus(len)?;
+        let size = self.block_size;
+        let at = Span::new(first.times(size)?, len.times(size)?)?.until(self.size);
+        let run = Run::new(at.start(), at.len(), from.times(size)?)?;
+        if !run.is_empty() {
+            append(&mut self.runs, run);
         }
-        if let Some(last) = self.runs.last_mut() {
-            if last.at.saturating_add(last.len) == at && last.from.saturating_add(last.len) == from
-            {
-                last.len = last.len.saturating_add(bytes);
-                return Ok(());
-            }
-        }
-        self.runs.push(Run {
-            at,
-            len: bytes,
-            from,
-        });
         Ok(())
     }
 }
@@ -66,7 +52,7 @@ impl Reader<'_> {
             return inode.inline();
         }
         if inode.has_extents() {
-            let depth = u16_at(inode.i_block(), 6);
+            let depth = inode.i_block().u16::<6>();
             if depth > MAX_DEPTH {
                 return Err(damage!("an extent tree of depth {depth}"));
             }
@@ -87,12 +73,13 @@ impl Reader<'_> {
 
     /// A node of the extent tree and everything below it.
     fn node(&mut self, node: &[u8], depth: u16, map: &mut Map) -> Result<(), Fault> {
-        let (eh_magic, eh_entries, eh_depth) = (u16_at(node, 0), u16_at(node, 2), u16_at(node, 6));
+        let header: [u8; 12] = array(node, 0)?;
+        let (eh_magic, eh_depth) = (header.u16::<0>(), header.u16::<6>());
         if eh_magic != MAGIC || eh_depth != depth {
             return Err(damage!("a node of the extent tree is none, magic {eh_magic:04x}, depth {eh_depth} for {depth}"));
         }
         let have = node.chunks_exact(12).skip(1);
-        let wanted = usize::from(eh_entries);
+        let wanted = usize::from(header.u16::<2>());
         if have.len() < wanted {
             let have = have.len();
             return Err(damage!(
@@ -100,68 +87,75 @@ impl Reader<'_> {
             ));
         }
         for entry in have.take(wanted) {
-            if depth > 0 {
-                let child = joined(u16_at(entry, 8), u32_at(entry, 4));
-                self.claims.take(child, 1)?;
-                let bytes = self.block(child)?;
-                self.node(&bytes, depth.saturating_sub(1), map)?;
+            let entry: [u8; 12] = array(entry, 0)?;
+            let Some(below) = depth.checked_sub(1) else {
+                self.extent(&entry, map)?;
                 continue;
-            }
-            let (ee_block, ee_len) = (u32_at(entry, 0), u16_at(entry, 4));
-            let start = joined(u16_at(entry, 6), u32_at(entry, 8));
-            let written = ee_len <= MAX_WRITTEN;
-            let len = u64::from(if written {
-                ee_len
-            } else {
-                ee_len.saturating_sub(MAX_WRITTEN)
-            });
-            if len == 0 || start == 0 {
-                return Err(damage!("an extent of {len} blocks at block {start}"));
-            }
-            self.claim_data(start, len)?;
-            if written {
-                map.push(ee_block.into(), len, start)?;
-            }
+            };
+            let child = joined(entry.u16::<8>(), entry.u32::<4>());
+            self.claims.take(child, 1)?;
+            let bytes = self.block(child)?;
+            self.node(&bytes, below, map)?;
         }
         Ok(())
+    }
+
+    /// A leaf of the tree.
+    fn extent(&mut self, entry: &[u8; 12], map: &mut Map) -> Result<(), Fault> {
+        let (ee_block, ee_len) = (entry.u32::<0>(), entry.u16::<4>());
+        let start = joined(entry.u16::<6>(), entry.u32::<8>());
+        let (len, written) = match ee_len.checked_sub(MAX_WRITTEN) {
+            Some(len) if len > 0 => (len, false),
+            _ => (ee_len, true),
+        };
+        if len == 0 || start == 0 {
+            return Err(damage!("an extent of {len} blocks at block {start}"));
+        }
+        self.claim_data(start, len.into())?;
+        match written {
+            true => map.push(ee_block.into(), len.into(), start),
+            false => Ok(()),
+        }
     }
 
     /// Twelve blocks, then trees of one, two and three levels.
     fn block_map(&mut self, inode: &Inode, map: &mut Map) -> Result<(), Fault> {
-        let mut first = 0u64;
-        for (slot, entry) in inode.i_block().chunks_exact(4).enumerate() {
-            let level = u32::try_from(slot.saturating_sub(11)).unwrap_or(0);
-            self.indirect(u32_at(entry, 0).into(), level, &mut first, map)?;
+        let levels = std::iter::repeat_n(0, 12).chain(1..=3);
+        let mut first = 0;
+        for (slot, level) in inode.i_block().chunks_exact(4).zip(levels) {
+            self.indirect(slot, level, &mut first, map)?;
         }
         Ok(())
     }
 
+    /// The blocks below `slot`, which is a number of a block: the first is the file's block `first`.
     fn indirect(
         &mut self,
-        block: u64,
+        slot: &[u8],
         level: u32,
         first: &mut u64,
         map: &mut Map,
     ) -> Result<(), Fault> {
-        let per_block = self.block_size() / 4;
-        let covers = per_block.saturating_pow(level);
-        if first.saturating_mul(self.block_size()) >= map.size {
+        let block = u64::from(u32::from_le_bytes(array(slot, 0)?));
+        if first.times(self.block_size())? >= map.size {
             return Ok(());
         }
         if block == 0 {
-            *first = first.saturating_add(covers);
+            let per_block = self.block_size() / 4;
+            let covers = (0..level).try_fold(1u64, |blocks, _| blocks.times(per_block))?;
+            *first = first.plus(covers)?;
             return Ok(());
         }
         let Some(below) = level.checked_sub(1) else {
             self.claim_data(block, 1)?;
             map.push(*first, 1, block)?;
-            *first = first.saturating_add(1);
+            *first = first.plus(1)?;
             return Ok(());
         };
         self.claims.take(block, 1)?;
         let bytes = self.block(block)?;
-        for entry in bytes.chunks_exact(4) {
-            self.indirect(u32_at(entry, 0).into(), below, first, map)?;
+        for slot in bytes.chunks_exact(4) {
+            self.indirect(slot, below, first, map)?;
         }
         Ok(())
     }

@@ -16,14 +16,16 @@ mod superblock;
 mod walk;
 mod xattr;
 
+use base::as_usize;
 use std::collections::BTreeMap;
 
-use crate::bytes::{array, index, joined, times, u32_at};
+use crate::bytes::{array, joined, Number};
 use crate::claims::Claims;
 use crate::error::{damage, damaged, Error, Fault};
 use crate::image::{Cached, Window};
 use crate::listing::Listing;
-use crate::model::{Parameter, Run};
+use crate::model::Parameter;
+use crate::span::Run;
 
 use inode::Inode;
 use superblock::Superblock;
@@ -44,11 +46,11 @@ pub(crate) fn read(window: Window<'_>) -> Result<Listing<'_>, Error> {
         }
     };
     listing.parameters = superblock.parameters();
-    listing.len = superblock.len().min(window.len());
-    if superblock.len() > window.len() {
+    listing.len = superblock.len.min(window.len());
+    if superblock.len > window.len() {
         listing.problem(format!(
             "the file system is {} bytes long, there are {}",
-            superblock.len(),
+            superblock.len,
             window.len()
         ));
     }
@@ -79,7 +81,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(window: Window<'a>, superblock: Superblock) -> Self {
-        let there = times(window.len(), superblock.block_size);
+        let there = window.len() / superblock.block_size;
         Self {
             cache: Cached::new(window),
             claims: Claims::new(superblock.blocks.min(there)),
@@ -89,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     fn block_size(&self) -> u64 {
-        self.superblock.block_size
+        self.superblock.block_size.get()
     }
 
     /// Bytes of one block.
@@ -98,7 +100,7 @@ impl<'a> Reader<'a> {
         if block == 0 {
             return Err(damage!("block 0 is no block of a file"));
         }
-        self.cache.bytes(block.saturating_mul(size), index(size))
+        self.cache.bytes(block.times(size)?, as_usize(size))
     }
 
     /// Position of inode `number`.
@@ -113,23 +115,22 @@ impl<'a> Reader<'a> {
                 ))
             }
         };
-        let group = times(zero_based.into(), sb.inodes_per_group.into());
-        let first = group.saturating_mul(sb.inodes_per_group.into());
-        let position = u64::from(zero_based).saturating_sub(first);
-        let (size, inode_size, wide) = (sb.block_size, sb.inode_size, sb.is_64bit());
-        let at = sb.descriptor(group);
-        let descriptor = self.cache.bytes(at, index(sb.descriptor_size))?;
-        let low = u32_at(&descriptor, 0x8);
-        let high = if wide { u32_at(&descriptor, 0x28) } else { 0 };
-        let table = joined(high, low);
-        Ok(table
-            .saturating_mul(size)
-            .saturating_add(position.saturating_mul(inode_size)))
+        let group = zero_based / sb.inodes_per_group;
+        let position = u64::from(zero_based % sb.inodes_per_group).times(sb.inode_size)?;
+        let (size, wide) = (sb.block_size.get(), sb.is_64bit());
+        let at = sb.descriptor(group.into())?;
+        let descriptor = self.cache.bytes(at, as_usize(sb.descriptor_size.get()))?;
+        let word = |at| array(&descriptor, at).map(u32::from_le_bytes);
+        let table = match wide {
+            true => joined(word(0x28)?, word(0x8)?),
+            false => word(0x8)?.into(),
+        };
+        table.times(size)?.plus(position)
     }
 
     fn inode(&mut self, number: u32) -> Result<Inode, Fault> {
         let at = self.inode_position(number)?;
-        let len = index(self.superblock.inode_size);
+        let len = as_usize(self.superblock.inode_size);
         let bytes = self.cache.bytes(at, len)?;
         Inode::parse(number, at, bytes, &self.superblock)
     }
@@ -148,13 +149,13 @@ impl<'a> Reader<'a> {
         if size > max {
             return Err(damage!("{size} bytes, want at most {max}"));
         }
-        let mut bytes = vec![0; index(size)];
+        let mut bytes = vec![0; as_usize(size)];
         for run in runs {
-            let start = index(run.at);
-            let end = start.saturating_add(index(run.len));
-            if let Some(part) = bytes.get_mut(start..end) {
-                self.cache.window().read(part, run.from)?;
-            }
+            let (at, from) = (run.at(), run.from());
+            let Some(part) = bytes.get_mut(as_usize(at.start())..as_usize(at.end())) else {
+                return Err(damage!("bytes up to {} of {size}", at.end()));
+            };
+            self.cache.window().read(part, from.start())?;
         }
         Ok(bytes)
     }
@@ -165,12 +166,7 @@ fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!seed, bytes)
 }
 
-/// Two numbers of four bytes as one.
-fn high_low(bytes: &[u8], high: usize, low: usize) -> u64 {
-    joined(u32_at(bytes, high), u32_at(bytes, low))
-}
-
 /// Sixteen bytes as a UUID.
-fn uuid(bytes: &[u8], at: usize) -> String {
-    uuid::Uuid::from_bytes(array(bytes, at)).to_string()
+fn uuid(bytes: &[u8; 16]) -> String {
+    uuid::Uuid::from_bytes(*bytes).to_string()
 }

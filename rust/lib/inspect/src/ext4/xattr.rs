@@ -1,18 +1,21 @@
 //! Extended attributes: behind the inode's fields, and in a block of their own.
 
+use base::{as_u64, as_usize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::inode::{Inode, Type};
 use super::Reader;
-use crate::bytes::{index, long, part, u16_at, u32_at, u8_at};
+use crate::bytes::{Fields, Number};
 use crate::error::{damage, damaged, Error, Fault};
 use crate::names::{Name, Value};
 
 /// Attributes by name.
 pub(super) type Map = BTreeMap<Name, Value>;
 
-const MAGIC: u32 = 0xea02_0000;
+const MAGIC: [u8; 4] = 0xea02_0000u32.to_le_bytes();
+/// Length of the head of a block of attributes.
+const HEAD: usize = 32;
 /// The longest value of an attribute, as Linux has it.
 const MAX_VALUE: u64 = 65536;
 /// Class and name of the attribute that holds content of a file.
@@ -29,29 +32,28 @@ struct Raw<'a> {
 
 /// Takes the next attribute from `rest`; nothing at the end.
 fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<Raw<'a>>, Fault> {
-    let entry = *rest;
-    if u32_at(entry, 0) == 0 {
+    // Four zeros, or no more room.
+    if matches!(rest.first_chunk(), None | Some([0, 0, 0, 0])) {
         return Ok(None);
     }
-    let e_name_len = usize::from(u8_at(entry, 0));
-    let name = part(entry, 16, e_name_len);
-    if name.len() != e_name_len {
-        return Err(damage!("a name runs out of its place"));
-    }
-    let len = e_name_len.saturating_add(16).next_multiple_of(4);
-    *rest = part(entry, len, entry.len());
+    let runs_out = || damage!("a name runs out of its place");
+    let (head, after) = rest.split_first_chunk::<16>().ok_or_else(runs_out)?;
+    let e_name_len = usize::from(head.u8::<0>());
+    let name = after.get(..e_name_len).ok_or_else(runs_out)?;
+    // Padding may be missing behind the last one.
+    *rest = after.get(e_name_len.next_multiple_of(4)..).unwrap_or(&[]);
     Ok(Some(Raw {
-        class: u8_at(entry, 1),
+        class: head.u8::<1>(),
         name,
-        e_value_offs: u16_at(entry, 2).into(),
-        e_value_inum: u32_at(entry, 4),
-        e_value_size: index(u32_at(entry, 8)),
+        e_value_offs: head.u16::<2>().into(),
+        e_value_inum: head.u32::<4>(),
+        e_value_size: as_usize(head.u32::<8>()),
     }))
 }
 
 /// The attributes in an inode, if there are some.
 pub(super) fn inner_entries(inner: &[u8]) -> Option<&[u8]> {
-    (u32_at(inner, 0) == MAGIC).then(|| part(inner, 4, inner.len()))
+    inner.strip_prefix(&MAGIC)
 }
 
 /// Place and length of the attribute that holds content, among those in an inode.
@@ -85,10 +87,12 @@ impl Reader<'_> {
             0 => Ok(()),
             block => {
                 let bytes = self.block(block)?;
-                if u32_at(&bytes, 0) != MAGIC {
-                    return Err(damage!("block {block} is none of attributes"));
+                match bytes.get(HEAD..) {
+                    Some(entries) if bytes.starts_with(&MAGIC) => {
+                        self.entries(entries, &bytes, false, map)
+                    }
+                    _ => Err(damage!("block {block} is none of attributes")),
                 }
-                self.entries(part(&bytes, 32, bytes.len()), &bytes, false, map)
             }
         }
     }
@@ -102,30 +106,36 @@ impl Reader<'_> {
         map: &mut Map,
     ) -> Result<(), Fault> {
         let mut rest = entries;
-        let (mut total, mut kept) = (0usize, 0u64);
+        let (mut total, mut kept) = (0u64, 0u64);
         while let Some(raw) = next(&mut rest)? {
             if inline && (raw.class, raw.name) == INLINE_DATA {
                 continue;
             }
             let name = [prefix(raw.class).as_bytes(), raw.name].concat();
             let value = match raw.e_value_inum {
-                0 => part(values, raw.e_value_offs, raw.e_value_size).to_vec(),
+                // Nothing is nowhere.
+                0 if raw.e_value_size == 0 => Vec::new(),
+                0 => {
+                    let rest = values.get(raw.e_value_offs..);
+                    let value = rest.and_then(|rest| rest.get(..raw.e_value_size));
+                    let shown = || Name(name.clone());
+                    let value = value
+                        .ok_or_else(|| damage!("the value of {} runs out of its place", shown()))?;
+                    value.to_vec()
+                }
                 number => self.value(number, raw.e_value_size)?,
             };
             if raw.e_value_inum == 0 {
                 // Values don't share bytes, so they are no longer than what they lie in; blocks may be shared.
-                total = total.saturating_add(value.len());
-                if total > values.len() {
+                total = total.plus(as_u64(value.len()))?;
+                if total > as_u64(values.len()) {
                     return Err(damage!("values of more bytes than their place has"));
                 }
             }
             // They are accounted for when the file is listed; until then they must fit, for many can have one inode as value.
-            kept = kept.saturating_add(long(value.len()));
+            kept = kept.plus(as_u64(value.len()))?;
             if kept > self.cache.window().source().room() {
                 return Err(damage!("more attributes than can be"));
-            }
-            if value.len() != raw.e_value_size {
-                return Err(damage!("the value of {} runs out of its place", Name(name)));
             }
             let value = access_list(&name, &value).unwrap_or(value);
             if map.insert(Name(name.clone()), Value(value)).is_some() {
@@ -141,12 +151,12 @@ impl Reader<'_> {
             return Ok(value.clone());
         }
         let inode = self.inode(number)?;
-        if !inode.is_value() || inode.kind != Type::File || inode.size != long(size) {
+        if !inode.is_value() || inode.kind != Type::File || inode.size != as_u64(size) {
             return Err(damage!("inode {number} is no value of {size} bytes"));
         }
         let runs = self.runs(&inode)?;
         let value = self.content(inode.size, &runs, MAX_VALUE)?;
-        if !self.cache.window().source().keep(long(value.len())) {
+        if !self.cache.window().source().keep(as_u64(value.len())) {
             return Err(damage!("more attributes than can be"));
         }
         self.values.insert(number, value.clone());
@@ -174,16 +184,16 @@ fn prefix(class: u8) -> Cow<'static, str> {
 
 /// An access control list as programs see it: on disk (version 1) entries without an ID are shorter.
 fn access_list(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    if !name.starts_with(b"system.posix_acl_") || u32_at(value, 0) != 1 {
+    if !name.starts_with(b"system.posix_acl_") {
         return None;
     }
+    let mut rest = value.strip_prefix(&1u32.to_le_bytes())?;
     let mut out = 2u32.to_le_bytes().to_vec();
-    let mut rest = value.get(4..)?;
     while !rest.is_empty() {
-        let (head, after) = rest.split_at_checked(4)?;
+        let (head, after) = rest.split_first_chunk::<4>()?;
         out.extend_from_slice(head);
         // ACL_USER and ACL_GROUP.
-        let has_id = matches!(u16_at(head, 0), 2 | 8);
+        let has_id = matches!(head.u16::<0>(), 2 | 8);
         let (id, after) = after.split_at_checked(if has_id { 4 } else { 0 })?;
         out.extend_from_slice(if has_id { id } else { &[0xff; 4] });
         rest = after;

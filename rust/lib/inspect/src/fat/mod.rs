@@ -8,12 +8,15 @@ mod boot;
 mod dir;
 mod walk;
 
-use crate::bytes::{index, long, u16_at, u32_at};
+use crate::bytes::{array, Number};
 use crate::claims::Claims;
 use crate::error::{damage, damaged, Error, Fault};
 use crate::image::{Cached, Window, CHUNK};
 use crate::listing::Listing;
-use crate::model::{Parameter, Run};
+use crate::model::Parameter;
+use crate::names::Name;
+use crate::span::{append, Run, Span};
+use base::{as_usize, past};
 
 use boot::{Boot, Kind};
 
@@ -33,19 +36,15 @@ pub(crate) fn read(window: Window<'_>) -> Result<Listing<'_>, Error> {
         }
     };
     listing.parameters = boot.parameters();
-    listing.len = boot.len().min(window.len());
-    if boot.len() > window.len() {
+    listing.len = boot.len.min(window.len());
+    if boot.len > window.len() {
         listing.problem(format!(
             "the file system is {} bytes long, there are {}",
-            boot.len(),
+            boot.len,
             window.len()
         ));
     }
-    let mut reader = Reader {
-        cache: Cached::new(window),
-        claims: Claims::new(boot.clusters.saturating_add(2)),
-        boot,
-    };
+    let mut reader = Reader::new(window, boot);
     if let Err(problem) = damaged(reader.compare_tables())? {
         listing.problem(problem);
     }
@@ -60,44 +59,61 @@ pub(crate) fn read(window: Window<'_>) -> Result<Listing<'_>, Error> {
     Ok(listing)
 }
 
+/// The label, if it is a FAT file system and has one: the root directory's, which is the one that people see and change, else the boot
+/// sector's. A directory that can't be read has none.
+pub(crate) fn label(window: Window<'_>) -> Result<Option<Option<Name>>, Error> {
+    let Ok(boot) = damaged(Boot::read(window))? else {
+        return Ok(None);
+    };
+    let other = boot.label();
+    let mut reader = Reader::new(window, boot);
+    let label = damaged(walk::label(&mut reader))?.ok().flatten();
+    // Formatters say so that there is none.
+    let real = |label: &Name| !label.0.is_empty() && label.0 != b"NO NAME";
+    Ok(Some(label.or(other).filter(real)))
+}
+
 struct Reader<'a> {
     cache: Cached<'a>,
     boot: Boot,
     claims: Claims,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(window: Window<'a>, boot: Boot) -> Self {
+        Self {
+            cache: Cached::new(window),
+            claims: Claims::new(boot.clusters.end()),
+            boot,
+        }
+    }
+
     /// The table's entry for `cluster`, without the reserved bits of FAT32.
     fn next(&mut self, cluster: u64) -> Result<u32, Fault> {
-        let (at, len) = self.boot.entry(cluster);
+        let (at, len) = self.boot.entry(cluster)?;
         let bytes = self.cache.bytes(at, len)?;
+        let short = || array(&bytes, 0).map(u16::from_le_bytes);
         Ok(match self.boot.kind {
-            Kind::Fat12 if cluster % 2 == 0 => u32::from(u16_at(&bytes, 0) & 0xfff),
-            Kind::Fat12 => u32::from(u16_at(&bytes, 0) >> 4),
-            Kind::Fat16 => u16_at(&bytes, 0).into(),
-            Kind::Fat32 => u32_at(&bytes, 0) & 0x0fff_ffff,
+            Kind::Fat12 if cluster % 2 == 0 => u32::from(short()? & 0xfff),
+            Kind::Fat12 => u32::from(short()? >> 4),
+            Kind::Fat16 => short()?.into(),
+            Kind::Fat32 => u32::from_le_bytes(array(&bytes, 0)?) & 0x0fff_ffff,
         })
     }
 
     /// The clusters from `first` on as runs, at most as many as `max` bytes need. Each is claimed.
     fn chain(&mut self, first: u64, max: u64) -> Result<Vec<Run>, Fault> {
-        let size = self.boot.cluster_size;
+        let (size, clusters) = (self.boot.cluster_size, self.boot.clusters);
         let mut runs: Vec<Run> = Vec::new();
-        let (mut cluster, mut at) = (first, 0u64);
-        while at < max {
-            if cluster < 2 || cluster >= self.boot.clusters.saturating_add(2) {
+        let mut cluster = first;
+        for piece in Run::whole(Span::up_to(max)).pieces(size) {
+            if !(clusters.start()..clusters.end()).contains(&cluster) {
                 return Err(damage!("the chain of cluster {first} leads to {cluster}"));
             }
             self.claims.take(cluster, 1)?;
-            let from = self.boot.position(cluster);
-            let len = size.min(max.saturating_sub(at));
-            match runs.last_mut() {
-                Some(run) if run.from.saturating_add(run.len) == from => {
-                    run.len = run.len.saturating_add(len);
-                }
-                _ => runs.push(Run { at, len, from }),
-            }
-            at = at.saturating_add(len);
+            let at = piece.at();
+            let from = self.boot.position(cluster)?;
+            append(&mut runs, Run::new(at.start(), at.len(), from)?);
             let next = self.next(cluster)?;
             if next >= self.boot.kind.end() {
                 break;
@@ -110,23 +126,23 @@ impl Reader<'_> {
     /// Counts the entries of the table that are zero. Where the table is known to be zero it is not read: it may be a hole of 1 GiB.
     fn free_clusters(&mut self) -> Result<u64, Fault> {
         let window = self.cache.window();
-        let end = self.boot.clusters.saturating_add(2);
-        let (mut cluster, mut free, mut look) = (2u64, 0u64, 2u64);
-        while cluster < end {
+        let mut rest = self.boot.clusters;
+        let (mut free, mut look) = (0u64, rest.start());
+        while !rest.is_empty() {
+            let cluster = rest.start();
             if cluster >= look {
-                let zeros = window.zeros(self.boot.entry(cluster).0);
-                let known = self.boot.kind.entries_in(zeros);
-                let known = known.min(end.saturating_sub(cluster));
-                free = free.saturating_add(known);
-                cluster = cluster.saturating_add(known);
+                let zeros = window.zeros(self.boot.entry(cluster)?.0);
+                let known = rest.first(self.boot.kind.entries_in(zeros)).len();
+                free = free.plus(known)?;
+                rest = rest.skip(known);
                 // Asking costs more than reading an entry.
-                look = cluster.saturating_add(if known > 0 { 1 } else { 4096 });
+                look = rest.start().plus(if known > 0 { 1 } else { 4096 })?;
                 continue;
             }
             if self.next(cluster)? == 0 {
-                free = free.saturating_add(1);
+                free = past(free, 1);
             }
-            cluster = cluster.saturating_add(1);
+            rest = rest.skip(1);
         }
         Ok(free)
     }
@@ -134,26 +150,25 @@ impl Reader<'_> {
     /// Whether all copies of the table are alike, as far as they are to be.
     fn compare_tables(&mut self) -> Result<(), Fault> {
         let window = self.cache.window();
-        let size = self.boot.table_size;
+        let first = self.boot.table;
         if !self.boot.mirrored {
             return Ok(());
         }
         for copy in 1..self.boot.tables {
-            let skip = u64::from(copy).saturating_mul(size);
-            let other = self.boot.table.saturating_add(skip);
-            let mut at = 0;
-            while at < size {
-                let (here, there) = (self.boot.table.saturating_add(at), other.saturating_add(at));
+            let other = first.start().plus(first.len().times(copy.into())?)?;
+            let mut rest = Run::new(first.start(), first.len(), other)?;
+            while !rest.is_empty() {
+                let (here, there) = (rest.at().start(), rest.from().start());
                 let zeros = window.zeros(here).min(window.zeros(there));
                 if zeros > 0 {
-                    at = at.saturating_add(zeros);
+                    rest = rest.skip(zeros);
                     continue;
                 }
-                let len = index(CHUNK.min(size.saturating_sub(at)));
-                if window.bytes(here, len)? != window.bytes(there, len)? {
+                let len = CHUNK.min(rest.len());
+                if window.bytes(here, as_usize(len))? != window.bytes(there, as_usize(len))? {
                     return Err(damage!("copy {copy} of the table differs from the first"));
                 }
-                at = at.saturating_add(long(len));
+                rest = rest.skip(len);
             }
         }
         Ok(())

@@ -1,15 +1,17 @@
 //! From the root directory to every file.
 
+use base::as_usize;
 use std::collections::BTreeSet;
 
 use super::boot::{trimmed, Kind};
 use super::dir::{entries, Child};
 use super::Reader;
-use crate::bytes::{index, long};
-use crate::error::{damaged, Error, Fault};
+
+use crate::error::{damage, damaged, Error, Fault};
 use crate::listing::Listing;
-use crate::model::{Attributes, Entry, File, Node, Run};
+use crate::model::{Attributes, Entry, File, Node, Parameter};
 use crate::names::Name;
+use crate::span::{mapped, Run};
 
 /// A directory has at most 65536 entries.
 const MAX_DIRECTORY: u64 = 65536 * 32;
@@ -21,33 +23,27 @@ const PIECE: u64 = 16 << 10;
 /// Lists all files.
 pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing<'_>) -> Result<(), Error> {
     let root = Name(b"/".to_vec());
-    let runs = match reader.boot.kind {
-        Kind::Fat32 => reader.chain(reader.boot.root_cluster, MAX_DIRECTORY),
-        _ => {
-            let (from, len) = reader.boot.root;
-            Ok(vec![Run { at: 0, len, from }])
-        }
-    };
+    let runs = root_runs(reader, MAX_DIRECTORY);
     // Where directories are, not their bytes, of which there could be more than fit into memory.
     let mut open = vec![(root, None, damaged(runs)?)];
     while let Some((path, child, runs)) = open.pop() {
-        let bytes = match runs {
+        let found = match runs {
             Ok(runs) => damaged(directory(reader, &runs))?,
             Err(problem) => Err(problem),
         };
-        let (bytes, problem) = match bytes {
-            Ok(bytes) => (bytes, None),
-            Err(problem) => (Vec::new(), Some(problem)),
+        let (children, orphans, problem) = match found {
+            Ok((children, orphans)) => (children, orphans, None),
+            Err(problem) => (Vec::new(), false, Some(problem)),
         };
         listing.push(entry(path.clone(), child, Node::Dir, problem));
-        let (children, orphans) = entries(&bytes, reader.boot.kind == Kind::Fat32);
         if orphans {
             listing.problem(format!("{path}: a long name that belongs to no file"));
         }
         let mut names = BTreeSet::new();
         for child in children {
             if child.is_label {
-                listing.parameters.push(("label", trimmed(&child.short)));
+                let label = Parameter::Name(trimmed(&child.short));
+                listing.parameters.push(("label", label));
                 continue;
             }
             let Some(place) = listing.join(&path, &child.name) else {
@@ -69,28 +65,39 @@ pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing<'_>) -> Result
     Ok(())
 }
 
+/// Where the root directory is, or its first `max` bytes.
+fn root_runs(reader: &mut Reader<'_>, max: u64) -> Result<Vec<Run>, Fault> {
+    match reader.boot.kind {
+        Kind::Fat32 => reader.chain(reader.boot.root_cluster, max),
+        _ => Ok(vec![Run::whole(reader.boot.root)]),
+    }
+}
+
+/// The label that is an entry of the root directory, among the first.
+pub(super) fn label(reader: &mut Reader<'_>) -> Result<Option<Name>, Fault> {
+    let runs = root_runs(reader, PIECE)?;
+    let (children, _) = directory(reader, &runs)?;
+    let label = children.into_iter().find(|child| child.is_label);
+    Ok(label.map(|label| trimmed(&label.short)))
+}
+
 fn is_bad(name: &[u8]) -> bool {
     matches!(name, b"" | b"." | b"..") || name.contains(&b'/') || name.contains(&0)
 }
 
-/// The bytes of a directory up to the entry that ends it.
-fn directory(reader: &mut Reader<'_>, runs: &[Run]) -> Result<Vec<u8>, Fault> {
+/// The entries of a directory up to the one that ends it; whether some long name belonged to nothing.
+fn directory(reader: &mut Reader<'_>, runs: &[Run]) -> Result<(Vec<Child>, bool), Fault> {
     let window = reader.cache.window();
     let mut bytes = Vec::new();
-    for run in runs {
-        let mut done = 0;
-        while done < run.len {
-            let len = PIECE.min(run.len.saturating_sub(done));
-            let piece = window.bytes(run.from.saturating_add(done), index(len))?;
-            let ends = piece.chunks(ENTRY).any(|entry| entry.first() == Some(&0));
-            bytes.extend(piece);
-            if ends {
-                return Ok(bytes);
-            }
-            done = done.saturating_add(len);
+    for run in runs.iter().flat_map(|run| run.pieces(PIECE)) {
+        let piece = window.bytes(run.from().start(), as_usize(run.len()))?;
+        let ends = piece.chunks(ENTRY).any(|entry| entry.first() == Some(&0));
+        bytes.extend(piece);
+        if ends {
+            break;
         }
     }
-    Ok(bytes)
+    entries(&bytes, reader.boot.kind == Kind::Fat32)
 }
 
 fn file(
@@ -103,24 +110,28 @@ fn file(
         size: child.size,
         ..File::default()
     };
-    let runs = damaged(match child.size {
-        0 => Ok(Vec::new()),
-        size => reader.chain(child.cluster, size),
-    })?;
-    let problem = match runs {
+    let problem = match damaged(content(reader, &child))? {
         Ok(runs) => {
-            let have: u64 = runs.iter().fold(0, |sum, run| run.len.saturating_add(sum));
             file.runs = runs;
-            (have < child.size).then(|| format!("its chain has {have} bytes"))
+            None
         }
         Err(problem) => Some(problem),
     };
-    if problem.is_some() {
-        file.runs = Vec::new();
-    }
     let node = Node::File(Box::new(file));
     listing.push(entry(path, Some(child), node, problem));
     Ok(())
+}
+
+/// Where all bytes of a file are.
+fn content(reader: &mut Reader<'_>, child: &Child) -> Result<Vec<Run>, Fault> {
+    if child.size == 0 {
+        return Ok(Vec::new());
+    }
+    let runs = reader.chain(child.cluster, child.size)?;
+    match mapped(&runs)? {
+        have if have < child.size => Err(damage!("its chain has {have} bytes")),
+        _ => Ok(runs),
+    }
 }
 
 fn entry(path: Name, child: Option<Child>, node: Node, damage: Option<String>) -> Entry {
@@ -131,7 +142,7 @@ fn entry(path: Name, child: Option<Child>, node: Node, damage: Option<String>) -
             more: vec![
                 ("short-name", Name(child.short).word()),
                 ("created", child.created.to_string()),
-                ("cluster", long(index(child.cluster)).to_string()),
+                ("cluster", child.cluster.to_string()),
             ],
             ..Attributes::default()
         })
