@@ -174,8 +174,7 @@ fn probe_kvm(firmware: &Path) -> Result<(), Unusable> {
         .cpus(1)
         .without_network()
         .vsock_cid(None);
-    let unusable = |error: VmError| Unusable::now(first_line(&error.to_string()));
-    let guest = Vm::start(config).map_err(unusable)?;
+    let guest = Vm::start(config).map_err(failed)?;
     probe_guest(&guest, Deadline::after(Duration::from_secs(15)))
 }
 
@@ -188,17 +187,14 @@ fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), Unusable> {
         match guest.qmp().and_then(crate::Qmp::status) {
             Ok(status) if status == "running" || status == "prelaunch" => {}
             Ok(status) => {
-                let errors = first_line(&guest.errors());
-                let reason = match errors.is_empty() {
-                    true => format!("a test guest went into state {status}"),
-                    false => errors,
-                };
+                let reason = first_line(&guest.errors());
                 return Err(Unusable {
-                    reason,
+                    reason: reason
+                        .unwrap_or_else(|| format!("a test guest went into state {status}")),
                     lasting: true,
                 });
             }
-            Err(error) => return Err(Unusable::now(first_line(&error.to_string()))),
+            Err(error) => return Err(failed(error)),
         }
         if deadline.expired() {
             return Err(Unusable::now(format!(
@@ -210,11 +206,16 @@ fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), Unusable> {
     }
 }
 
+fn failed(error: VmError) -> Unusable {
+    let text = error.to_string();
+    Unusable::now(first_line(&text).unwrap_or(text))
+}
+
 /// The first line that is more than a warning.
-fn first_line(text: &str) -> String {
-    let line = text.lines().find(|line| !line.contains("warning:"));
-    let line = line.unwrap_or_default();
-    line.trim_end_matches('.').to_owned()
+fn first_line(text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let line = lines.find(|line| !line.is_empty() && !line.contains("warning:"))?;
+    Some(line.trim_end_matches('.').to_owned())
 }
 
 #[cfg(test)]
@@ -252,8 +253,9 @@ mod tests {
         );
         assert_eq!(Accel::Kvm.to_string(), "kvm");
         assert_eq!(
-            first_line("qemu: warning: old\nKVM internal error. Suberror: 1\nextra"),
-            "KVM internal error. Suberror: 1"
+            first_line("qemu: warning: old\nKVM internal error. Suberror: 1\nextra").as_deref(),
+            Some("KVM internal error. Suberror: 1")
         );
+        assert_eq!(first_line("qemu: warning: old\n"), None);
     }
 }

@@ -20,8 +20,13 @@ enum State {
     Escape,
     Intermediate,
     Csi,
-    String { len: usize },
-    StringEscape { len: usize },
+    /// So many bytes of it are waited for.
+    String {
+        left: usize,
+    },
+    StringEscape {
+        left: usize,
+    },
 }
 
 /// A filter that keeps its place between chunks.
@@ -50,18 +55,18 @@ impl Stripper {
     fn step(&mut self, byte: u8) -> Option<u8> {
         self.state = match (self.state, byte) {
             (State::StringEscape { .. }, b'\\') => State::Text,
-            (State::StringEscape { len }, _) => State::String { len },
-            (State::String { len }, 0x1b) => State::StringEscape {
-                len: len.saturating_add(1),
-            },
+            (State::StringEscape { left }, _) => State::String { left },
             (State::String { .. }, 0x07) => State::Text,
-            (State::String { len }, _) if len < LONGEST_STRING => State::String {
-                len: len.saturating_add(1),
+            (State::String { left }, byte) => match (left.checked_sub(1), byte) {
+                (None, _) => State::Text,
+                (Some(left), 0x1b) => State::StringEscape { left },
+                (Some(left), _) => State::String { left },
             },
-            (State::String { .. }, _) => State::Text,
             (_, 0x1b) => State::Escape,
             (State::Escape, b'[') => State::Csi,
-            (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => State::String { len: 0 },
+            (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => State::String {
+                left: LONGEST_STRING,
+            },
             (State::Escape | State::Intermediate, 0x20..=0x2f) => State::Intermediate,
             (State::Escape | State::Intermediate, _) => State::Text,
             (State::Csi, 0x20..=0x3f) => State::Csi,
@@ -105,6 +110,8 @@ mod tests {
     fn an_unclosed_string_ends_sometime() {
         let text = format!("\x1b]{}end", "x".repeat(2 * LONGEST_STRING));
         assert!(strip(&text).ends_with("xend"));
+        let text = format!("\x1b]{}end", "\x1bx".repeat(2 * LONGEST_STRING));
+        assert!(strip(&text).ends_with("end"));
     }
 
     proptest! {

@@ -217,12 +217,11 @@ impl VmConfig {
         if let Some(uuid) = &self.uuid {
             args.add(["-uuid", uuid]);
         }
-        for (index, drive) in self.drives.iter().enumerate() {
+        for ((index, drive), place) in self.drives.iter().enumerate().zip(1..) {
             args.add(["-drive", &drive.option(index)]);
             args.add(["-device"]);
             args.push(format!(
-                "virtio-blk-pci,drive=disk{index},bootindex={}",
-                index.saturating_add(1)
+                "virtio-blk-pci,drive=disk{index},bootindex={place}"
             ));
         }
         if self.network {

@@ -41,12 +41,13 @@ pub(crate) struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Printed text; all before `cursor` has been found by somebody.
-    text: Vec<u8>,
-    cursor: usize,
-    /// Bytes that `text` has lost at its beginning.
-    dropped: usize,
-    /// Counts the changes of `text`.
+    /// The end of what somebody has found.
+    read: Vec<u8>,
+    /// What came behind it.
+    unread: Vec<u8>,
+    /// How many bytes of text came before `unread`.
+    before: u64,
+    /// Counts what came.
     version: u64,
     /// Set when nothing more can come, with the reason.
     stopped: Option<String>,
@@ -65,7 +66,7 @@ impl Shared {
 
     fn append(&self, stripper: &mut Stripper, bytes: &[u8]) {
         let mut state = self.lock();
-        stripper.push(bytes, &mut state.text);
+        stripper.push(bytes, &mut state.unread);
         state.version = state.version.wrapping_add(1);
         state.trim();
         drop(state);
@@ -73,71 +74,94 @@ impl Shared {
     }
 }
 
+/// A text in what is unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found<'a> {
+    /// Where it begins.
+    at: usize,
+    /// Which of those that were looked for it is.
+    index: usize,
+    text: &'a str,
+}
+
 impl State {
-    fn unread(&self) -> &[u8] {
-        self.text.get(self.cursor..).unwrap_or_default()
-    }
-
+    /// Text that nobody reads is lost sometime.
     fn trim(&mut self) {
-        let mut drop = 0;
-        if self.cursor > 2 * CONTEXT {
-            drop = self.cursor.saturating_sub(CONTEXT);
-        }
-        if self.text.len() > KEEP {
-            drop = drop.max(KEEP / 2);
-        }
-        if drop > 0 {
-            self.text.drain(..drop.min(self.text.len()));
-            self.cursor = self.cursor.saturating_sub(drop);
-            // Nobody waits for 2^64 bytes of a console.
-            self.dropped = self.dropped.saturating_add(drop);
+        if self.unread.len() > KEEP {
+            self.unread.drain(..KEEP / 2);
+            self.before = self.position(KEEP / 2);
         }
     }
 
-    /// The earliest of `texts` in what is unread: its index, start and end within the unread part. `searched` counts the bytes,
-    /// from the console's first one, in which none of them begins.
-    fn find(&self, texts: &[&str], searched: usize) -> Option<(usize, usize, usize)> {
-        let from = searched
-            .saturating_sub(self.dropped)
-            .saturating_sub(self.cursor);
-        let new = self.unread().get(from..).unwrap_or_default();
-        texts
-            .iter()
-            .enumerate()
-            .filter_map(|(index, text)| {
-                let at = position(new, text.as_bytes())?.saturating_add(from);
-                Some((at, index, at.saturating_add(text.len())))
-            })
-            .min()
-            .map(|(at, index, end)| (index, at, end))
+    /// The first `len` unread bytes, which are read now.
+    fn take(&mut self, len: usize) -> String {
+        let text: Vec<u8> = self.unread.drain(..len).collect();
+        self.before = self.position(len);
+        self.read.extend_from_slice(&text);
+        if self.read.len() > 2 * CONTEXT {
+            // The end of it is context for messages.
+            self.read.reverse();
+            self.read.truncate(CONTEXT);
+            self.read.reverse();
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The place of an unread byte, counted from the console's first one.
+    #[expect(
+        clippy::expect_used,
+        reason = "nobody waits for 2^64 bytes of a console"
+    )]
+    fn position(&self, at: usize) -> u64 {
+        let at = u64::try_from(at).ok();
+        at.and_then(|at| self.before.checked_add(at))
+            .expect("a place on a console")
+    }
+
+    /// The earliest of `texts` in what is unread. `searched` counts the bytes, from the console's first one, in which none of them
+    /// begins.
+    fn find<'a>(&self, texts: &[&'a str], searched: u64) -> Option<Found<'a>> {
+        let from = match searched.checked_sub(self.before) {
+            Some(from) => usize::try_from(from).ok()?,
+            // They are gone, all the rest is to be searched.
+            None => 0,
+        };
+        let found = texts.iter().enumerate().filter_map(|(index, text)| {
+            let at = position(&self.unread, from, text.as_bytes())?;
+            Some(Found { at, index, text })
+        });
+        found.min_by_key(|found| (found.at, found.index))
     }
 
     /// In how many bytes, from the console's first one, no text of at most `longest` bytes begins, if none was found.
-    fn searched(&self, longest: usize) -> usize {
-        let end = self.dropped.saturating_add(self.text.len());
-        end.saturating_sub(longest)
+    fn searched(&self, longest: usize) -> u64 {
+        match self.unread.len().checked_sub(longest) {
+            Some(at) => self.position(at),
+            // The first unread byte may be the beginning of one.
+            None => self.before,
+        }
     }
 
     fn tail(&self) -> String {
-        let text = String::from_utf8_lossy(&self.text);
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(TAIL_LINES);
-        let mut tail = String::new();
-        for line in lines.get(from..).unwrap_or_default() {
-            tail.push_str("  | ");
-            tail.push_str(line);
-            tail.push('\n');
-        }
-        tail
+        let text = [self.read.as_slice(), &self.unread].concat();
+        let text = String::from_utf8_lossy(&text);
+        let mut lines: Vec<String> = text.lines().rev().take(TAIL_LINES).map(shown).collect();
+        lines.reverse();
+        lines.concat()
     }
 }
 
-/// Where `needle` first stands in `text`.
-fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
+fn shown(line: &str) -> String {
+    format!("  | {line}\n")
+}
+
+/// Where `needle` first stands in `text`, from `from` on.
+fn position(text: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
-        return Some(0);
+        return Some(from);
     }
-    text.windows(needle.len()).position(|part| part == needle)
+    let mut places = text.windows(needle.len()).enumerate().skip(from);
+    places.find_map(|(at, part)| (part == needle).then_some(at))
 }
 
 /// The serial console of a guest.
@@ -177,7 +201,7 @@ impl Console {
                     match reader.read(&mut buffer) {
                         Ok(0) => break "QEMU closed the console".to_owned(),
                         Ok(len) => {
-                            let bytes = buffer.get(..len).unwrap_or_default();
+                            let (bytes, _) = buffer.split_at(len);
                             // The log is for people; a full disk must not end the guest.
                             let _ = file.write_all(bytes);
                             theirs.append(&mut stripper, bytes);
@@ -216,25 +240,25 @@ impl Console {
         let mut state = self.shared.lock();
         let mut seen = None;
         // A talkative guest must not have all it said searched again for every piece.
-        let longest = texts.iter().chain(&FATAL_TEXTS).map(|t| t.len()).max();
+        let lens = texts.iter().chain(&FATAL_TEXTS).map(|text| text.len());
+        let longest = lens.fold(0, usize::max);
         let mut searched = 0;
         loop {
             if seen != Some(state.version) {
-                if let Some((index, start, end)) = state.find(texts, searched) {
-                    let before = state.unread().get(..start).unwrap_or_default();
-                    let before = String::from_utf8_lossy(before).into_owned();
-                    state.cursor = state.cursor.saturating_add(end);
-                    return Ok((index, before));
+                if let Some(found) = state.find(texts, searched) {
+                    let before = state.take(found.at);
+                    state.take(found.text.len());
+                    return Ok((found.index, before));
                 }
-                if let Some((index, ..)) = state.find(&FATAL_TEXTS, searched) {
+                if let Some(found) = state.find(&FATAL_TEXTS, searched) {
                     return Err(VmError::Fatal {
-                        found: FATAL_TEXTS.get(index).copied().unwrap_or("").to_owned(),
+                        found: found.text.to_owned(),
                         wanted: list(texts),
                         tail: state.tail(),
                     });
                 }
                 seen = Some(state.version);
-                searched = state.searched(longest.unwrap_or(0)); // there are always some
+                searched = state.searched(longest);
             }
             if let Some(reason) = state.stopped.clone() {
                 return Err(VmError::Stopped {
@@ -263,14 +287,13 @@ impl Console {
     /// Everything printed that nothing has been found in yet; it counts as read afterwards.
     pub fn take_unread(&self) -> String {
         let mut state = self.shared.lock();
-        let text = String::from_utf8_lossy(state.unread()).into_owned();
-        state.cursor = state.text.len();
-        text
+        let all = state.unread.len();
+        state.take(all)
     }
 
     /// How many bytes of text came that nobody has read.
     pub fn unread_len(&self) -> usize {
-        self.shared.lock().unread().len()
+        self.shared.lock().unread.len()
     }
 
     /// Last lines printed, for messages.
@@ -361,8 +384,9 @@ mod tests {
             guest.write_all(&line).unwrap();
         }
         guest.write_all(b"end").unwrap();
-        console.expect("end", soon()).unwrap();
-        assert!(console.shared.lock().text.len() <= KEEP + 4096);
+        let before = console.expect("end", soon()).unwrap();
+        assert!(before.len() <= KEEP + 4096);
+        assert!(console.shared.lock().read.len() <= 2 * CONTEXT);
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl Deadline {
     pub fn scaled(with_kvm: Duration, accel: Accel) -> Self {
         Self::after(match accel {
             Accel::Kvm => with_kvm,
+            // Longer than all time is for ever.
             Accel::Tcg => with_kvm.saturating_mul(TCG_FACTOR),
         })
     }

@@ -70,19 +70,20 @@ fn fill(folder: &Path, label: &str, file: &mut File) -> Result<()> {
         ))
     })?;
     let entries = list(folder)?;
-    let content = entries
-        .iter()
-        .fold(0_u64, |sum, entry| sum.saturating_add(entry.len));
-    if content > MAX_CONTENT {
-        return Err(failed(format!(
-            "{content} bytes of content, at most {MAX_CONTENT} are taken"
-        )));
-    }
-    let size = content
-        .saturating_mul(2)
-        .saturating_add(SPARE)
-        .max(MIN_SIZE);
+    let size = size(&entries).ok_or_else(|| {
+        failed(format!(
+            "more than {MAX_CONTENT} bytes of content, which is as many as are taken"
+        ))
+    })?;
     write_volume(file, size, label, &entries).map_err(|error| failed(error.to_string()))
+}
+
+/// How large a volume for `entries` is; none for more than are taken.
+fn size(entries: &[Source]) -> Option<u64> {
+    let mut lens = entries.iter().map(|entry| entry.len);
+    let content = lens.try_fold(0_u64, u64::checked_add)?;
+    let room = content.checked_mul(2)?.checked_add(SPARE)?;
+    (content <= MAX_CONTENT).then_some(room.max(MIN_SIZE))
 }
 
 /// One file or folder to write; parents come before what they hold.
@@ -209,6 +210,20 @@ mod tests {
             .unwrap();
         key.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ssh-ed25519 AAAA\n");
+    }
+
+    #[test]
+    fn more_than_settings_is_refused() {
+        let dir = folder();
+        let large = File::create(dir.path().join("in/large")).unwrap();
+        large.set_len(MAX_CONTENT + 1).unwrap();
+        let image = dir.path().join("x.img");
+        let error = from_folder(&dir.path().join("in"), "CONFIG", &image).unwrap_err();
+        assert!(
+            error.to_string().contains("more than 1073741824 bytes"),
+            "{error}"
+        );
+        assert!(!image.exists());
     }
 
     #[test]

@@ -14,6 +14,8 @@ const LONGEST_LINE: usize = 4000;
 
 /// A console that says nothing for so long waits for somebody.
 const QUIET: Duration = Duration::from_secs(30);
+/// login(1) asks for a password sooner than this, or never.
+const ASKED: Duration = Duration::from_secs(120);
 
 /// The shell that commands are typed into. SIGRTMIN+21 (55) tells systemd to print no more status lines; `dmesg -n 1` leaves
 /// the kernel only its last words.
@@ -75,7 +77,7 @@ impl<'a> Shell<'a> {
         loop {
             console.send_line(user)?;
             // Echoed names and messages of other programs may come between; login(1) gives up after a minute and asks again.
-            match console.expect("Password:", deadline.at_most(QUIET.saturating_mul(4))) {
+            match console.expect("Password:", deadline.at_most(ASKED)) {
                 Err(VmError::Timeout { .. }) if !deadline.expired() => {
                     console.send_line("")?;
                     Self::await_prompt(console, deadline)?;
@@ -118,10 +120,9 @@ impl<'a> Shell<'a> {
         let number = self.commands.get().wrapping_add(1);
         self.commands.set(number);
         let text = framed(command, number);
-        let longest = text.lines().map(str::len).max().unwrap_or(0);
-        if longest > LONGEST_LINE {
+        if let Some(line) = text.lines().find(|line| line.len() > LONGEST_LINE) {
             return Err(VmError::LineTooLong {
-                len: longest,
+                len: line.len(),
                 limit: LONGEST_LINE,
             });
         }
