@@ -255,11 +255,11 @@ fn units(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
     let command = format!("systemctl is-active {}", units.join(" "));
     let states = shell.run(&command, setting.within(30));
     let text = states.map_or_else(|error| error.to_string(), |output| output.text);
-    for (index, unit) in units.iter().enumerate() {
-        let state = text.lines().nth(index).unwrap_or_default();
-        let outcome = match state {
-            "active" => Ok(()),
-            _ => is_inactive(shell, setting, unit, state),
+    let mut states = text.lines();
+    for unit in units {
+        let outcome = match states.next() {
+            Some("active") => Ok(()),
+            state => is_inactive(shell, setting, unit, state.unwrap_or("not told of")),
         };
         report.check(&format!("{unit} is active"), outcome);
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
-use sha2::{Digest, Sha256};
+use base::Sha256Digest;
 use vm::{Accel, Vm};
 
 use crate::report::Report;
@@ -58,21 +58,19 @@ pub(crate) fn boot(setting: &Setting) -> Result<()> {
     report.finish()
 }
 
-fn unchanged(before: &[u8], setting: &Setting) -> Result<()> {
+fn unchanged(before: &Sha256Digest, setting: &Setting) -> Result<()> {
     ensure!(
-        digest(&setting.disk)? == before,
+        digest(&setting.disk)? == *before,
         "the guest's writes went into {}",
         setting.disk.display()
     );
     Ok(())
 }
 
-fn digest(disk: &Path) -> Result<Vec<u8>> {
-    let mut hash = Sha256::new();
+fn digest(disk: &Path) -> Result<Sha256Digest> {
     File::open(disk)
-        .and_then(|mut file| std::io::copy(&mut file, &mut hash))
-        .with_context(|| format!("cannot read {}", disk.display()))?;
-    Ok(hash.finalize().to_vec())
+        .and_then(Sha256Digest::of_reader)
+        .with_context(|| format!("cannot read {}", disk.display()))
 }
 
 /// A command that starts QEMU.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use vm::Deadline;
 
 /// Longest answer taken.
@@ -56,9 +56,10 @@ fn parse(text: &str) -> Result<Answer> {
         .split_once("\r\n\r\n")
         .with_context(|| format!("no HTTP answer but `{text}`"))?;
     let mut words = head.split_ascii_whitespace();
-    let protocol = words.next().unwrap_or_default();
+    let (Some(protocol), Some(code)) = (words.next(), words.next()) else {
+        bail!("no HTTP answer: `{head}`");
+    };
     ensure!(protocol.starts_with("HTTP/1."), "no HTTP answer: `{head}`");
-    let code = words.next().unwrap_or_default();
     Ok(Answer {
         code: code.parse().with_context(|| format!("status `{code}`"))?,
         body: body.to_owned(),

@@ -1,17 +1,16 @@
-//! Looking into images from outside, with readers that the build does not write with.
+//! Looking into images from outside, with readers that the build does not write with: those of crate `inspect`, and crates from outside.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{ensure, Context, Result};
+use base::{as_u64, as_usize, past};
 use ext4_view::{Ext4, Ext4Read};
 use plan::Reader;
 
 /// Size of a block of the file systems and of dm-verity.
-pub(crate) const BLOCK: u64 = 4096;
-
-const SECTOR: u64 = 512;
+const BLOCK: u64 = 4096;
 
 /// A part of an image.
 #[derive(Debug, Clone)]
@@ -34,54 +33,25 @@ impl Window {
         })
     }
 
-    /// Where in the image it starts.
-    pub(crate) fn start(&self) -> u64 {
-        self.start
+    /// The partition called `name` of the disk at `path`.
+    pub(crate) fn open_partition(path: &Path, name: &str) -> Result<Self> {
+        let disk = Self::open(path)?;
+        let partition = inspect::partition(&*disk.image, name)?;
+        let (start, len) = (partition.start(), partition.size());
+        disk.locate(start, len)?;
+        Ok(Self { start, len, ..disk })
+    }
+
+    /// Where in the image `len` bytes from `at` on are.
+    fn locate(&self, at: u64, len: u64) -> Result<u64> {
+        let end = at.checked_add(len).filter(|end| *end <= self.len);
+        let place = end.and_then(|_| self.start.checked_add(at));
+        place.with_context(|| format!("bytes {at}+{len} lie outside {} bytes", self.len))
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<()> {
-        let len = u64::try_from(buffer.len())?;
-        let end = at.checked_add(len).filter(|end| *end <= self.len);
-        ensure!(
-            end.is_some(),
-            "bytes {at}+{len} lie outside {} bytes",
-            self.len
-        );
-        let at = self.start.saturating_add(at);
-        Ok(self.image.read_at(buffer, at)?)
-    }
-
-    fn array<const N: usize>(&self, at: u64) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.read_at(&mut bytes, at)?;
-        Ok(bytes)
-    }
-
-    /// The partition called `name`, by the GPT (UEFI specification 2.10, section 5.3).
-    pub(crate) fn partition(&self, name: &str) -> Result<Self> {
-        let signature: [u8; 8] = self.array(SECTOR)?;
-        ensure!(&signature == b"EFI PART", "there is no GPT");
-        let number = |at| self.array(at).map(u64::from_le_bytes);
-        let small = |at| self.array(at).map(u32::from_le_bytes).map(u64::from);
-        let entries = number(SECTOR.saturating_add(72))?.saturating_mul(SECTOR);
-        let count = small(SECTOR.saturating_add(80))?.min(1024);
-        let size = small(SECTOR.saturating_add(84))?;
-        for index in 0..count {
-            let entry = entries.saturating_add(index.saturating_mul(size));
-            let (first, last) = (entry.saturating_add(32), entry.saturating_add(40));
-            let label: [u8; 72] = self.array(entry.saturating_add(56))?;
-            let (first, last) = (number(first)?, number(last)?);
-            if first != 0 && label_text(&label) == name {
-                let sectors = last.saturating_add(1).saturating_sub(first);
-                return Ok(Self {
-                    start: first.saturating_mul(SECTOR),
-                    len: sectors.saturating_mul(SECTOR),
-                    position: 0,
-                    image: Rc::clone(&self.image),
-                });
-            }
-        }
-        anyhow::bail!("there is no partition {name}")
+        let place = self.locate(at, as_u64(buffer.len()))?;
+        Ok(self.image.read_at(buffer, place)?)
     }
 
     /// The ext4 file system that fills it, or its first part.
@@ -90,22 +60,27 @@ impl Window {
     }
 
     /// The blocks whose bytes are those of the first block of the file at `path` in its ext4 file system: one of them is that block.
-    pub(crate) fn first_block_of(&self, path: &str) -> Result<Vec<u64>> {
+    /// Each with its place in the image.
+    pub(crate) fn first_block_of(&self, path: &str) -> Result<Vec<(u64, u64)>> {
         let file = self
             .ext4()?
             .open(path)
             .with_context(|| format!("cannot open {path}"))?;
         let mut wanted = Vec::new();
         Content(file).take(BLOCK).read_to_end(&mut wanted)?;
-        let whole = u64::try_from(wanted.len())? == BLOCK;
-        ensure!(whole, "{path} is shorter than a block");
+        ensure!(
+            as_u64(wanted.len()) == BLOCK,
+            "{path} is shorter than a block"
+        );
         let mut found = Vec::new();
         let mut bytes = vec![0; wanted.len()];
         // A few hundred megabytes at most: this is quick.
-        for block in 0..self.len / BLOCK {
-            self.read_at(&mut bytes, block.saturating_mul(BLOCK))?;
+        let places = (0..self.len).step_by(as_usize(BLOCK));
+        // The last block may be none.
+        for (block, at) in (0..self.len / BLOCK).zip(places) {
+            self.read_at(&mut bytes, at)?;
             if bytes == wanted {
-                found.push(block);
+                found.push((block, self.locate(at, BLOCK)?));
             }
         }
         ensure!(!found.is_empty(), "{path} does not lie in whole blocks");
@@ -122,17 +97,6 @@ impl Read for Content {
     }
 }
 
-/// A partition's name: UTF-16, little-endian, up to the first zero.
-fn label_text(bytes: &[u8; 72]) -> String {
-    let units = bytes
-        .chunks_exact(2)
-        .map(|unit| u16::from_le_bytes(unit.try_into().unwrap_or_default()))
-        .take_while(|unit| *unit != 0);
-    char::decode_utf16(units)
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
-}
-
 impl Ext4Read for Window {
     fn read(
         &mut self,
@@ -145,16 +109,13 @@ impl Ext4Read for Window {
 
 impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Behind the end, to which anybody may seek, there is nothing.
         let left = self.len.saturating_sub(self.position);
-        let len = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let buffer = buffer.get_mut(..len).unwrap_or_default();
+        let len = buffer.len().min(as_usize(left));
+        let (buffer, _) = buffer.split_at_mut(len);
         self.read_at(buffer, self.position)
             .map_err(io::Error::other)?;
-        self.position = self
-            .position
-            .saturating_add(u64::try_from(len).unwrap_or(0));
+        self.position = past(self.position, len);
         Ok(len)
     }
 }
@@ -190,6 +151,7 @@ impl Write for Window {
 )]
 pub(crate) mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt as _;
     use std::process::Command;
 
     /// An ext4 file system with a folder's content, by mke2fs; None where that is not installed. Bazel's PATH for tests does not lead to it.
@@ -210,26 +172,26 @@ pub(crate) mod tests {
         Some(())
     }
 
-    /// A disk of two partitions, "first" of 1 MiB and "A_root" with `content`.
-    fn disk(content: &[u8]) -> Vec<u8> {
-        let mut disk = vec![0; 1 << 20];
-        disk[512..520].copy_from_slice(b"EFI PART");
-        disk[584..592].copy_from_slice(&2u64.to_le_bytes());
-        disk[592..596].copy_from_slice(&128u32.to_le_bytes());
-        disk[596..600].copy_from_slice(&128u32.to_le_bytes());
-        let sectors = content.len() as u64 / 512;
-        for (entry, first, len, name) in
-            [(1024, 2048, 2048, "first"), (1280, 4096, sectors, "A_root")]
-        {
-            disk[entry + 32..entry + 40].copy_from_slice(&u64::to_le_bytes(first));
-            disk[entry + 40..entry + 48].copy_from_slice(&u64::to_le_bytes(first + len - 1));
-            for (unit, at) in name.encode_utf16().zip((entry + 56..).step_by(2)) {
-                disk[at..at + 2].copy_from_slice(&unit.to_le_bytes());
-            }
+    /// A disk of two partitions, "first" of 1 MiB and "A_root" with `content`, by crate `gpt`.
+    fn disk(path: &Path, content: &[u8]) {
+        let mut file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .unwrap();
+        file.set_len(content.len() as u64 + (3 << 20)).unwrap();
+        let mut disk = gpt::GptConfig::new()
+            .writable(true)
+            .create_from_device(&mut file, None)
+            .unwrap();
+        for (name, len) in [("first", 1 << 20), ("A_root", content.len() as u64)] {
+            let kind = gpt::partition_types::LINUX_FS;
+            disk.add_partition(name, len, kind, 0, Some(2048)).unwrap();
         }
-        disk.resize(2 << 20, 0);
-        disk.extend_from_slice(content);
-        disk
+        disk.write().unwrap();
+        file.write_all_at(content, 2 << 20).unwrap();
     }
 
     #[test]
@@ -244,22 +206,31 @@ pub(crate) mod tests {
             return;
         }
         let fs = std::fs::read(at("fs")).unwrap();
-        std::fs::write(at("disk"), disk(&fs)).unwrap();
-        let root = Window::open(&at("disk")).unwrap().partition("A_root");
-        let root = root.unwrap();
-        assert_eq!(root.start(), 2 << 20);
+        disk(&at("disk"), &fs);
+        let root = Window::open_partition(&at("disk"), "A_root").unwrap();
         let blocks = root.first_block_of("/usr/lib/program").unwrap();
-        assert_eq!(blocks.len(), 1);
-        let start = (blocks[0] * BLOCK) as usize;
+        let [(block, place)] = blocks[..] else {
+            panic!("{blocks:?}");
+        };
+        let start = (block * BLOCK) as usize;
         assert!(fs[start..start + 30_000] == program);
+        assert_eq!(place, (2 << 20) + start as u64);
         for (path, want) in [("/short", "shorter than a block"), ("/none", "cannot open")] {
             let error = format!("{:#}", root.first_block_of(path).unwrap_err());
             assert!(error.contains(want), "{error}");
         }
-        let disk = Window::open(&at("disk")).unwrap();
-        let error = disk.partition("B_root").unwrap_err().to_string();
-        assert_eq!(error, "there is no partition B_root");
-        let error = root.partition("A_root").unwrap_err().to_string();
-        assert_eq!(error, "there is no GPT");
+        for (image, want) in [
+            (
+                at("disk"),
+                "no partition \"B_root\", the image has first, A_root",
+            ),
+            (
+                at("fs"),
+                "no partition \"B_root\", the image has no partition table",
+            ),
+        ] {
+            let error = Window::open_partition(&image, "B_root").unwrap_err();
+            assert_eq!(error.to_string(), want);
+        }
     }
 }

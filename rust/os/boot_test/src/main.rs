@@ -110,6 +110,8 @@ fn run(args: Args) -> Result<()> {
     }
     let units = args.units.as_deref().map_or(Ok(String::new()), read)?;
     let version = read(&args.version_file)?;
+    let version = version.lines().next();
+    let version = version.with_context(|| format!("{} is empty", args.version_file.display()))?;
     // Keys are made in it.
     let scratch = vm::private_folder("boot-test-")?;
     let outputs = args.outputs.or_else(test_outputs);
@@ -127,7 +129,7 @@ fn run(args: Args) -> Result<()> {
         flip: args.flip,
         extras: args.extra_drive,
         units: units.lines().map(str::to_owned).collect(),
-        version: version.lines().next().unwrap_or_default().to_owned(),
+        version: version.to_owned(),
         log: folder.join("console.log"),
         scratch,
     };

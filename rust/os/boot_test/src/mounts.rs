@@ -1,13 +1,12 @@
 //! A real kernel mounts images and sees in them what other readers see.
 
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
+use base::{Hasher, Sha256Digest};
 use fatfs::FatType;
-use sha2::{Digest, Sha256};
 use vm::{Drive, Shell};
 
 use crate::image::{Content, Window};
@@ -86,7 +85,8 @@ impl Extra {
 pub(crate) fn run(extras: &[Extra], shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
     for (extra, letter) in extras.iter().zip('b'..='z') {
         let device = format!("/dev/vd{letter}");
-        let name = extra.path.file_name().unwrap_or_default();
+        let path = &extra.path;
+        let name = path.file_name().unwrap_or(path.as_os_str());
         let name = format!("{} ({})", name.to_string_lossy(), extra.kind.name());
         let outcome = mount(extra, &device, shell, setting);
         report.check(&format!("the kernel reads {name}"), outcome);
@@ -232,21 +232,9 @@ impl Tree {
         Ok(())
     }
 
-    fn content(&mut self, path: &[u8], mut file: impl Read) -> Result<()> {
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let len = file.read(&mut buffer)?;
-            let Some(part) = buffer.get(..len) else {
-                bail!("a reader gave more than it was asked for");
-            };
-            if part.is_empty() {
-                break;
-            }
-            hash.update(part);
-        }
-        let digest = hex(&hash.finalize());
-        self.contents.push((seen(path), digest));
+    fn content(&mut self, path: &[u8], file: impl Read) -> Result<()> {
+        let digest = Sha256Digest::of_reader(file)?;
+        self.contents.push((seen(path), digest.to_string()));
         Ok(())
     }
 
@@ -254,26 +242,26 @@ impl Tree {
     fn list(&self) -> String {
         let mut lines: Vec<&[u8]> = self.entries.iter().map(Vec::as_slice).collect();
         lines.sort_unstable();
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         for line in lines {
             hash.update(line);
-            hash.update([0]);
+            hash.update(&[0]);
         }
-        hex(&hash.finalize())
+        hash.finish().to_string()
     }
 
     /// The digest that [`FILES`] prints.
     fn files(&self) -> String {
         let mut files: Vec<&(Vec<u8>, String)> = self.contents.iter().collect();
         files.sort_unstable();
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         for (path, digest) in files {
-            hash.update(digest);
+            hash.update(digest.as_bytes());
             hash.update(b"  ");
             hash.update(path);
-            hash.update([0]);
+            hash.update(&[0]);
         }
-        hex(&hash.finalize())
+        hash.finish().to_string()
     }
 }
 
@@ -283,14 +271,6 @@ fn seen(path: &[u8]) -> Vec<u8> {
         b"/" => b".".to_vec(),
         path => [b".", path].concat(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

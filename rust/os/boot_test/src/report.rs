@@ -10,20 +10,19 @@ pub(crate) fn note(text: &str) {
     eprintln!("boot_test: {text}");
 }
 
-/// Counts checks and remembers the failed ones.
+/// Remembers checks.
 #[derive(Debug)]
 pub(crate) struct Report {
     start: Instant,
-    passed: usize,
-    failed: Vec<String>,
+    /// Of each the text if it failed.
+    checks: Vec<Option<String>>,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
-            passed: 0,
-            failed: Vec::new(),
+            checks: Vec::new(),
         }
     }
 
@@ -39,28 +38,29 @@ impl Report {
     pub(crate) fn check<E: Display>(&mut self, name: &str, outcome: Result<(), E>) {
         match outcome {
             Ok(()) => {
-                self.passed = self.passed.saturating_add(1);
+                self.checks.push(None);
                 self.stage(&format!("ok: {name}"));
             }
             Err(error) => {
                 let text = format!("FAILED: {name}: {error:#}");
                 self.stage(&text);
-                self.failed.push(text);
+                self.checks.push(Some(text));
             }
         }
     }
 
     /// Fails when a check has.
     pub(crate) fn finish(self) -> Result<()> {
-        if self.failed.is_empty() {
-            self.stage(&format!("all {} checks passed", self.passed));
+        let total = self.checks.len();
+        let failed: Vec<&str> = self.checks.iter().flatten().map(String::as_str).collect();
+        if failed.is_empty() {
+            self.stage(&format!("all {total} checks passed"));
             return Ok(());
         }
-        let total = self.passed.saturating_add(self.failed.len());
         bail!(
             "{} of {total} checks failed:\n{}",
-            self.failed.len(),
-            self.failed.join("\n")
+            failed.len(),
+            failed.join("\n")
         );
     }
 }

@@ -8,10 +8,10 @@ use plan::{Builder, Reader};
 /// A plan list in `folder` of the image at `disk` with `room_mib` MiB of zeros behind it.
 pub(crate) fn behind(disk: &Path, room_mib: u64, folder: &Path) -> Result<PathBuf> {
     let image = Reader::open_any(disk)?;
-    let inputs = image.plan().inputs().to_vec();
-    let mut builder = Builder::new(inputs);
+    let mut builder = Builder::new(image.plan().inputs());
     builder.plan(image.plan())?;
-    builder.zero(room_mib.saturating_mul(1 << 20))?;
+    let room = room_mib.checked_mul(1 << 20);
+    builder.zero(room.with_context(|| format!("no disk has {room_mib} MiB"))?)?;
     let plan = folder.join("disk.plan");
     let mut list = format!("{}\n", plan.display());
     for (name, _) in image.inputs() {

@@ -147,9 +147,11 @@ pub(crate) fn nobody_answers(port: u16) -> Result<()> {
     };
     stream.set_read_timeout(Some(SILENCE))?;
     let mut bytes = [0; 64];
-    // It breaks, or the time is over: silence either way.
-    let len = stream.read(&mut bytes).unwrap_or(0);
-    let said = bytes.get(..len).unwrap_or_default();
+    let said = match stream.read(&mut bytes) {
+        Ok(len) => bytes.split_at(len).0,
+        // It breaks, or the time is over: silence either way.
+        Err(_) => &[],
+    };
     ensure!(
         said.is_empty(),
         "it says {}",

@@ -43,11 +43,11 @@ impl Untouched {
 
     /// Nothing was written since.
     pub(crate) fn check(&self, vm: &Vm) -> Result<()> {
-        let more = writes(vm)?.saturating_sub(self.before);
-        ensure!(more == 0, "it wrote {more} times");
+        let (before, now) = (self.before, writes(vm)?);
+        ensure!(now == before, "it wrote {now} times, {before} before");
         let mut bytes = Vec::new();
         File::open(&self.empty)?
-            .take(SIZE.saturating_add(1))
+            .take(SIZE + 1)
             .read_to_end(&mut bytes)?;
         ensure!(
             u64::try_from(bytes.len())? == SIZE && bytes.iter().all(|byte| *byte == 0),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::{bail, ensure, Context, Result};
 use vm::{Drive, Vm, VmError};
 
-use crate::image::{Window, BLOCK};
+use crate::image::Window;
 use crate::report::Report;
 use crate::scenario::machine;
 use crate::{Setting, BOOT};
@@ -42,16 +42,16 @@ pub(crate) fn run(flip: Option<&Flip>, setting: &Setting) -> Result<()> {
     };
     let flip = flip.unwrap_or(&init);
     let mut report = Report::new();
-    let partition = Window::open(&setting.disk)?.partition(&flip.partition)?;
-    let blocks = partition.first_block_of(&flip.path)?;
+    let partition = Window::open_partition(&setting.disk, &flip.partition)?;
+    let found = partition.first_block_of(&flip.path)?;
+    let blocks: Vec<u64> = found.iter().map(|(block, _)| *block).collect();
     report.stage(&format!(
         "{} starts in block {blocks:?} of {}",
         flip.path, flip.partition
     ));
     let mut drive = Drive::image(&setting.disk);
-    for block in &blocks {
-        let offset = block.saturating_mul(BLOCK);
-        drive = drive.flip(partition.start().saturating_add(offset));
+    for (_, place) in found {
+        drive = drive.flip(place);
     }
     let vm = machine(drive, setting).start()?;
     report.check(
@@ -85,7 +85,7 @@ fn refused(vm: &Vm, blocks: &[u64], setting: &Setting) -> Result<()> {
 
 /// The block that the kernel complains about at the end of `text`.
 fn corrupted(text: &str) -> Result<u64> {
-    let line = text.lines().last().unwrap_or_default();
+    let line = text.lines().last().context("the console says nothing")?;
     let parse = || {
         let (_, rest) = line.split_once("device-mapper: verity: ")?;
         rest.rsplit_once(": data block ")?.1.parse().ok()

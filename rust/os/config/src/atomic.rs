@@ -23,7 +23,9 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// As [`write()`], but leaves a file alone that already is so; says whether it wrote.
 pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
     let same = fs::symlink_metadata(path).is_ok_and(|meta| {
-        meta.is_file() && meta.permissions().mode() & 0o7777 == mode && meta.len() == length(bytes)
+        meta.is_file()
+            && meta.permissions().mode() & 0o7777 == mode
+            && meta.len() == base::as_u64(bytes.len())
     });
     if same && fs::read(path)? == bytes {
         return Ok(false);
@@ -35,10 +37,6 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool
 /// Makes names given or taken away in the folder of `path` last.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     files::sync_folder(path)
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

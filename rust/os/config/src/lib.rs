@@ -23,7 +23,6 @@ mod error;
 mod ini;
 pub mod logging;
 mod medium;
-mod near;
 mod proof;
 mod settings;
 mod ssh_keys;

@@ -5,13 +5,12 @@
 //!
 //! Names count whatever their case: media are FAT, where `CONFIG.INI` and `config.ini` are one name.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use base::text::hint;
 use walkdir::WalkDir;
 
 use crate::error::{Error, Problem};
-use crate::near;
 use crate::proof::{Proof, SIGNATURE, SUMS};
 use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
@@ -57,7 +56,7 @@ impl Medium {
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let mut reader = Reader::default();
         let top = reader.names(dir, &TOP, |name| {
-            format!("not read, want {}", name_list(&TOP)) + &near::hint(name, &TOP)
+            format!("not read, want {}", name_list(&TOP)) + &hint(name, &TOP)
         });
         match find(&top, CONFIG_INI) {
             Some(path) => reader.settings(path),
@@ -115,15 +114,15 @@ impl Reader {
         let mut found: Vec<Found> = Vec::new();
         let mut others = Vec::new();
         for entry in entries {
-            let path = match entry {
-                Ok(entry) => entry.into_path(),
+            let entry = match entry {
+                Ok(entry) => entry,
                 Err(error) => {
                     self.errors.push(Error::io("read", dir)(error.into()));
                     continue;
                 }
             };
-            let name = path.file_name().map(OsStr::to_string_lossy);
-            let name = name.unwrap_or_default().into_owned();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.into_path();
             match known.iter().find(|known| known.eq_ignore_ascii_case(&name)) {
                 Some(known) => match find(&found, known).map(Path::to_path_buf) {
                     Some(first) => {
@@ -167,7 +166,7 @@ impl Reader {
         }
         let files = self.names(folder, &SSH_USERS, |name| {
             format!("not the name of a user, want {}", name_list(&SSH_USERS))
-                + &near::hint(name, &SSH_USERS)
+                + &hint(name, &SSH_USERS)
         });
         for user in SSH_USERS {
             let Some(path) = find(&files, user) else {

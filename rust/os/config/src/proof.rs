@@ -12,10 +12,9 @@
 //! ssh-keygen -Y sign -n config-medium -f ~/.ssh/id_ed25519 config.sha256
 //! ```
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
+use base::Sha256Digest;
 
 use crate::error::Problem;
 use crate::ini;
@@ -62,11 +61,13 @@ impl Proof {
                 .iter()
                 .position(|(file, _)| file.as_os_str() == path.as_str());
             match position.map(|at| left.remove(at)) {
-                Some((_, bytes)) if hex(bytes) == sum.to_lowercase() => {}
-                Some((_, bytes)) => problems.push(Problem::new(
-                    number,
-                    format!("{name}: the file's sum is {}", hex(bytes)),
-                )),
+                Some((_, bytes)) => {
+                    let is = Sha256Digest::of(bytes).to_string();
+                    if is != sum.to_lowercase() {
+                        let text = format!("{name}: the file's sum is {is}");
+                        problems.push(Problem::new(number, text));
+                    }
+                }
                 None => problems.push(Problem::new(
                     number,
                     format!("{name}: no such file on the medium, or listed twice"),
@@ -78,15 +79,6 @@ impl Proof {
         }
         problems
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// Whose a machine is, by its stored configuration.
@@ -163,12 +155,12 @@ mod tests {
 
     #[test]
     fn lists_say_all_and_nothing_else() {
-        let (a, b) = (hex(b"a"), hex(b"b"));
+        let (a, b) = (Sha256Digest::of(b"a"), Sha256Digest::of(b"b"));
         for good in [
             format!("{a}  config.ini\n{b}  ssh_authorized_keys/admin\n"),
             format!(
                 "{b} *./SSH_authorized_keys/Admin\r\n\r\n{}  config.ini",
-                a.to_uppercase()
+                a.to_string().to_uppercase()
             ),
         ] {
             assert_eq!(Proof::problems(good.as_bytes(), &files()), [], "{good}");

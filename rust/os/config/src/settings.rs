@@ -21,7 +21,6 @@ use std::path::Path;
 
 use crate::error::{Error, Problem};
 use crate::ini::{self, Pair};
-use crate::near;
 
 /// The keys that `config.ini` may hold.
 pub const KEYS: [&str; 14] = [
@@ -108,7 +107,7 @@ impl Settings {
 }
 
 fn unknown_key(key: &str) -> String {
-    match near::nearest(key, &KEYS) {
+    match base::text::nearest(key, &KEYS) {
         Some(known) => format!("unknown key {key:?}, did you mean {known}?"),
         None => format!("unknown key {key:?}, want one of {}", KEYS.join(", ")),
     }
@@ -132,6 +131,7 @@ impl Reader {
             ipv4: self.address(&IPV4),
             name_servers: self.name_servers(),
             mtu: self.read("mtu", mtu),
+            // What has no number is older than all that have one.
             serial: self.read("serial", serial).unwrap_or(0),
             any_medium: self.read("media", any_medium).unwrap_or(false),
             pairs: self
@@ -187,7 +187,7 @@ impl Reader {
                     })
                     .collect::<Result<Vec<IpAddr>, _>>()
             });
-            servers.extend(read.unwrap_or_default());
+            servers.extend(read.into_iter().flatten());
         }
         servers
     }
@@ -380,8 +380,8 @@ fn gateway_ipv6(own: &Address<Ipv6Addr>, gateway: Ipv6Addr) -> Result<(), &'stat
     if gateway == own.address {
         return Err("the same as ipv6_address");
     }
-    let shift = u32::from(128_u8.saturating_sub(own.prefix_length));
-    let mask = u128::MAX.checked_shl(shift).unwrap_or(0);
+    // A bit of the network after the other.
+    let mask = (0..own.prefix_length).fold(0_u128, |mask, _| (mask >> 1) | (1 << 127));
     if !is_link_local(gateway) && (gateway.to_bits() ^ own.address.to_bits()) & mask != 0 {
         return Err("not in the network of ipv6_address");
     }
@@ -399,9 +399,7 @@ fn gateway_ipv4(own: &Address<Ipv4Addr>, gateway: Ipv4Addr) -> Result<(), &'stat
 }
 
 fn mask4(prefix_length: u8) -> u32 {
-    u32::MAX
-        .checked_shl(u32::from(32_u8.saturating_sub(prefix_length)))
-        .unwrap_or(0)
+    (0..prefix_length).fold(0, |mask, _| (mask >> 1) | (1 << 31))
 }
 
 /// fe80::/10.

@@ -93,19 +93,20 @@ fn other_format(text: &str) -> Option<String> {
 
 fn check(text: &str) -> Result<(), String> {
     let mut words = text.split_ascii_whitespace();
-    let kind = words.next().unwrap_or_default();
-    if !TYPES.contains(&kind) {
+    let first = words.next();
+    let Some(kind) = first.filter(|kind| TYPES.contains(kind)) else {
         return Err(format!(
             "got {:?}, want a key type ({}); options before it are not taken",
-            shorten(kind),
+            shorten(first.unwrap_or(text)),
             TYPES.join(", ")
         ));
-    }
+    };
     let blob = words
         .next()
         .and_then(decode)
         .ok_or_else(|| format!("{kind}: the key is not base64"))?;
-    let inner = string(&blob).ok_or_else(|| format!("{kind}: the key is cut off"))?;
+    let cut_off = || format!("{kind}: the key is cut off");
+    let (inner, rest) = string(&blob).ok_or_else(cut_off)?;
     if inner != kind.as_bytes() {
         return Err(format!(
             "{kind}: the key itself says {:?}",
@@ -113,56 +114,30 @@ fn check(text: &str) -> Result<(), String> {
         ));
     }
     // Type and at least one more string: a blob that ends here holds no key.
-    let rest = blob
-        .get(inner.len().saturating_add(4)..)
-        .unwrap_or_default();
-    if string(rest).is_none_or(<[u8]>::is_empty) {
-        return Err(format!("{kind}: the key is cut off"));
+    match string(rest) {
+        Some((key, _)) if !key.is_empty() => Ok(()),
+        _ => Err(cut_off()),
     }
-    Ok(())
 }
 
 fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// The string at the start of `bytes`: u32 length, big endian, then the bytes.
-fn string(bytes: &[u8]) -> Option<&[u8]> {
+/// The string at the start of `bytes`, u32 length, big endian, then the bytes; and what follows it.
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    rest.get(..length)
+    rest.split_at_checked(base::as_usize(u32::from_be_bytes(*length)))
 }
 
 /// Base64 of RFC 4648 section 4, with its padding.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let value = |byte: u8| -> Option<u32> {
-        let (first, offset) = match byte {
-            b'A'..=b'Z' => (b'A', 0_u8),
-            b'a'..=b'z' => (b'a', 26),
-            b'0'..=b'9' => (b'0', 52),
-            b'+' => return Some(62),
-            b'/' => return Some(63),
-            _ => return None,
-        };
-        Some(u32::from(byte.checked_sub(first)?.checked_add(offset)?))
-    };
     let digits = text.trim_end_matches('=');
     let padding = text.len().checked_sub(digits.len())?;
     if text.len() & 3 != 0 || padding > 2 || digits.is_empty() {
         return None;
     }
-    let mut out = Vec::with_capacity(text.len());
-    for group in digits.as_bytes().chunks(4) {
-        let mut bits = 0_u32;
-        for position in 0..4 {
-            let digit = group.get(position).map_or(Some(0), |b| value(*b))?;
-            bits = (bits << 6) | digit;
-        }
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        // 4 digits are 3 bytes, 3 are 2, 2 are 1.
-        out.extend(bytes.iter().take(group.len().saturating_sub(1)));
-    }
-    Some(out)
+    base::base64::decode_unpadded(digits)
 }
 
 #[cfg(test)]

@@ -286,10 +286,10 @@ pub(crate) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
         });
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES.saturating_add(1))
+    file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MOST_BYTES {
+    if base::as_u64(bytes.len()) > MOST_BYTES {
         return Err(Error::TooLarge {
             path: path.to_path_buf(),
             limit: MOST_BYTES,

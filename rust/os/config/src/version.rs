@@ -12,14 +12,15 @@ pub fn read(path: &Path) -> io::Result<String> {
     std::fs::File::open(path)?
         .take(4096)
         .read_to_string(&mut text)?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    if line.is_empty() || line.len() > 128 || !line.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(io::Error::new(
+    let good =
+        |line: &&str| (1..=128).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_graphic());
+    let line = text.lines().next().map(str::trim).filter(good);
+    line.map(str::to_owned).ok_or_else(|| {
+        io::Error::new(
             io::ErrorKind::InvalidData,
             "the first line is not a version",
-        ));
-    }
-    Ok(line.to_owned())
+        )
+    })
 }
 
 /// As [`read`]; what went wrong goes to the log, because a program should run without knowing its version.

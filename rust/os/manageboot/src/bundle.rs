@@ -8,9 +8,7 @@ use std::path::Path;
 
 use anyhow::{bail, ensure, Context};
 use archive::Kind;
-use sha2::{Digest, Sha256};
-
-use crate::upgrade::hex;
+use base::Sha256Digest;
 
 /// The members.
 const BOOT: &str = "boot.img";
@@ -46,12 +44,9 @@ impl Bundle<File> {
         let shown = || path.display().to_string();
         let mut file = File::open(path).with_context(shown)?;
         if let Some(want) = sha256 {
-            let mut hasher = Sha256::new();
-            // `Sha256` is a writer that can't fail.
-            io::copy(&mut file, &mut hasher).with_context(shown)?;
-            let got = hex(&hasher.finalize());
+            let got = Sha256Digest::of_reader(&mut file).with_context(shown)?;
             ensure!(
-                got.eq_ignore_ascii_case(want),
+                got.to_string().eq_ignore_ascii_case(want),
                 "{} has SHA-256 {got}, want {want}",
                 path.display()
             );
@@ -113,10 +108,8 @@ fn read_version<R: Read + Seek>(reader: &mut R, span: Span) -> anyhow::Result<St
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {VERSION}"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{VERSION} is no text"))?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    ensure!(
-        !line.is_empty() && !line.contains(char::is_control),
-        "the first line of {VERSION} is no version"
-    );
+    let good = |line: &&str| !line.is_empty() && !line.contains(char::is_control);
+    let line = text.lines().next().map(str::trim).filter(good);
+    let line = line.with_context(|| format!("the first line of {VERSION} is no version"))?;
     Ok(line.to_owned())
 }

@@ -75,7 +75,7 @@ impl<M: Medium> EnvFile<M> {
     pub(crate) fn load(mut medium: M, path: &Path) -> anyhow::Result<Self> {
         let size = medium.size().with_context(|| cannot_read(path))?;
         // One byte too many is enough to know.
-        let len = usize::try_from(size).unwrap_or(usize::MAX).min(SIZE + 1);
+        let len = base::as_usize(size).min(SIZE + 1);
         let mut bytes = vec![0; len];
         medium
             .read_exact_at(&mut bytes, 0)

@@ -1,12 +1,11 @@
 //! The three verbs that write. The order of their steps is what the crate's documentation relies on.
 
-use std::fmt::Write as _;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 use anyhow::{bail, ensure, Context};
+use base::{as_u64, as_usize, Hasher, Sha256Digest};
 use grubenv::{BootState, Cycle, Slot};
-use sha2::{Digest, Sha256};
 
 use crate::bundle::{Bundle, Span};
 use crate::envfile::{Content, EnvFile};
@@ -35,7 +34,7 @@ pub(crate) struct SlotMedia<M> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     /// Its digest, read back from the disk.
-    pub(crate) sha256: String,
+    pub(crate) sha256: Sha256Digest,
     /// Its length.
     pub(crate) size: u64,
 }
@@ -165,7 +164,7 @@ fn check_fits<M: Medium>(medium: &mut M, image: Span, name: &str) -> anyhow::Res
 /// The bytes of boot.img at [`MARK`].
 fn read_mark<R: Read + Seek>(bundle: &mut Bundle<R>) -> anyhow::Result<[u8; MARK_LEN]> {
     let mut start = Vec::with_capacity(MARK.end);
-    let limit = u64::try_from(MARK.end).unwrap_or(u64::MAX);
+    let limit = as_u64(MARK.end);
     bundle
         .read(bundle.boot)
         .and_then(|reader| reader.take(limit).read_to_end(&mut start))
@@ -194,33 +193,44 @@ fn copy<M: Medium, R: Read + Seek>(
     span: Span,
     without: Option<&Range<usize>>,
     medium: &mut M,
-) -> io::Result<String> {
+) -> io::Result<Sha256Digest> {
     let mut reader = bundle.read(span)?;
-    let mut hasher = Sha256::new();
-    let mut offset: u64 = 0;
+    let mut hasher = Hasher::new();
     let mut buffer = Vec::with_capacity(BUFFER);
-    let limit = u64::try_from(BUFFER).unwrap_or(u64::MAX);
     loop {
         buffer.clear();
-        reader.by_ref().take(limit).read_to_end(&mut buffer)?;
+        let mut part = reader.by_ref().take(as_u64(BUFFER));
+        part.read_to_end(&mut buffer)?;
         if buffer.is_empty() {
             break;
         }
+        let offset = hasher.count();
         hasher.update(&buffer);
         if let Some(range) = without.filter(|_| offset == 0) {
-            buffer.get_mut(range.clone()).unwrap_or_default().fill(0);
+            mark_of(&mut buffer, range)?.fill(0);
         }
         medium.write_all_at(&buffer, offset)?;
-        offset = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
     }
-    if offset != span.len {
+    if hasher.count() != span.len {
+        let (got, want) = (hasher.count(), span.len);
         return Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            format!("the bundle ended after {offset} of {} bytes", span.len),
+            format!("the bundle ended after {got} of {want} bytes"),
         ));
     }
     medium.flush()?;
-    Ok(hex(&hasher.finalize()))
+    Ok(hasher.finish())
+}
+
+/// The bytes `range` of what an image begins with.
+fn mark_of<'a>(start: &'a mut [u8], range: &Range<usize>) -> io::Result<&'a mut [u8]> {
+    let len = start.len();
+    start.get_mut(range.clone()).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("an image of {len} bytes, want at least {}", range.end),
+        )
+    })
 }
 
 /// Reads an image back, its [`MARK`] replaced by `mark` if given, and compares its digest.
@@ -228,39 +238,26 @@ fn verify<M: Medium>(
     medium: &mut M,
     image: Span,
     mark: Option<&[u8; MARK_LEN]>,
-    want: &str,
+    want: &Sha256Digest,
     name: &str,
 ) -> anyhow::Result<()> {
-    let mut hasher = Sha256::new();
-    let mut offset: u64 = 0;
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; BUFFER];
-    while let Some(left @ 1..) = image.len.checked_sub(offset) {
-        let len = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
-        let chunk = buffer.get_mut(..len).unwrap_or_default();
+    while let Some(left @ 1..) = image.len.checked_sub(hasher.count()) {
+        let offset = hasher.count();
+        let (chunk, _) = buffer.split_at_mut(as_usize(left).min(BUFFER));
         medium
             .read_exact_at(chunk, offset)
             .with_context(|| format!("cannot read {name} back"))?;
         if let Some(mark) = mark.filter(|_| offset == 0) {
-            if let Some(place) = chunk.get_mut(MARK) {
-                place.copy_from_slice(mark);
-            }
+            mark_of(chunk, &MARK)?.copy_from_slice(mark);
         }
-        hasher.update(&*chunk);
-        offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        hasher.update(chunk);
     }
-    let got = hex(&hasher.finalize());
+    let got = hasher.finish();
     ensure!(
-        got == want,
+        got == *want,
         "{name} reads back as SHA-256 {got}, {want} was written: the disk may be failing"
     );
     Ok(())
-}
-
-/// Lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -97,6 +97,12 @@ fn render(settings: &Settings, interface: Option<&str>) -> String {
     if let Some(domain) = &settings.domain {
         file.set("Domains", domain);
     }
+    from_the_network(&mut file, settings, advertised_route);
+    file.text
+}
+
+/// What is taken of what the network says of itself.
+fn from_the_network(file: &mut File, settings: &Settings, advertised_route: bool) {
     let own_servers = !settings.name_servers.is_empty();
     if settings.ipv4.is_none() {
         file.section("DHCPv4");
@@ -119,7 +125,6 @@ fn render(settings: &Settings, interface: Option<&str>) -> String {
                 .set("UseHostname", "no");
         }
     }
-    file.text
 }
 
 fn yes(condition: bool) -> &'static str {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use base::past;
 use os_config::{duration, logging, version};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
@@ -108,9 +109,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let user = passwd::lookup(&args.passwd_file, &args.replica_user)?;
     supervisor::prepare_state_dir(&args.state_dir, &user)?;
 
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let bound = TcpListener::bind(args.listen).await;
+    let listener = bound.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr().context("cannot read own address")?;
     tracing::info!(%address, version, "listening");
 
@@ -136,15 +136,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Arc::clone(&unresponsive),
     ));
     let supervisor = Supervisor {
-        program: Program {
-            // The replica has a working folder of its own.
-            binary: absolute(&args.replica_bin)?,
-            user,
-            listen: args.replica_listen,
-            state_dir: absolute(&args.state_dir)?,
-            version_file: absolute(&args.version_file)?,
-            more: args.replica_arg,
-        },
+        program: program(&args, user)?,
         backoff: Backoff::new(args.backoff_initial, args.backoff_max, args.stable_after),
         grace: args.stop_grace,
         status,
@@ -171,11 +163,23 @@ async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is supervised, as `user`. The replica has a working folder of its own, hence absolute paths.
+fn program(args: &Args, user: passwd::User) -> anyhow::Result<Program> {
+    Ok(Program {
+        binary: absolute(&args.replica_bin)?,
+        user,
+        listen: args.replica_listen,
+        state_dir: absolute(&args.state_dir)?,
+        version_file: absolute(&args.version_file)?,
+        more: args.replica_arg.clone(),
+    })
+}
+
 /// Counts SIGTERMs and SIGINTs: the first asks for a clean stop, the second for a fast one.
-fn stop_signals() -> anyhow::Result<watch::Receiver<u32>> {
+fn stop_signals() -> anyhow::Result<watch::Receiver<u64>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-    let (sender, receiver) = watch::channel(0_u32);
+    let (sender, receiver) = watch::channel(0_u64);
     tokio::spawn(async move {
         loop {
             let signal = tokio::select! {
@@ -183,7 +187,7 @@ fn stop_signals() -> anyhow::Result<watch::Receiver<u32>> {
                 _ = interrupt.recv() => "SIGINT",
             };
             tracing::info!(signal, "asked to stop");
-            sender.send_modify(|count| *count = count.saturating_add(1));
+            sender.send_modify(|count| *count = past(*count, 1));
         }
     });
     Ok(receiver)

@@ -25,6 +25,14 @@ impl Page {
             .sample("_count", count);
     }
 
+    /// The family's one sample; none where the value is not known.
+    pub(crate) fn known(&mut self, value: Option<impl Display>) -> &mut Self {
+        match value {
+            Some(value) => self.value(value),
+            None => self,
+        }
+    }
+
     /// The family's one sample.
     pub(crate) fn value(&mut self, value: impl Display) -> &mut Self {
         self.sample("", value)
@@ -63,14 +71,13 @@ fn escape(text: &str) -> String {
         .replace('\n', "\\n")
 }
 
-/// VmRSS of a process in bytes; 0 when it can't be read.
-pub(crate) fn resident_memory(process: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .and_then(|number| number.trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib.saturating_mul(1024))
+/// VmRSS of a process in bytes, if it can be read.
+pub(crate) fn resident_memory(process: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ fn parse(text: &str, name: &str) -> anyhow::Result<User> {
         }
         let _password = fields.next();
         let mut id = |what| {
-            let field = fields.next().unwrap_or_default();
+            let field = fields
+                .next()
+                .with_context(|| format!("line {number}: no {what}, want a number"))?;
             field
                 .parse::<u32>()
                 .map_err(|_| anyhow::anyhow!("line {number}: got {what} {field:?}, want a number"))
@@ -63,7 +65,7 @@ mod tests {
             ("nobody", "no such user"),
             ("", "no such user"),
             ("bad", "line 5: got uid \"y\", want a number"),
-            ("short", "line 6: got uid \"\", want a number"),
+            ("short", "line 6: no uid, want a number"),
         ] {
             assert_eq!(parse(FILE, name).unwrap_err().to_string(), want);
         }

@@ -79,19 +79,23 @@ async fn ask(target: SocketAddr) -> Result<(), Trouble> {
             true => Trouble::Own(error.to_string()),
             false => Trouble::Replica(error.to_string()),
         })?;
-    let line = answer.split(|b| *b == b'\n').next().unwrap_or_default();
-    judge(&String::from_utf8_lossy(line)).map_err(Trouble::Replica)
+    let line = answer.iter().copied().take_while(|byte| *byte != b'\n');
+    let line: Vec<u8> = line.collect();
+    judge(&String::from_utf8_lossy(&line)).map_err(Trouble::Replica)
 }
 
 /// Whether a status line says yes.
 fn judge(line: &str) -> Result<(), String> {
     let line = line.trim_end();
-    let mut words = line.split(' ');
-    let version = words.next().unwrap_or_default();
-    let code = words.next().and_then(|code| code.parse::<u16>().ok());
-    match code {
-        Some(200) if version.starts_with("HTTP/1.") => Ok(()),
-        Some(code) if version.starts_with("HTTP/1.") => Err(format!("answered {code}")),
+    let code = || {
+        let (version, rest) = line.split_once(' ')?;
+        let code = rest.split(' ').next()?;
+        let code: u16 = code.parse().ok()?;
+        version.starts_with("HTTP/1.").then_some(code)
+    };
+    match code() {
+        Some(200) => Ok(()),
+        Some(code) => Err(format!("answered {code}")),
         _ if line.is_empty() => Err("closed the connection without an answer".to_owned()),
         _ => Err(format!(
             "answered {:?}, which is not HTTP",

@@ -6,6 +6,8 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use base::past;
+
 use crate::metrics::{self, Page};
 
 /// How a run ended.
@@ -13,13 +15,16 @@ use crate::metrics::{self, Page};
 pub(crate) enum Exit {
     Code(i32),
     Signal(i32),
+    /// A status of another kind, as the kernel gives it: a run that was waited for has none.
+    Other(i32),
 }
 
 impl Exit {
     pub(crate) fn of(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Code(code),
-            (None, signal) => Self::Signal(signal.unwrap_or(0)),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Other(status.into_raw()),
         }
     }
 
@@ -27,7 +32,9 @@ impl Exit {
     fn shell_code(self) -> i32 {
         match self {
             Self::Code(code) => code,
-            Self::Signal(signal) => signal.saturating_add(128),
+            // A signal has seven bits.
+            Self::Signal(signal) => 128 | signal,
+            Self::Other(raw) => raw,
         }
     }
 }
@@ -37,6 +44,7 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with status {code}"),
             Self::Signal(signal) => write!(f, "was killed by signal {signal}"),
+            Self::Other(raw) => write!(f, "ended with the wait status {raw:#x}"),
         }
     }
 }
@@ -124,7 +132,7 @@ impl Shared {
     /// A run began.
     pub(crate) fn started(&self, pid: u32) {
         let mut status = self.lock();
-        status.starts = status.starts.saturating_add(1);
+        status.starts = past(status.starts, 1);
         status.probes.last = None;
         status.probes.asked_at = Some(Instant::now());
         status.probes.silence = Duration::ZERO;
@@ -144,7 +152,7 @@ impl Shared {
     /// The program could not be started.
     pub(crate) fn not_started(&self, error: &str, delay: Duration) {
         let mut status = self.lock();
-        status.failed_starts = status.failed_starts.saturating_add(1);
+        status.failed_starts = past(status.failed_starts, 1);
         status.wait(format!("the replica cannot be started: {error}"), delay);
     }
 
@@ -178,7 +186,7 @@ impl Shared {
             .map(|at| now.duration_since(at));
         match &result {
             Ok(()) => {
-                probes.answered = probes.answered.saturating_add(1);
+                probes.answered = past(probes.answered, 1);
                 probes.silence = Duration::ZERO;
                 probes.last_seconds = took.as_secs_f64();
                 probes.total_seconds += probes.last_seconds;
@@ -187,7 +195,7 @@ impl Shared {
                 }
             }
             Err(Trouble::Replica(reason)) => {
-                probes.failed = probes.failed.saturating_add(1);
+                probes.failed = past(probes.failed, 1);
                 // A wait so long that it does not fit is long enough.
                 probes.silence = probes.silence.saturating_add(since.unwrap_or(took));
                 if before == Some(Ok(())) {
@@ -195,7 +203,7 @@ impl Shared {
                 }
             }
             Err(Trouble::Own(reason)) => {
-                probes.unable = probes.unable.saturating_add(1);
+                probes.unable = past(probes.unable, 1);
                 if !matches!(before, Some(Err(Trouble::Own(_)))) {
                     tracing::error!(reason, "cannot ask the replica");
                 }
@@ -265,7 +273,7 @@ impl Status {
             "orchestrator_resident_memory_bytes",
             "Memory of the orchestrator.",
         )
-        .value(metrics::resident_memory("self"));
+        .known(metrics::resident_memory("self"));
         page.gauge(
             "replica_up",
             "1 when the replica runs and answered the last question.",
@@ -285,7 +293,11 @@ impl Status {
             Phase::Waiting { delay, .. } => delay,
             _ => Duration::ZERO,
         };
-        let memory = pid.map_or(0, |pid| metrics::resident_memory(&pid.to_string()));
+        // Without a process there is none.
+        let memory = match pid {
+            Some(pid) => metrics::resident_memory(&pid.to_string()),
+            None => Some(0),
+        };
         page.gauge("replica_running", "1 when the replica's process runs.")
             .value(u8::from(pid.is_some()));
         page.gauge(
@@ -297,13 +309,14 @@ impl Status {
             "replica_resident_memory_bytes",
             "Memory of the replica's process.",
         )
-        .value(memory);
+        .known(memory);
         page.counter("replica_starts_total", "Starts of the replica.")
             .value(self.starts);
         page.counter(
             "replica_restarts_total",
             "Starts of the replica after the first one.",
         )
+        // Before the first start there is none after it, either.
         .value(self.starts.saturating_sub(1));
         page.counter(
             "replica_failed_starts_total",

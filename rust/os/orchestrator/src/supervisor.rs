@@ -109,7 +109,7 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Runs until `stop` counts its first request and the replica is gone.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<u32>) {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<u64>) {
         loop {
             let begun = Instant::now();
             let delay = match self.program.start() {
@@ -153,8 +153,8 @@ impl Supervisor {
     }
 
     /// One run from start to end; `None` when it ended because we were asked to stop.
-    async fn one_run(&self, mut child: Child, stop: &mut watch::Receiver<u32>) -> Option<Exit> {
-        let pid = child.id().unwrap_or(0);
+    async fn one_run(&self, mut child: Child, stop: &mut watch::Receiver<u64>) -> Option<Exit> {
+        let pid = number(&child);
         tracing::info!(
             pid,
             user = self.program.user.name,
@@ -197,7 +197,7 @@ impl Supervisor {
     }
 
     /// SIGTERM, some grace, SIGKILL to the whole process group; the grace ends early with the `fast`th request to stop.
-    async fn end(&self, mut child: Child, stop: &mut watch::Receiver<u32>, fast: u32) -> Exit {
+    async fn end(&self, mut child: Child, stop: &mut watch::Receiver<u64>, fast: u64) -> Exit {
         let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
             return exit_of(child.wait().await);
         };
@@ -215,11 +215,20 @@ impl Supervisor {
 }
 
 /// Ready when `count` requests to stop have come.
-async fn requests(stop: &mut watch::Receiver<u32>, count: u32) {
+async fn requests(stop: &mut watch::Receiver<u64>, count: u64) {
     if stop.wait_for(|got| *got >= count).await.is_err() {
         // No one is left to ask.
         std::future::pending::<()>().await;
     }
+}
+
+/// The process ID of a child that was just started.
+#[expect(
+    clippy::expect_used,
+    reason = "a child has its number until somebody has waited for its end"
+)]
+fn number(child: &Child) -> u32 {
+    child.id().expect("the number of a running process")
 }
 
 /// The next notification that comes after now.

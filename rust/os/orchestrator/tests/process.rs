@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::Arc;
@@ -72,7 +72,9 @@ impl Drop for Orchestrator {
     fn drop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
             self.signal(Signal::SIGTERM);
-            self.child.wait().unwrap();
+            if self.end().is_none() {
+                let _ = self.child.kill();
+            }
         }
     }
 }
@@ -162,16 +164,29 @@ impl Setup {
 }
 
 impl Orchestrator {
+    /// How it ended; nothing if it goes on and on.
+    fn end(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.child.try_wait().unwrap();
+            if status.is_some() || Instant::now() > deadline {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
     fn wait_for(&mut self, message: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let line = self
-                .log
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|e| panic!("no {message:?}: {e}"));
+            // However many other lines come.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.log.recv_timeout(left);
+            let line = line.unwrap_or_else(|e| panic!("no {message:?}: {e}"));
             if line["message"] == message {
                 return line;
             }
@@ -180,6 +195,7 @@ impl Orchestrator {
 
     fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -425,7 +441,7 @@ fn sigterm_stops_the_replica_first() {
         orchestrator.wait_for("the replica is stopped")["exit"],
         "exited with status 0"
     );
-    assert_eq!(orchestrator.child.wait().unwrap().code(), Some(0));
+    assert_eq!(orchestrator.end().unwrap().code(), Some(0));
     assert_eq!(std::fs::read_to_string(data.join("bye")).unwrap(), "bye\n");
 }
 
@@ -456,7 +472,7 @@ fn stubborn(grace: &str, second: bool) {
         orchestrator.wait_for("the replica is stopped")["exit"],
         "was killed by signal 9"
     );
-    assert_eq!(orchestrator.child.wait().unwrap().code(), Some(0));
+    assert_eq!(orchestrator.end().unwrap().code(), Some(0));
     if !second {
         assert!(
             begun.elapsed() >= Duration::from_millis(290),
@@ -484,7 +500,7 @@ fn sigterm_while_waiting_to_restart() {
     let mut orchestrator = setup.start();
     orchestrator.wait_for("the replica ended");
     orchestrator.signal(Signal::SIGTERM);
-    assert_eq!(orchestrator.child.wait().unwrap().code(), Some(0));
+    assert_eq!(orchestrator.end().unwrap().code(), Some(0));
 }
 
 #[test]

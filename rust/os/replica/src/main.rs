@@ -20,7 +20,7 @@ use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::watch;
 
 use crate::server::Status;
-use crate::state::StateDir;
+use crate::state::{State, StateDir};
 
 /// How long open requests may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -61,12 +61,8 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
-    // Handlers first: a SIGTERM from here on ends in a clean stop.
-    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-
-    let version = version::read_or_unknown(&args.version_file);
+/// Takes the state folder, and counts this start.
+fn begin(args: &Args, version: &str) -> anyhow::Result<(StateDir, State)> {
     let boot_id = std::fs::read_to_string(&args.boot_id_file)
         .with_context(|| format!("cannot read {}", args.boot_id_file.display()))?;
     let dir = StateDir::open(&args.state_dir)?;
@@ -79,10 +75,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
         state_dir = %args.state_dir.display(),
         "stand-in replica started"
     );
+    Ok((dir, state))
+}
 
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
+async fn run(args: Args) -> anyhow::Result<()> {
+    // Handlers first: a SIGTERM from here on ends in a clean stop.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+
+    let version = version::read_or_unknown(&args.version_file);
+    let (dir, state) = begin(&args, &version)?;
+    let bound = TcpListener::bind(args.listen).await;
+    let listener = bound.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr().context("cannot read own address")?;
     tracing::info!(%address, "listening");
 

@@ -17,6 +17,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base::past;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use os_config::atomic;
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 const STATE_FILE: &str = "replica-state.json";
 const LOCK_FILE: &str = "replica.lock";
 const FORMAT: u32 = 1;
+/// Nobody counts that far, so a larger number was not counted; and no counter that is read comes to its end.
+const MOST_COUNTED: u64 = 1 << 62;
 /// Most corrupt files kept; the last one is overwritten.
 const MOST_CORRUPT: u32 = 8;
 
@@ -50,10 +53,18 @@ impl State {
         }
     }
 
+    fn counters(&self) -> [(&'static str, u64); 3] {
+        [
+            ("boots", self.boots),
+            ("starts", self.starts),
+            ("height", self.height),
+        ]
+    }
+
     /// One height further.
     pub(crate) fn next(&self) -> Self {
         Self {
-            height: self.height.saturating_add(1),
+            height: past(self.height, 1),
             ..self.clone()
         }
     }
@@ -111,9 +122,9 @@ impl StateDir {
                 State::empty()
             }
         };
-        state.starts = state.starts.saturating_add(1);
+        state.starts = past(state.starts, 1);
         if state.boot_id != boot_id {
-            state.boots = state.boots.saturating_add(1);
+            state.boots = past(state.boots, 1);
             boot_id.clone_into(&mut state.boot_id);
         }
         self.save(&state)
@@ -139,8 +150,17 @@ impl StateDir {
             }
         };
         Ok(match serde_json::from_slice::<State>(&bytes) {
-            Ok(state) if state.format == FORMAT => Ok(state),
-            Ok(state) => Err(Some(format!("format {}, want {FORMAT}", state.format))),
+            Ok(state) if state.format != FORMAT => {
+                Err(Some(format!("format {}, want {FORMAT}", state.format)))
+            }
+            Ok(state) => match state
+                .counters()
+                .into_iter()
+                .find(|(_, n)| *n > MOST_COUNTED)
+            {
+                Some((name, n)) => Err(Some(format!("{name} {n}, want at most {MOST_COUNTED}"))),
+                None => Ok(state),
+            },
             Err(error) => Err(Some(error.to_string())),
         })
     }
@@ -191,6 +211,8 @@ mod tests {
             r#"{"format":1}"#,
             r#"{"format":1,"boot_id":"b","boots":-1,"starts":1,"height":7}"#,
             &good.replace("\"format\":1", "\"format\":2"),
+            // Nobody counted that far.
+            &good.replace("\"height\":7", "\"height\":18446744073709551615"),
         ];
         for bad in table {
             let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{kill, Signal};
@@ -22,8 +23,40 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 struct Replica {
     child: Child,
-    log: BufReader<ChildStdout>,
+    log: Log,
     address: SocketAddr,
+}
+
+/// Lines as they come, read by a thread so that nobody waits for them for ever.
+struct Log(Receiver<String>);
+
+impl Log {
+    fn of(child: &mut Child) -> Self {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Whoever listened may have seen enough.
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Self(receiver)
+    }
+
+    /// The next line with `message`; every line must be JSON.
+    fn wait_for(&mut self, message: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.0.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("no {message:?} in the log: {error}"));
+            let value: Value =
+                serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+            if value["message"] == message {
+                return value;
+            }
+        }
+    }
 }
 
 fn program() -> PathBuf {
@@ -48,8 +81,8 @@ fn command(dir: &Path, listen: &str) -> Command {
 
 fn start(dir: &Path) -> Replica {
     let mut child = command(dir, "127.0.0.1:0").spawn().unwrap();
-    let mut log = BufReader::new(child.stdout.take().unwrap());
-    let line = wait_for(&mut log, "listening");
+    let mut log = Log::of(&mut child);
+    let line = log.wait_for("listening");
     let address = line["address"].as_str().unwrap().parse().unwrap();
     Replica {
         child,
@@ -58,24 +91,9 @@ fn start(dir: &Path) -> Replica {
     }
 }
 
-/// Reads log lines up to the one with `message`; every line must be JSON.
-fn wait_for(log: &mut impl BufRead, message: &str) -> Value {
-    loop {
-        let mut line = String::new();
-        assert_ne!(
-            log.read_line(&mut line).unwrap(),
-            0,
-            "no {message:?} in the log"
-        );
-        let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
-        if value["message"] == message {
-            return value;
-        }
-    }
-}
-
 fn get(address: SocketAddr, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -105,6 +123,18 @@ fn wait_height(address: SocketAddr, height: u64) -> u64 {
     }
 }
 
+/// The end of a program that was told to end.
+fn ended(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
 }
@@ -128,14 +158,9 @@ fn endpoints_and_clean_stop() {
     let _idle = TcpStream::connect(replica.address).unwrap();
     let seen = wait_height(replica.address, 2);
     signal(&replica.child, Signal::SIGTERM);
-    assert_eq!(wait_for(&mut replica.log, "stopping")["signal"], "SIGTERM");
-    assert!(
-        wait_for(&mut replica.log, "stopped")["height"]
-            .as_u64()
-            .unwrap()
-            >= seen
-    );
-    assert_eq!(replica.child.wait().unwrap().code(), Some(0));
+    assert_eq!(replica.log.wait_for("stopping")["signal"], "SIGTERM");
+    assert!(replica.log.wait_for("stopped")["height"].as_u64().unwrap() >= seen);
+    assert_eq!(ended(&mut replica.child).code(), Some(0));
 }
 
 #[test]
@@ -153,7 +178,7 @@ fn state_survives_kill_9() {
         );
         height = wait_height(replica.address, height + 3);
         signal(&replica.child, Signal::SIGKILL);
-        replica.child.wait().unwrap();
+        ended(&mut replica.child);
     }
     std::fs::write(dir.path().join("boot_id"), "boot-two\n").unwrap();
     let mut child = Command::new(program())
@@ -164,12 +189,12 @@ fn state_survives_kill_9() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(child.stdout.take().unwrap());
-    let line = wait_for(&mut log, "stand-in replica started");
+    let mut log = Log::of(&mut child);
+    let line = log.wait_for("stand-in replica started");
     assert_eq!((&line["boots"], &line["starts"]), (&2.into(), &5.into()));
     assert_eq!(line["version"], "unknown");
     child.kill().unwrap();
-    child.wait().unwrap();
+    ended(&mut child);
 }
 
 #[test]
@@ -178,19 +203,16 @@ fn corrupt_state_is_told_and_kept() {
     std::fs::create_dir(dir.path().join("data")).unwrap();
     std::fs::write(dir.path().join("data/replica-state.json"), "garbage").unwrap();
     let mut child = command(dir.path(), "127.0.0.1:0").spawn().unwrap();
-    let mut log = BufReader::new(child.stdout.take().unwrap());
-    let line = wait_for(
-        &mut log,
-        "state file is corrupt: kept aside, starting with an empty state",
-    );
+    let mut log = Log::of(&mut child);
+    let line = log.wait_for("state file is corrupt: kept aside, starting with an empty state");
     assert_eq!(line["level"], "ERROR");
     assert!(line["kept_as"]
         .as_str()
         .unwrap()
         .ends_with("replica-state.json.corrupt-1"));
-    wait_for(&mut log, "listening");
+    log.wait_for("listening");
     signal(&child, Signal::SIGINT);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(ended(&mut child).code(), Some(0));
 }
 
 #[test]
@@ -204,15 +226,15 @@ fn disk_trouble_shows_and_heals() {
         assert!(Instant::now() < deadline);
         let _ = std::fs::remove_file(&obstacle);
     }
-    wait_for(&mut replica.log, "cannot write the state");
+    replica.log.wait_for("cannot write the state");
     let (head, body) = get(replica.address, "/api/v2/status");
     assert_eq!(head, "HTTP/1.1 503 Service Unavailable");
     assert!(body.contains("storage_error"), "{body}");
     std::fs::remove_dir(&obstacle).unwrap();
-    wait_for(&mut replica.log, "state is written again");
+    replica.log.wait_for("state is written again");
     status(replica.address);
     signal(&replica.child, Signal::SIGTERM);
-    replica.child.wait().unwrap();
+    ended(&mut replica.child);
 }
 
 #[test]
@@ -251,5 +273,5 @@ fn refusals_have_reasons() {
         .unwrap();
     assert_eq!(bad.status.code(), Some(1));
     replica.child.kill().unwrap();
-    replica.child.wait().unwrap();
+    ended(&mut replica.child);
 }

@@ -55,8 +55,7 @@ fn room(wanted: NonZeroUsize, files: Option<u64>) -> io::Result<NonZeroUsize> {
     };
     let left = files
         .checked_sub(RESERVE)
-        // More than memory could hold is more than is wanted.
-        .map(|left| usize::try_from(left).unwrap_or(usize::MAX))
+        .map(base::as_usize)
         .and_then(NonZeroUsize::new)
         .ok_or_else(|| {
             io::Error::other(format!(

@@ -170,7 +170,11 @@ impl Connections {
 
     /// Waits when too many that were told to end are still there: they have descriptors.
     async fn settle(&mut self) {
-        while self.tasks.len() > self.oldest_first.len().saturating_add(MOST_ENDING) {
+        let too_many = |tasks: usize, open: usize| {
+            let ending = tasks.checked_sub(open);
+            ending.is_some_and(|ending| ending > MOST_ENDING)
+        };
+        while too_many(self.tasks.len(), self.oldest_first.len()) {
             match self.tasks.join_next().await {
                 Some(ended) => self.ended(ended),
                 None => return,

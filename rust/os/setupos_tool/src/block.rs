@@ -12,11 +12,8 @@ pub(crate) fn drives(system: &System) -> Vec<String> {
     let mut names = system.names("/sys/block");
     names.retain(|name| {
         let drive = !NO_DRIVES.iter().any(|prefix| name.starts_with(prefix));
-        drive
-            && system
-                .number(format!("/sys/block/{name}/size"))
-                .unwrap_or(0)
-                > 0
+        let size = system.number(format!("/sys/block/{name}/size"));
+        drive && size.is_some_and(|size| size > 0)
     });
     names
 }

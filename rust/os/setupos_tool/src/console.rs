@@ -19,10 +19,10 @@ use crate::screen::{wrap, Row, Screen, Style, WIDTH};
 use crate::system::System;
 
 /// How often a device that takes nothing is asked again, and how long in between.
-const TRIES: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(20);
+const TRIES: u64 = 50;
+const PAUSE_MS: u64 = 20;
 /// So long it may take nothing. A serial line at 9600 baud empties its buffer in less.
-pub(crate) const PATIENCE: Duration = PAUSE.saturating_mul(TRIES);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(TRIES * PAUSE_MS);
 
 /// Marks for programs that watch a log: the first screen is complete, all images are verified.
 const SHOWN: &str = "setupos: status shown";
@@ -207,22 +207,21 @@ fn open_device(path: &Path) -> io::Result<File> {
 }
 
 fn write_patiently(out: &mut File, mut bytes: &[u8]) -> io::Result<()> {
-    let mut tries = 0;
+    let mut tries = TRIES;
     while !bytes.is_empty() {
         match out.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(taken) => {
-                bytes = bytes.get(taken..).unwrap_or_default();
-                tries = 0;
+                bytes = bytes.split_at(taken).1;
+                tries = TRIES;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if tries >= TRIES {
+                tries = tries.checked_sub(1).ok_or_else(|| {
                     let text = format!("it took nothing for {} s", PATIENCE.as_secs());
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-                }
-                tries = tries.saturating_add(1);
-                std::thread::sleep(PAUSE);
+                    io::Error::new(io::ErrorKind::TimedOut, text)
+                })?;
+                std::thread::sleep(Duration::from_millis(PAUSE_MS));
             }
             Err(error) => return Err(error),
         }
@@ -240,10 +239,9 @@ fn is_virtual_terminal(path: &Path) -> bool {
 /// The kernel's consoles and the first virtual terminal, sorted. `tty0` stands for the terminal in front, whichever
 /// that is: the first one is meant.
 pub(crate) fn all(system: &System) -> Vec<PathBuf> {
-    let active = system
-        .text("/sys/class/tty/console/active")
-        .unwrap_or_default();
-    let mut names: Vec<&str> = active.split_ascii_whitespace().collect();
+    let active = system.text("/sys/class/tty/console/active");
+    let active = active.iter().flat_map(|text| text.split_ascii_whitespace());
+    let mut names: Vec<&str> = active.collect();
     names.retain(|name| *name != "tty0" && !name.contains('/'));
     names.push("tty1");
     names.sort_unstable();

@@ -66,7 +66,8 @@ pub(crate) struct Drive {
     pub(crate) bus: Option<&'static str>,
     pub(crate) model: Option<String>,
     pub(crate) serial: Option<String>,
-    pub(crate) size: u64,
+    /// In bytes. None: the kernel does not say.
+    pub(crate) size: Option<u64>,
     pub(crate) rotational: bool,
     pub(crate) removable: bool,
     pub(crate) read_only: bool,
@@ -93,8 +94,10 @@ pub(crate) struct Machine {
     pub(crate) vendor: Option<String>,
     pub(crate) product: Option<String>,
     pub(crate) cpu: Option<String>,
-    pub(crate) cpus: u64,
-    pub(crate) memory: u64,
+    /// None: the kernel does not say.
+    pub(crate) cpus: Option<u64>,
+    /// In bytes. None: the kernel does not say.
+    pub(crate) memory: Option<u64>,
     /// `AMD-V` or `VT-x`.
     pub(crate) virtualization: Option<&'static str>,
     pub(crate) uefi: bool,

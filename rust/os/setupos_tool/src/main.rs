@@ -6,7 +6,6 @@
 mod block;
 mod console;
 mod facts;
-mod fat;
 mod inspect;
 mod screen;
 mod system;
@@ -144,8 +143,9 @@ fn show(screen: &Screen, consoles: &mut [Console]) -> anyhow::Result<()> {
     for (name, error) in &failed {
         eprintln!("setupos_tool: cannot show the status on {name}: {error}");
     }
+    let nobody = failed.len() == consoles.len();
     match failed.pop() {
-        Some((name, error)) if failed.len().saturating_add(1) == consoles.len() => {
+        Some((name, error)) if nobody => {
             Err(error).with_context(|| format!("no console took the status, such as {name}"))
         }
         _ => Ok(()),

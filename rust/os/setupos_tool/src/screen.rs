@@ -191,8 +191,11 @@ impl Screen {
     pub(crate) fn rows(&self, most: Option<usize>) -> Vec<Row> {
         let mut sections: Vec<(&'static str, Vec<Row>)> = Vec::new();
         for line in &self.lines {
-            let margin = if line.section == TITLE { 0 } else { MARGIN };
-            let rows = wrap(&line.text, WIDTH.saturating_sub(margin));
+            let width = match line.section {
+                TITLE => WIDTH,
+                _ => WIDTH - MARGIN,
+            };
+            let rows = wrap(&line.text, width);
             let style = line.style;
             let rows = rows.into_iter().map(|text| Row { style, text });
             match sections.last_mut() {
@@ -220,36 +223,33 @@ impl Screen {
 
 /// Takes rows from the longest section until all fit, and says how many are missing.
 fn shorten(sections: &mut [(&'static str, Vec<Row>)], most: usize) {
-    // How many of each are kept; where some are missing, one more row says so.
-    let all: Vec<usize> = sections.iter().map(|(_, rows)| rows.len()).collect();
-    let mut kept = all.clone();
-    loop {
-        let shown = |(kept, all): (&usize, &usize)| match kept == all {
-            true => *all,
-            false => kept.saturating_add(1),
-        };
-        let rows: Vec<usize> = kept.iter().zip(&all).map(shown).collect();
-        if rows.iter().sum::<usize>() <= most {
-            break;
-        }
-        let longest = rows.iter().zip(kept.iter_mut().zip(&all)).rev();
-        let Some((_, (kept, all))) = longest.max_by_key(|(rows, _)| **rows) else {
+    // How many of each are shown; where some are missing, the last one says so.
+    let mut shown: Vec<usize> = sections.iter().map(|(_, rows)| rows.len()).collect();
+    while shown.iter().sum::<usize>() > most {
+        let longest = shown.iter_mut().zip(&*sections).rev();
+        let Some((shown, (_, rows))) = longest.max_by_key(|(shown, _)| **shown) else {
             break;
         };
-        if *kept <= 2 {
-            break;
+        // Two of each stay.
+        let least = if *shown == rows.len() { 2 } else { 3 };
+        match shown.checked_sub(1) {
+            Some(fewer) if *shown > least => *shown = fewer,
+            _ => break,
         }
-        *kept = kept.saturating_sub(if kept == all { 2 } else { 1 });
     }
-    for ((_, rows), kept) in sections.iter_mut().zip(kept) {
-        let missing = rows.len().saturating_sub(kept);
-        if missing > 0 {
-            rows.truncate(kept);
-            rows.push(Row {
-                style: Style::Faint,
-                text: format!("... {missing} more rows; all of it: setupos_tool status"),
-            });
+    for ((_, rows), shown) in sections.iter_mut().zip(shown) {
+        let mut missing = rows.split_off(shown);
+        if missing.is_empty() {
+            continue;
         }
+        missing.extend(rows.pop());
+        rows.push(Row {
+            style: Style::Faint,
+            text: format!(
+                "... {} more rows; all of it: setupos_tool status",
+                missing.len()
+            ),
+        });
     }
 }
 
@@ -265,20 +265,22 @@ fn plain(text: &str) -> String {
 /// Breaks `text` (ASCII) between words into rows of at most `width`, and within words that are longer.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     const HANG: &str = "  ";
+    let room = |row: &str| width.checked_sub(row.len());
     let mut rows = Vec::new();
     let mut row = String::new();
     for word in text.split(' ') {
         let mut word = word;
         if !row.trim().is_empty() {
-            if row.len().saturating_add(1).saturating_add(word.len()) <= width {
+            // With a space before it.
+            if room(&row).is_some_and(|room| word.len() < room) {
                 row.push(' ');
                 row.push_str(word);
                 continue;
             }
             rows.push(std::mem::replace(&mut row, HANG.to_owned()));
         }
-        while let Some((part, rest)) = word.split_at_checked(width.saturating_sub(row.len())) {
-            if rest.is_empty() {
+        while let Some((part, rest)) = room(&row).and_then(|room| word.split_at_checked(room)) {
+            if rest.is_empty() || part.is_empty() {
                 break;
             }
             row.push_str(part);
@@ -295,8 +297,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 fn size(bytes: u64) -> String {
     let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     for (unit, shift) in units {
-        if bytes.checked_shr(shift).unwrap_or(0) > 0 {
-            let tenths = u128::from(bytes).saturating_mul(10) >> shift;
+        if bytes >> shift > 0 {
+            let tenths = (u128::from(bytes) * 10) >> shift;
             let (whole, tenth) = (tenths / 10, tenths % 10);
             return format!("{whole}.{tenth} {unit}");
         }
@@ -305,7 +307,8 @@ fn size(bytes: u64) -> String {
 }
 
 fn drive_text(drive: &Drive) -> String {
-    let mut words = vec![drive.name.clone(), size(drive.size)];
+    let size = drive.size.map_or_else(|| "size unknown".to_owned(), size);
+    let mut words = vec![drive.name.clone(), size];
     words.extend(drive.bus.map(str::to_owned));
     words.extend(drive.model.clone());
     words.extend(
@@ -350,11 +353,15 @@ fn machine_text(facts: &Facts) -> String {
     words.retain(|maker| !maker.is_empty());
     words.extend(machine.cpu.clone());
     words.push(match machine.cpus {
-        1 => "1 processor".to_owned(),
-        n => format!("{n} processors"),
+        Some(1) => "1 processor".to_owned(),
+        Some(n) => format!("{n} processors"),
+        None => "processors unknown".to_owned(),
     });
     words.extend(machine.virtualization.map(str::to_owned));
-    words.push(format!("{} memory", size(machine.memory)));
+    words.push(match machine.memory {
+        Some(bytes) => format!("{} memory", size(bytes)),
+        None => "memory unknown".to_owned(),
+    });
     words.push(match (machine.uefi, machine.secure_boot) {
         (false, _) => "BIOS".to_owned(),
         (true, Some(true)) => "UEFI, Secure Boot on".to_owned(),

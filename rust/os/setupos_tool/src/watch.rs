@@ -168,17 +168,12 @@ impl Watch {
 fn put_progress(images: &mut [Image], done: u64) {
     let mut left = done;
     for image in images.iter_mut().filter(|i| i.state == State::Unverified) {
-        let part = left.min(image.size);
-        let percent = u128::from(part)
-            .saturating_mul(100)
-            .checked_div(u128::from(image.size))
-            .unwrap_or(0);
-        let percent = u64::try_from(percent).unwrap_or(0);
+        let percent = steps::parts_done(left, image.size, 100);
         image.state = State::Verifying { percent };
-        if part < image.size {
-            break;
+        match left.checked_sub(image.size) {
+            Some(rest) => left = rest,
+            None => break,
         }
-        left = left.saturating_sub(part);
     }
 }
 
@@ -190,7 +185,7 @@ struct Teller {
 
 impl Watcher for Teller {
     fn progress(&mut self, _: &'static str, done: u64, of: u64) {
-        let part = done.saturating_mul(20).checked_div(of).unwrap_or(0);
+        let part = steps::parts_done(done, of, 20);
         if part > self.last {
             self.last = part;
             let _ = self.sender.send(Message::Progress(done));

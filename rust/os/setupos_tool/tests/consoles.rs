@@ -42,8 +42,11 @@ impl Running {
     /// Lines up to and with the first that contains `text`.
     fn until(&self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
+        let start = Instant::now();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            // However many other lines come.
+            let left = PATIENCE.saturating_sub(start.elapsed());
+            match self.lines.recv_timeout(left) {
                 Ok(line) => lines.push(line),
                 Err(_) => panic!("no {text:?} after {lines:#?}"),
             }

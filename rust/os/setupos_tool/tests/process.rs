@@ -173,7 +173,7 @@ fn a_config_volume_that_is_not_mounted() {
     machine.format("dev/vda3", b"SETTINGS   ");
     machine.refused("D/boot/config: no volume labelled CONFIG: partition config (vda3) is a FAT volume labelled \"SETTINGS\", want the label CONFIG\n");
     machine.write("dev/vda3", &format!("\0\0\0EXFAT   {}", "\0".repeat(600)));
-    machine.refused("D/boot/config: no volume labelled CONFIG: partition config (vda3) holds exFAT, want a FAT volume labelled CONFIG\n");
+    machine.refused("D/boot/config: no volume labelled CONFIG: partition config (vda3) holds an exFAT file system, which is no FAT, want a FAT volume labelled CONFIG\n");
     machine.write("dev/vda3", "");
     machine.refused("D/boot/config: no volume labelled CONFIG: partition config (vda3) is no FAT volume, want one labelled CONFIG\n");
     machine.write("sys/block/vda/vda3/uevent", "DEVNAME=vda3\n");

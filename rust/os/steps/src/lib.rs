@@ -18,7 +18,7 @@ mod run;
 
 pub use lines::Lines;
 pub use report::{Record, Report, Status};
-pub use run::{Runner, Silent, Watcher};
+pub use run::{parts_done, Runner, Silent, Watcher};
 
 /// What a step does to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

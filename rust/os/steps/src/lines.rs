@@ -35,7 +35,7 @@ impl<W: Write> Watcher for Lines<W> {
     }
 
     fn progress(&mut self, name: &'static str, done: u64, of: u64) {
-        let tenth = done.saturating_mul(10).checked_div(of).unwrap_or(0);
+        let tenth = crate::parts_done(done, of, 10);
         if tenth > self.tenth && tenth < 10 {
             self.tenth = tenth;
             let _ = writeln!(self.out, "      {name}: {tenth}0 %");

@@ -13,6 +13,20 @@ pub trait Watcher {
     fn ends(&mut self, _number: usize, _of: usize, _record: &Record) {}
 }
 
+/// How many of `parts` equal parts of something are done when `done` of `of` are. Of nothing all is done.
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    reason = "64 bits times 32 bits go into 128; with `done` less than `of` the quotient is less than `parts`"
+)]
+pub fn parts_done(done: u64, of: u64, parts: u32) -> u64 {
+    if done >= of {
+        return parts.into();
+    }
+    let part = u128::from(done) * u128::from(parts) / u128::from(of);
+    u64::try_from(part).expect("less than `parts`")
+}
+
 /// A watcher that says nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;

@@ -173,3 +173,18 @@ fn records_can_come_later() {
     assert!(report.ok);
     assert_eq!(report.steps.len(), 2);
 }
+
+#[test]
+fn parts_of_work() {
+    for (done, of, parts, want) in [
+        (0, 7, 10, 0),
+        (6, 7, 10, 8),
+        (7, 7, 10, 10),
+        (8, 7, 10, 10),
+        (0, 0, 10, 10),
+        (u64::MAX - 1, u64::MAX, 100, 99),
+        (u64::MAX, u64::MAX, u32::MAX, u64::from(u32::MAX)),
+    ] {
+        assert_eq!(crate::parts_done(done, of, parts), want, "{done} of {of}");
+    }
+}

@@ -107,8 +107,9 @@ fn screen(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     let boot = setting.within(BOOT);
     let before = vm.console().expect("setupos: status shown", boot)?;
     report.stage("the status screen");
-    let start = before.rfind("SetupOS ").unwrap_or(0);
-    let rows = before.get(start..).unwrap_or_default();
+    // From its title on; without one all of it is what a person wants to see.
+    let title = before.rfind("SetupOS ");
+    let rows = title.map_or(&*before, |title| before.split_at(title).1);
     let words: Vec<&str> = rows.split_whitespace().collect();
     let text = words.join(" ");
     for want in wanted(setting) {
@@ -125,7 +126,7 @@ fn screen(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     };
     report.check("the screen shows no problem", none);
     // Gigabytes are hashed meanwhile.
-    let hashed = setting.within(BOOT.saturating_mul(2));
+    let hashed = setting.within(2 * BOOT);
     let rest = vm.console().expect("setupos: images verified", hashed)?;
     report.stage("the images are verified");
     let quiet = match rest.contains("Job setupos-status") {
@@ -146,9 +147,10 @@ fn is_verified(text: &str, image: &str) -> Result<()> {
     let start = format!("setupos: images: {image} ");
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");
-    let rest = text.split(&start).nth(1).unwrap_or_default();
-    let line = rest.split("setupos:").next().unwrap_or_default();
-    ensure!(line.contains("... verified"), "the console says {text}");
+    let line = text.split_once(&start).map(|(_, rest)| rest);
+    let line = line.map(|rest| rest.split_once("setupos:").map_or(rest, |(line, _)| line));
+    let verified = line.is_some_and(|line| line.contains("... verified"));
+    ensure!(verified, "the console says {text}");
     Ok(())
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use ::inspect::Volume;
+use plan::Reader;
 use steps::Failure;
 
 use super::{Context, Look};
 use crate::block::{self, Partition};
-use crate::fat::{self, Volume};
 use crate::system::System;
 
 /// Name of the step.
@@ -57,7 +58,7 @@ fn label(context: &mut Context, place: &Path) -> Option<String> {
     let dir = context.system.path(place);
     let found = look(&context.system, &device);
     let problem = match &found {
-        Ok(Volume::Fat(Some(label))) if label == LABEL => None,
+        Ok(volume) if is_ours(volume) => None,
         Ok(volume) => Some(format!(
             "{}: mounted from {device}, which {}",
             dir.display(),
@@ -68,24 +69,37 @@ fn label(context: &mut Context, place: &Path) -> Option<String> {
     let config = &mut context.facts.config;
     config.device = Some(device);
     if let Ok(Volume::Fat(label)) = found {
-        config.label = label;
+        config.label = label.map(|label| label.word());
     }
     problem
 }
 
-fn look(system: &System, device: &str) -> std::io::Result<Volume> {
-    fat::look(&std::fs::File::open(system.path(format!("/dev/{device}")))?)
+/// What is on `device`, or why it can't be read.
+fn look(system: &System, device: &str) -> Result<Volume, String> {
+    let image = Reader::open_any(&system.path(format!("/dev/{device}")));
+    let image = image.map_err(|error| match error {
+        plan::Error::Io { source, .. } => source.to_string(),
+        error => cli::chain(&error),
+    })?;
+    ::inspect::volume(&image).map_err(|error| cli::chain(&error))
+}
+
+fn is_ours(volume: &Volume) -> bool {
+    matches!(volume, Volume::Fat(Some(label)) if label.0 == LABEL.as_bytes())
 }
 
 /// As a part of a sentence: what came and what was wanted.
 fn wanted(volume: &Volume) -> String {
     match volume {
         Volume::Fat(Some(label)) => {
-            format!("is a FAT volume labelled {label:?}, want the label {LABEL}")
+            format!(
+                "is a FAT volume labelled {:?}, want the label {LABEL}",
+                label.word()
+            )
         }
         Volume::Fat(None) => format!("is a FAT volume without a label, want the label {LABEL}"),
-        Volume::Other(Some(name)) => {
-            format!("holds {name}, want a FAT volume labelled {LABEL}")
+        Volume::Other(Some(what)) => {
+            format!("holds {what}, want a FAT volume labelled {LABEL}")
         }
         Volume::Other(None) => format!("is no FAT volume, want one labelled {LABEL}"),
     }
@@ -110,7 +124,7 @@ fn absent(system: &System, dir: &Path) -> String {
                     continue;
                 }
             };
-            if volume == Volume::Fat(Some(LABEL.to_owned())) {
+            if is_ours(&volume) {
                 return format!("{dir}: nothing is mounted here, although {device} is labelled {LABEL}: it does not mount");
             }
             if name.as_deref() == Some(PARTITION) {

@@ -32,9 +32,9 @@ fn drive(system: &System, name: String, own: &[String]) -> Drive {
     let dir = format!("/sys/block/{name}");
     let at = |file: &str| system.text(format!("{dir}/{file}"));
     let is_set = |file: &str| at(file).as_deref() == Some("1");
-    let link = std::fs::read_link(system.path(&dir)).unwrap_or_default();
+    let link = std::fs::read_link(system.path(&dir));
     let bus = match name.as_str() {
-        _ if link.to_string_lossy().contains("/usb") => Some("USB"),
+        _ if link.is_ok_and(|link| link.to_string_lossy().contains("/usb")) => Some("USB"),
         name if name.starts_with("nvme") => Some("NVMe"),
         name if name.starts_with("vd") => Some("virtio"),
         name if name.starts_with("mmcblk") => Some("MMC"),
@@ -48,8 +48,7 @@ fn drive(system: &System, name: String, own: &[String]) -> Drive {
         // In sectors of 512 bytes, whatever the drive's own are.
         size: system
             .number(format!("{dir}/size"))
-            .unwrap_or(0)
-            .saturating_mul(512),
+            .and_then(|sectors| sectors.checked_mul(512)),
         rotational: is_set("queue/rotational"),
         removable: is_set("removable"),
         read_only: is_set("ro"),

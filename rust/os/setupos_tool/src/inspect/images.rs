@@ -84,7 +84,7 @@ fn read(path: &Path) -> Result<Deployment, String> {
     let file = System::open_plain(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     // One more than is taken, so that the parser sees what is too long.
-    file.take(deployment::MOST_BYTES.saturating_add(1))
+    file.take(deployment::MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     Deployment::parse(&bytes).map_err(|error| cli::chain(&error))
@@ -147,6 +147,7 @@ fn verify(context: &mut Context, progress: Progress<'_>) -> Result<Vec<String>, 
     if todo.is_empty() {
         notes.push("no image to verify".to_owned());
     }
+    // Saturated they say less of the progress, and of nothing else.
     let of = todo.iter().map(|i| i.size).fold(0, u64::saturating_add);
     let mut before = 0_u64;
     for image in todo {

@@ -26,30 +26,32 @@ pub(super) const STEP: Look = Look {
 };
 
 fn machine(system: &System) -> Machine {
-    let cpuinfo = system.text("/proc/cpuinfo").unwrap_or_default();
+    let cpuinfo = system.text("/proc/cpuinfo");
     let of = |key: &str| {
         let value = |line: &str| {
             let (name, value) = line.split_once(':')?;
             (name.trim() == key).then(|| value.trim().to_owned())
         };
-        cpuinfo.lines().find_map(value)
+        cpuinfo.as_deref()?.lines().find_map(value)
     };
-    let flags = of("flags").unwrap_or_default();
-    let has = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let flags = of("flags");
+    let has = |flag: &str| {
+        let flags = flags.as_deref();
+        flags.is_some_and(|flags| flags.split(' ').any(|word| word == flag))
+    };
     let virtualization = match (has("svm"), has("vmx")) {
         (true, _) => Some("AMD-V"),
         (_, true) => Some("VT-x"),
         _ => None,
     };
-    let online = system
-        .text("/sys/devices/system/cpu/online")
-        .unwrap_or_default();
+    let online = system.text("/sys/devices/system/cpu/online");
+    let meminfo = system.text("/proc/meminfo");
     Machine {
         vendor: system.text("/sys/class/dmi/id/sys_vendor"),
         product: system.text("/sys/class/dmi/id/product_name"),
         cpu: of("model name"),
-        cpus: count(&online),
-        memory: memory(&system.text("/proc/meminfo").unwrap_or_default()),
+        cpus: online.and_then(|list| count(&list)),
+        memory: meminfo.and_then(|text| memory(&text)),
         virtualization,
         uefi: system.exists("/sys/firmware/efi"),
         secure_boot: secure_boot(system),
@@ -57,23 +59,22 @@ fn machine(system: &System) -> Machine {
 }
 
 /// `0-3,8`: five.
-fn count(list: &str) -> u64 {
+fn count(list: &str) -> Option<u64> {
     let range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
         last.checked_sub(first)?.checked_add(1)
     };
-    list.split(',')
-        .filter_map(range)
-        .fold(0, u64::saturating_add)
+    let mut ranges = list.split(',');
+    ranges.try_fold(0_u64, |sum, text| sum.checked_add(range(text)?))
 }
 
 /// Bytes of `MemTotal`, which is in KiB.
-fn memory(meminfo: &str) -> u64 {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"));
-    let word = line.and_then(|line| line.split_ascii_whitespace().next());
-    let kib: u64 = word.and_then(|word| word.parse().ok()).unwrap_or(0);
-    kib.saturating_mul(1024)
+fn memory(meminfo: &str) -> Option<u64> {
+    let mut lines = meminfo.lines();
+    let line = lines.find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 fn secure_boot(system: &System) -> Option<bool> {
@@ -90,13 +91,18 @@ mod tests {
 
     #[test]
     fn numbers_of_the_kernel() {
-        for (list, want) in [("0", 1), ("0-3", 4), ("0-3,8", 5), ("", 0), ("3-0", 0)] {
-            assert_eq!(count(list), want, "{list}");
+        for (list, want) in [("0", 1), ("0-3", 4), ("0-3,8", 5)] {
+            assert_eq!(count(list), Some(want), "{list}");
+        }
+        for list in ["", "3-0", "0,x", "0-18446744073709551615"] {
+            assert_eq!(count(list), None, "{list}");
         }
         assert_eq!(
             memory("MemTotal:        2048 kB\nMemFree: 1 kB"),
-            2 * 1024 * 1024
+            Some(2 * 1024 * 1024)
         );
-        assert_eq!(memory("x"), 0);
+        for text in ["x", "MemTotal: x kB", "MemTotal: 18446744073709551615 kB"] {
+            assert_eq!(memory(text), None, "{text}");
+        }
     }
 }

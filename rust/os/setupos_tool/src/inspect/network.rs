@@ -22,7 +22,11 @@ pub(super) const STEP: Look = Look {
     },
     run: |context, _| {
         let system = &context.system;
-        let text = |file: &str| system.text(format!("/proc/net/{file}")).unwrap_or_default();
+        // A kernel without one of the protocols has no file of it, and no addresses.
+        let text = |file: &str| {
+            let text = system.text(format!("/proc/net/{file}"));
+            text.unwrap_or_else(String::new)
+        };
         let ipv6 = ipv6(&text("if_inet6"));
         let ipv4 = ipv4(&text("fib_trie"), &text("route"));
         let mut names = system.names("/sys/class/net");
