@@ -7,7 +7,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 fail() { echo "FAIL e2e: $*"; exit 1; }
 scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/scratch.XXXXXX")
 clean() {
-  (cd "$scratch/tests/e2e/appliance" && bazel clean --expunge >/dev/null 2>&1) || true
+  (cd "$scratch/tests/e2e/appliance" 2>/dev/null && bazel clean --expunge >/dev/null 2>&1) || true
   rm -rf "$scratch" "$scratch.log"
 }
 trap clean EXIT
@@ -52,5 +52,4 @@ BAZEL
 [ "$(compiled)" -eq 0 ] || { grep -E '^ *Target: @@icos_images~' "$scratch/actions" | sort -u; fail "prebuilt tools: these are compiled nevertheless"; }
 step "prebuilt tools: the disk is built, and boots" bazel test //...
 step "prebuilt tools: a tool by hand" bazel run @image_tools//:imgdump -- ls "$PWD/bazel-bin/disk.img" A_root:/usr/bin/appliance
-bazel shutdown
 echo "PASS e2e"
