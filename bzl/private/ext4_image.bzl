@@ -1,6 +1,6 @@
 """ext4_image: an ext4 file system from a tree, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "line", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
@@ -18,7 +18,7 @@ def _ext4_image_impl(ctx):
     args.add("--free-percent", str(ctx.attr.free_percent))
     args.add("--uuid", ctx.attr.uuid)
     args.add("--hash-seed", ctx.attr.hash_seed or ctx.attr.uuid)
-    args.add("--label", ctx.attr.label)
+    args.add("--label", line(ctx.attr.label, "label of {}".format(ctx.label)))
     if ctx.attr.journal:
         args.add("--journal")
     args.add("--output", plan)

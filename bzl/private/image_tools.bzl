@@ -18,6 +18,20 @@ def tool_args(ctx):
     args.set_param_file_format("multiline")
     return args
 
+def line(value, where):
+    """A value that is one argument; refuses one of several lines, each of which the tool would take for an argument.
+
+    Args:
+      value: text.
+      where: what the value is, for errors.
+
+    Returns:
+      string: the value.
+    """
+    if "\n" in value:
+        fail("{} is {}, want a value without a line break: arguments reach the tool one a line".format(where, repr(value)))
+    return value
+
 def pair(name, value, where):
     """`NAME=VALUE` for a tool's flag; refuses what the tool would read otherwise.
 
@@ -31,9 +45,7 @@ def pair(name, value, where):
     """
     if not name or "=" in name or "\n" in name:
         fail("{}: got name {}, want one without '=' and line break".format(where, repr(name)))
-    if "\n" in value:
-        fail("{}: {} is {}, want a value without a line break: arguments reach the tool one a line".format(where, name, repr(value)))
-    return "{}={}".format(name, value)
+    return "{}={}".format(name, line(value, "{}: {}".format(where, name)))
 
 def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements = {}):
     """Runs one of the toolchain's tools.

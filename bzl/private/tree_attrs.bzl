@@ -1,5 +1,6 @@
 """What every file-system rule shares: which part of a tree goes in."""
 
+load("//bzl/private:image_tools.bzl", "line")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -32,6 +33,7 @@ def add_tree_args(ctx, args, tree):
     """
     args.add("--tree", tree.tree)
     if ctx.attr.subdir:
-        args.add("--subdir", ctx.attr.subdir)
-    args.add_all(ctx.attr.exclude, before_each = "--exclude")
+        args.add("--subdir", line(ctx.attr.subdir, "subdir of {}".format(ctx.label)))
+    for path in ctx.attr.exclude:
+        args.add("--exclude", line(path, "exclude of {}".format(ctx.label)))
     args.add("--mtime", str(ctx.attr.timestamp))

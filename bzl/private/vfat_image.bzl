@@ -1,6 +1,6 @@
 """vfat_image: a FAT file system from a tree, as a plan."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "line", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_providers")
 load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
@@ -27,7 +27,7 @@ def _vfat_image_impl(ctx):
     else:
         args.add("--size-mib", str(ctx.attr.size_mib))
     args.add("--volume-id", ctx.attr.volume_id)
-    args.add("--label", ctx.attr.label)
+    args.add("--label", line(ctx.attr.label, "label of {}".format(ctx.label)))
     if ctx.attr.fat_type:
         args.add("--fat-type", str(ctx.attr.fat_type))
     args.add("--output", plan)

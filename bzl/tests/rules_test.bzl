@@ -98,6 +98,8 @@ def _subjects(prefix):
     image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "ext4", exclude = ["a", "b"], size_mib = 8, subdir = "boot", uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_negative", size_mib = -1, uuid = _UUID, **common)
+    ext4_image(name = prefix + "ext4_lines", exclude = ["a\n--label"], size_mib = 0, uuid = _UUID, **common)
+    vfat_image(name = prefix + "fat_lines", label = "A\nB", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat", label = "DATA", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_partition", label = "DATA", partition = "root", partitions = "partitions.csv", volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_half", label = "DATA", partition = "root", volume_id = "12345678", **common)
@@ -189,9 +191,11 @@ def _subjects(prefix):
 _REFUSED = {
     "deployment_mixed": "has env dev, want prod as the whole",
     "disk_twice": "images: partition root gets",
+    "ext4_lines": "is \"a\\n--label\", want a value without a line break",
     "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
     "fat_empty": "size_mib: got 0, want at least 1, or a partition whose size it is",
     "fat_half": "partition: got \"root\" and partitions: got None, want both or none",
+    "fat_lines": "is \"A\\nB\", want a value without a line break",
     "fat_twice": "size_mib: got 2, want none: the size is that of partition root",
     "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
     "grubenv_equals": "got name \"a=b\", want one without '=' and line break",
