@@ -77,13 +77,6 @@ impl Template {
         Parser::new(text, None, false).template(None, MAX_DEPTH)
     }
 
-    /// A word without references.
-    pub fn literal(text: &str) -> Self {
-        Self {
-            parts: vec![Part::Literal(text.to_owned())],
-        }
-    }
-
     /// The text, if the word holds no reference.
     pub fn as_literal(&self) -> Option<String> {
         self.parts

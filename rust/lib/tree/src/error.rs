@@ -123,14 +123,6 @@ pub enum Error {
         /// What was wanted.
         reason: &'static str,
     },
-    /// Writing an archive of the tree failed.
-    #[error("cannot archive '/{path}'")]
-    Tar {
-        /// The entry.
-        path: String,
-        /// The cause.
-        source: archive::Error,
-    },
     /// A manifest that is refused.
     #[error("{}", path.display())]
     File {

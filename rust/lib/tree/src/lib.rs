@@ -25,7 +25,6 @@ mod name;
 mod parse;
 mod scan;
 mod sources;
-mod to_tar;
 #[allow(clippy::module_inception, reason = "the type this crate is about")]
 mod tree;
 
@@ -33,5 +32,5 @@ pub use base::base64::encode as base64;
 pub use entry::{Entry, Input, Kind, Source, Sparse, Stamp};
 pub use error::Error;
 pub use name::{display, relative};
-pub use sources::{open, Content, Sources};
+pub use sources::Sources;
 pub use tree::Tree;

@@ -1,13 +1,12 @@
 //! Reading the bytes that a tree's entries name.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use base::{as_u64, as_usize, past};
 use files::InputFile;
 
-use crate::entry::{Input, Source, Sparse};
+use crate::entry::{Input, Source};
 use crate::error::Error;
 use crate::tree::Tree;
 
@@ -19,13 +18,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Opens the inputs of `tree`: as many files as it has, each of the length it says.
-    pub fn open<P: AsRef<Path>>(tree: &Tree, paths: &[P]) -> Result<Self, Error> {
-        let paths: Vec<Option<&P>> = paths.iter().map(Some).collect();
-        Self::open_files(tree, &paths)
-    }
-
-    /// Opens those inputs of `tree` that are files; there is none for an input that exists as a plan only.
+    /// Opens those inputs of `tree` that are files, each of the length it says; there is none for an input that exists as a plan only.
     pub fn open_files<P: AsRef<Path>>(tree: &Tree, paths: &[Option<P>]) -> Result<Self, Error> {
         if paths.len() != tree.inputs.len() {
             let reason = format!(
@@ -45,59 +38,29 @@ impl Sources {
         Ok(Self { files })
     }
 
-    /// A reader of the bytes of `source`.
-    pub fn content(&self, source: Source) -> Result<Content<'_>, Error> {
-        match self.files.get(source.input) {
-            Some(Some(file)) => Ok(Content {
-                file,
-                at: source.offset,
-                left: source.len,
-            }),
-            Some(None) => Err(Error::Inputs {
-                reason: format!("input {} is an image that nobody has written", source.input),
-            }),
-            None => Err(Error::Inputs {
-                reason: format!("there is no input {}", source.input),
-            }),
-        }
-    }
-
-    /// A reader of what a file with holes holds, one piece after another.
-    pub(crate) fn pieces(&self, sparse: &Sparse) -> Result<Pieces<'_>, Error> {
-        let sources = sparse.pieces.iter();
-        let mut contents = Vec::with_capacity(sparse.pieces.len());
-        for (_, source) in sources {
-            contents.push(self.content(*source)?);
-        }
-        contents.reverse();
-        Ok(Pieces(contents))
-    }
-
     /// All bytes of `source`.
     pub fn read(&self, source: Source) -> Result<Vec<u8>, Error> {
-        let mut content = self.content(source)?;
+        let file = match self.files.get(source.input) {
+            Some(Some(file)) => file,
+            Some(None) => {
+                let reason = format!("input {} is an image that nobody has written", source.input);
+                return Err(Error::Inputs { reason });
+            }
+            None => {
+                let reason = format!("there is no input {}", source.input);
+                return Err(Error::Inputs { reason });
+            }
+        };
+        let mut content = Content {
+            file,
+            at: source.offset,
+            left: source.len,
+        };
         let mut bytes = Vec::new();
-        let action = || format!("read {}", content.file.path().display());
-        let action = action();
+        let action = format!("read {}", file.path().display());
         content.read_to_end(&mut bytes).map_err(Error::io(action))?;
         Ok(bytes)
     }
-
-    /// Writes the bytes of `source` to `out`.
-    pub fn copy(&self, source: Source, mut out: impl Write) -> Result<(), Error> {
-        let mut content = self.content(source)?;
-        let action = format!("copy from {}", content.file.path().display());
-        io::copy(&mut content, &mut out).map_err(Error::io(action))?;
-        Ok(())
-    }
-}
-
-/// Reads the manifest at `manifest` and opens its inputs.
-pub fn open<P: AsRef<Path>>(manifest: &Path, inputs: &[P]) -> Result<(Tree, Sources), Error> {
-    let file = File::open(manifest).map_err(Error::io(format!("open {}", manifest.display())))?;
-    let tree = Tree::read(BufReader::with_capacity(1 << 16, file))?;
-    let sources = Sources::open(&tree, inputs)?;
-    Ok((tree, sources))
 }
 
 fn open_input(input: Input, path: &Path) -> Result<InputFile, Error> {
@@ -114,19 +77,11 @@ fn open_input(input: Input, path: &Path) -> Result<InputFile, Error> {
     Ok(file)
 }
 
-/// Reads one file's bytes; several may be read side by side.
-#[derive(Debug)]
-pub struct Content<'a> {
+/// Reads a range of a file.
+struct Content<'a> {
     file: &'a InputFile,
     at: u64,
     left: u64,
-}
-
-impl Content<'_> {
-    /// Bytes not read yet.
-    pub fn left(&self) -> u64 {
-        self.left
-    }
 }
 
 impl Read for Content<'_> {
@@ -147,21 +102,5 @@ impl Read for Content<'_> {
         // Never more than was asked for.
         self.left = self.left.abs_diff(as_u64(got));
         Ok(got)
-    }
-}
-
-/// Pieces of a file, the next one last.
-#[derive(Debug)]
-pub(crate) struct Pieces<'a>(Vec<Content<'a>>);
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(content) = self.0.last_mut() {
-            if content.left > 0 {
-                return content.read(buffer);
-            }
-            self.0.pop();
-        }
-        Ok(0)
     }
 }

@@ -53,6 +53,17 @@ impl Tree {
         &self.entries
     }
 
+    /// All paths in the order in which writers place them: layer 0 before layer 1, each in byte order of the paths.
+    /// A directory comes before what lies in it, a file before its hard links.
+    pub fn placement(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+        let layer = |wanted| {
+            let entries = self.entries.iter();
+            let entries = entries.filter(move |(_, entry)| (entry.layer == 0) == wanted);
+            entries.map(|(path, entry)| (path.as_slice(), entry))
+        };
+        layer(true).chain(layer(false))
+    }
+
     /// The entry at `path`, no link followed.
     pub fn get(&self, path: &[u8]) -> Option<&Entry> {
         self.entries.get(path)
