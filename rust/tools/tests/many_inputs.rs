@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sha2::{Digest, Sha256};
+use base::Sha256Digest;
 
 /// Descriptors that a tool may have.
 const LIMIT: usize = 40;
@@ -129,7 +129,7 @@ fn from_files_to_images() {
         let bytes = fs::read(bed.path(&format!("{plan}.img"))).unwrap();
         assert_eq!(
             sum,
-            format!("{} {}\n", hex(&Sha256::digest(&bytes)), bytes.len())
+            format!("{} {}\n", Sha256Digest::of(&bytes), bytes.len())
         );
         assert_eq!(sum, bed.text(&format!("{plan}.digest")));
     }
@@ -195,8 +195,4 @@ fn many_block_hashes() {
         );
     }
     assert_eq!(bed.text("with"), bed.text("without"));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

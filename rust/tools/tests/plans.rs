@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base::Sha256Digest;
 use plan::{Plan, Reader};
-use sha2::{Digest, Sha256};
 
 const CSV: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
@@ -153,10 +153,7 @@ fn a_disk_and_a_bundle() {
     bed.run(mkchecksums, &format!("{images} --output sums"))
         .unwrap();
     let sums = fs::read_to_string(bed.path("sums")).unwrap();
-    let sum = |bytes: &[u8]| -> String {
-        let digest = Sha256::digest(bytes);
-        digest.iter().map(|b| format!("{b:02x}")).collect()
-    };
+    let sum = |bytes: &[u8]| Sha256Digest::of(bytes).to_string();
     let version = b"1.2\n".to_vec();
     let want = [
         ("disk.img", &bytes),
@@ -170,10 +167,8 @@ fn a_disk_and_a_bundle() {
     let mkmanifest = env!("CARGO_BIN_EXE_mkmanifest");
     bed.run(
         mkmanifest,
-        &format!(
-            "--name n --version-file version --partitions table.csv --image esp=esp.digest \
-             --artifact disk.img=disk.digest --output manifest"
-        ),
+        "--name n --version-file version --partitions table.csv --image esp=esp.digest \
+         --artifact disk.img=disk.digest --output manifest",
     )
     .unwrap();
     let manifest = fs::read_to_string(bed.path("manifest")).unwrap();

@@ -105,6 +105,7 @@ impl Progress {
             return;
         }
         *next = now.checked_add(Self::EVERY).unwrap_or(now);
+        // Saturated: of so much the percentage is off, and no more than that.
         let percent = done.saturating_mul(100).checked_div(self.total);
         eprint!("\r{:3} %", percent.unwrap_or(100));
     }

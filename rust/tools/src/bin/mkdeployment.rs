@@ -16,21 +16,15 @@ struct Args {
     /// Name of the whole.
     #[arg(long)]
     name: String,
-    /// File with the version of the whole, and of each image without one of its own, on its first line.
+    /// File with the version of the whole and of each image on its first line.
     #[arg(long, value_name = "FILE")]
     version_file: PathBuf,
     /// A property of the whole.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     properties: Vec<Pair>,
-    /// An image by its name: its digest (*.digest), or the file itself.
+    /// An image by its name, whose file is NAME.img: its digest (*.digest), or the file itself.
     #[arg(long = "image", value_name = "NAME=FILE", required = true)]
     images: Vec<NamedFile>,
-    /// The file name of an image; default: NAME.img.
-    #[arg(long = "image-file", value_name = "NAME=FILENAME")]
-    files: Vec<Pair>,
-    /// File with the version of an image on its first line.
-    #[arg(long = "image-version-file", value_name = "NAME=FILE")]
-    versions: Vec<Pair>,
     /// A property of an image.
     #[arg(long = "image-set", value_name = "NAME:KEY=VALUE")]
     image_properties: Vec<Pair>,
@@ -47,25 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn make(args: &Args) -> anyhow::Result<Deployment> {
-    let known = |flag: &str, name: &str| {
-        let known = args.images.iter().any(|image| image.name == name);
-        ensure!(known, "{flag}: there is no --image {name:?}");
-        Ok(())
-    };
-    let files = map("--image-file", &args.files)?;
-    let versions = map("--image-version-file", &args.versions)?;
-    for name in files.keys() {
-        known("--image-file", name)?;
-    }
-    for name in versions.keys() {
-        known("--image-version-file", name)?;
-    }
     let mut properties = BTreeMap::<&str, BTreeMap<String, String>>::new();
     for (place, value) in map("--image-set", &args.image_properties)? {
         let (name, key) = place
             .split_once(':')
             .with_context(|| format!("--image-set: {place:?} is not NAME:KEY"))?;
-        known("--image-set", name)?;
+        let known = args.images.iter().any(|image| image.name == name);
+        ensure!(known, "--image-set: there is no --image {name:?}");
         properties
             .entry(name)
             .or_default()
@@ -77,18 +59,12 @@ fn make(args: &Args) -> anyhow::Result<Deployment> {
         let name = image.name.as_str();
         let digest = Digest::open(&image.path)?;
         images.push(Image {
-            file: match files.get(name) {
-                Some(file) => (*file).to_owned(),
-                None => format!("{name}.img"),
-            },
+            file: format!("{name}.img"),
             name: name.to_owned(),
             properties: properties.remove(name).into_iter().flatten().collect(),
             sha256: digest.to_string(),
             size: digest.len,
-            version: match versions.get(name) {
-                Some(file) => self::version(Path::new(file))?,
-                None => version.clone(),
-            },
+            version: version.clone(),
         });
     }
     let owned = map("--set", &args.properties)?.into_iter();

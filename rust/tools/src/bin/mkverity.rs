@@ -93,16 +93,21 @@ fn open_hashes(list: &[PathBuf], reader: &Reader, params: &Params) -> Result<Kno
     );
     let mut held = 0u64;
     // Digests are read extent by extent; where those are many and short, all at once costs less.
-    let extents = u64::try_from(reader.plan().extents().count()).unwrap_or(u64::MAX);
-    let worth = extents.saturating_mul(1024).min(HELD);
+    let extents = base::as_u64(reader.plan().extents().count());
+    let worth = extents
+        .checked_mul(1024)
+        .map_or(HELD, |worth| worth.min(HELD));
     for (input, path) in (0..).zip(list) {
         let name = || path.display().to_string();
         let file = InputFile::open(path).with_context(|| format!("cannot open {}", name()))?;
         let len = file.stamp().len;
-        held = held.saturating_add(len);
-        let bytes: Box<dyn ReadAt + Send + Sync> = match held <= worth {
-            true => Box::new(std::fs::read(path).with_context(name)?),
-            false => Box::new(file),
+        let all = held.checked_add(len).filter(|all| *all <= worth);
+        let bytes: Box<dyn ReadAt + Send + Sync> = match all {
+            Some(all) => {
+                held = all;
+                Box::new(std::fs::read(path).with_context(name)?)
+            }
+            None => Box::new(file),
         };
         let hashes = BlockHashes::open(bytes, len).with_context(name)?;
         known
