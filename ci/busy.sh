@@ -2,7 +2,7 @@
 # Tests that start programs and wait for them, 30 times each (or $1) beside four busy loops: one that looks before it is there fails.
 # Not part of ci/test.sh: it takes as long as the tests, 30 times.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/busy.sh "$@"
 runs=${1:-30}
 loops=()

@@ -4,7 +4,7 @@
 # An input may take 10 seconds, and a target 300 MB of memory whatever it reads.
 # Finds stay in rust/fuzz/artifacts; each becomes a test of the crate that it is in. What was learned stays in rust/fuzz/corpus.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
 usage() { echo "usage: ci/fuzz.sh [SECONDS | --compile | --runs N] [TARGET…]" >&2; exit 2; }
 limit=-max_total_time=60

@@ -5,7 +5,7 @@
 #   --changed  only lines that differ from REVISION (default: HEAD), working tree included: minutes instead of hours
 # Survivors that change nothing anybody could see stand with their reason in rust/mutants.toml; any other one fails.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh "ci/$(basename "$0")" "$@"
 version=27.1.0
 crates=(base plan tree archive ext4 fat verity partitions grubenv manageboot)
