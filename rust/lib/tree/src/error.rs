@@ -137,7 +137,7 @@ pub enum Error {
         /// The list.
         path: PathBuf,
         /// Why.
-        source: plan::Error,
+        source: Box<plan::Error>,
     },
     /// Reading or writing failed.
     #[error("cannot {action}")]
@@ -152,7 +152,7 @@ pub enum Error {
 impl Error {
     /// An error about what the list at `path` names.
     pub(crate) fn listed(path: &Path, source: plan::Error) -> Self {
-        let path = path.to_owned();
+        let (path, source) = (path.to_owned(), Box::new(source));
         Self::Listed { path, source }
     }
 
