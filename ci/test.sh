@@ -11,11 +11,13 @@ status=${PIPESTATUS[0]}
 passed=$(grep -cE '^//[^ ]+ .*PASSED in ' "$log")
 failed=$(grep -cE '^//[^ ]+ .*(FAILED|TIMEOUT|NO STATUS)' "$log")
 skipped=$(grep -cE '^//[^ ]+ .*SKIPPED' "$log")
+echo "== bazel test: $SECONDS s"
 # A build that fails beside its tests has no line for it.
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 
 for job in promises format deny starlark container-test docs 'fuzz --compile' real-root late-injection e2e reproducible; do
   read -r name args <<<"$job"
+  start=$SECONDS
   echo "== ci/$name.sh $args"
   "ci/$name.sh" ${args:+"$args"}
   case $? in
@@ -23,6 +25,7 @@ for job in promises format deny starlark container-test docs 'fuzz --compile' re
     77) skipped=$((skipped + 1)) ;;
     *) failed=$((failed + 1)) ;;
   esac
+  echo "== ci/$name.sh: $((SECONDS - start)) s"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
