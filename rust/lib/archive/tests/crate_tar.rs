@@ -24,7 +24,13 @@ fn scene() -> Vec<(Vec<u8>, Kind, u32, i64, Vec<u8>)> {
     vec![
         (b"d".to_vec(), Kind::Dir, 0o1777, 7, vec![]),
         (b"d/empty".to_vec(), file(0), 0o4755, 0, vec![]),
-        (b"d/f".to_vec(), file(600), 0o640, 1_767_225_600, vec![7; 600]),
+        (
+            b"d/f".to_vec(),
+            file(600),
+            0o640,
+            1_767_225_600,
+            vec![7; 600],
+        ),
         (long("n"), file(3), 0o600, 1, b"abc".to_vec()),
         (b"d/caf\xe9".to_vec(), file(1), 0o600, 1, b"x".to_vec()),
         (b"d/link".to_vec(), link(b"../there"), 0o777, 2, vec![]),
