@@ -154,6 +154,11 @@ impl<'a> Files<'a> {
         })
     }
 
+    /// Where the file system is.
+    pub(crate) fn place(&self) -> Span {
+        self.place
+    }
+
     /// Damage that was found: files may be missing.
     pub fn problems(&self) -> &[String] {
         &self.problems

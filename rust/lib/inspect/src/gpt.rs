@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::bytes::{array, is_zero, part, Fields, Number};
 use crate::error::{damage, damaged, Error, Fault};
 use crate::image::Window;
+use crate::locate::{Region, RegionPart, Regions, What};
 use crate::model::{Gpt, Mbr, MbrEntry, Partition};
 use crate::names::{from_utf16_field, Name};
 use crate::span::Span;
@@ -65,6 +66,45 @@ pub(crate) fn read(window: Window<'_>) -> Result<Option<Table>, Error> {
         return table(window, sector, header, other).map(Some);
     }
     Ok(None)
+}
+
+/// Adds table and partitions; whether there are any.
+pub(crate) fn regions(window: Window<'_>, regions: &mut Regions<'_>) -> Result<bool, Error> {
+    let Some(Table { gpt, own }) = read(window)? else {
+        return Ok(false);
+    };
+    let mut own = own.into_iter();
+    if let Some(mbr) = own.next() {
+        regions.push(Region::is(mbr, What::Mbr));
+    }
+    // Headers and entries in turn.
+    let mut backup = false;
+    for (number, place) in own.enumerate() {
+        let what = match number % 2 {
+            0 => {
+                backup = place.start() != gpt.sector_size;
+                What::GptHeader { backup }
+            }
+            _ => What::GptEntries { backup },
+        };
+        regions.push(Region::is(place, what));
+    }
+    for partition in &gpt.partitions {
+        let (start, end) = (partition.start(), partition.place.end());
+        let kind = partition.type_name.unwrap_or(&partition.type_guid);
+        let what = What::Partition {
+            number: partition.number,
+            name: partition.name.clone(),
+            slot: partition.slot.clone(),
+            row: format!(
+                "row {} of the partition table: {kind}, bytes {start} to {end}",
+                partition.number
+            ),
+        };
+        let place = partition.place.until(window.len());
+        regions.push(Region::whole(place, RegionPart::Partition(what)));
+    }
+    Ok(true)
 }
 
 impl Header {

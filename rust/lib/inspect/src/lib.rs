@@ -2,7 +2,7 @@
 //!
 //! [`dump()`] reads an [`Image`] into data ([`Dump`]), [`write_text`] writes that as text, serde as JSON; `docs/formats/imgdump.md`
 //! describes both. Different images give different dumps: what has no meaning here is in a digest. [`Files`] finds files by
-//! their [`Place`], [`extract()`] copies them out.
+//! their [`Place`], [`extract()`] copies them out. [`Locator`] says of a byte which structures it is in.
 //!
 //! | in the image                                  | read by            | after                                          |
 //! |-----------------------------------------------|--------------------|------------------------------------------------|
@@ -11,6 +11,7 @@
 //! | FAT12, FAT16, FAT32                           | `fat`              | Microsoft's overview, 1.03                     |
 //! | dm-verity behind a file system                | crate `verity`     |                                                |
 //! | GRUB environment block, alone or as a file    | crate `grubenv`    |                                                |
+//! | tar, as update bundles are                    | `locate` (members) |                                                |
 //! | anything else                                 | name and digest    | `formats`                                      |
 //!
 //! # Hostile images
@@ -39,6 +40,7 @@ mod gpt;
 mod grubenv;
 mod image;
 mod listing;
+mod locate;
 mod model;
 mod names;
 mod show;
@@ -53,6 +55,7 @@ pub use error::Error;
 pub use extract::{extract, Notes};
 pub use files::{partition, partitions, Files, Place};
 pub use image::Image;
+pub use locate::{Found, Locator, Step, What};
 pub use model::*;
 pub use names::{Name, Value};
 pub use show::{long, stat};

@@ -7,6 +7,7 @@ use crate::bounds::Source;
 
 use crate::model::{Entry, Node, Parameter};
 use crate::names::Name;
+use crate::span::Run;
 
 /// Parameters, files and damage. Where contents lie is known, they were not read.
 pub(crate) struct Listing<'a> {
@@ -17,6 +18,8 @@ pub(crate) struct Listing<'a> {
     pub(crate) unread: Vec<String>,
     /// By path, once [`Listing::finish`] was called.
     pub(crate) entries: Vec<Entry>,
+    /// Where directories lie, of a file system without inodes.
+    pub(crate) directories: Vec<(Name, Vec<Run>)>,
     /// Length of the file system in bytes.
     pub(crate) len: u64,
     more_problems: u64,
@@ -42,6 +45,7 @@ impl<'a> Listing<'a> {
             problems: Vec::new(),
             unread: Vec::new(),
             entries: Vec::new(),
+            directories: Vec::new(),
             len: 0,
             more_problems: 0,
             links: BTreeMap::new(),

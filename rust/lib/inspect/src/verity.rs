@@ -2,12 +2,14 @@
 
 use base::as_u64;
 use std::io;
+use std::num::NonZeroU64;
 
 use plan::ReadAt;
 
 use crate::digest;
 use crate::error::{damaged, Error, Fault};
 use crate::image::Window;
+use crate::locate::{Region, RegionPart, Regions, What};
 use crate::model::Verity;
 use crate::span::Span;
 use crate::Options;
@@ -26,10 +28,13 @@ pub(crate) enum Found {
 /// Fields with which the format has more than is read here: its older version, other hash functions.
 const NOT_KNOWN: [&str; 3] = ["version", "hash_type", "algorithm"];
 
+/// What a superblock begins with.
+const MAGIC: &[u8; 8] = b"verity\0\0";
+
 /// Looks for a superblock at `start`.
 pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<Found, Error> {
     let signature = damaged(window.bytes(start, 8))?;
-    if signature.is_ok_and(|bytes| bytes != b"verity\0\0") || window.len() <= start {
+    if signature.is_ok_and(|bytes| bytes != MAGIC) || window.len() <= start {
         return Ok(Found::Nothing);
     }
     let image = Readable(window);
@@ -76,6 +81,57 @@ pub(crate) fn read(window: Window<'_>, start: u64, options: Options) -> Result<F
         }
     }
     Ok(Found::Tree(Box::new(verity), place, bad))
+}
+
+/// Adds what is where in the hash tree behind a file system of `len` bytes, if there is one.
+pub(crate) fn regions(
+    window: Window<'_>,
+    len: u64,
+    regions: &mut Regions<'_>,
+) -> Result<(), Error> {
+    let Some(start) = len.checked_next_multiple_of(4096) else {
+        return Ok(());
+    };
+    if start >= window.len() || !damaged(window.array(start))?.is_ok_and(|found| found == *MAGIC) {
+        return Ok(());
+    }
+    let (superblock, layout) =
+        match ::verity::read_superblock(&Readable(window), window.len(), start) {
+            Ok(found) => found,
+            Err(error) => return problem(error).map(drop),
+        };
+    let size = u64::from(superblock.params.hash_block_size());
+    let first = layout.levels.iter().map(|level| level.start).min();
+    let head = Span::up_to(first.unwrap_or(layout.end)).from(start);
+    regions.push(Region::is(head, What::VeritySuperblock));
+    // Each hash has 32 bytes.
+    let (per_block, mut covers) = (size / 32, 1u64);
+    let Some(unit) = NonZeroU64::new(size) else {
+        return Ok(());
+    };
+    for (level, place) in (0u64..).zip(&layout.levels) {
+        let Some(place) = place
+            .blocks
+            .checked_mul(size)
+            .map(|len| Span::new(place.start, len))
+        else {
+            break;
+        };
+        // A level over more blocks than there are numbers is over all.
+        covers = covers.checked_mul(per_block).unwrap_or(layout.data_blocks);
+        let Ok(place) = damaged(place)? else {
+            break;
+        };
+        let (blocks, size) = (layout.data_blocks, unit);
+        let part = RegionPart::Hashes {
+            level,
+            size,
+            covers,
+            blocks,
+        };
+        regions.push(Region::whole(place, part));
+    }
+    Ok(())
 }
 
 /// What is wrong, unless it is that the image can't be read.

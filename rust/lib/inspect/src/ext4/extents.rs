@@ -42,6 +42,7 @@ impl Reader<'_> {
     /// Where the content of `inode` is. Its blocks are claimed, those of the tree as well.
     pub(super) fn runs(&mut self, inode: &Inode) -> Result<Vec<Run>, Fault> {
         let block_size = self.block_size();
+        self.nodes.clear();
         let mut map = Map {
             runs: Vec::new(),
             next: 0,
@@ -71,6 +72,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes that a file's tree has this block.
+    fn claim_node(&mut self, block: u64) -> Result<(), Fault> {
+        self.claims.take(block, 1)?;
+        self.nodes.push(block);
+        Ok(())
+    }
+
     /// A node of the extent tree and everything below it.
     fn node(&mut self, node: &[u8], depth: u16, map: &mut Map) -> Result<(), Fault> {
         let header: [u8; 12] = array(node, 0)?;
@@ -93,7 +101,7 @@ impl Reader<'_> {
                 continue;
             };
             let child = joined(entry.u16::<8>(), entry.u32::<4>());
-            self.claims.take(child, 1)?;
+            self.claim_node(child)?;
             let bytes = self.block(child)?;
             self.node(&bytes, below, map)?;
         }
@@ -152,7 +160,7 @@ impl Reader<'_> {
             *first = first.plus(1)?;
             return Ok(());
         };
-        self.claims.take(block, 1)?;
+        self.claim_node(block)?;
         let bytes = self.block(block)?;
         for slot in bytes.chunks_exact(4) {
             self.indirect(slot, below, first, map)?;

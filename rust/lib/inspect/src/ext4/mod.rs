@@ -12,6 +12,7 @@ mod dir;
 mod extents;
 mod features;
 mod inode;
+mod locate;
 mod superblock;
 mod walk;
 mod xattr;
@@ -28,6 +29,7 @@ use crate::model::Parameter;
 use crate::span::Run;
 
 use inode::Inode;
+pub(crate) use locate::regions;
 use superblock::Superblock;
 
 /// Whether there is a superblock.
@@ -75,6 +77,8 @@ struct Reader<'a> {
     superblock: Superblock,
     /// Blocks of files and of their trees.
     claims: Claims,
+    /// Blocks of the tree of the inode whose runs were looked for last.
+    nodes: Vec<u64>,
     /// Values of attributes that are inodes of their own, which several files may have.
     values: BTreeMap<u32, Vec<u8>>,
 }
@@ -85,6 +89,7 @@ impl<'a> Reader<'a> {
         Self {
             cache: Cached::new(window),
             claims: Claims::new(superblock.blocks.min(there)),
+            nodes: Vec::new(),
             values: BTreeMap::new(),
             superblock,
         }

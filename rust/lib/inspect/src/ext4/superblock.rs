@@ -150,7 +150,7 @@ impl Superblock {
     }
 
     /// Block that the superblock is in.
-    fn superblock(&self) -> u64 {
+    pub(super) fn superblock(&self) -> u64 {
         // Clusters of several blocks leave no block out at the start, but the superblock is in block 1 all the same.
         match (self.first_data_block, self.block_size.get()) {
             (0, 1024) => 1,
@@ -159,14 +159,14 @@ impl Superblock {
     }
 
     /// First block of a group.
-    fn start(&self, group: u64) -> Result<u64, Fault> {
+    pub(super) fn start(&self, group: u64) -> Result<u64, Fault> {
         let s_blocks_per_group = self.bytes.u32::<0x20>();
         let before = group.times(s_blocks_per_group.into())?;
         before.plus(self.first_data_block)
     }
 
     /// How many blocks a group begins with before its descriptors: one if it has a copy of the superblock.
-    fn copies(&self, group: u64) -> Result<u64, Fault> {
+    pub(super) fn copies(&self, group: u64) -> Result<u64, Fault> {
         let backups = [self.bytes.u32::<0x24c>(), self.bytes.u32::<0x250>()];
         let power = |base: u64| {
             let mut powers = std::iter::successors(Some(base), |power| power.checked_mul(base));
@@ -182,6 +182,26 @@ impl Superblock {
             _ => true,
         };
         Ok(u64::from(has))
+    }
+
+    /// How many groups there are.
+    pub(super) fn groups(&self) -> Result<u64, Fault> {
+        let s_blocks_per_group = u64::from(self.bytes.u32::<0x20>());
+        let blocks = self.blocks.minus(self.first_data_block)?;
+        match s_blocks_per_group {
+            0 => Err(damage!("no blocks in a group")),
+            per_group => Ok(blocks.div_ceil(per_group)),
+        }
+    }
+
+    /// How many blocks follow the descriptors so that there can be more of them.
+    pub(super) fn reserved_descriptors(&self) -> u64 {
+        self.bytes.u16::<0xce>().into()
+    }
+
+    /// Whether descriptors lie in the groups that they describe.
+    pub(super) fn has_meta_groups(&self) -> bool {
+        self.incompat() & META_BG != 0
     }
 
     /// Whether several files may have the same blocks.

@@ -129,6 +129,10 @@ impl Boot {
         })
     }
 
+    pub(super) fn sector_size(&self) -> u64 {
+        self.sector_size
+    }
+
     /// Position and length of a cluster's entry in the table; of FAT12 it is one and a half bytes.
     pub(super) fn entry(&self, cluster: u64) -> Result<(u64, usize), Fault> {
         let (offset, len) = match self.kind {

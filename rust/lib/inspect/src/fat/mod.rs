@@ -6,6 +6,7 @@
 
 mod boot;
 mod dir;
+mod locate;
 mod walk;
 
 use crate::bytes::{array, Number};
@@ -19,6 +20,7 @@ use crate::span::{append, Run, Span};
 use base::{as_usize, past};
 
 use boot::{Boot, Kind};
+pub(crate) use locate::regions;
 
 /// Whether the boot sector is one.
 pub(crate) fn is_here(window: Window<'_>) -> Result<bool, Error> {

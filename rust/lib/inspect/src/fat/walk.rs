@@ -28,7 +28,11 @@ pub(super) fn walk(reader: &mut Reader<'_>, listing: &mut Listing<'_>) -> Result
     let mut open = vec![(root, None, damaged(runs)?)];
     while let Some((path, child, runs)) = open.pop() {
         let found = match runs {
-            Ok(runs) => damaged(directory(reader, &runs))?,
+            Ok(runs) => {
+                let found = damaged(directory(reader, &runs))?;
+                listing.directories.push((path.clone(), runs));
+                found
+            }
             Err(problem) => Err(problem),
         };
         let (children, orphans, problem) = match found {
