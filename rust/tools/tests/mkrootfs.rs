@@ -741,3 +741,29 @@ fn a_tree_on_a_disk_is_the_same() {
         "small cannot hold a work folder: it is mounted noexec, so no step could start a program\n";
     assert!(error.ends_with(want), "{error}");
 }
+
+#[test]
+#[ignore = "needs real root"]
+fn which_step_changed_what() {
+    let bed = Bed::new();
+    let text = format!(
+        "FROM base@sha256:{} AS made\nRUN touch /etc/made /etc/again\nFROM scratch AS other\nCOPY a.txt /x\nFROM made\n\
+         COPY dir/ /opt/\nCOPY --from=other /x /etc/x\nRUN chmod 0600 /etc/again /etc/real && echo 1 > /tmp/gone\n",
+        bed.digest
+    );
+    bed.build_with(&text, "plain.tar", &[]);
+    let steps = ["--provenance-output", "steps.jsonl"];
+    bed.build_with(&text, "noted.tar", &steps);
+    let first = fs::read_to_string(bed.path("steps.jsonl")).unwrap();
+    bed.build_with(&text, "again.tar", &steps);
+    let read = |name| fs::read(bed.path(name)).unwrap();
+    // It says nothing of when, and changes nothing.
+    assert!(read("plain.tar") == read("noted.tar"));
+    assert_eq!(fs::read_to_string(bed.path("steps.jsonl")).unwrap(), first);
+    let want = r#"{"copied":{},"is":"step","line":2,"paths":["etc/made"],"text":"RUN touch /etc/made /etc/again"}
+{"copied":{"opt/deep/e":"dir/deep/e","opt/sub/s":"dir/sub/s","opt/x.sh":"dir/x.sh"},"is":"step","line":6,"paths":["opt","opt/deep","opt/deep/e","opt/sub","opt/sub/s","opt/x.sh"],"text":"COPY dir/ /opt/"}
+{"copied":{},"is":"step","line":7,"paths":["etc/x"],"text":"COPY --from=other /x /etc/x"}
+{"copied":{},"is":"step","line":8,"paths":["etc/again","etc/real"],"text":"RUN chmod 0600 /etc/again /etc/real && echo 1 > /tmp/gone"}
+"#;
+    assert_eq!(first, want);
+}

@@ -89,6 +89,11 @@ impl Context {
         self.files.contains_key(path) || self.files.keys().any(|name| name.starts_with(&prefix))
     }
 
+    /// Whether `path` is a declared file.
+    pub(crate) fn has_file(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// Whether `path`, one above it, or one below it is declared.
     fn holds(&self, path: &str) -> bool {
         let prefix = format!("{path}/");

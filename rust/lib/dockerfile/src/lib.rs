@@ -43,7 +43,7 @@ pub use base::{BaseImage, Pin};
 pub use budget::LARGEST_PLAN;
 pub use context::{Context, ContextFile};
 pub use error::{At, Error, Result, SUPPORTED};
-pub use execute::{execute, Inputs};
+pub use execute::{execute, Changes, Inputs};
 pub use ignore::Ignore;
 pub use ir::{Arg, Copy, CopySource, Dockerfile, HereDoc, Instruction, Run, Stage, Step};
 pub use parse::parse;

@@ -80,6 +80,25 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Plan {
+    /// The last stage, the stage that it starts from, and so on.
+    pub(crate) fn ancestry(&self) -> BTreeSet<usize> {
+        let mut next = self.stages.last();
+        let mut found = BTreeSet::new();
+        while let Some(stage) = next {
+            found.insert(stage.index);
+            next = match stage.base {
+                Base::Stage(parent) => {
+                    let mut before = self.stages.iter();
+                    before.find(|stage| stage.index == parent && !found.contains(&parent))
+                }
+                _ => None,
+            };
+        }
+        found
+    }
+}
+
 /// One step that touches the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {

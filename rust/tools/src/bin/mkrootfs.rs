@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail, Context as _, Error, Result};
 use archive::{Alignment, PackOptions};
-use dockerfile::{Base, BaseImage, Context, Inputs, Pin, Plan, Vars};
+use dockerfile::{Base, BaseImage, Changes, Context, Inputs, Pin, Plan, Vars};
 use sandbox::{PrivateMounts, Workdir};
 
 /// No Dockerfile is longer.
@@ -51,6 +51,9 @@ struct Args {
     /// Where the tar goes.
     #[arg(long)]
     output: PathBuf,
+    /// Where to note which step changed which file last (docs/formats/why.md).
+    #[arg(long, value_name = "FILE")]
+    provenance_output: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -85,8 +88,17 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
         base_tar: args.base_tar.as_deref(),
         timestamp: args.timestamp,
     };
-    let tree = dockerfile::execute(&plan, &inputs, work.path(), &mut io::stderr())?;
+    let mut changes = Vec::new();
+    let noted = args.provenance_output.is_some().then_some(&mut changes);
+    let tree = dockerfile::execute(&plan, &inputs, work.path(), &mut io::stderr(), noted)?;
     let options = PackOptions::new(args.timestamp).align(Alignment::Page);
+    if let Some(path) = &args.provenance_output {
+        cli::write_output(path, |out| {
+            mounts.give(out.get_ref())?;
+            write_changes(&changes, out)
+        })
+        .map_err(Error::from_boxed)?;
+    }
     cli::write_output(&args.output, |out| {
         // This process is someone else than its caller by now.
         mounts.give(out.get_ref())?;
@@ -94,6 +106,24 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
         Ok::<_, Error>(())
     })
     .map_err(Error::from_boxed)
+}
+
+/// A line for each step that something of the tree is of.
+fn write_changes(changes: &[Changes], out: &mut dyn io::Write) -> Result<()> {
+    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    for step in changes {
+        let paths = step.paths.iter().map(|path| text(path));
+        let copied = step.copied.iter().map(|(to, from)| (text(to), from));
+        let line = serde_json::json!({
+            "is": "step",
+            "line": step.line,
+            "text": step.text,
+            "paths": paths.collect::<Vec<_>>(),
+            "copied": copied.collect::<BTreeMap<_, _>>(),
+        });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 fn read_dockerfile(path: &Path) -> Result<Vec<u8>> {

@@ -1,11 +1,12 @@
 //! Carries a [`Plan`] out. Needs root, or root of a user namespace (`sandbox::private_mounts` gives it).
 
+mod changes;
 mod copy;
 mod log;
 mod run;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -18,9 +19,12 @@ use crate::error::{At, Error, Result};
 use crate::ignore::Ignore;
 use crate::plan::{Action, ActionKind, Base, Plan, PlannedStage};
 use crate::users::{Accounts, User};
+use changes::Tracker;
 use copy::CopyStep;
 use log::Log;
 use tree::resolve;
+
+pub use changes::Changes;
 
 /// Larger account files are no account files.
 const MAX_ACCOUNTS: u64 = 16 << 20;
@@ -39,14 +43,15 @@ pub struct Inputs<'a> {
 }
 
 /// Builds the plan's last stage below the empty directory `work` and returns the directory with the finished tree.
-/// Steps, what they print and their times go to `log`.
+/// Steps, what they print and their times go to `log`; which step changed what goes to `changes`, if somebody wants to know.
 pub fn execute(
     plan: &Plan,
     inputs: &Inputs<'_>,
     work: &Path,
     log: &mut dyn Write,
+    changes: Option<&mut Vec<Changes>>,
 ) -> Result<PathBuf> {
-    build(plan, inputs, work, log).map_err(|error| full(error, work))
+    build(plan, inputs, work, log, changes).map_err(|error| full(error, work))
 }
 
 /// Adds what the work folder holds, if that was too little for `error`.
@@ -64,7 +69,13 @@ fn full(error: Error, work: &Path) -> Error {
     }
 }
 
-fn build(plan: &Plan, inputs: &Inputs<'_>, work: &Path, log: &mut dyn Write) -> Result<PathBuf> {
+fn build(
+    plan: &Plan,
+    inputs: &Inputs<'_>,
+    work: &Path,
+    log: &mut dyn Write,
+    changes: Option<&mut Vec<Changes>>,
+) -> Result<PathBuf> {
     let io = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io {
@@ -89,6 +100,11 @@ fn build(plan: &Plan, inputs: &Inputs<'_>, work: &Path, log: &mut dyn Write) -> 
         work,
         context,
         trees: BTreeMap::new(),
+        trackers: BTreeMap::new(),
+        tracked: match changes {
+            Some(_) => plan.ancestry(),
+            None => BTreeSet::new(),
+        },
         log: Log::new(log),
     };
     let mut last = work.to_path_buf();
@@ -101,6 +117,9 @@ fn build(plan: &Plan, inputs: &Inputs<'_>, work: &Path, log: &mut dyn Write) -> 
         if fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_dir()) {
             empty(&dir).map_err(io(&dir))?;
         }
+    }
+    if let (Some(changes), Some((_, tracker))) = (changes, builder.trackers.pop_last()) {
+        *changes = tracker.finish(inputs.context);
     }
     Ok(last)
 }
@@ -124,21 +143,46 @@ struct Builder<'a> {
     context: PathBuf,
     /// Trees of finished stages, by their number.
     trees: BTreeMap<usize, PathBuf>,
+    /// Stages whose changes get into the finished tree as theirs, and what is known of the finished ones.
+    tracked: BTreeSet<usize>,
+    trackers: BTreeMap<usize, Tracker>,
     log: Log<'a>,
 }
 
 impl Builder<'_> {
     fn stage(&mut self, stage: &PlannedStage) -> Result<PathBuf> {
         let tree = self.begin(stage)?;
+        let mut tracker = self.tracker(stage, &tree)?;
         for action in &stage.actions {
             self.log.begin(&action.text);
             let start = Instant::now();
             self.action(action, &tree)?;
+            if let Some(tracker) = &mut tracker {
+                let look = tracker.step(&tree, action);
+                look.map_err(|source| step_io(&action.at, "look at", &tree, &tree, source))?;
+            }
             self.log
                 .line(&format!("done in {:.1} s", start.elapsed().as_secs_f64()));
         }
         self.trees.insert(stage.index, tree.clone());
+        self.trackers
+            .extend(tracker.map(|tracker| (stage.index, tracker)));
         Ok(tree)
+    }
+
+    /// Looks at the tree that a stage starts from, if its changes are wanted.
+    fn tracker(&self, stage: &PlannedStage, tree: &Path) -> Result<Option<Tracker>> {
+        if !self.tracked.contains(&stage.index) {
+            return Ok(None);
+        }
+        let before = match &stage.base {
+            Base::Stage(parent) => self.trackers.get(parent).cloned(),
+            _ => None,
+        };
+        let tracker = Tracker::begin(tree, before);
+        let tracker =
+            tracker.map_err(|source| step_io(&stage.at, "look at", tree, tree, source))?;
+        Ok(Some(tracker))
     }
 
     /// The tree that a stage starts from.
