@@ -5,6 +5,7 @@
 - `ImagePlanInfo`: an image, from whatever makes one to whatever takes one.
 - `DigestInfo`: the digest of an image, taken once, to whatever states it.
 - `VerityInfo`: what a kernel command line says of a `verity_image`.
+- `WhyInfo`: notes for `imgdump why`, from whatever knows where bytes come from.
 - `ImageToolsInfo`: the programs of the toolchain `//bzl/toolchain:toolchain_type`, in its field `image_tools`.
 """
 
@@ -14,6 +15,7 @@ load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanI
 load("//bzl/private/providers:image_tools_info.bzl", _ImageToolsInfo = "ImageToolsInfo")
 load("//bzl/private/providers:tree_info.bzl", _TreeInfo = "TreeInfo")
 load("//bzl/private/providers:verity_info.bzl", _VerityInfo = "VerityInfo")
+load("//bzl/private/providers:why_info.bzl", _WhyInfo = "WhyInfo")
 
 BaseImageInfo = _BaseImageInfo
 DigestInfo = _DigestInfo
@@ -21,3 +23,4 @@ ImagePlanInfo = _ImagePlanInfo
 ImageToolsInfo = _ImageToolsInfo
 TreeInfo = _TreeInfo
 VerityInfo = _VerityInfo
+WhyInfo = _WhyInfo

@@ -72,6 +72,7 @@ def _root_tree(image, env, version):
         ),
         preset_all = True,
         rootfs = image.rootfs,
+        said_by = image.said_by,
         symlinks = image.symlinks,
         timestamp = TIMESTAMP,
         **STEP

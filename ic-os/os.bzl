@@ -1,5 +1,7 @@
 """operating_system: all that an operating system is, as one value."""
 
+load("//bzl:image.bzl", "parse_destination")
+
 visibility(["//ic-os/...", "//tests/..."])
 
 def _is_label(value):
@@ -221,6 +223,20 @@ def env_error(os, env):
         return "{}: env: got {}, want one of {}".format(os.name, repr(env), ", ".join(os.envs))
     return None
 
+def _said_by(os, env, own):
+    """Path of a destination to the field that has it."""
+    said_by = {}
+    for field in ["components", "programs", "templates"]:
+        for who, values in [(os.name, getattr(os, field)), ("{}, env {}".format(os.name, env), own[field])]:
+            for label, value in values.items():
+                said_by[parse_destination(value, label).path] = "{} of {}".format(field, who)
+    for field in ["directories", "symlinks"]:
+        for path in getattr(os, field):
+            said_by[path] = "{} of {}".format(field, os.name)
+        for path in own[field]:
+            said_by[path] = "{} of {}, env {}".format(field, os.name, env)
+    return said_by
+
 def in_env(os, env):
     """An operating system in one env.
 
@@ -230,7 +246,7 @@ def in_env(os, env):
 
     Returns:
       struct: boot_args, build_args, directories, packages, symlinks: those of the whole and of the env together; files, templates: lists of
-      maps of label to destination; rootfs, lock, partitions: labels.
+      maps of label to destination; said_by: path of a destination to the field that has it; rootfs, lock, partitions: labels.
     """
     error = env_error(os, env)
     if error:
@@ -245,6 +261,7 @@ def in_env(os, env):
         packages = os.packages + own["packages"],
         partitions = os.partitions,
         rootfs = "{}:rootfs-{}".format(os.context, env),
+        said_by = _said_by(os, env, own),
         symlinks = os.symlinks | own["symlinks"],
         templates = [os.templates, own["templates"]],
     )

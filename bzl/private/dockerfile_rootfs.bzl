@@ -2,13 +2,15 @@
 
 load("//bzl/private:destinations.bzl", "context_paths_of", "source_name")
 load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
+load("//bzl/private:why.bzl", "label_text", "note", "why_of")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
 
 visibility(["//bzl/..."])
 
 def _context_lines(ctx):
-    """Lines `path in context TAB path on disk TAB mode`; a path claimed twice is an error."""
+    """Lines `path in context TAB path on disk TAB mode`, and labels by path in context; a path claimed twice is an error."""
     lines = {}
+    labels = {}
     claims = {}
     for target, value in ctx.attr.context.items():
         files = target[DefaultInfo].files.to_list()
@@ -19,13 +21,24 @@ def _context_lines(ctx):
                 fail("context: {} is claimed by {} and by {} ({})".format(place.path, claims[place.path], by, ctx.label))
             claims[place.path] = by
             lines[place.path] = "\t".join([place.path, file.path, place.mode])
-    return [lines[path] for path in sorted(lines)]
+            labels[place.path] = label_text(file.owner)
+    return [lines[path] for path in sorted(lines)], labels
+
+def _notes(ctx, rootfs, base, steps, labels):
+    """What the root file system was made of, as text."""
+    lines = [note("rootfs", base = base.path, dockerfile = ctx.file.dockerfile.short_path, path = rootfs.path, steps = steps.path)]
+    lines += [note("context", label = labels[path], path = path, rootfs = rootfs.path) for path in sorted(labels)]
+    return "".join([line + "\n" for line in lines])
 
 def _dockerfile_rootfs_impl(ctx):
     base = ctx.attr.base[BaseImageInfo]
     rootfs = ctx.actions.declare_file(ctx.label.name + ".tar")
     context = ctx.actions.declare_file(ctx.label.name + ".context")
-    ctx.actions.write(context, "".join([line + "\n" for line in _context_lines(ctx)]))
+    context_lines, labels = _context_lines(ctx)
+    ctx.actions.write(context, "".join([line + "\n" for line in context_lines]))
+    steps = ctx.actions.declare_file(ctx.label.name + ".steps.jsonl")
+    why = ctx.actions.declare_file(ctx.label.name + ".why")
+    ctx.actions.write(why, _notes(ctx, rootfs, base.tar, steps, labels))
     args = tool_args(ctx)
     args.add("--dockerfile", ctx.file.dockerfile)
     args.add("--context", context)
@@ -42,18 +55,19 @@ def _dockerfile_rootfs_impl(ctx):
         # Beside the output: the one folder of a disk that an action may write to.
         args.add("--work-dir", rootfs.dirname)
     args.add("--output", rootfs)
+    args.add("--provenance-output", steps)
     run_tool(
         ctx,
         "mkrootfs",
         args,
         inputs = [ctx.file.dockerfile, context, base.tar, base.digest, base.packages] + ctx.files.context,
-        outputs = [rootfs],
+        outputs = [rootfs, steps],
         mnemonic = "MkRootfs",
         progress = "Executing the Dockerfile of %{label}",
         # Why not in the sandbox: RUN steps chown to the image's users, and each runs in namespaces of its own.
         requirements = OWN_NAMESPACES,
     )
-    return [DefaultInfo(files = depset([rootfs]))]
+    return [DefaultInfo(files = depset([rootfs])), why_of([], [why], [base.tar, steps])]
 
 dockerfile_rootfs = rule(
     implementation = _dockerfile_rootfs_impl,

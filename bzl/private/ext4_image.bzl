@@ -23,7 +23,7 @@ def _ext4_image_impl(ctx):
         args.add("--journal")
     args.add("--output", plan)
     run_tool(ctx, "mkext4", args, tree.read, [plan], "MkExt4", "Laying out ext4 image %{label}")
-    return image_providers(ctx, plan, tree.inputs)
+    return image_providers(ctx, plan, tree.inputs, [ctx.attr.tree])
 
 ext4_image = rule(
     implementation = _ext4_image_impl,

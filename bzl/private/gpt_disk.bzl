@@ -20,7 +20,7 @@ def _gpt_disk_impl(ctx):
         add_named(args, "--image", name, part.image.reference, ctx.label)
     args.add("--output", plan)
     run_tool(ctx, "mkdisk", args, [ctx.file.partitions] + read_of(parts), [plan], "MkDisk", "Laying out disk %{label}")
-    return image_providers(ctx, plan, inputs_of(parts), ctx.attr.properties)
+    return image_providers(ctx, plan, inputs_of(parts), ctx.attr.images.keys(), ctx.attr.properties)
 
 gpt_disk = rule(
     implementation = _gpt_disk_impl,

@@ -1,6 +1,7 @@
 """image_file: an image written out. The one rule that writes big files."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:why.bzl", "file_why")
 load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
@@ -34,7 +35,7 @@ def _image_file_impl(ctx):
         requirements = _BIG_OUTPUT,
     )
     providers = [DefaultInfo(files = depset([out])), digest]
-    return providers if ctx.attr.zstd_level else providers + [info]
+    return providers if ctx.attr.zstd_level else providers + [info] + file_why(ctx, out, info.image, ctx.attr.image)
 
 image_file = rule(
     implementation = _image_file_impl,

@@ -3,6 +3,7 @@
 load("//bzl/private:destinations.bzl", "check_path", "destinations_of", "parse_owner", "source_name")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_of", "images_of", "inputs_of", "read_of", "write_list")
+load("//bzl/private:why.bzl", "label_text", "note", "why_of")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
@@ -19,10 +20,11 @@ def _file_name(image, target, dest, label):
     return image.name
 
 def _entries(ctx):
-    """(manifest entries sorted by destination, images in the order of the entries that have one)."""
+    """(manifest entries sorted by destination, images in the order of the entries that have one, labels by destination)."""
     claims = {}
     entries = {}
     contents = {}
+    labels = {}
     for target, value in ctx.attr.files.items():
         images = images_of(target)
         names = [_file_name(image, target, value, ctx.label) for image in images]
@@ -30,6 +32,7 @@ def _entries(ctx):
             _claim(claims, dest.path, str(target.label) if image.is_list else source_name(target, image.reference), ctx.label)
             entries[dest.path] = {"dest": dest.path, "gid": dest.gid, "mode": dest.mode, "src": image.reference.path, "uid": dest.uid}
             contents[dest.path] = image
+            labels[dest.path] = label_text(target.label if image.is_list else image.reference.owner)
     for path, mode in ctx.attr.directories.items():
         check_path(path, "directories")
         owner = parse_owner(mode, "directories: {}".format(path))
@@ -39,10 +42,26 @@ def _entries(ctx):
         check_path(path, "symlinks")
         _claim(claims, path, "a link to " + target, ctx.label)
         entries[path] = {"dest": path, "symlink": target}
-    return [entries[path] for path in sorted(entries)], [contents[path] for path in sorted(contents)]
+    return [entries[path] for path in sorted(entries)], [contents[path] for path in sorted(contents)], labels
+
+def _notes(ctx, entries, labels):
+    """Who put what where, as text."""
+    lines = []
+    for entry in entries:
+        dest = entry["dest"]
+        attribute = "directories" if entry.get("dir") else "symlinks" if "symlink" in entry else "files"
+        lines.append(note(
+            "injected",
+            by = ctx.attr.said_by.get(dest) or ctx.attr.said_by.get(dest[:dest.rfind("/") + 1], attribute),
+            dest = dest,
+            label = labels.get(dest),
+            src = entry.get("src"),
+            tree = label_text(ctx.label),
+        ))
+    return "".join([line + "\n" for line in lines])
 
 def _image_tree_impl(ctx):
-    entries, contents = _entries(ctx)
+    entries, contents, labels = _entries(ctx)
     files = ctx.actions.declare_file(ctx.label.name + ".files.jsonl")
     ctx.actions.write(files, "".join([json.encode(entry) + "\n" for entry in entries]))
     manifest = ctx.actions.declare_file(ctx.label.name + ".tree.jsonl")
@@ -65,6 +84,9 @@ def _image_tree_impl(ctx):
     run_tool(ctx, "inject", args, inputs, outputs, "InjectTree", "Injecting files into %{label}")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree")
     write_list(ctx, tree, manifest, [content.reference for content in contents])
+    why = ctx.actions.declare_file(ctx.label.name + ".why")
+    ctx.actions.write(why, _notes(ctx, entries, labels))
+    made_of = ctx.attr.files.keys() + ([ctx.attr.rootfs] if ctx.attr.rootfs else [])
     return [
         DefaultInfo(files = depset([manifest])),
         TreeInfo(
@@ -75,6 +97,7 @@ def _image_tree_impl(ctx):
             tree = tree,
             units = units,
         ),
+        why_of(made_of, [why]),
         OutputGroupInfo(units = depset([units] if units else [])),
     ]
 
@@ -101,6 +124,9 @@ injection: a changed file re-runs nothing before it.""",
         "rootfs": attr.label(
             allow_single_file = [".tar"],
             doc = "The root file system: a `dockerfile_rootfs`; default: an empty tree.",
+        ),
+        "said_by": attr.string_dict(
+            doc = "Path of a destination to what to call the map that has it, for `imgdump why`; default: the name of the attribute.",
         ),
         "symlinks": attr.string_dict(
             doc = "Symbolic links to make, path to target.",

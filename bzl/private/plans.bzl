@@ -5,6 +5,7 @@ inputs by first appearance; a depset in preorder of the same images in the same 
 """
 
 load("//bzl/private:image_tools.bzl", "run_tool", "tool_args")
+load("//bzl/private:why.bzl", "image_why")
 load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
@@ -26,17 +27,18 @@ def write_list(ctx, out, head, rest, map_each = None):
     lines.add_all(rest, map_each = map_each)
     ctx.actions.write(out, lines)
 
-def image_providers(ctx, plan, inputs, properties = {}):
+def image_providers(ctx, plan, inputs, made_of, properties = {}):
     """What a rule returns that made the plan of an image.
 
     Args:
       ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
       plan: File: the plan.
       inputs: depset of File in preorder: the plan's inputs.
+      made_of: list of Target: what was laid out, for the notes on the image.
       properties: dict: as in ImagePlanInfo.
 
     Returns:
-      list of providers: DefaultInfo, ImagePlanInfo, DigestInfo.
+      list of providers: DefaultInfo, ImagePlanInfo, DigestInfo, WhyInfo.
     """
     image = ctx.actions.declare_file(ctx.label.name + ".image")
     write_list(ctx, image, plan, inputs)
@@ -52,6 +54,7 @@ def image_providers(ctx, plan, inputs, properties = {}):
         DefaultInfo(files = depset([plan])),
         ImagePlanInfo(image = image, inputs = inputs, plan = plan, properties = properties),
         DigestInfo(digest = digest),
+        image_why(ctx, inputs, made_of),
     ]
 
 def _plain(file, digest):

@@ -13,7 +13,7 @@ def _qcow2_image_impl(ctx):
     args.add("--image", image.image)
     args.add("--output", plan)
     run_tool(ctx, "mkqcow2", args, [image.image, image.plan], [plan], "MkQcow2", "Laying out qcow2 image %{label}")
-    return image_providers(ctx, plan, image.inputs)
+    return image_providers(ctx, plan, image.inputs, [ctx.attr.image])
 
 qcow2_image = rule(
     implementation = _qcow2_image_impl,

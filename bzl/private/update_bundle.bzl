@@ -15,7 +15,7 @@ def _update_bundle_impl(ctx):
     args.add("--mtime", str(ctx.attr.timestamp))
     args.add("--output", plan)
     run_tool(ctx, "mkbundle", args, read_of(images), [plan], "MkBundle", "Laying out update bundle %{label}")
-    return image_providers(ctx, plan, inputs_of(images))
+    return image_providers(ctx, plan, inputs_of(images), ctx.attr.members.keys())
 
 update_bundle = rule(
     implementation = _update_bundle_impl,

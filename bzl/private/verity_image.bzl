@@ -49,7 +49,7 @@ def _verity_image_impl(ctx):
 
     # Superblock and tree are a file of their own, the plan's last input: they'd be in every plan that this one is put into.
     inputs = depset(transitive = [data.inputs, depset([hash_area])], order = "preorder")
-    return image_providers(ctx, plan, inputs) + [
+    return image_providers(ctx, plan, inputs, [ctx.attr.image]) + [
         VerityInfo(hash_offset = hash_offset, root_hash = root_hash),
         OutputGroupInfo(hash_offset = depset([hash_offset]), root_hash = depset([root_hash])),
     ]

@@ -32,7 +32,7 @@ def _vfat_image_impl(ctx):
         args.add("--fat-type", str(ctx.attr.fat_type))
     args.add("--output", plan)
     run_tool(ctx, "mkfat", args, read, [plan], "MkFat", "Laying out FAT image %{label}")
-    return image_providers(ctx, plan, tree.inputs)
+    return image_providers(ctx, plan, tree.inputs, [ctx.attr.tree])
 
 vfat_image = rule(
     implementation = _vfat_image_impl,

@@ -48,6 +48,25 @@ def _context_test_impl(ctx):
     ]]), written)
     return analysistest.end(env)
 
+def _why_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    written = [
+        a.content
+        for a in analysistest.target_actions(env)
+        if a.mnemonic == "FileWrite" and a.outputs.to_list()[0].extension == "why"
+    ]
+    asserts.equals(env, 1, len(written), "one file of notes")
+    notes = []
+    for line in written[0].splitlines():
+        fields = json.decode(line)
+
+        # What is made has a folder of the configuration in its path.
+        notes.append(" ".join([name + "=" + value.split("/bin/")[-1] for name, value in sorted(fields.items())]))
+    asserts.equals(env, ctx.attr.notes, notes)
+    return analysistest.end(env)
+
+_why_test = analysistest.make(_why_test_impl, attrs = {"notes": attr.string_list(mandatory = True)})
+
 _context_test = analysistest.make(_context_test_impl)
 
 _block_hashes_test = analysistest.make(_block_hashes_test_impl)
@@ -75,6 +94,28 @@ _ARGV = {
     "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
     "update": ("MkBundle", ["--member first=bzl/tests/two.txt ", "--member second=", "ext4.image "]),
     "verity": ("MkVerity", ["ext4.image --hashes ", "verity.blocks/bzl/tests/rootfs.tar.blocks ", "--salt ab", "--uuid " + _UUID]),
+}
+
+# subject: the notes beside it, as `name=value` of each line.
+_WHY = {
+    "disk": [
+        "is=input label=//bzl/tests:rootfs.tar path=bzl/tests/rootfs.tar",
+        "is=file path=bzl/tests/rules_test_subject_tree.why",
+    ],
+    "file": [
+        "is=image path=bzl/tests/rules_test_subject_disk.image",
+        "is=file path=bzl/tests/rules_test_subject_disk.why",
+    ],
+    "nested_tree": ["by=files dest=/images/fat.img is=injected label=//bzl/tests:rules_test_subject_fat src=bzl/tests/rules_test_subject_fat.image tree=//bzl/tests:rules_test_subject_nested_tree"],
+    "rootfs": [
+        "base=bzl/tests/rules_test_subject_base.tar dockerfile=bzl/tests/two.txt is=rootfs path=bzl/tests/rules_test_subject_rootfs.tar steps=bzl/tests/rules_test_subject_rootfs.steps.jsonl",
+        "is=context label=//bzl/tests:one.txt path=one.txt rootfs=bzl/tests/rules_test_subject_rootfs.tar",
+    ],
+    "said": [
+        "by=links dest=/a is=injected tree=//bzl/tests:rules_test_subject_said",
+        "by=directories dest=/d is=injected tree=//bzl/tests:rules_test_subject_said",
+        "by=programs dest=/usr/one.txt is=injected label=//bzl/tests:one.txt src=bzl/tests/one.txt tree=//bzl/tests:rules_test_subject_said",
+    ],
 }
 
 def _subjects(prefix):
@@ -141,6 +182,15 @@ def _subjects(prefix):
     qcow2_image(name = prefix + "hash", image = prefix + "disk", **manual)
     qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
     image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
+    image_tree(
+        name = prefix + "said",
+        directories = {"/d": "0755"},
+        files = {"one.txt": "/usr/"},
+        said_by = {"/a": "links", "/usr/": "programs"},
+        symlinks = {"/a": "b"},
+        timestamp = 1,
+        **manual
+    )
     ext4_image(name = prefix + "nested", size_mib = 0, timestamp = 1, tree = prefix + "nested_tree", uuid = _UUID, **manual)
     filled_template(
         name = prefix + "template",
@@ -219,6 +269,10 @@ def rules_test_suite(name):
     for subject, (action, parts) in _ARGV.items():
         test = "{}_{}".format(name, subject)
         _argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
+        tests.append(test)
+    for subject, notes in _WHY.items():
+        test = "{}_{}_why".format(name, subject)
+        _why_test(name = test, notes = notes, target_under_test = prefix + subject)
         tests.append(test)
     for subject, message in _REFUSED.items():
         test = "{}_{}".format(name, subject)

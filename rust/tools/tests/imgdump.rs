@@ -81,6 +81,30 @@ fn an_image_by_its_list() {
 }
 
 #[test]
+fn where_bytes_come_from() {
+    let folder = Folder::new();
+    let notes = r#"{"is":"input","label":"//a:raw","path":"raw"}"#;
+    fs::write(folder.at("the.why"), format!("{notes}\n")).unwrap();
+    let want = "4000 bytes from 4192 on
+  of no format that is read here: from byte 4192 of 8192
+    from byte 196 of raw
+      which is //a:raw
+";
+    let by_list = (0, want.to_owned(), String::new());
+    assert_eq!(folder.ask(&["why", "the.image", "0x1060"]), by_list);
+    let (status, json, _) = folder.ask(&["why", "--json", "the.image", "4192"]);
+    assert_eq!(status, 0);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["ranges"][0]["from"]["label"], "//a:raw");
+    let (status, _, errors) = folder.ask(&["why", "the.image", "8192"]);
+    assert_eq!(status, 1);
+    assert!(
+        errors.contains("outside the image of 8192 bytes"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn goldens() {
     let folder = Folder::new();
     let golden = ["--golden", "sub/golden.txt", "the.image"];

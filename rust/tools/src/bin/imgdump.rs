@@ -24,6 +24,7 @@ Examples:
   imgdump ls -l disk.img A_root:/etc
   imgdump cat disk.img A_root:/etc/os-release
   imgdump extract root.ext4 /usr/lib/modules modules
+  imgdump why disk.img A_root:/etc/passwd          where its bytes come from
   imgdump diff old.img new.img
   imgdump --golden disk.txt disk.image             exit status 1 and a diff if the dump is another one
   imgdump --golden disk.txt --update disk.image    takes the dump as the right one
@@ -115,6 +116,19 @@ enum Command {
         /// The file; a symbolic link is not followed.
         place: OsString,
     },
+    /// Where bytes come from: which structure they are in, which input they are of, who put that there.
+    Why {
+        /// The image; what is known besides its bytes lies beside it (docs/formats/why.md).
+        image: PathBuf,
+        /// A byte (`1048576`, `0x100000`), a partition, or a file.
+        place: OsString,
+        /// One JSON document instead of text.
+        #[arg(long)]
+        json: bool,
+        /// Show so many stretches of a place.
+        #[arg(long, value_name = "N", default_value_t = 16)]
+        ranges: usize,
+    },
     /// Shows a plan's extents.
     Plan {
         /// The plan.
@@ -189,6 +203,12 @@ fn run(args: Args) -> Result<()> {
                 Ok(inspect::stat(entry, files.whole(entry), &mut out)?)
             })?;
         }
+        Some(Command::Why {
+            image,
+            place,
+            json,
+            ranges,
+        }) => why(&image, &place, json, ranges, &mut out)?,
         Some(Command::Plan { plan }) => Plan::open(&plan)?.dump(&mut out)?,
         Some(Command::Diff {
             old,
@@ -396,6 +416,25 @@ fn partitions(reader: &Reader, out: &mut dyn Write) -> Result<bool> {
         )?;
     }
     Ok(true)
+}
+
+fn why(
+    image: &Path,
+    place: &OsString,
+    json: bool,
+    ranges: usize,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let workspace = cli::workspace(None).ok();
+    let mut image = why::Image::open(image, workspace)?;
+    let answers = image.ask(place.as_bytes(), ranges)?;
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &answers)?;
+        writeln!(out)?;
+    } else {
+        why::write_text(&answers, out)?;
+    }
+    Ok(())
 }
 
 fn extract(image: &Path, place: &OsString, dest: &Path) -> Result<()> {

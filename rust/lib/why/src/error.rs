@@ -1,0 +1,42 @@
+//! What can go wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The image can't be opened.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The image can't be read, or has no such place.
+    #[error(transparent)]
+    Inspect(#[from] inspect::Error),
+    /// A side file can't be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A side file says something else than its format.
+    #[error("{} line {line}: not a side file of an image", path.display())]
+    Line {
+        /// Which.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A root file system can't be read.
+    #[error("cannot read {}", path.display())]
+    Archive {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<archive::Error>,
+    },
+}
