@@ -51,7 +51,14 @@ pub enum Origin {
     /// They are zero.
     Zero,
     /// The plan holds them: the layout computed them.
-    Computed,
+    Computed {
+        /// How the file that they are about came into the image, if it was put there late.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        injected: Vec<Injected>,
+        /// What the file is of a root file system.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        member: Option<Box<Member>>,
+    },
     /// They are bytes of a file.
     Input {
         /// The file.

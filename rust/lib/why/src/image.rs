@@ -12,7 +12,7 @@ use crate::answer::{Answer, Answers, Change, Injected, Member, Origin, Total};
 use crate::error::Error;
 use crate::packages::Archive;
 use crate::roots::Roots;
-use crate::side::{self, Side};
+use crate::side::{self, Given, Side};
 
 /// So many pieces of a plan are put together into one range: bytes that repeat come in pieces, and there can be any number.
 const MOST_PIECES: usize = 1 << 16;
@@ -142,10 +142,10 @@ impl Image {
         for &(start, size) in stretches {
             let extents = self.reader.plan().extents_in(start, size)?;
             for extent in extents.take(MOST_EXTENTS) {
-                let from = match From::of(&extent) {
-                    From::Zero => "zero".to_owned(),
-                    From::Computed => "computed".to_owned(),
-                    From::Input { input, .. } => match self.inputs.get(as_usize(input)) {
+                let from = match Source::of(&extent) {
+                    Source::Zero => "zero".to_owned(),
+                    Source::Computed => "computed".to_owned(),
+                    Source::Input { input, .. } => match self.inputs.get(as_usize(input)) {
                         Some(path) => path.clone(),
                         None => return Ok(Vec::new()),
                     },
@@ -164,11 +164,11 @@ impl Image {
         Ok(totals)
     }
 
-    fn origin(&mut self, piece: From, steps: &[Step]) -> Result<Option<Origin>, Error> {
+    fn origin(&mut self, piece: Source, steps: &[Step]) -> Result<Option<Origin>, Error> {
         let (input, offset) = match piece {
-            From::Zero => return Ok(Some(Origin::Zero)),
-            From::Computed => return Ok(Some(Origin::Computed)),
-            From::Input { input, offset } => (input, offset),
+            Source::Zero => return Ok(Some(Origin::Zero)),
+            Source::Computed => return self.computed(steps).map(Some),
+            Source::Input { input, offset } => (input, offset),
         };
         let Some(path) = self.inputs.get(as_usize(input)).cloned() else {
             return Ok(None);
@@ -196,19 +196,55 @@ impl Image {
         let Some(member) = archive.member(offset).map(<[u8]>::to_vec) else {
             return Ok(None);
         };
+        self.describe(&rootfs, &member).map(Some)
+    }
+
+    /// Whose `member` of a root file system is.
+    fn describe(&mut self, rootfs: &side::Rootfs, member: &[u8]) -> Result<Member, Error> {
         let owner = match self.archive(&rootfs.base)? {
-            Some(base) => base.owner(&member)?,
+            Some(base) => base.owner(member)?,
             None => None,
         };
         let (package, version) = owner.unzip();
-        let name = String::from_utf8_lossy(&member).into_owned();
-        let change = self.change(&rootfs, &name)?;
-        Ok(Some(Member {
+        let name = String::from_utf8_lossy(member).into_owned();
+        let change = self.change(rootfs, &name)?;
+        Ok(Member {
             path: format!("/{name}"),
             package,
             version,
             change,
-        }))
+        })
+    }
+
+    /// What the layout made: about a file that one tree was given, or that one root file system has. Of several nothing is said: which
+    /// one it is, such bytes don't tell.
+    fn computed(&mut self, steps: &[Step]) -> Result<Origin, Error> {
+        let (mut injected, mut member) = (Vec::new(), None);
+        let path = steps.last().and_then(|step| step.what.file());
+        if let Some(path) = path.and_then(|path| path.0.strip_prefix(b"/")) {
+            injected = given_at(&self.side, path);
+            if injected.is_empty() && !path.is_empty() {
+                member = self.member_at(path)?.map(Box::new);
+            }
+        }
+        Ok(Origin::Computed { injected, member })
+    }
+
+    /// The member called `path` of the only root file system that has it.
+    fn member_at(&mut self, path: &[u8]) -> Result<Option<Member>, Error> {
+        let mut found = Vec::new();
+        for (archive, rootfs) in self.side.rootfs.clone() {
+            if self
+                .archive(&archive)?
+                .is_some_and(|archive| archive.has(path))
+            {
+                found.push(rootfs);
+            }
+        }
+        match found.as_slice() {
+            [rootfs] => self.describe(rootfs, path).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The step that changed a member last.
@@ -265,17 +301,17 @@ fn open_list(path: &Path, roots: &Roots) -> Result<(Reader, Vec<String>), Error>
 }
 
 /// Start, length, structures and origin.
-type Range = (u64, u64, Vec<Step>, From);
+type Range = (u64, u64, Vec<Step>, Source);
 
 /// Where bytes come from, as the plan has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+enum Source {
     Zero,
     Computed,
     Input { input: u32, offset: u64 },
 }
 
-impl From {
+impl Source {
     fn of(extent: &Extent<'_>) -> Self {
         match extent.piece {
             Piece::Zero => Self::Zero,
@@ -286,30 +322,51 @@ impl From {
 }
 
 /// Where the first of `len` bytes from `at` on come from, and how many of them from there.
-fn first_piece(plan: &Plan, at: u64, len: u64) -> Result<(From, u64), Error> {
+fn first_piece(plan: &Plan, at: u64, len: u64) -> Result<(Source, u64), Error> {
     let mut extents = plan.extents_in(at, len)?.take(MOST_PIECES);
     let Some(first) = extents.next() else {
-        return Ok((From::Zero, len));
+        return Ok((Source::Zero, len));
     };
-    let from = From::of(&first);
+    let from = Source::of(&first);
     let mut end = first.end();
-    if from == From::Computed {
-        let same = extents.take_while(|extent| From::of(extent) == from);
+    if from == Source::Computed {
+        let same = extents.take_while(|extent| Source::of(extent) == from);
         end = same.last().map_or(end, |extent| extent.end());
     }
     Ok((from, end.abs_diff(at)))
+}
+
+/// What a tree was given at `path`, if it is one tree.
+fn given_at(side: &Side, path: &[u8]) -> Vec<Injected> {
+    let at = |given: &&Given| given.dest.as_bytes().strip_prefix(b"/") == Some(path);
+    let found: Vec<Injected> = side.given.iter().filter(at).map(Injected::from).collect();
+    match found.as_slice() {
+        [one] => vec![one.clone()],
+        _ => Vec::new(),
+    }
+}
+
+impl From<&Given> for Injected {
+    fn from(given: &Given) -> Self {
+        Self {
+            dest: given.dest.clone(),
+            tree: given.tree.clone(),
+            by: given.by.clone(),
+            label: given.label.clone(),
+        }
+    }
 }
 
 /// How an input came into the image late, on the way that `steps` say: images in which it is first.
 fn injected(side: &Side, input: &str, steps: &[Step]) -> Vec<Injected> {
     let files = || {
         steps.iter().filter_map(|step| match &step.what {
-            What::FileData { path } => Some(path.word()),
+            What::FileData { path } => Some(&path.0),
             _ => None,
         })
     };
     // A file system may be made of a folder of the tree.
-    let fits = |dest: &str| files().any(|path| dest.ends_with(&path));
+    let fits = |dest: &str| files().any(|path| dest.as_bytes().ends_with(path));
     let is_image = |src: &str| List::is_named(Path::new(src));
     let outer = side.given.iter().filter(|given| {
         let src = given.src.as_deref();
@@ -324,15 +381,77 @@ fn injected(side: &Side, input: &str, steps: &[Step]) -> Vec<Injected> {
     let own = own.into_iter().filter(|given| !named || fits(&given.dest));
     let mut all: Vec<Injected> = Vec::new();
     for given in outer.chain(own) {
-        let injected = Injected {
-            dest: given.dest.clone(),
-            tree: given.tree.clone(),
-            by: given.by.clone(),
-            label: given.label.clone(),
-        };
+        let injected = Injected::from(given);
         if !all.contains(&injected) {
             all.push(injected);
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inspect::Name;
+
+    fn side() -> Side {
+        let given = |tree: &str, dest: &str, src: Option<&str>| Given {
+            tree: tree.to_owned(),
+            dest: dest.to_owned(),
+            by: "files".to_owned(),
+            src: src.map(str::to_owned),
+            label: None,
+        };
+        Side {
+            given: vec![
+                given("//inner:tree", "/bin/tool", Some("tool")),
+                given("//inner:tree", "/boot/copy", Some("tool")),
+                given("//inner:tree", "/etc/link", None),
+                given("//inner:tree", "/etc/motd", Some("motd")),
+                given("//outer:tree", "/etc/motd", Some("motd")),
+                given("//outer:tree", "/disks/inner.img", Some("inner.image")),
+            ],
+            ..Side::default()
+        }
+    }
+
+    fn in_files(paths: &[&str]) -> Vec<Step> {
+        let step = |path: &&str| Step {
+            what: What::FileData {
+                path: Name(path.as_bytes().to_vec()),
+            },
+            byte: 0,
+            size: 1,
+        };
+        paths.iter().map(step).collect()
+    }
+
+    #[test]
+    fn the_way_in() {
+        let side = side();
+        let shown = |all: Vec<Injected>| -> Vec<String> {
+            let one = |one: Injected| format!("{} {}", one.tree, one.dest);
+            all.into_iter().map(one).collect()
+        };
+        let way = |input: &str, paths: &[&str]| shown(injected(&side, input, &in_files(paths)));
+        // One file at two places: which one, its name tells, also in a file system of a folder.
+        assert_eq!(way("tool", &["/bin/tool"]), ["//inner:tree /bin/tool"]);
+        assert_eq!(way("tool", &["/copy"]), ["//inner:tree /boot/copy"]);
+        assert_eq!(
+            way("tool", &[]),
+            ["//inner:tree /bin/tool", "//inner:tree /boot/copy"]
+        );
+        // Within an image that is a file: that one first.
+        assert_eq!(
+            way("tool", &["/disks/inner.img", "/bin/tool"]),
+            ["//outer:tree /disks/inner.img", "//inner:tree /bin/tool"]
+        );
+        assert_eq!(way("other", &["/bin/tool"]), [""; 0]);
+        // Of what was laid out only the name is known.
+        assert_eq!(
+            shown(given_at(&side, b"etc/link")),
+            ["//inner:tree /etc/link"]
+        );
+        assert_eq!(shown(given_at(&side, b"etc/motd")), [""; 0]);
+    }
 }

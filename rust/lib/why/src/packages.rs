@@ -55,6 +55,11 @@ impl Archive {
         found.map(|entry| entry.path.as_slice())
     }
 
+    /// Whether there is a member called `path`.
+    pub(crate) fn has(&self, path: &[u8]) -> bool {
+        self.entries.iter().any(|entry| entry.path == path)
+    }
+
     /// The package that has `path` (without the slash in front), and its version.
     pub(crate) fn owner(&self, path: &[u8]) -> Result<Option<(String, String)>, Error> {
         let names = aliases(path);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::answer::{Answer, Answers, Member, Origin};
+use crate::answer::{Answer, Answers, Injected, Member, Origin};
 
 /// So many origins of a place are shown.
 const MOST_TOTALS: usize = 40;
@@ -55,8 +55,10 @@ fn range(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     match &answer.from {
         None => {}
         Some(Origin::Zero) => lines.push("zero: the plan says so".to_owned()),
-        Some(Origin::Computed) => {
-            lines.push("computed when the image was laid out: the plan holds them".to_owned())
+        Some(Origin::Computed { injected, member }) => {
+            lines.push("computed when the image was laid out: the plan holds them".to_owned());
+            late(injected, &mut lines);
+            of_member(member.as_deref(), &mut lines);
         }
         Some(Origin::Input {
             path,
@@ -67,14 +69,8 @@ fn range(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         }) => {
             lines.push(format!("from byte {offset} of {path}"));
             lines.extend(label.as_ref().map(|label| format!("which is {label}")));
-            for injected in injected {
-                let label = injected.label.as_deref().unwrap_or("it");
-                let (dest, by, tree) = (&injected.dest, &injected.by, &injected.tree);
-                lines.push(format!("{label} was put at {dest} by {by} ({tree})"));
-            }
-            if let Some(member) = member {
-                of_member(member, &mut lines);
-            }
+            late(injected, &mut lines);
+            of_member(member.as_deref(), &mut lines);
         }
     }
     let mut indent = String::new();
@@ -85,7 +81,18 @@ fn range(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn of_member(member: &Member, lines: &mut Vec<String>) {
+fn late(injected: &[Injected], lines: &mut Vec<String>) {
+    for injected in injected {
+        let label = injected.label.as_deref().unwrap_or("it");
+        let (dest, by, tree) = (&injected.dest, &injected.by, &injected.tree);
+        lines.push(format!("{label} was put at {dest} by {by} ({tree})"));
+    }
+}
+
+fn of_member(member: Option<&Member>, lines: &mut Vec<String>) {
+    let Some(member) = member else {
+        return;
+    };
     lines.push(format!("in the root file system's archive {}", member.path));
     match (&member.package, &member.version) {
         (Some(package), Some(version)) => lines.push(format!("of the package {package} {version}")),
