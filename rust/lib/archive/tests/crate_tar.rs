@@ -16,7 +16,10 @@ fn long(name: &str) -> Vec<u8> {
     [&b"d/"[..], &name.repeat(120).into_bytes()].concat()
 }
 
-fn scene() -> Vec<(Vec<u8>, Kind, u32, i64, Vec<u8>)> {
+/// Path, kind, mode, modification time, content.
+type Member = (Vec<u8>, Kind, u32, i64, Vec<u8>);
+
+fn scene() -> Vec<Member> {
     let file = |len| Kind::File { offset: 0, len };
     let link = |target: &[u8]| Kind::Symlink {
         target: target.to_vec(),
