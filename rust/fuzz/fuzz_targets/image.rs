@@ -50,9 +50,7 @@ static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
         mtime: 0,
         journal: false,
     };
-    let ext4 = ext4::layout(&linked, &bodies, &params)
-        .expect("fits")
-        .plan;
+    let ext4 = ext4::layout(&linked, &bodies, &params).expect("fits").plan;
     let fat = |size_mib| {
         let params = fat::Params {
             size_mib,
