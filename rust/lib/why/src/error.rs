@@ -13,6 +13,12 @@ pub enum Error {
     /// The image can't be read, or has no such place.
     #[error(transparent)]
     Inspect(#[from] inspect::Error),
+    /// Files that the image was made from are not there.
+    #[error("files that the image was made from are not there, since the build took what came after them from a cache; get them with: bazel build {labels}")]
+    Lost {
+        /// Their labels.
+        labels: String,
+    },
     /// A side file can't be read.
     #[error("cannot read {}", path.display())]
     Read {

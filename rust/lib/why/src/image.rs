@@ -1,6 +1,6 @@
 //! An image with what is known of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ impl Image {
             false => side.image.clone(),
         };
         let (reader, inputs) = match list {
-            Some(list) => open_list(&list, &roots)?,
+            Some(list) => open_list(&list, &roots, &side)?,
             None => (Reader::open_any(path)?, Vec::new()),
         };
         if inputs.is_empty() {
@@ -292,12 +292,21 @@ impl Image {
 }
 
 /// Opens what a list stands for, with its inputs' paths as they stand there.
-fn open_list(path: &Path, roots: &Roots) -> Result<(Reader, Vec<String>), Error> {
+fn open_list(path: &Path, roots: &Roots, side: &Side) -> Result<(Reader, Vec<String>), Error> {
     let list = List::open(path)?;
     let plan = Plan::open(&roots.find(&list.plan))?;
     let inputs: Vec<PathBuf> = list.inputs.iter().map(|path| roots.find(path)).collect();
     let names = list.inputs.iter().map(|path| path.display().to_string());
-    Ok((Reader::open(plan, &inputs)?, names.collect()))
+    let names: Vec<String> = names.collect();
+    let lost = names.iter().zip(&inputs).filter(|(_, path)| !path.exists());
+    let lost: BTreeSet<&String> = lost.filter_map(|(name, _)| side.labels.get(name)).collect();
+    if !lost.is_empty() {
+        let labels: Vec<&str> = lost.into_iter().map(String::as_str).collect();
+        return Err(Error::Lost {
+            labels: labels.join(" "),
+        });
+    }
+    Ok((Reader::open(plan, &inputs)?, names))
 }
 
 /// Start, length, structures and origin.
@@ -424,6 +433,28 @@ mod tests {
             size: 1,
         };
         paths.iter().map(step).collect()
+    }
+
+    #[test]
+    fn inputs_that_a_cache_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let plan = Plan::whole(5).unwrap();
+        std::fs::write(at("x.plan"), plan.encode()).unwrap();
+        std::fs::write(at("x.image"), format!("{}\n{}\n", at("x.plan"), at("tar"))).unwrap();
+        let note = format!(
+            r#"{{"is":"input","path":"{}","label":"//os:tar"}}"#,
+            at("tar")
+        );
+        std::fs::write(at("x.why"), note + "\n").unwrap();
+        let open = || Image::open(Path::new(&at("x.image")), None);
+        let error = open().err().unwrap().to_string();
+        assert!(
+            error.ends_with("get them with: bazel build //os:tar"),
+            "{error}"
+        );
+        std::fs::write(at("tar"), b"12345").unwrap();
+        assert!(open().is_ok());
     }
 
     #[test]
