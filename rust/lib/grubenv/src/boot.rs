@@ -121,16 +121,14 @@ impl Default for BootState {
 impl BootState {
     /// The state in `block`, as the boot loader takes it: a missing or unknown value is the default one.
     pub fn of(block: &Block) -> Self {
-        let default = Self::default();
         let alternative = match block.get(ALTERNATIVE) {
-            Some(b"A") => Slot::A,
             Some(b"B") => Slot::B,
-            _ => default.alternative,
+            _ => Slot::A,
         };
         let cycle = Cycle::ALL
             .into_iter()
             .find(|cycle| block.get(CYCLE) == Some(cycle.as_str().as_bytes()))
-            .unwrap_or(default.cycle);
+            .unwrap_or(Cycle::Stable);
         Self { alternative, cycle }
     }
 
@@ -175,6 +173,20 @@ mod tests {
             block.set(name, value.as_bytes()).unwrap();
         }
         block
+    }
+
+    #[test]
+    fn names() {
+        for (slot, name) in [(Slot::A, "A"), (Slot::B, "B")] {
+            assert_eq!(slot.to_string(), name);
+            assert_eq!(name.parse::<Slot>(), Ok(slot));
+        }
+        for other in ["", "a", "C", "A "] {
+            assert_eq!(other.parse::<Slot>(), Err(UnknownSlot(other.to_owned())));
+        }
+        let names = Cycle::ALL.map(|cycle| cycle.to_string());
+        assert_eq!(names, ["install", "first_boot", "failsafe_check", "stable"]);
+        assert_eq!(BootState::of(&Block::new()), BootState::default());
     }
 
     #[test]
