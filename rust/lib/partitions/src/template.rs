@@ -166,6 +166,11 @@ mod tests {
             render_all("{{start:A_root}} {{size:A_root}} {{number:A_root}}").unwrap(),
             "1048576 4194304 1"
         );
+        // Of the Discoverable Partitions Specification.
+        assert_eq!(
+            render_all("{{type:A_root}}").unwrap(),
+            "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+        );
         assert_eq!(render_all("").unwrap(), "");
         // Literal text, a colon and braces in it too; what is left of it are no keys.
         assert_eq!(

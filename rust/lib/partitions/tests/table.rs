@@ -50,6 +50,15 @@ fn computed_starts() {
 }
 
 #[test]
+fn by_name() {
+    let table = parse(&["a,,1M,esp", "b,,2M,linux"]).unwrap();
+    for (name, size) in [("a", MIB), ("b", 2 * MIB)] {
+        assert_eq!(table.get(name).unwrap().size, size);
+    }
+    assert!(table.get("c").is_none() && table.get("").is_none());
+}
+
+#[test]
 fn disk_sizes() {
     let table = parse(&["a,,64M,esp"]).unwrap();
     assert_eq!(table.layout(None).unwrap().disk_size, 66 * MIB);
