@@ -5,6 +5,7 @@
 //! | module       | for                                                                          |
 //! |--------------|------------------------------------------------------------------------------|
 //! | [`base64`]   | bytes as digits of RFC 4648                                                  |
+//! | [`bounded`]  | sums and products of numbers whose bounds a crate has stated                 |
 //! | [`date`]     | seconds since 1970 as year, month, day, hour, minute, second                 |
 //! | [`hex`]      | bytes as hexadecimal digits                                                  |
 //! | [`holes`]    | where a file has data, and copies that keep its holes                        |
@@ -17,6 +18,7 @@
 //! [`as_u64`] and [`as_usize`], and [`past`], which counts what was done.
 
 pub mod base64;
+pub mod bounded;
 pub mod date;
 mod digest;
 pub mod hex;

@@ -6,26 +6,10 @@
 
 use std::ops::Range;
 
-const FITS: &str = "numbers of blocks, inodes and bytes stay below 2^63";
+pub(crate) use base::bounded::{product, sum, without};
 
 /// Blocks of all files together.
 pub(crate) const MOST_DATA: u64 = 1 << 40;
-
-#[expect(clippy::expect_used, reason = "the bounds of this module's page")]
-pub(crate) fn sum(a: u64, b: u64) -> u64 {
-    a.checked_add(b).expect(FITS)
-}
-
-/// `from` without `what`, which is a part of it.
-#[expect(clippy::expect_used, reason = "the bounds of this module's page")]
-pub(crate) fn without(from: u64, what: u64) -> u64 {
-    from.checked_sub(what).expect(FITS)
-}
-
-#[expect(clippy::expect_used, reason = "the bounds of this module's page")]
-pub(crate) fn product(a: u64, b: u64) -> u64 {
-    a.checked_mul(b).expect(FITS)
-}
 
 /// A number of inodes, of blocks within a file or directory, or of a group.
 #[expect(

@@ -42,7 +42,6 @@ mod verify;
 mod work;
 
 pub use area::{write_area, Known, WriteAt};
-pub use base::hex::encode as hex;
 pub use block_hashes::{write_block_hashes, BlockHashes};
 pub use error::Error;
 pub use hash::Digest;

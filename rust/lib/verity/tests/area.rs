@@ -14,12 +14,13 @@ mod common;
 
 use std::sync::Mutex;
 
+use base::hex::encode as hex;
 use common::{images, noise, reader, tree, Image, Part};
 use plan::{Plan, ReadAt, Reader};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use verity::{
-    append, append_source, hex, read_superblock, root_hash, verify, write_area, write_block_hashes,
+    append, append_source, read_superblock, root_hash, verify, write_area, write_block_hashes,
     BlockHashes, Error, Known, Params,
 };
 

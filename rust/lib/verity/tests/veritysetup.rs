@@ -16,9 +16,10 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
+use base::hex::encode as hex;
 use common::{images, noise, reader, Image, Part};
 use proptest::prelude::*;
-use verity::{append, hex, Known, Params};
+use verity::{append, Known, Params};
 
 const UUID_TEXT: &str = "00112233-4455-6677-8899-aabbccddeeff";
 

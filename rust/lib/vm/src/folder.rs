@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use crate::{Result, VmError};
 
@@ -22,6 +23,15 @@ pub fn private_folder(prefix: &str) -> Result<tempfile::TempDir> {
         _ => builder.tempdir_in("/tmp"),
     };
     folder.map_err(VmError::io("create a temporary folder"))
+}
+
+/// Where Bazel keeps what a test leaves for people to read; nothing outside of its tests.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "Bazel tells a test in no other way"
+)]
+pub fn test_outputs() -> Option<PathBuf> {
+    std::env::var_os("TEST_UNDECLARED_OUTPUTS_DIR").map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub use deadline::Deadline;
 pub use disk::create_overlay;
 pub use drive::{Drive, Elsewhere, Servers};
 pub use error::VmError;
-pub use folder::private_folder;
+pub use folder::{private_folder, test_outputs};
 pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};
 pub use shell::{Output, Shell};

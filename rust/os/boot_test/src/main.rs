@@ -114,7 +114,7 @@ fn run(args: Args) -> Result<()> {
     let version = version.with_context(|| format!("{} is empty", args.version_file.display()))?;
     // Keys are made in it.
     let scratch = vm::private_folder("boot-test-")?;
-    let outputs = args.outputs.or_else(test_outputs);
+    let outputs = args.outputs.or_else(vm::test_outputs);
     let folder = outputs.unwrap_or_else(|| scratch.path().to_path_buf());
     // Links stay: a list is known by its name.
     let disk = std::path::absolute(&args.disk)
@@ -138,13 +138,4 @@ fn run(args: Args) -> Result<()> {
 
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Where Bazel keeps what a test leaves for people to read.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "Bazel tells a test in no other way"
-)]
-fn test_outputs() -> Option<PathBuf> {
-    std::env::var_os("TEST_UNDECLARED_OUTPUTS_DIR").map(PathBuf::from)
 }

@@ -56,7 +56,7 @@ fn run(args: Args) -> Result<()> {
         say(note);
     }
     let scratch = vm::private_folder("bootcheck-")?;
-    let outputs = args.outputs.or_else(test_outputs);
+    let outputs = args.outputs.or_else(vm::test_outputs);
     let log = outputs
         .as_deref()
         .unwrap_or(scratch.path())
@@ -88,13 +88,4 @@ fn run(args: Args) -> Result<()> {
 /// Links stay: a list is known by its name.
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot open {}", path.display()))
-}
-
-/// Where Bazel keeps what a test leaves for people to read.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "Bazel tells a test in no other way"
-)]
-fn test_outputs() -> Option<PathBuf> {
-    std::env::var_os("TEST_UNDECLARED_OUTPUTS_DIR").map(PathBuf::from)
 }

@@ -68,7 +68,7 @@ fn run(args: Args) -> Result<()> {
     };
     write(&args.output, |out| plan.write(out))?;
     write(&args.root_hash_output, |out| {
-        writeln!(out, "{}", verity::hex(&root))
+        writeln!(out, "{}", base::hex::encode(&root))
     })?;
     write(&args.hash_offset_output, |out| {
         writeln!(out, "{}", layout.hash_offset)

@@ -237,7 +237,7 @@ fn cell(text: &str) -> String {
 /// A docstring; `docs/…​.md` in parentheses becomes a link, seen from docs/rules.
 fn prose(text: &str) -> String {
     let mut parts = text.trim().split("(docs/");
-    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut out: String = parts.by_ref().take(1).collect();
     for part in parts {
         match part.split_once(".md)") {
             Some((path, rest)) => out.push_str(&format!("([{path}](../{path}.md)){rest}")),

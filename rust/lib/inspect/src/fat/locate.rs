@@ -19,7 +19,10 @@ pub(crate) fn regions(
         let _ = damaged(tables(&boot, regions))?;
     }
     for (path, runs) in &listing.directories {
-        let size = damaged(mapped(runs))?.unwrap_or(0);
+        // It always fits: clusters of one volume, each in one list.
+        let Ok(size) = damaged(mapped(runs))? else {
+            continue;
+        };
         for run in runs {
             let path = path.clone();
             let part = RegionPart::Is(What::Directory { path });

@@ -37,7 +37,8 @@ impl Stored {
         let first = self
             .runs
             .partition_point(|run| run.at().end() <= wanted.start());
-        let rest = self.runs.get(first..).unwrap_or_default().iter().copied();
+        let (_, rest) = self.runs.split_at(first);
+        let rest = rest.iter().copied();
         rest.take_while(move |run| run.at().start() < wanted.end())
     }
 }
@@ -121,6 +122,7 @@ impl Region {
             Part::Inodes { first, size } => {
                 let (number, place, byte) = unit(*size);
                 let number = past(u64::from(*first), as_usize(number));
+                // An inode that no path leads to has none.
                 let paths = map.paths.get(&number).cloned().unwrap_or_default();
                 let what = What::Inode { number, paths };
                 let size = size.get();

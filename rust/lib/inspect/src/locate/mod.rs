@@ -259,8 +259,8 @@ impl Image for Inside<'_> {
         for run in self.stored.overlapping(wanted) {
             let there = run.at().from(wanted.start()).until(wanted.end());
             let into = as_usize(there.start().abs_diff(wanted.start()));
-            let part = buffer.get_mut(into..).unwrap_or_default();
-            let Some(part) = part.get_mut(..as_usize(there.len())) else {
+            let part = buffer.get_mut(into..);
+            let Some(part) = part.and_then(|part| part.get_mut(..as_usize(there.len()))) else {
                 continue;
             };
             let from = run.from().skip(there.start().abs_diff(run.at().start()));

@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
         let bytes = self.window.bytes(data.start(), as_usize(data.len()))?;
         if kind == b'L' {
-            return Ok(bytes.split(|byte| *byte == 0).next().map(<[u8]>::to_vec));
+            return Ok(Some(until_zero(&bytes)));
         }
         let mut rest = bytes.as_slice();
         let mut name = None;
@@ -124,12 +124,16 @@ impl Reader<'_> {
     }
 }
 
+fn until_zero(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != 0)
+        .collect()
+}
+
 /// The name in a header.
 fn short_name(header: &[u8; 512]) -> Vec<u8> {
-    let until_zero = |bytes: &[u8]| -> Vec<u8> {
-        let name = bytes.split(|byte| *byte == 0).next();
-        name.unwrap_or_default().to_vec()
-    };
     let mut name = until_zero(header.field::<345, 155>());
     if !name.is_empty() {
         name.push(b'/');
