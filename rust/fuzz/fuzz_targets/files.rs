@@ -1,10 +1,10 @@
-//! Files that are opened by name: lists of plans, changes to an image.
+//! Files that are opened by name: lists of plans, changes to an image, logs of what was written to one.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use nbd::Overlay;
+use nbd::{Entry, Log, Overlay};
 use plan::{Builder, List, Reader};
 
 static DIR: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
@@ -35,6 +35,23 @@ fuzz_target!(|data: &[u8]| {
             let mut block = [0; 8192];
             let _ = disk.read_at(&mut block, 0);
             let _ = disk.write_at(&[1], 4095);
+        }
+    }
+    // A log of the same image.
+    let mut bytes = b"IMGWRTS\0\x01\0\0\0\0\0\0\0\0\x20\0\0\0\0\0\0".to_vec();
+    bytes.extend([7; 32]);
+    bytes.extend([0; 8]);
+    bytes.extend_from_slice(data);
+    for bytes in [data, &bytes] {
+        std::fs::write(&path, bytes).expect("room");
+        let Ok(log) = Log::open(&path, 8192, [7; 32]) else {
+            continue;
+        };
+        for entry in log.entries() {
+            if let Entry::Write { len, data_at, .. } = entry {
+                let mut data = vec![0; usize::try_from(*len).expect("within the image")];
+                log.read_at(&mut data, *data_at).expect("within the log");
+            }
         }
     }
 });

@@ -48,6 +48,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// No log of writes, or not of this image.
+    #[error("{} is no log of what was written to this image: {reason}", path.display())]
+    Writes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file is in use by another server.
     #[error("{} is in use by another program", path.display())]
     Busy {

@@ -1,6 +1,7 @@
 //! An NBD server: an image seen through its plan is a disk for QEMU, `nbdcopy` or the kernel, and nothing is written first.
 //!
 //! An [`Overlay`] is the image and the changes made to it, which go to a file of their own: the plan's inputs are never written to.
+//! A [`Recorder`] writes down what is done to it, in order, for who wants to know what a power cut would have left.
 //! A [`Server`] offers it on a unix socket, to any number of clients at a time (`NBD_FLAG_CAN_MULTI_CONN`: all see the same).
 //!
 //! ```no_run
@@ -69,12 +70,14 @@ mod keep;
 mod overlay;
 mod present;
 mod proto;
+mod record;
 mod server;
 mod transmission;
 
 pub use error::Error;
 pub use keep::identity;
 pub use overlay::{Overlay, Stretch};
+pub use record::{Entry, Event, Log, Recorder};
 pub use server::{talk, Server};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base::{as_u64, as_usize};
 use plan::{Extent, InputFile, Piece, ReadAt, Reader};
@@ -14,6 +14,7 @@ use rustix::fs::FallocateFlags;
 use crate::error::Error;
 use crate::keep;
 use crate::present::Present;
+use crate::record::{Event, Recorder};
 
 /// What is written is kept track of in blocks of this size.
 pub(crate) const BLOCK: u64 = 4096;
@@ -44,6 +45,7 @@ pub struct Overlay<R = InputFile> {
     /// Where in the file the set of written blocks is kept, if it is.
     map_at: Option<u64>,
     present: RwLock<Present>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl<R: ReadAt> Overlay<R> {
@@ -58,6 +60,7 @@ impl<R: ReadAt> Overlay<R> {
             data_at: 0,
             map_at: None,
             present: RwLock::default(),
+            recorder: None,
         })
     }
 
@@ -71,7 +74,15 @@ impl<R: ReadAt> Overlay<R> {
             data_at: kept.data_at,
             map_at: Some(keep::HEADER),
             present: RwLock::new(kept.present),
+            recorder: None,
         })
+    }
+
+    /// Lets `recorder` write down every change from now on, and every flush.
+    #[must_use]
+    pub fn record(self, recorder: Arc<Recorder>) -> Self {
+        let recorder = Some(recorder);
+        Self { recorder, ..self }
     }
 
     /// Length of the image.
@@ -106,13 +117,15 @@ impl<R: ReadAt> Overlay<R> {
     /// Writes `data` at `start`.
     pub fn write_at(&self, data: &[u8], start: u64) -> Result<(), Error> {
         let end = self.end(start, as_u64(data.len()))?;
-        self.change(start, end, |file, at| file.write_all_at(data, at))
+        let event = Event::Write { at: start, data };
+        self.change(start, end, event, |file, at| file.write_all_at(data, at))
     }
 
     /// Writes `len` zeros at `start`; they take no room where the file system can punch holes.
     pub fn zero_at(&self, start: u64, len: u64) -> Result<(), Error> {
         let end = self.end(start, len)?;
-        self.change(start, end, |file, at| zero_file(file, at, len))
+        let event = Event::Zero { at: start, len };
+        self.change(start, end, event, |file, at| zero_file(file, at, len))
     }
 
     /// What is known of `len` bytes from `start` on without reading them: at most `most` stretches, which differ from each other in turn.
@@ -164,6 +177,7 @@ impl<R: ReadAt> Overlay<R> {
 
     /// Returns once everything written before is on the disk. Changes that are thrown away need not be.
     pub fn flush(&self) -> Result<(), Error> {
+        self.tell(Event::Flush)?;
         match self.map_at {
             Some(_) => self
                 .file
@@ -190,17 +204,23 @@ impl<R: ReadAt> Overlay<R> {
             .ok_or(Error::Image(plan::Error::OutsideImage { start, len, have }))
     }
 
+    fn tell(&self, event: Event<'_>) -> Result<(), Error> {
+        self.recorder.as_ref().map_or(Ok(()), |to| to.add(event))
+    }
+
     /// Lets `write` change `start..end` in the file, whose other bytes of the same blocks it completes before.
     fn change(
         &self,
         start: u64,
         end: u64,
+        event: Event<'_>,
         write: impl FnOnce(&File, u64) -> io::Result<()>,
     ) -> Result<(), Error> {
         if start == end {
             return Ok(());
         }
         let mut present = self.write_lock();
+        self.tell(event)?;
         let blocks = start / BLOCK..end.div_ceil(BLOCK);
         let mut others = blocks.clone();
         let first = others.next();

@@ -60,12 +60,20 @@ impl Server {
     where
         R: ReadAt + Send + Sync + 'static,
     {
+        Self::share(Arc::new(disk), read_only, path)
+    }
+
+    /// [`Server::start`] for a disk that its owner looks at, too.
+    pub fn share<R>(disk: Arc<Overlay<R>>, read_only: bool, path: &Path) -> Result<Self, Error>
+    where
+        R: ReadAt + Send + Sync + 'static,
+    {
         let socket = socket(path)?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let listener = std::thread::Builder::new()
             .name("nbd".to_owned())
-            .spawn(move || listen(&socket, &Arc::new(disk), read_only, &theirs))
+            .spawn(move || listen(&socket, &disk, read_only, &theirs))
             .map_err(Error::io("start a thread"))?;
         Ok(Self {
             path: path.to_owned(),

@@ -196,9 +196,9 @@ impl VmConfig {
     /// Gives every forwarding without one a free port, and checks that all images are there.
     pub(crate) fn resolve(&mut self) -> Result<()> {
         self.pick_ports()?;
-        for drive in &self.drives {
-            std::fs::File::open(drive.path()).map_err(|source| VmError::Image {
-                path: drive.path().to_path_buf(),
+        for path in self.drives.iter().filter_map(Drive::file) {
+            std::fs::File::open(path).map_err(|source| VmError::Image {
+                path: path.to_path_buf(),
                 source,
             })?;
         }

@@ -21,6 +21,8 @@ enum Form {
     Raw,
     Qcow2,
     Served(Served),
+    /// A socket of a server that is there already.
+    Nbd,
 }
 
 /// A drive that a server of ours shows to QEMU.
@@ -56,6 +58,15 @@ impl Drive {
         Self {
             path: path.into(),
             form: Form::Served(Served::default()),
+            throw_away: false,
+        }
+    }
+
+    /// A disk that an NBD server shows already, at `socket`. It gets every flush that the guest asks for.
+    pub fn nbd(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            path: socket.into(),
+            form: Form::Nbd,
             throw_away: false,
         }
     }
@@ -115,21 +126,28 @@ impl Drive {
     pub(crate) fn option(&self, index: usize) -> String {
         let snapshot = if self.throw_away { "on" } else { "off" };
         let format = match self.form {
-            Form::Raw | Form::Served(_) => "raw",
+            Form::Raw | Form::Served(_) | Form::Nbd => "raw",
             Form::Qcow2 => "qcow2",
         };
         let place = match &self.form {
             Form::Raw | Form::Qcow2 => format!("file={}", escape(&self.path)),
+            Form::Nbd => at_socket(&self.path),
             Form::Served(served) => {
                 let socket = served.socket.clone();
-                let socket = socket.unwrap_or_else(|| default_socket(index));
-                format!(
-                    "file.driver=nbd,file.server.type=unix,file.server.path={}",
-                    escape(&socket)
-                )
+                at_socket(&socket.unwrap_or_else(|| default_socket(index)))
             }
         };
-        format!("if=none,id=disk{index},format={format},cache=unsafe,snapshot={snapshot},{place}")
+        // With `unsafe` no flush gets to a server.
+        let cache = match self.form {
+            Form::Nbd => "writeback",
+            _ => "unsafe",
+        };
+        format!("if=none,id=disk{index},format={format},cache={cache},snapshot={snapshot},{place}")
+    }
+
+    /// The image file, or the list that stands for it; none for a disk that somebody else shows.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        (self.form != Form::Nbd).then_some(&self.path)
     }
 
     /// Whether a server shows it to QEMU.
@@ -238,6 +256,11 @@ pub(crate) fn default_socket(index: usize) -> PathBuf {
     format!("disk{index}.sock").into()
 }
 
+fn at_socket(socket: &Path) -> String {
+    let socket = escape(socket);
+    format!("file.driver=nbd,file.server.type=unix,file.server.path={socket}")
+}
+
 /// A path inside one of QEMU's comma-separated options.
 pub(crate) fn escape(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
@@ -278,6 +301,13 @@ mod tests {
         assert!(elsewhere.read_only);
         assert!(kept.option(0).ends_with("file.server.path=s,,1"));
         assert_eq!(Drive::raw("a.img").served_at("s".into()), None);
+        let shown = Drive::nbd("s,1");
+        assert_eq!((shown.file(), shown.is_served()), (None, false));
+        assert_eq!(
+            shown.option(0),
+            "if=none,id=disk0,format=raw,cache=writeback,snapshot=off,\
+             file.driver=nbd,file.server.type=unix,file.server.path=s,,1"
+        );
     }
 
     #[test]
