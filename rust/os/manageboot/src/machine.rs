@@ -4,34 +4,36 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, Context};
+use anyhow::{bail, ensure, Context};
 use grubenv::{Slot, ALTERNATIVE};
 use partitions::Table;
 use rustix::fs::OFlags;
 
 use crate::envfile::Content;
+use crate::running::{CommandLine, Device, Running};
 use crate::upgrade::SlotMedia;
-
-/// Where a kernel command line names the partition of the root file system: directly, or as data and hash tree of dm-verity
-/// (systemd-veritysetup-generator(8)), where `root=` is the mapped device.
-const ROOT_KEYS: [&str; 3] = [
-    "root",
-    "systemd.verity_root_data",
-    "systemd.verity_root_hash",
-];
 
 /// What the kernel was started with, and the table of partitions.
 #[derive(Debug)]
 pub(crate) struct Machine {
     booted: Option<Slot>,
-    /// Identifiers of the partitions that the running root is read from.
-    roots: Vec<String>,
-    partitions: PathBuf,
+    running: Running,
+    table: Table,
+    table_path: PathBuf,
     device_dir: PathBuf,
 }
 
+/// A partition of a slot.
+struct Place {
+    name: String,
+    uuid: String,
+    path: PathBuf,
+    /// Its number, unless a file is in its place.
+    device: Option<Device>,
+}
+
 impl Machine {
-    /// Reads the kernel command line in the file `cmdline`.
+    /// Reads the kernel command line in the file `cmdline`, and the table `partitions`.
     pub(crate) fn new(
         cmdline: &Path,
         partitions: &Path,
@@ -39,35 +41,40 @@ impl Machine {
     ) -> anyhow::Result<Self> {
         let text =
             std::fs::read(cmdline).with_context(|| format!("cannot read {}", cmdline.display()))?;
-        let text = String::from_utf8_lossy(&text);
-        // The kernel and systemd let the last of several win.
-        let value = |key: &str| {
-            text.split_ascii_whitespace()
-                .filter_map(|word| word.strip_prefix(key)?.strip_prefix('='))
-                .next_back()
-        };
-        let booted = value(ALTERNATIVE)
+        let line = CommandLine::parse(&String::from_utf8_lossy(&text));
+        // The last of several, as for the kernel and systemd.
+        let booted = line
+            .values(ALTERNATIVE)
+            .last()
             .map(str::parse)
             .transpose()
             .with_context(|| format!("{ALTERNATIVE}= in {}", cmdline.display()))?;
+        let shown = partitions.display();
+        let text =
+            std::fs::read_to_string(partitions).with_context(|| format!("cannot read {shown}"))?;
         Ok(Self {
             booted,
-            roots: ROOT_KEYS
-                .into_iter()
-                .filter_map(|key| value(key)?.strip_prefix("PARTUUID="))
-                .map(str::to_owned)
-                .collect(),
-            partitions: partitions.to_owned(),
+            running: Running::hear(&line, Path::new("/"), Path::new("/sys")),
+            table: Table::parse(&text).with_context(|| shown.to_string())?,
+            table_path: partitions.to_owned(),
             device_dir: device_dir.to_owned(),
         })
     }
 
-    /// The running slot: of the kernel command line, else the one that grubenv names.
+    /// The running slot: that of the running root, which the kernel command line must not contradict; else the one that
+    /// grubenv names.
     pub(crate) fn current(
         &self,
         env: impl FnOnce() -> anyhow::Result<Content>,
     ) -> anyhow::Result<Slot> {
-        if let Some(slot) = self.booted {
+        let root = self.root_slot()?;
+        if let (Some(booted), Some(root)) = (self.booted, root) {
+            ensure!(
+                booted == root,
+                "the kernel's command line says {ALTERNATIVE}={booted}, but {root}_root is the root of the running system"
+            );
+        }
+        if let Some(slot) = self.booted.or(root) {
             return Ok(slot);
         }
         match env()? {
@@ -77,23 +84,59 @@ impl Machine {
         }
     }
 
-    /// Opens the partitions of `slot`, which must not be the running one.
+    /// The slot that the running root is read from, if that is one of the two at all.
+    fn root_slot(&self) -> anyhow::Result<Option<Slot>> {
+        let is_root = |slot: Slot| {
+            let place = self.place(slot, "root").ok();
+            place.is_some_and(|place| self.reads(&place))
+        };
+        match (is_root(Slot::A), is_root(Slot::B)) {
+            (true, true) => bail!(
+                "A_root and B_root are both the root of the running system: the kernel's command line says {}",
+                self.running.said()
+            ),
+            (true, false) => Ok(Some(Slot::A)),
+            (false, true) => Ok(Some(Slot::B)),
+            (false, false) => Ok(None),
+        }
+    }
+
+    fn reads(&self, place: &Place) -> bool {
+        self.running.reads(&place.name, &place.uuid, place.device)
+    }
+
+    fn place(&self, slot: Slot, part: &str) -> anyhow::Result<Place> {
+        let name = format!("{slot}_{part}");
+        let partition = self
+            .table
+            .get(&name)
+            .with_context(|| format!("{} has no partition {name}", self.table_path.display()))?;
+        let uuid = partition.uuid.to_string();
+        let path = self.device_dir.join(&uuid);
+        Ok(Place {
+            name,
+            uuid,
+            device: Device::at(&path),
+            path,
+        })
+    }
+
+    /// Opens the partitions of `slot`, which must not be the running one: the other one has to be known for it.
     pub(crate) fn open_slot(&self, slot: Slot, write: bool) -> anyhow::Result<SlotMedia<File>> {
-        let shown = self.partitions.display();
-        let text = std::fs::read_to_string(&self.partitions)
-            .with_context(|| format!("cannot read {shown}"))?;
-        let table = Table::parse(&text).with_context(|| shown.to_string())?;
+        let current = slot.other();
+        ensure!(
+            self.root_slot()? == Some(current),
+            "it is not certain that slot {current} runs, so slot {slot} is left alone: \
+             {current}_root is not what / is read from, nor what the kernel's command line names as root, which is {}",
+            self.running.said()
+        );
+        let root = self.place(current, "root")?;
+        let kept = [self.place(current, "boot")?, root];
         let open = |part: &str| -> anyhow::Result<File> {
-            let name = format!("{slot}_{part}");
-            let partition = table
-                .get(&name)
-                .with_context(|| format!("{shown} has no partition {name}"))?;
-            let uuid = partition.uuid.to_string();
-            if self.is_root(&uuid) {
-                bail!("partition {name} is the root of the running system");
-            }
-            open_device(&self.device_dir.join(uuid), write)
-                .with_context(|| format!("cannot open partition {name}"))
+            let place = self.place(slot, part)?;
+            self.check(&place, &kept)?;
+            open_device(&place.path, write)
+                .with_context(|| format!("cannot open partition {}", place.name))
         };
         Ok(SlotMedia {
             boot: open("boot")?,
@@ -101,10 +144,36 @@ impl Machine {
         })
     }
 
-    fn is_root(&self, uuid: &str) -> bool {
-        self.roots
-            .iter()
-            .any(|root| root.eq_ignore_ascii_case(uuid))
+    /// That `place` is neither read by the running system nor on another disk, such as a copy of this one.
+    fn check(&self, place: &Place, kept: &[Place]) -> anyhow::Result<()> {
+        let name = &place.name;
+        if self.reads(place) {
+            bail!("partition {name} is the root of the running system");
+        }
+        let Some(device) = place.device else {
+            return Ok(());
+        };
+        for kept in kept {
+            let Some(other) = kept.device else { continue };
+            ensure!(
+                other != device,
+                "{name} and {} are the same partition: {} and {} lead to one device",
+                kept.name,
+                place.path.display(),
+                kept.path.display()
+            );
+            let disks = [other, device].map(|device| self.running.disk_of(device));
+            if let [Some(disk), Some(found)] = disks {
+                ensure!(
+                    disk == found,
+                    "partition {name} ({}) is on {}, but the running system is on {}: two disks have the same PARTUUIDs",
+                    place.uuid,
+                    found.display(),
+                    disk.display()
+                );
+            }
+        }
+        Ok(())
     }
 }
 
@@ -148,38 +217,124 @@ fn flags(kind: Kind, write: bool) -> OFlags {
 mod tests {
     use super::*;
 
-    fn machine(cmdline: &str) -> anyhow::Result<Machine> {
+    /// A file of the source tree: Bazel runs tests at its root, cargo in the package's folder.
+    fn source(path: &str) -> String {
+        std::fs::read_to_string(path)
+            .or_else(|_| std::fs::read_to_string(Path::new("../../..").join(path)))
+            .unwrap()
+    }
+
+    /// A machine with GuestOS's partitions as empty files.
+    fn machine(cmdline: &str) -> (tempfile::TempDir, anyhow::Result<Machine>) {
         let dir = tempfile::tempdir().unwrap();
+        let csv = dir.path().join("partitions.csv");
+        std::fs::write(&csv, source("ic-os/guestos/partitions.csv")).unwrap();
+        for partition in Table::parse(&source("ic-os/guestos/partitions.csv"))
+            .unwrap()
+            .entries
+        {
+            std::fs::write(dir.path().join(partition.uuid.to_string()), "").unwrap();
+        }
         let path = dir.path().join("cmdline");
         std::fs::write(&path, cmdline).unwrap();
-        Machine::new(&path, Path::new("none"), Path::new("none"))
+        let machine = Machine::new(&path, &csv, dir.path());
+        (dir, machine)
+    }
+
+    fn no_env() -> anyhow::Result<Content> {
+        panic!("not asked")
+    }
+
+    /// The line that an image of this template and table starts `slot` with.
+    fn rendered(os: &str, slot: Slot) -> String {
+        let table = Table::parse(&source(&format!("ic-os/{os}/partitions.csv"))).unwrap();
+        let values = ["ROOT_HASH", "HASH_OFFSET", "CONSOLES", "EXTRA_BOOT_ARGS"]
+            .map(|key| (key.to_owned(), format!("x{key}")));
+        let text = partitions::render(
+            &source("ic-os/common/boot_args.template"),
+            &values.into(),
+            Some(&table.layout(None).unwrap()),
+        )
+        .unwrap();
+        let variable = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""));
+            line.unwrap().trim_end_matches('"').to_owned()
+        };
+        let own = variable(&format!("BOOT_ARGS_{slot}"));
+        format!("{own} {}\n", variable("BOOT_ARGS_COMMON"))
+    }
+
+    #[test]
+    fn the_lines_of_images_prove_which_slot_runs() {
+        for os in ["guestos", "hostos"] {
+            for slot in [Slot::A, Slot::B] {
+                let line = rendered(os, slot);
+                let (dir, machine) = machine(&line);
+                let mut machine = machine.unwrap();
+                let csv = source(&format!("ic-os/{os}/partitions.csv"));
+                machine.table = Table::parse(&csv).unwrap();
+                for partition in &machine.table.entries {
+                    std::fs::write(dir.path().join(partition.uuid.to_string()), "").unwrap();
+                }
+                assert_eq!(machine.root_slot().unwrap(), Some(slot), "{line}");
+                assert_eq!(machine.current(no_env).unwrap(), slot);
+                machine.open_slot(slot.other(), true).unwrap();
+                let error = machine.open_slot(slot, true).unwrap_err().to_string();
+                assert!(error.contains("it is not certain that slot"), "{error}");
+
+                // Whoever sets the slot by hand is not believed.
+                machine.booted = Some(slot.other());
+                let error = machine.current(no_env).unwrap_err().to_string();
+                let want = format!(
+                    "boot_alternative={}, but {slot}_root is the root of the running system",
+                    slot.other()
+                );
+                assert!(error.contains(&want), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_proved_nothing_written() {
+        let line = rendered("guestos", Slot::A);
+        for (line, want) in [
+            // The mapped device alone says nothing about what it is made of.
+            (
+                "root=/dev/mapper/root boot_alternative=A".to_owned(),
+                "names as root, which is root=/dev/mapper/root",
+            ),
+            ("boot_alternative=A".to_owned(), "as root, which is nothing"),
+            (
+                format!("{line} root=PARTLABEL=B_root"),
+                "A_root and B_root are both the root",
+            ),
+        ] {
+            let (_dir, machine) = machine(&line);
+            for slot in [Slot::A, Slot::B] {
+                let error = machine.as_ref().unwrap().open_slot(slot, true).unwrap_err();
+                assert!(error.to_string().contains(want), "{error}");
+            }
+        }
     }
 
     #[test]
     fn the_command_line_knows() {
-        let no_env = || panic!("not asked");
-        let m = machine("root=x boot_alternative=A quiet boot_alternative=B\n").unwrap();
-        assert_eq!(m.current(no_env).unwrap(), Slot::B);
-        assert!(machine("boot_alternative=C").is_err());
-        let m = machine("xboot_alternative=B root=PARTUUID=ABCD").unwrap();
-        let env = || Ok(Content::Damaged(grubenv::Error::Signature));
-        assert!(m.current(env).is_err());
-        let env = || Ok(Content::Block(grubenv::Block::new()));
-        assert_eq!(m.current(env).unwrap(), Slot::A);
-        assert!(m.is_root("abcd"));
-        assert!(!m.is_root("abc"));
-    }
-
-    #[test]
-    fn the_root_behind_dm_verity_counts() {
-        let m = machine(
-            "root=/dev/mapper/root systemd.verity_root_data=PARTUUID=d systemd.verity_root_hash=PARTUUID=x \
-             systemd.verity_root_hash=PARTUUID=h boot_alternative=A",
-        )
-        .unwrap();
-        assert!(m.is_root("D") && m.is_root("h"));
-        // The last of several wins; a path names no partition.
-        assert!(!m.is_root("x") && !m.is_root("/dev/mapper/root"));
+        let current = |line: &str, env: Option<Content>| {
+            let (_dir, machine) = machine(line);
+            machine?.current(|| env.map_or_else(no_env, Ok))
+        };
+        let line = "root=x boot_alternative=A quiet boot_alternative=B\n";
+        assert_eq!(current(line, None).unwrap(), Slot::B);
+        assert!(current("boot_alternative=C", None).is_err());
+        // Without the word, the root says it; without a root, grubenv.
+        assert_eq!(current("root=PARTLABEL=B_root", None).unwrap(), Slot::B);
+        let line = "xboot_alternative=B root=PARTUUID=ABCD";
+        let damaged = Content::Damaged(grubenv::Error::Signature);
+        assert!(current(line, Some(damaged)).is_err());
+        let block = Content::Block(grubenv::Block::new());
+        assert_eq!(current(line, Some(block)).unwrap(), Slot::A);
     }
 
     #[test]

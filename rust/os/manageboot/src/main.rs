@@ -6,8 +6,9 @@
 //! environment block, `grubenv` (the table is in the `grubenv` crate). At every instant the slot that GRUB would pick
 //! is complete, because of five rules:
 //!
-//! 1. **The running slot is never written.** The target is the other slot; a partition in use can't be opened, and the
-//!    partitions that the kernel's command line names as root, or as data or hash tree of a dm-verity root, are refused too.
+//! 1. **The running slot is never written.** Which one that is has to be proved: its root partition is what the kernel's command
+//!    line names as root, or as data or hash tree of a dm-verity root, or what lies beneath `/` in `/sys`. The target is the other
+//!    slot, on the same disk; a partition in use can't be opened. Nothing proved, nothing written.
 //! 2. **Before the first byte goes to the target, grubenv says "running slot, stable"** and is on the disk. This also takes
 //!    back an upgrade that was committed but not booted. While the running slot itself is a try that nobody confirmed,
 //!    the other slot is what GRUB falls back to: then `upgrade-install` and `upgrade-commit` refuse.
@@ -27,6 +28,7 @@ mod bundle;
 mod envfile;
 mod machine;
 mod medium;
+mod running;
 mod upgrade;
 
 #[cfg(test)]

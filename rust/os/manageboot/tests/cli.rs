@@ -433,7 +433,7 @@ fn what_is_missing_is_named() {
         fs::write(node.path("cmdline"), root_b).unwrap();
         let why = node.refused(&["upgrade-install", &bundle], 1);
         assert!(
-            why.contains("B_root is the root of the running system"),
+            why.contains("says boot_alternative=A, but B_root is the root of the running system"),
             "{why}"
         );
     }
