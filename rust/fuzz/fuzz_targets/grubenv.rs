@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
         let Ok(block) = Block::parse(bytes) else {
             continue;
         };
-        let _ = grubenv::next_boot(&block);
+        let _ = grubenv::next_boot(&block, grubenv::Limit::DEFAULT, true);
         if let Ok(written) = block.to_bytes() {
             assert_eq!(Block::parse(&written).unwrap().to_bytes().unwrap(), written);
         }

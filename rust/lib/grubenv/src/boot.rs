@@ -9,6 +9,8 @@ use crate::{Block, Error};
 pub const ALTERNATIVE: &str = "boot_alternative";
 /// Variable with the state of an upgrade.
 pub const CYCLE: &str = "boot_cycle";
+/// Variable with how often the slot named was started since it was confirmed: a digit, and 0 if missing.
+pub const TRIES: &str = "boot_tries";
 
 /// One of the two systems on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,67 +101,239 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// The two variables.
+/// How often a slot was started since it was last confirmed: one decimal digit, as GRUB's scripts can't count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Tries(u8);
+
+impl Tries {
+    /// Not since.
+    pub const NONE: Self = Self(0);
+    /// Once.
+    pub const FIRST: Self = Self(1);
+
+    /// `count`, if it is a digit.
+    pub fn new(count: u8) -> Option<Self> {
+        (count <= 9).then_some(Self(count))
+    }
+
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The value as the boot loader takes it: what is no digit is 0.
+    fn of(value: Option<&[u8]>) -> Self {
+        match value {
+            Some([digit @ b'1'..=b'9']) => Self(digit.abs_diff(b'0')),
+            _ => Self::NONE,
+        }
+    }
+
+    /// One more, unless `limit` were had.
+    fn more(self, limit: Limit) -> Option<Self> {
+        let next = self.0.checked_add(1)?;
+        (next <= limit.0).then_some(Self(next))
+    }
+}
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How many starts a slot gets to be confirmed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(u8);
+
+impl Limit {
+    /// The usual one.
+    pub const DEFAULT: Self = Self(3);
+
+    /// `starts`, from 1 to 9.
+    pub fn new(starts: u8) -> Option<Self> {
+        (1..=9).contains(&starts).then_some(Self(starts))
+    }
+
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The three variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootState {
     /// `boot_alternative`.
     pub alternative: Slot,
     /// `boot_cycle`.
     pub cycle: Cycle,
+    /// `boot_tries`.
+    pub tries: Tries,
 }
 
 impl Default for BootState {
     /// What the boot loader starts from when the block can't be read.
     fn default() -> Self {
-        Self {
-            alternative: Slot::A,
-            cycle: Cycle::Stable,
-        }
+        Self::confirmed(Slot::A)
     }
 }
 
 impl BootState {
-    /// The state in `block`, as the boot loader takes it: a missing or unknown value is the default one.
-    pub fn of(block: &Block) -> Self {
-        let alternative = match block.get(ALTERNATIVE) {
-            Some(b"B") => Slot::B,
-            _ => Slot::A,
-        };
-        let cycle = Cycle::ALL
-            .into_iter()
-            .find(|cycle| block.get(CYCLE) == Some(cycle.as_str().as_bytes()))
-            .unwrap_or(Cycle::Stable);
-        Self { alternative, cycle }
+    /// `slot` works: it is the one to boot from now on.
+    pub fn confirmed(slot: Slot) -> Self {
+        Self {
+            alternative: slot,
+            cycle: Cycle::Stable,
+            tries: Tries::NONE,
+        }
     }
 
-    /// Writes both variables into `block`.
+    /// `slot` is an upgrade, to be tried next.
+    pub fn trial(slot: Slot) -> Self {
+        Self {
+            cycle: Cycle::FirstBoot,
+            ..Self::confirmed(slot)
+        }
+    }
+
+    /// The state in `block`, as the boot loader takes it: a missing or unknown value is the default one.
+    pub fn of(block: &Block) -> Self {
+        Self::of_values([ALTERNATIVE, CYCLE, TRIES].map(|name| block.get(name)))
+    }
+
+    pub(crate) fn of_values([alternative, cycle, tries]: [Option<&[u8]>; 3]) -> Self {
+        let known = |known: &Cycle| cycle == Some(known.as_str().as_bytes());
+        Self {
+            alternative: match alternative {
+                Some(b"B") => Slot::B,
+                _ => Slot::A,
+            },
+            cycle: Cycle::ALL.into_iter().find(known).unwrap_or(Cycle::Stable),
+            tries: Tries::of(tries),
+        }
+    }
+
+    /// Writes all variables into `block`.
     pub fn store(self, block: &mut Block) -> Result<(), Error> {
         block.set(ALTERNATIVE, self.alternative.as_str().as_bytes())?;
-        block.set(CYCLE, self.cycle.as_str().as_bytes())
+        block.set(CYCLE, self.cycle.as_str().as_bytes())?;
+        block.set(TRIES, self.tries.to_string().as_bytes())
     }
 
     /// What the boot loader makes of this state; the slot it boots is the one named afterwards.
-    pub fn after_boot(self) -> Self {
-        let (alternative, cycle) = match self.cycle {
-            Cycle::Install | Cycle::Stable => (self.alternative, Cycle::Stable),
-            Cycle::FirstBoot => (self.alternative, Cycle::FailsafeCheck),
-            Cycle::FailsafeCheck => (self.alternative.other(), Cycle::Stable),
-        };
-        Self { alternative, cycle }
+    ///
+    /// `other_complete`: the slot that is not named holds a system.
+    pub fn after_start(self, limit: Limit, other_complete: bool) -> Self {
+        let more = self.tries.more(limit);
+        let row = TABLE.iter().find(|row| {
+            row.cycle == self.cycle
+                && row.more.is_none_or(|wanted| wanted == more.is_some())
+                && row.other.is_none_or(|wanted| wanted == other_complete)
+        });
+        // The table has a row for every state: `every_state_has_a_row`. Without one, the state stays.
+        row.map_or(self, |row| Self {
+            alternative: match row.boots {
+                Pick::Named => self.alternative,
+                Pick::Other => self.alternative.other(),
+            },
+            cycle: row.left,
+            tries: match (row.count, more) {
+                (Count::Next, Some(next)) => next,
+                _ => Tries::FIRST,
+            },
+        })
+    }
+
+    /// The same, having tried the slot in vain: the other one, as a system that works.
+    pub fn fallen(self) -> Self {
+        Self {
+            tries: Tries::FIRST,
+            ..Self::confirmed(self.alternative.other())
+        }
+    }
+
+    /// Whether the slot named is an upgrade that nobody confirmed.
+    pub fn is_trial(self) -> bool {
+        matches!(self.cycle, Cycle::FirstBoot | Cycle::FailsafeCheck)
     }
 }
 
-/// The slot that the boot loader boots next, and the block that it leaves.
-pub fn next_boot(block: &Block) -> Result<(Slot, Block), Error> {
-    let after = BootState::of(block).after_boot();
-    let mut left = block.clone();
-    // The boot loader writes only when the cycle changes, as to `stable` from a value that it does not know.
-    let found = block
-        .get(CYCLE)
-        .unwrap_or(BootState::default().cycle.as_str().as_bytes());
-    if found != after.cycle.as_str().as_bytes() {
-        after.store(&mut left)?;
+/// Which slot a row boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pick {
+    Named,
+    Other,
+}
+
+/// What a row leaves as number of tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    First,
+    Next,
+}
+
+/// A row of the table: what is found, `None` being anything, and what follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) cycle: Cycle,
+    /// A try is left.
+    pub(crate) more: Option<bool>,
+    /// The other slot holds a system.
+    pub(crate) other: Option<bool>,
+    pub(crate) boots: Pick,
+    pub(crate) left: Cycle,
+    pub(crate) count: Count,
+}
+
+const fn row(
+    cycle: Cycle,
+    more: Option<bool>,
+    other: Option<bool>,
+    (boots, left, count): (Pick, Cycle, Count),
+) -> Row {
+    Row {
+        cycle,
+        more,
+        other,
+        boots,
+        left,
+        count,
     }
+}
+
+/// The table of the crate's documentation. [`BootState::after_start`] looks into it, and GRUB's script is written from it.
+pub(crate) const TABLE: [Row; 7] = {
+    use Count::{First, Next};
+    use Cycle::{FailsafeCheck, FirstBoot, Install, Stable};
+    use Pick::{Named, Other};
+    let (yes, no) = (Some(true), Some(false));
+    [
+        row(Install, None, None, (Named, Stable, First)),
+        row(FirstBoot, None, None, (Named, FailsafeCheck, First)),
+        row(FailsafeCheck, yes, None, (Named, FailsafeCheck, Next)),
+        row(FailsafeCheck, no, None, (Other, Stable, First)),
+        row(Stable, yes, None, (Named, Stable, Next)),
+        row(Stable, no, yes, (Other, Stable, First)),
+        row(Stable, no, no, (Named, Stable, First)),
+    ]
+};
+
+/// The slot that the boot loader boots next, and the block that it leaves, when it can save it and both slots load.
+pub fn next_boot(
+    block: &Block,
+    limit: Limit,
+    other_complete: bool,
+) -> Result<(Slot, Block), Error> {
+    let after = BootState::of(block).after_start(limit, other_complete);
+    let mut left = block.clone();
+    after.store(&mut left)?;
     Ok((after.alternative, left))
 }
 
@@ -191,46 +365,111 @@ mod tests {
 
     #[test]
     fn the_table() {
-        // found, then slot booted and what is left
+        // found; the other slot is complete; slot started and what is left. The limit is 3.
         let rows = [
-            ("A", "install", "A", "A", "stable"),
-            ("A", "first_boot", "A", "A", "failsafe_check"),
-            ("A", "failsafe_check", "B", "B", "stable"),
-            ("A", "stable", "A", "A", "stable"),
-            ("B", "install", "B", "B", "stable"),
-            ("B", "first_boot", "B", "B", "failsafe_check"),
-            ("B", "failsafe_check", "A", "A", "stable"),
-            ("B", "stable", "B", "B", "stable"),
-            // Values that the boot loader does not know are A and stable to it.
-            ("B", "odd", "B", "B", "stable"),
-            ("C", "stable", "A", "C", "stable"),
-            ("C", "failsafe_check", "B", "B", "stable"),
-            ("", "", "A", "A", "stable"),
+            ("A", "install", "0", true, "A", "stable", "1"),
+            ("B", "install", "7", false, "B", "stable", "1"),
+            ("A", "first_boot", "0", true, "A", "failsafe_check", "1"),
+            ("B", "first_boot", "9", true, "B", "failsafe_check", "1"),
+            ("B", "failsafe_check", "1", true, "B", "failsafe_check", "2"),
+            ("B", "failsafe_check", "2", true, "B", "failsafe_check", "3"),
+            ("B", "failsafe_check", "3", true, "A", "stable", "1"),
+            ("B", "failsafe_check", "9", false, "A", "stable", "1"),
+            ("A", "failsafe_check", "3", true, "B", "stable", "1"),
+            ("A", "stable", "0", true, "A", "stable", "1"),
+            ("A", "stable", "1", true, "A", "stable", "2"),
+            ("A", "stable", "2", true, "A", "stable", "3"),
+            ("A", "stable", "3", true, "B", "stable", "1"),
+            ("A", "stable", "4", true, "B", "stable", "1"),
+            ("A", "stable", "3", false, "A", "stable", "1"),
+            ("B", "stable", "3", true, "A", "stable", "1"),
+            ("B", "stable", "3", false, "B", "stable", "1"),
+            // Values that the boot loader does not know are A, stable and 0 to it.
+            ("B", "odd", "1", true, "B", "stable", "2"),
+            ("C", "failsafe_check", "3", true, "B", "stable", "1"),
+            ("C", "stable", "10", true, "A", "stable", "1"),
+            ("A", "stable", "-1", true, "A", "stable", "1"),
+            ("A", "stable", "03", true, "A", "stable", "1"),
+            ("", "", "", true, "A", "stable", "1"),
         ];
-        for (alternative, cycle, slot, alternative_after, cycle_after) in rows {
-            let found = block(&[(ALTERNATIVE, alternative), ("x", "1"), (CYCLE, cycle)]);
-            let (booted, left) = next_boot(&found).unwrap();
-            assert_eq!(booted.as_str(), slot, "{alternative} {cycle}");
+        for (alternative, cycle, tries, other, slot, cycle_after, tries_after) in rows {
+            let found = block(&[
+                (ALTERNATIVE, alternative),
+                ("x", "1"),
+                (CYCLE, cycle),
+                (TRIES, tries),
+            ]);
+            let (booted, left) = next_boot(&found, Limit::DEFAULT, other).unwrap();
+            assert_eq!(booted.as_str(), slot, "{alternative} {cycle} {tries}");
             let want = block(&[
-                (ALTERNATIVE, alternative_after),
+                (ALTERNATIVE, slot),
                 ("x", "1"),
                 (CYCLE, cycle_after),
+                (TRIES, tries_after),
             ]);
-            assert_eq!(left, want, "{alternative} {cycle}");
+            assert_eq!(left, want, "{alternative} {cycle} {tries}");
         }
-        assert_eq!(next_boot(&Block::new()).unwrap(), (Slot::A, Block::new()));
+        let (booted, left) = next_boot(&Block::new(), Limit::DEFAULT, true).unwrap();
+        assert_eq!(booted, Slot::A);
+        assert_eq!(
+            left,
+            block(&[(ALTERNATIVE, "A"), (CYCLE, "stable"), (TRIES, "1")])
+        );
     }
 
     #[test]
-    fn an_unconfirmed_upgrade_ends_where_it_began() {
-        let mut env = block(&[(ALTERNATIVE, "B"), (CYCLE, "first_boot")]);
-        let mut booted = Vec::new();
-        for _ in 0..4 {
-            let (slot, left) = next_boot(&env).unwrap();
-            booted.push(slot);
-            env = left;
+    fn every_state_has_one_row() {
+        for cycle in Cycle::ALL {
+            for more in [true, false] {
+                for other in [true, false] {
+                    let rows = TABLE.iter().filter(|row| {
+                        row.cycle == cycle
+                            && row.more.is_none_or(|wanted| wanted == more)
+                            && row.other.is_none_or(|wanted| wanted == other)
+                    });
+                    assert_eq!(rows.count(), 1, "{cycle} {more} {other}");
+                }
+            }
         }
-        assert_eq!(booted, [Slot::B, Slot::A, Slot::A, Slot::A]);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(Tries::new(9).map(Tries::get), Some(9));
+        assert_eq!(Tries::new(10), None);
+        assert_eq!(Limit::new(1).map(Limit::get), Some(1));
+        assert_eq!(
+            Limit::new(9).map(|limit| limit.to_string()),
+            Some("9".to_owned())
+        );
+        assert_eq!([Limit::new(0), Limit::new(10)], [None, None]);
+        assert_eq!(Limit::new(3), Some(Limit::DEFAULT));
+    }
+
+    /// The slots of the next starts, nobody confirming.
+    fn starts(mut env: Block, limit: Limit, count: usize) -> String {
+        (0..count)
+            .map(|_| {
+                let (slot, left) = next_boot(&env, limit, true).unwrap();
+                env = left;
+                slot.as_str()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_unconfirmed_slot_is_left() {
+        let state = |state: BootState| {
+            let mut block = Block::new();
+            state.store(&mut block).unwrap();
+            block
+        };
+        let trial = state(BootState::trial(Slot::B));
+        assert_eq!(starts(trial.clone(), Limit::DEFAULT, 10), "BBBAAABBBA");
+        assert_eq!(starts(trial, Limit::new(1).unwrap(), 4), "BABA");
+        let stable = state(BootState::confirmed(Slot::A));
+        assert_eq!(starts(stable.clone(), Limit::DEFAULT, 8), "AAABBBAA");
+        assert_eq!(starts(stable, Limit::new(9).unwrap(), 10), "AAAAAAAAAB");
     }
 
     #[test]

@@ -11,17 +11,35 @@
 //!
 //! [`Block::parse`] takes any bytes and either understands all of them or says at which offset it stopped.
 //!
-//! | `boot_cycle` found | slot booted | `boot_cycle` left | meaning                                      |
-//! |--------------------|-------------|-------------------|----------------------------------------------|
-//! | `install`          | named       | `stable`          | first boot ever                              |
-//! | `first_boot`       | named       | `failsafe_check`  | first try of an upgrade                      |
-//! | `failsafe_check`   | **other**   | `stable`          | the try was never confirmed: back, for good  |
-//! | `stable`           | named       | `stable`          | normal                                       |
+//! The table of a start; N is [`Limit`], k is `boot_tries`, which counts the starts of the slot since it was last confirmed:
 //!
-//! "Named" is `boot_alternative`, which is changed to the slot booted. [`next_boot`] is this table.
+//! | `boot_cycle` found | and                            | slot started | `boot_cycle` left | `boot_tries` left |
+//! |--------------------|--------------------------------|--------------|-------------------|-------------------|
+//! | `install`          |                                | named        | `stable`          | 1                 |
+//! | `first_boot`       |                                | named        | `failsafe_check`  | 1                 |
+//! | `failsafe_check`   | k < N                          | named        | `failsafe_check`  | k + 1             |
+//! | `failsafe_check`   | k ≥ N                          | **other**    | `stable`          | 1                 |
+//! | `stable`           | k < N                          | named        | `stable`          | k + 1             |
+//! | `stable`           | k ≥ N, the other is complete   | **other**    | `stable`          | 1                 |
+//! | `stable`           | k ≥ N, the other is not        | named        | `stable`          | 1                 |
+//!
+//! "Named" is `boot_alternative`, which is changed to the slot started. Who runs there and is content writes `stable` and 0
+//! ([`BootState::confirmed`]). A slot that does not load is left for the other one, if that is complete, in the same start.
+//!
+//! The state is saved before anything is started. If it can't be, a second block takes it, the spare one, beside the values that
+//! the main one had: it is in force until the main one has others. An upgrade is not tried when neither takes it, unless the
+//! other slot does not load.
+//!
+//! [`BootState::after_start`] is this table, [`Disk::start`] a whole start, and [`grub_script`] writes both as a script for GRUB.
 
 mod block;
 mod boot;
+mod script;
+mod start;
 
 pub use block::{Block, Error, SIGNATURE, SIZE};
-pub use boot::{next_boot, BootState, Cycle, Slot, UnknownSlot, ALTERNATIVE, CYCLE};
+pub use boot::{
+    next_boot, BootState, Cycle, Limit, Slot, Tries, UnknownSlot, ALTERNATIVE, CYCLE, TRIES,
+};
+pub use script::{grub_script, LIMIT_KEY};
+pub use start::{Disk, Env, System};

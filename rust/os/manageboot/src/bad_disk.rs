@@ -8,7 +8,7 @@
 use std::io::{self, Cursor};
 use std::path::Path;
 
-use grubenv::{Block, BootState, Cycle, Slot};
+use grubenv::{Block, BootState, Slot};
 
 use crate::bundle::Bundle;
 use crate::envfile::EnvFile;
@@ -86,11 +86,7 @@ fn installed(
     let error = install(&mut env, &mut slot, Slot::A, &mut bundle)
         .err()
         .map(|error| error.to_string());
-    let want = BootState {
-        alternative: Slot::A,
-        cycle: Cycle::Stable,
-    };
-    assert_eq!(env.content().state(), want);
+    assert_eq!(env.content().state(), BootState::confirmed(Slot::A));
     (error, slot.boot.bytes)
 }
 

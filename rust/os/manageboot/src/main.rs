@@ -148,7 +148,9 @@ fn answer(args: &Args) -> anyhow::Result<Answer> {
             machine.current(|| EnvFile::read(&args.grubenv))?.other(),
         )),
         Verb::Next => {
-            let after = EnvFile::read(&args.grubenv)?.state().after_boot();
+            let state = EnvFile::read(&args.grubenv)?.state();
+            // As if the other slot were complete, and the boot loader had the usual limit.
+            let after = state.after_start(grubenv::Limit::DEFAULT, true);
             Ok(Answer {
                 text: after.alternative.to_string(),
                 json: json!({"boot_cycle": after.cycle.as_str(), "slot": after.alternative.as_str()}),

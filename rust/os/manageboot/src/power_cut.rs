@@ -15,7 +15,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use archive::{Entry, Kind, Writer};
-use grubenv::{next_boot, Block, BootState, Cycle, Slot, SIZE};
+use grubenv::{next_boot, Block, BootState, Cycle, Limit, Slot, Tries, SIZE};
 
 use crate::bundle::Bundle;
 use crate::envfile::EnvFile;
@@ -149,13 +149,19 @@ impl State {
         states
     }
 
-    /// The slots of the next four boots, none confirmed.
-    fn boots(&self) -> Vec<Slot> {
+    /// The slots of the next four boots: an upgrade gets one try and fails, every other system confirms itself.
+    fn boots(&self, current: Slot) -> Vec<Slot> {
+        let limit = Limit::new(1).unwrap();
         let mut env = Block::parse(&self.env);
         (0..4)
             .map(|_| match &env {
                 Ok(block) => {
-                    let (slot, left) = next_boot(block).unwrap();
+                    let other = BootState::of(block).alternative.other();
+                    let complete = other == current || is_marked(&self.boot);
+                    let (slot, mut left) = next_boot(block, limit, complete).unwrap();
+                    if BootState::of(&left).cycle == Cycle::Stable {
+                        BootState::confirmed(slot).store(&mut left).unwrap();
+                    }
                     env = Ok(left);
                     slot
                 }
@@ -169,7 +175,17 @@ impl State {
 fn env(slot: Slot, cycle: Cycle) -> Vec<u8> {
     let mut block = Block::new();
     let alternative = slot;
-    BootState { alternative, cycle }.store(&mut block).unwrap();
+    let tries = if cycle == Cycle::FailsafeCheck {
+        Tries::FIRST
+    } else {
+        Tries::NONE
+    };
+    let state = BootState {
+        alternative,
+        cycle,
+        tries,
+    };
+    state.store(&mut block).unwrap();
     block.to_bytes().unwrap().to_vec()
 }
 
@@ -265,7 +281,7 @@ fn cut_while_installing() {
             for at in 0..=ops.len() {
                 for state in start.cut(&ops[..at]) {
                     let untouched = state.boot == old.boot && state.root == old.root;
-                    for slot in state.boots() {
+                    for slot in state.boots(current) {
                         assert!(slot == current || untouched, "op {at} of {}", ops.len());
                     }
                     // What looks complete is.
@@ -294,12 +310,12 @@ fn cut_while_committing() {
             });
             let (end, ops) = installed.run(&|env, slot| commit(env, slot, current).unwrap());
             let target = current.other();
-            assert_eq!(end.boots(), [target, current, current, current]);
+            assert_eq!(end.boots(current), [target, current, current, current]);
             let mut outcomes = [0, 0];
             for at in 0..=ops.len() {
                 for state in installed.cut(&ops[..at]) {
                     assert!(has_new(&state));
-                    let boots = state.boots();
+                    let boots = state.boots(current);
                     assert_eq!(boots[1..], [current; 3]);
                     outcomes[usize::from(boots[0] == target)] += 1;
                 }
@@ -319,10 +335,10 @@ fn cut_while_confirming() {
             root: image(ROOT_SIZE, 2),
         };
         let (end, ops) = start.run(&|env, _| assert!(confirm(env, current).unwrap()));
-        assert_eq!(end.boots(), [current; 4]);
+        assert_eq!(end.boots(current), [current; 4]);
         for at in 0..=ops.len() {
             for state in start.cut(&ops[..at]) {
-                let boots = state.boots();
+                let boots = state.boots(current);
                 assert!(boots.iter().all(|slot| *slot == boots[0]), "{boots:?}");
             }
         }

@@ -55,7 +55,7 @@ pub(crate) fn confirm<M: Medium>(env: &mut EnvFile<M>, current: Slot) -> anyhow:
     if named != current && matches!(env.content(), Content::Block(_)) {
         bail!("slot {current} is running, but grubenv says that slot {named} boots: nothing to confirm");
     }
-    env.store(stable(current))
+    env.store(BootState::confirmed(current))
 }
 
 /// Makes the slot that is not `current` the next one to boot, once.
@@ -75,10 +75,7 @@ pub(crate) fn commit<M: Medium, E: Medium>(
         has_magic(&mark),
         "slot {slot} holds no complete system: run upgrade-install first"
     );
-    env.store(BootState {
-        alternative: slot,
-        cycle: Cycle::FirstBoot,
-    })?;
+    env.store(BootState::trial(slot))?;
     Ok(())
 }
 
@@ -95,7 +92,7 @@ pub(crate) fn install<M: Medium, E: Medium, R: Read + Seek>(
     check_fits(&mut target.boot, bundle.boot, &boot)?;
     check_fits(&mut target.root, bundle.root, &root)?;
     let mark = read_mark(bundle)?;
-    env.store(stable(current))?;
+    env.store(BootState::confirmed(current))?;
 
     let failed = |name: &str| format!("cannot write {name}");
     write_mark(&mut target.boot, &[0; MARK_LEN]).with_context(|| failed(&boot))?;
@@ -127,13 +124,6 @@ pub(crate) fn install<M: Medium, E: Medium, R: Read + Seek>(
             size: bundle.root.len,
         },
     })
-}
-
-fn stable(slot: Slot) -> BootState {
-    BootState {
-        alternative: slot,
-        cycle: Cycle::Stable,
-    }
 }
 
 /// While the running slot is on trial, the other one is what a failure falls back to.
