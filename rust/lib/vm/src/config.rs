@@ -47,6 +47,8 @@ pub(crate) enum Terminal {
 #[derive(Debug, Clone)]
 pub struct VmConfig {
     pub(crate) firmware: PathBuf,
+    /// The firmware's variables, if it is of two files.
+    pub(crate) vars: Option<PathBuf>,
     pub(crate) accel: Accel,
     pub(crate) memory_mib: u32,
     pub(crate) cpus: u32,
@@ -65,6 +67,7 @@ impl VmConfig {
     pub fn new(firmware: impl Into<PathBuf>, accel: Accel) -> Self {
         Self {
             firmware: firmware.into(),
+            vars: None,
             accel,
             memory_mib: 2048,
             cpus: 2,
@@ -96,6 +99,15 @@ impl VmConfig {
     #[must_use]
     pub fn forward(mut self, host: u16, guest: u16) -> Self {
         self.forwards.push(Forward { host, guest });
+        self
+    }
+
+    /// Secure Boot: the code of such a firmware (see [`crate::firmware::find_secure`]) in place of the other one, and its variables
+    /// with keys (see [`crate::Keys`]). What the guest writes there lasts as long as the guest.
+    #[must_use]
+    pub fn secure_boot(mut self, code: impl Into<PathBuf>, vars: impl Into<PathBuf>) -> Self {
+        self.firmware = code.into();
+        self.vars = Some(vars.into());
         self
     }
 
@@ -208,11 +220,12 @@ impl VmConfig {
     /// QEMU's arguments.
     pub(crate) fn args(&self, terminal: Terminal) -> Vec<String> {
         let mut args = Args::default();
-        args.add(["-nodefaults", "-display", "none", "-machine", "q35"]);
+        args.add(["-nodefaults", "-display", "none"]);
+        self.machine(&mut args);
         args.add(self.accel.args());
         args.add(["-smp", &self.cpus.to_string()]);
         args.add(["-m", &self.memory_mib.to_string()]);
-        args.add(["-bios", &escape(&self.firmware)]);
+        self.flash(&mut args);
         args.add(["-device", "virtio-rng-pci"]);
         if let Some(uuid) = &self.uuid {
             args.add(["-uuid", uuid]);
@@ -250,6 +263,32 @@ impl VmConfig {
         }
         args.add(self.extra.iter().map(String::as_str));
         args.words
+    }
+
+    fn machine(&self, args: &mut Args) {
+        if self.vars.is_none() {
+            args.add(["-machine", "q35"]);
+            return;
+        }
+        // Only the firmware's own mode of the processor may write its variables.
+        args.add(["-machine", "q35,smm=on"]);
+        args.add(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        args.add(["-global", "ICH9-LPC.disable_s3=1"]);
+    }
+
+    fn flash(&self, args: &mut Args) {
+        let firmware = escape(&self.firmware);
+        let Some(vars) = &self.vars else {
+            args.add(["-bios", &firmware]);
+            return;
+        };
+        let vars = escape(vars);
+        for part in [
+            format!("if=pflash,unit=0,format=raw,readonly=on,file={firmware}"),
+            format!("if=pflash,unit=1,format=raw,snapshot=on,file={vars}"),
+        ] {
+            args.add(["-drive", &part]);
+        }
     }
 }
 
@@ -300,6 +339,27 @@ mod tests {
         assert_eq!(terminal.first().unwrap(), QEMU);
         assert!(terminal.join(" ").ends_with("-serial mon:stdio -no-reboot"));
         assert!(!terminal.join(" ").contains("netdev"));
+    }
+
+    #[test]
+    fn secure_boot_is_another_machine() {
+        let config = VmConfig::new("/fw/OVMF.fd", Accel::Tcg).secure_boot("/fw/code", "/a,b");
+        let line = crate::quote(config.args(Terminal::Sockets));
+        assert!(
+            line.contains(
+                "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on \
+                 -global ICH9-LPC.disable_s3=1 -accel"
+            ),
+            "{line}"
+        );
+        assert!(
+            line.contains(
+                "-drive if=pflash,unit=0,format=raw,readonly=on,file=/fw/code \
+                 -drive if=pflash,unit=1,format=raw,snapshot=on,file=/a,,b"
+            ),
+            "{line}"
+        );
+        assert!(!line.contains("-bios"), "{line}");
     }
 
     #[test]

@@ -12,6 +12,18 @@ const PLACES: [&str; 4] = [
     "/usr/share/edk2/x64/OVMF.4m.fd",
 ];
 
+/// The build with Secure Boot: code and variables are two files, as the guest must not write the one and does write the other.
+const SECURE: [&str; 2] = [
+    "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    "/usr/share/OVMF/OVMF_VARS_4M.fd",
+];
+
+/// The installed OVMF with Secure Boot: its code, and its variables without any key.
+pub fn find_secure() -> Result<(PathBuf, PathBuf)> {
+    let [code, vars] = SECURE.map(|place| find_in(&[place]));
+    Ok((code?, vars?))
+}
+
 /// The installed OVMF.
 pub fn find() -> Result<PathBuf> {
     find_in(&PLACES)

@@ -41,6 +41,7 @@ pub mod ports;
 mod process;
 mod qmp;
 mod remember;
+mod secure_boot;
 mod shell;
 mod vm;
 
@@ -55,6 +56,7 @@ pub use error::VmError;
 pub use folder::{private_folder, test_outputs};
 pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};
+pub use secure_boot::Keys;
 pub use shell::{Output, Shell};
 pub use vm::Vm;
 
