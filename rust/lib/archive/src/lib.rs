@@ -6,7 +6,7 @@
 //! kept or refused; `docs/formats/rootfs-tar.md` has the list.
 //!
 //! - [`index`] says what an archive unpacks to, without reading file contents: each file is an offset and a length. [`list`]
-//!   hands out its members as they stand, for who knows which ones there may be.
+//!   hands out its members as they stand, for who knows which ones there may be; [`Stream`] does so with their data, from what cannot seek.
 //! - [`Writer`] writes the same bytes for the same entries: plain ustar headers, pax records only where needed; with
 //!   [`Alignment::Page`], data of files begins at multiples of 4096 bytes (`docs/formats/rootfs-tar.md`). [`head`] gives
 //!   the bytes before a member's data, for who puts the data there in another way.
@@ -35,6 +35,7 @@ mod pack;
 mod pax;
 mod records;
 mod sparse;
+mod stream;
 mod unpack;
 mod write;
 mod zeros;
@@ -43,5 +44,6 @@ pub use entry::{Entry, Kind, Piece};
 pub use error::{Error, Reason};
 pub use index::{index, list, List};
 pub use pack::{pack, PackOptions};
+pub use stream::Stream;
 pub use unpack::{unpack, unpack_with, UnpackOptions};
 pub use write::{head, Alignment, Writer, END};

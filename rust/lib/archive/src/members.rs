@@ -130,6 +130,20 @@ impl<R: Skip> Members<R> {
         Ok(true)
     }
 
+    /// Whether the block of zeros that ends an archive was read.
+    pub(crate) fn at_end(&self) -> bool {
+        self.at > self.next
+    }
+
+    /// Offset of the next byte to read.
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
     /// The current member's data: a reader of exactly that data.
     pub(crate) fn data(&mut self, len: u64) -> MemberData<'_, R> {
         MemberData {

@@ -19,6 +19,7 @@ use crate::entry::{Entry, Kind, Piece};
 use crate::error::{show, Error};
 use crate::members::{Members, Skip};
 use crate::names::Admitted;
+use crate::stream::Streaming;
 
 /// How [`unpack_with`] treats what needs privilege.
 #[derive(Clone, Debug)]
@@ -69,22 +70,6 @@ pub fn unpack_with(reader: impl Read, dir: &Path, options: &UnpackOptions) -> Re
         unpacker.member(member.entry, replaces, &mut members)?;
     }
     unpacker.finish()
-}
-
-/// A stream that cannot seek.
-#[derive(Debug)]
-struct Streaming<R>(R);
-
-impl<R: Read> Read for Streaming<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl<R: Read> Skip for Streaming<R> {
-    fn skip(&mut self, len: u64) -> io::Result<bool> {
-        Ok(io::copy(&mut (&mut self.0).take(len), &mut io::sink())? == len)
-    }
 }
 
 struct Unpacker<'a> {
