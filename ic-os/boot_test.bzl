@@ -9,17 +9,18 @@ visibility(["//ic-os/...", "//tests/..."])
 # What QEMU and the test take beside the guest's memory.
 _OWN_MEMORY_MIB = 500
 
-def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, args = [], data = []):
+def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", args = [], data = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
 
     Args:
       name: name of the test.
       os: the system, of `operating_system`: its `boot_test` says what is to be seen; without one `rust/os/boot_test` knows the system by its name.
       env: the env of the image.
-      scenario: dev, prod, verity or exact; default: the env.
+      scenario: dev, prod, verity, upgrade, fallback or exact; default: the env.
       package: package with the image's targets; default: the calling one.
       disk: label of the disk, if it is to be another one than the plan of `:disk_plan`.
       memory_mib: memory of the guest, where `boot_test` does not say it.
+      timeout: of the test; several starts of an emulated machine may take longer than the default allows.
       args: further flags of the test.
       data: labels that these name.
     """
@@ -44,7 +45,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
     native_test(
         name = name,
         size = "large",
-        timeout = "long",
+        timeout = timeout,
         src = "//rust/os/boot_test",
         out = name + "_bin",
         args = [

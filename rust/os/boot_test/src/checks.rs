@@ -233,7 +233,7 @@ fn judge(check: &Check, output: &Output) -> Result<()> {
     Ok(())
 }
 
-fn is_up(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
+pub(crate) fn is_up(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
     let done = |output: &Output| !matches!(output.text.as_str(), "initializing" | "starting");
     let state = shell.poll("systemctl is-system-running", setting.within(60), done)?;
     if state.text == "running" {

@@ -3,19 +3,38 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{ensure, Context, Result};
 use base::{as_u64, as_usize, past};
 use ext4_view::{Ext4, Ext4Read};
+use nbd::Overlay;
 use plan::Reader;
 
 /// Size of a block of the file systems and of dm-verity.
 const BLOCK: u64 = 4096;
 
-/// A part of an image.
+/// Something that is read at any place.
+trait Bytes: std::fmt::Debug {
+    fn fill(&self, buffer: &mut [u8], at: u64) -> Result<()>;
+}
+
+impl Bytes for Reader {
+    fn fill(&self, buffer: &mut [u8], at: u64) -> Result<()> {
+        Ok(self.read_at(buffer, at)?)
+    }
+}
+
+impl Bytes for Arc<Overlay> {
+    fn fill(&self, buffer: &mut [u8], at: u64) -> Result<()> {
+        Ok(self.read_at(buffer, at)?)
+    }
+}
+
+/// A part of an image, or of a disk that a guest may be writing to.
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
-    image: Rc<Reader>,
+    image: Rc<dyn Bytes>,
     start: u64,
     len: u64,
     position: u64,
@@ -35,23 +54,54 @@ impl Window {
 
     /// The partition called `name` of the disk at `path`.
     pub(crate) fn open_partition(path: &Path, name: &str) -> Result<Self> {
-        let disk = Self::open(path)?;
-        let partition = inspect::partition(&*disk.image, name)?;
+        let image = Reader::open_any(path)?;
+        let partition = inspect::partition(&image, name)?;
         let (start, len) = (partition.start(), partition.size());
-        disk.locate(start, len)?;
-        Ok(Self { start, len, ..disk })
+        let disk = Self {
+            start: 0,
+            len: image.len(),
+            image: Rc::new(image),
+            position: 0,
+        };
+        disk.part(start, len)
+    }
+
+    /// All of a guest's disk, as it is at each moment.
+    pub(crate) fn of_disk(disk: &Arc<Overlay>) -> Self {
+        Self {
+            start: 0,
+            len: disk.len(),
+            image: Rc::new(Arc::clone(disk)),
+            position: 0,
+        }
+    }
+
+    /// `len` bytes of it from `at` on.
+    pub(crate) fn part(&self, at: u64, len: u64) -> Result<Self> {
+        let start = self.locate(at, len)?;
+        Ok(Self {
+            start,
+            len,
+            image: Rc::clone(&self.image),
+            position: 0,
+        })
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
     }
 
     /// Where in the image `len` bytes from `at` on are.
-    fn locate(&self, at: u64, len: u64) -> Result<u64> {
+    pub(crate) fn locate(&self, at: u64, len: u64) -> Result<u64> {
         let end = at.checked_add(len).filter(|end| *end <= self.len);
         let place = end.and_then(|_| self.start.checked_add(at));
         place.with_context(|| format!("bytes {at}+{len} lie outside {} bytes", self.len))
     }
 
-    fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<()> {
+    pub(crate) fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<()> {
         let place = self.locate(at, as_u64(buffer.len()))?;
-        Ok(self.image.read_at(buffer, place)?)
+        self.image.fill(buffer, place)
     }
 
     /// The ext4 file system that fills it, or its first part.
@@ -85,6 +135,20 @@ impl Window {
         }
         ensure!(!found.is_empty(), "{path} does not lie in whole blocks");
         Ok(found)
+    }
+
+    /// The last block that begins with these bytes.
+    pub(crate) fn last_block_with(&self, start: &[u8]) -> Result<u64> {
+        let mut bytes = vec![0; start.len()];
+        let mut found = None;
+        let places = (0..self.len).step_by(as_usize(BLOCK));
+        for (block, at) in (0..self.len / BLOCK).zip(places) {
+            self.read_at(&mut bytes, at)?;
+            if bytes == start {
+                found = Some(block);
+            }
+        }
+        found.with_context(|| format!("no block begins with {start:?}"))
     }
 }
 

@@ -4,24 +4,31 @@
 //! |---|---|---|
 //! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] and in [`os`] |
 //! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks |
-//! | `verity` | any | a changed block of the root is refused and the machine starts again |
+//! | `verity` | any | a changed block of the root, data or hashes, is refused and the machine starts again |
+//! | `upgrade` | development | an upgrade is installed, booted, confirmed and stays; whatever moment of it the power goes, a whole slot starts |
+//! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
+//! | `cuts` | development | the power cuts of an `upgrade` whose log was kept |
 //! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
 //! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
 //!
 //! A failed check does not stop the ones after it; all are told at the end. The console's log stays in the test's outputs.
 
+mod bundle;
 mod checks;
+mod cuts;
 mod documented;
 mod http;
 mod image;
 mod mounts;
+mod node;
 mod os;
 mod report;
 mod room;
 mod scenario;
 mod ssh;
 mod untouched;
+mod upgrade;
 mod verity;
 
 use std::path::{Path, PathBuf};
@@ -42,7 +49,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity or exact.
+    /// What to do: dev, prod, verity, upgrade, fallback, cuts or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
@@ -51,12 +58,24 @@ struct Args {
     /// For exact: the Markdown file that has the command.
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
-    /// For verity: change the first block of this file; default: systemd.
-    #[arg(long, value_name = "PARTITION:/PATH")]
-    flip: Option<verity::Flip>,
+    /// For verity: change the first block of this file, or of the tree, or the superblock; default: systemd's. Each is a start of its own.
+    #[arg(
+        long,
+        value_name = "PARTITION:/PATH|PARTITION:tree|PARTITION:superblock"
+    )]
+    flip: Vec<verity::Flip>,
     /// For dev: another image, which the guest mounts and compares; may be repeated.
     #[arg(long, value_name = "FILE[:ext4|fat16|fat32[:rw]]")]
     extra_drive: Vec<mounts::Extra>,
+    /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one.
+    #[arg(long, value_name = "UPDATE.TAR")]
+    update: Option<PathBuf>,
+    /// For upgrade, cuts: so many of the disks that a power cut would have left are started.
+    #[arg(long, value_name = "N|all", default_value = "24")]
+    cuts: cuts::Count,
+    /// For upgrade: keep the log of what was written to the disk in this new file; for cuts: the log.
+    #[arg(long, value_name = "FILE")]
+    writes: Option<PathBuf>,
     /// File with the units that are enabled, one a line: all of them must run, or have run.
     #[arg(long)]
     units: Option<PathBuf>,
@@ -81,8 +100,11 @@ struct Setting {
     accel: Accel,
     disk: PathBuf,
     document: Option<PathBuf>,
-    flip: Option<verity::Flip>,
+    flips: Vec<verity::Flip>,
     extras: Vec<mounts::Extra>,
+    update: Option<PathBuf>,
+    cuts: cuts::Count,
+    writes: Option<PathBuf>,
     units: Vec<String>,
     version: String,
     log: PathBuf,
@@ -126,8 +148,11 @@ fn run(args: Args) -> Result<()> {
         accel: choice.accel,
         disk,
         document: args.document,
-        flip: args.flip,
+        flips: args.flip,
         extras: args.extra_drive,
+        update: args.update,
+        cuts: args.cuts,
+        writes: args.writes,
         units: units.lines().map(str::to_owned).collect(),
         version: version.to_owned(),
         log: folder.join("console.log"),

@@ -1,6 +1,6 @@
 //! The scenarios: how to get into the guest, and what differs between images.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use serde_json::Value;
 use vm::{Drive, Event, Shell, Vm, VmConfig};
 
 use crate::checks::{self, PRODUCTION};
+use crate::cuts;
 use crate::documented;
 use crate::mounts;
 use crate::report::{note, Report};
 use crate::room;
 use crate::ssh::{self, Login, Proof};
 use crate::untouched::Untouched;
+use crate::upgrade;
 use crate::verity;
 use crate::{Setting, BOOT};
 
@@ -27,6 +29,9 @@ pub(crate) enum Name {
     Dev,
     Prod,
     Verity,
+    Upgrade,
+    Fallback,
+    Cuts,
     Exact,
 }
 
@@ -38,9 +43,12 @@ impl FromStr for Name {
             "dev" => Ok(Self::Dev),
             "prod" => Ok(Self::Prod),
             "verity" => Ok(Self::Verity),
+            "upgrade" => Ok(Self::Upgrade),
+            "fallback" => Ok(Self::Fallback),
+            "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, exact"
+                "scenario `{text}` is none of dev, prod, verity, upgrade, fallback, cuts, exact"
             )),
         }
     }
@@ -50,7 +58,7 @@ impl Name {
     /// The env that an image must be of.
     pub(crate) fn env(self) -> Option<&'static str> {
         match self {
-            Self::Dev | Self::Exact => Some("dev"),
+            Self::Dev | Self::Upgrade | Self::Fallback | Self::Cuts | Self::Exact => Some("dev"),
             Self::Prod => Some("prod"),
             Self::Verity => None,
         }
@@ -62,7 +70,10 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
     let outcome = match name {
         Name::Dev => dev(setting),
         Name::Prod => prod(setting),
-        Name::Verity => verity::run(setting.flip.as_ref(), setting),
+        Name::Verity => verity::run(&setting.flips, setting),
+        Name::Upgrade => upgrade::confirmed(setting),
+        Name::Fallback => upgrade::fallback(setting),
+        Name::Cuts => cuts::replay(setting),
         Name::Exact => documented::boot(setting),
     };
     if outcome.is_err() {
@@ -86,12 +97,15 @@ pub(crate) fn machine(disk: Drive, setting: &Setting) -> VmConfig {
 
 /// The image's disk as a drive, with as much room behind it as the system wants.
 fn disk(setting: &Setting) -> Result<Drive> {
-    let room = setting.os.room_mib;
-    if room == 0 {
-        return Ok(Drive::image(&setting.disk));
+    Ok(Drive::image(disk_path(setting)?))
+}
+
+/// The image, or a plan list of it with room behind.
+pub(crate) fn disk_path(setting: &Setting) -> Result<PathBuf> {
+    match setting.os.room_mib {
+        0 => Ok(setting.disk.clone()),
+        room => room::behind(&setting.disk, room, setting.scratch.path()),
     }
-    let path = room::behind(&setting.disk, room, setting.scratch.path())?;
-    Ok(Drive::image(path))
 }
 
 pub(crate) fn port(vm: &Vm, guest: u16) -> Result<u16> {

@@ -1,8 +1,10 @@
-//! A changed block of the root is refused by the guest's kernel, and the machine starts again instead of running it.
+//! A changed block of the root is refused by the guest's kernel, and the machine starts again instead of running it: one of its data, of
+//! the tree of hashes over them, of the superblock before that.
 
 use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
+use base::bounded::{product, sum};
 use vm::{Drive, Vm, VmError};
 
 use crate::image::Window;
@@ -10,53 +12,93 @@ use crate::report::Report;
 use crate::scenario::machine;
 use crate::{Setting, BOOT};
 
-/// Whose first block is changed: a file in a partition's ext4 file system.
+/// What is changed, in which partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flip {
     partition: String,
-    path: String,
+    what: What,
+}
+
+/// What is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    /// The first block of a file in the ext4 file system.
+    File(String),
+    /// The first block of the tree, which holds the hashes that the root hash vouches for.
+    Tree,
+    /// The salt in the superblock, with which every hash is made.
+    Superblock,
 }
 
 impl FromStr for Flip {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((partition, path)) if !partition.is_empty() && path.starts_with('/') => Ok(Self {
+        let parse = || {
+            let (partition, what) = text.split_once(':')?;
+            let what = match what {
+                "tree" => What::Tree,
+                "superblock" => What::Superblock,
+                path if path.starts_with('/') => What::File(path.to_owned()),
+                _ => return None,
+            };
+            (!partition.is_empty()).then(|| Self {
                 partition: partition.to_owned(),
-                path: path.to_owned(),
-            }),
-            _ => Err(format!("`{text}` is not PARTITION:/PATH")),
-        }
+                what,
+            })
+        };
+        parse().ok_or_else(|| {
+            format!("`{text}` is none of PARTITION:/PATH, PARTITION:tree, PARTITION:superblock")
+        })
     }
 }
 
 /// Every system has it, and nothing runs without it.
-const INIT: &str = "/usr/lib/systemd/systemd";
+pub(crate) const INIT: &str = "/usr/lib/systemd/systemd";
 
-/// Boots with a block changed: of `flip`, or else of the first program.
-pub(crate) fn run(flip: Option<&Flip>, setting: &Setting) -> Result<()> {
-    let init = Flip {
+/// Size of a block of data and of hashes.
+const BLOCK: u64 = 4096;
+/// How a superblock begins: signature and version.
+const SUPERBLOCK: &[u8] = b"verity\0\0\x01\0\0\0";
+/// Where in it the salt is.
+const SALT: u64 = 88;
+
+/// A byte to change, and the blocks of which the kernel may say that they are corrupted.
+#[derive(Debug)]
+struct Target {
+    places: Vec<u64>,
+    kind: &'static str,
+    blocks: Vec<u64>,
+}
+
+/// Boots once with each of `flips`, or else with the first program changed.
+pub(crate) fn run(flips: &[Flip], setting: &Setting) -> Result<()> {
+    let init = [Flip {
         partition: setting.os.root.to_owned(),
-        path: INIT.to_owned(),
-    };
-    let flip = flip.unwrap_or(&init);
+        what: What::File(INIT.to_owned()),
+    }];
+    let flips = if flips.is_empty() { &init } else { flips };
     let mut report = Report::new();
-    let partition = Window::open_partition(&setting.disk, &flip.partition)?;
-    let found = partition.first_block_of(&flip.path)?;
-    let blocks: Vec<u64> = found.iter().map(|(block, _)| *block).collect();
-    report.stage(&format!(
-        "{} starts in block {blocks:?} of {}",
-        flip.path, flip.partition
-    ));
-    let mut drive = Drive::image(&setting.disk);
-    for (_, place) in found {
-        drive = drive.flip(place);
+    for flip in flips {
+        boot(flip, setting, &mut report)?;
     }
+    report.finish()
+}
+
+fn boot(flip: &Flip, setting: &Setting, report: &mut Report) -> Result<()> {
+    let target = flip.target(&Window::open_partition(&setting.disk, &flip.partition)?)?;
+    let mut drive = Drive::image(&setting.disk);
+    for place in &target.places {
+        drive = drive.flip(*place);
+    }
+    report.stage(&format!(
+        "{:?} of {} is changed: {} block {:?}",
+        flip.what, flip.partition, target.kind, target.blocks
+    ));
     let vm = machine(drive, setting).start()?;
     report.check(
         "the kernel refuses the block",
-        refused(&vm, &blocks, setting),
+        refused(&vm, &target, setting),
     );
     report.check("the machine starts again", starts_again(&vm, setting));
     let rest = vm.console().take_unread();
@@ -65,30 +107,59 @@ pub(crate) fn run(flip: Option<&Flip>, setting: &Setting) -> Result<()> {
         false => Ok(()),
     };
     report.check("nobody could log in", outcome);
-    report.finish()
+    Ok(())
 }
 
-/// The kernel says that it found one of `blocks` changed.
-fn refused(vm: &Vm, blocks: &[u64], setting: &Setting) -> Result<()> {
+impl Flip {
+    fn target(&self, partition: &Window) -> Result<Target> {
+        if let What::File(path) = &self.what {
+            let found = partition.first_block_of(path)?;
+            return Ok(Target {
+                places: found.iter().map(|(_, place)| *place).collect(),
+                kind: "data",
+                blocks: found.iter().map(|(block, _)| *block).collect(),
+            });
+        }
+        let superblock = partition.last_block_with(SUPERBLOCK)?;
+        let tree = sum(superblock, 1);
+        let at = match self.what {
+            What::Superblock => sum(product(superblock, BLOCK), SALT),
+            _ => product(tree, BLOCK),
+        };
+        Ok(Target {
+            places: vec![partition.locate(at, 1)?],
+            kind: "metadata",
+            // With another salt, too, it is the first one that is found to be wrong.
+            blocks: vec![tree],
+        })
+    }
+}
+
+/// The kernel says that it found one of the blocks changed.
+fn refused(vm: &Vm, target: &Target, setting: &Setting) -> Result<()> {
     let boot = setting.within(BOOT);
     let (which, before) = vm
         .console()
         .expect_any(&[" is corrupted", "login:"], boot)?;
     ensure!(which == 0, "there is a login prompt");
-    let block = corrupted(&before)?;
+    let (kind, block) = corrupted(&before)?;
     ensure!(
-        blocks.contains(&block),
-        "it is block {block}, want one of {blocks:?}"
+        kind == target.kind && target.blocks.contains(&block),
+        "it is {kind} block {block}, want {} block {:?}",
+        target.kind,
+        target.blocks
     );
     Ok(())
 }
 
-/// The block that the kernel complains about at the end of `text`.
-fn corrupted(text: &str) -> Result<u64> {
+/// The kind and number of the block that the kernel complains about at the end of `text`.
+fn corrupted(text: &str) -> Result<(&str, u64)> {
     let line = text.lines().last().context("the console says nothing")?;
     let parse = || {
         let (_, rest) = line.split_once("device-mapper: verity: ")?;
-        rest.rsplit_once(": data block ")?.1.parse().ok()
+        let (_, what) = rest.split_once(": ")?;
+        let (kind, number) = what.split_once(" block ")?;
+        Some((kind, number.parse().ok()?))
     };
     parse().with_context(|| format!("not a message of dm-verity: {line}"))
 }
@@ -113,23 +184,60 @@ mod tests {
 
     #[test]
     fn flips_are_parsed() {
-        let flip: Flip = "A_root:/usr/lib/systemd/systemd".parse().unwrap();
-        assert_eq!(flip.partition, "A_root");
-        assert_eq!(flip.path, "/usr/lib/systemd/systemd");
-        for text in ["", "A_root", "A_root:", ":/x", "A_root:x"] {
+        for (text, what) in [
+            ("A_root:/usr/x", What::File("/usr/x".to_owned())),
+            ("A_root:tree", What::Tree),
+            ("A_root:superblock", What::Superblock),
+        ] {
+            let flip: Flip = text.parse().unwrap();
+            assert_eq!((flip.partition.as_str(), flip.what), ("A_root", what));
+        }
+        for text in ["", "A_root", "A_root:", ":/x", ":tree", "A_root:x"] {
             assert!(text.parse::<Flip>().is_err(), "{text}");
         }
     }
 
     #[test]
+    fn the_tree_is_found_behind_the_last_superblock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("root");
+        let mut bytes = vec![0; 5 * 4096];
+        // What looks like one may be data.
+        for block in [1, 3] {
+            bytes[block * 4096..][..SUPERBLOCK.len()].copy_from_slice(SUPERBLOCK);
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let partition = Window::open(&path).unwrap();
+        for (what, place) in [(What::Tree, 4 * 4096), (What::Superblock, 3 * 4096 + 88)] {
+            let partition_name = "A_root".to_owned();
+            let flip = Flip {
+                partition: partition_name,
+                what,
+            };
+            let target = flip.target(&partition).unwrap();
+            assert_eq!(target.places, [place]);
+            assert_eq!((target.kind, target.blocks), ("metadata", vec![4]));
+        }
+        std::fs::write(&path, vec![0; 8192]).unwrap();
+        let none = Window::open(&path).unwrap().last_block_with(SUPERBLOCK);
+        assert!(none.unwrap_err().to_string().contains("no block"));
+    }
+
+    #[test]
     fn the_kernels_words_are_understood() {
-        let text = "[    2.9] x\r\n[    3.1] device-mapper: verity: 253:1: data block 30412";
-        assert_eq!(corrupted(text).unwrap(), 30412);
-        for text in [
-            "",
-            "[    3.1] device-mapper: verity: 253:1: metadata block 5",
-            "file /x",
+        for (text, want) in [
+            (
+                "[    2.9] x\r\n[    3.1] device-mapper: verity: 253:1: data block 30412",
+                ("data", 30412),
+            ),
+            (
+                "[    3.1] device-mapper: verity: 253:1: metadata block 5",
+                ("metadata", 5),
+            ),
         ] {
+            assert_eq!(corrupted(text).unwrap(), want);
+        }
+        for text in ["", "[    3.1] device-mapper: verity: 253:1: x", "file /x"] {
             assert!(corrupted(text).is_err(), "{text}");
         }
     }

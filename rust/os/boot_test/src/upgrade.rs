@@ -1,0 +1,279 @@
+//! An upgrade from one slot to the other, on a machine whose disk stays over its boots.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure, Result};
+use base::Sha256Digest;
+use grubenv::Slot;
+use vm::{Shell, Vm};
+
+use crate::bundle::Bundle;
+use crate::checks;
+use crate::cuts::{self, Expected};
+use crate::node::Node;
+use crate::report::Report;
+use crate::scenario::console_login;
+use crate::verity::INIT;
+use crate::Setting;
+
+/// Where the guest has the bundle: its second drive.
+const DRIVE: &str = "/dev/vdb";
+
+/// More restarts than any system tries a slot.
+const MANY: usize = 10;
+
+/// What no upgrade starts from: arguments of upgrade-install, and what they are refused with.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("junk", "/opt/ic/bin/manageboot", ""),
+    (
+        "a bundle of another digest",
+        "/dev/vdb --sha256 0000000000000000000000000000000000000000000000000000000000000000",
+        "SHA-256",
+    ),
+];
+
+/// What a refusal leaves alone.
+const SLOTS: [&str; 5] = ["grub", "A_boot", "A_root", "B_boot", "B_root"];
+
+/// A machine that is being upgraded.
+struct Upgrade<'a> {
+    node: Node<'a>,
+    bundle: Bundle,
+    /// Digests of slot A's boot and root partition at the beginning.
+    old: [Sha256Digest; 2],
+    setting: &'a Setting,
+    log: PathBuf,
+}
+
+/// A to B, confirmed; B stays; the power cuts of all that.
+pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
+    let mut report = Report::new();
+    let upgrade = Upgrade::new(setting)?;
+    let node = &upgrade.node;
+    let vm = node.start([upgrade.bundle.drive()])?;
+    let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
+    upgrade.install(&shell, &mut report)?;
+    restart(&shell)?;
+    let version = upgrade.bundle.version.clone();
+    let shell = upgrade.arrive(&vm, Slot::B, &version, &mut report)?;
+    upgrade.confirm(&shell, &mut report)?;
+    restart(&shell)?;
+    let slot = node.slot(&vm)?;
+    report.check("a confirmed upgrade stays", is(slot, Slot::B));
+    report.check("slot A is as it was", upgrade.slot_a_is_old());
+    report.check("slot B holds the bundle", upgrade.slot_b_is_new());
+    vm.kill();
+    drop(vm);
+    let Upgrade {
+        node, bundle, log, ..
+    } = &upgrade;
+    cuts::run(log, bundle, &node.base, setting.cuts, setting, &mut report)?;
+    report.finish()
+}
+
+/// A to B, whose root has a bad block: back to A.
+pub(crate) fn fallback(setting: &Setting) -> Result<()> {
+    let mut report = Report::new();
+    let upgrade = Upgrade::new(setting)?;
+    let node = &upgrade.node;
+    let vm = node.start([upgrade.bundle.drive()])?;
+    let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
+    for (name, arguments, want) in REFUSED {
+        let outcome = upgrade.refuses(&shell, arguments, want);
+        report.check(&format!("{name} is refused, and nothing written"), outcome);
+    }
+    upgrade.install(&shell, &mut report)?;
+    let Some((block, _)) = node.partition("B_root")?.first_block_of(INIT)?.pop() else {
+        bail!("slot B has no {INIT}");
+    };
+    let at = base::bounded::product(block, 4096);
+    node.flip("B_root", at)?;
+    restart(&shell)?;
+    let mut tries = 0_usize;
+    while node.slot(&vm)? == Slot::B {
+        tries = tries.saturating_add(1);
+        report.stage(&format!("slot B is tried, {tries}"));
+        ensure!(tries < MANY, "slot B is tried {tries} times");
+    }
+    let outcome = match tries {
+        0 => Err("it never started".to_owned()),
+        _ => Ok(()),
+    };
+    report.check("slot B was tried", outcome);
+    let shell = upgrade.log_in(&vm, Slot::A, &setting.version, &mut report)?;
+    report.check("slot A is as it was", upgrade.slot_a_is_old());
+    node.flip("B_root", at)?;
+    report.check(
+        "nothing else of slot B was written",
+        upgrade.slot_b_is_new(),
+    );
+    shell.send("systemctl poweroff")?;
+    report.finish()
+}
+
+impl<'a> Upgrade<'a> {
+    fn new(setting: &'a Setting) -> Result<Self> {
+        let bundle = Bundle::open(setting)?;
+        let log = setting.writes.clone();
+        let log = log.unwrap_or_else(|| setting.scratch.path().join("writes.log"));
+        let node = Node::new(setting, &log)?;
+        node.mark(Expected::A.mark())?;
+        let old = slot_digests(&node, Slot::A, None)?;
+        Ok(Self {
+            node,
+            bundle,
+            old,
+            setting,
+            log,
+        })
+    }
+
+    /// The guest starts in `slot`, of this version, and somebody logs in.
+    fn arrive<'v>(
+        &self,
+        vm: &'v Vm,
+        slot: Slot,
+        version: &str,
+        report: &mut Report,
+    ) -> Result<Shell<'v>> {
+        let started = self.node.slot(vm)?;
+        report.stage(&format!("a kernel started in slot {started}"));
+        is(started, slot)?;
+        self.log_in(vm, slot, version, report)
+    }
+
+    /// The kernel runs: what it starts is in `slot`, of this version, and works.
+    fn log_in<'v>(
+        &self,
+        vm: &'v Vm,
+        slot: Slot,
+        version: &str,
+        report: &mut Report,
+    ) -> Result<Shell<'v>> {
+        let shell = console_login(vm, self.setting, report)?;
+        report.check(
+            &format!("the system in slot {slot} is up"),
+            checks::is_up(&shell, self.setting),
+        );
+        report.check(
+            &format!("slot {slot} runs"),
+            self.says(&shell, "manageboot current", slot.as_str()),
+        );
+        report.check(
+            &format!("slot {slot} has version {version}"),
+            self.says(&shell, "cat /opt/ic/share/version.txt", version),
+        );
+        Ok(shell)
+    }
+
+    /// upgrade-install with these arguments fails with `want`, before a write to any slot or to what chooses one.
+    fn refuses(&self, shell: &Shell<'_>, arguments: &str, want: &str) -> Result<()> {
+        let moment = self.node.moment();
+        let command = format!("manageboot upgrade-install {arguments}; s=$?; sync; exit $s");
+        let output = shell.run(&command, self.setting.within(120))?;
+        ensure!(
+            output.status == 1 && output.text.contains(want),
+            "`{command}` gave status {} and `{}`, want 1 and `{want}`",
+            output.status,
+            output.text
+        );
+        self.node.untouched_since(moment, &SLOTS)
+    }
+
+    /// Installs and commits the bundle from slot A.
+    fn install(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
+        let moment = self.node.moment();
+        self.must(shell, &format!("manageboot upgrade-install {DRIVE}"))?;
+        report.stage("installed");
+        report.check("slot B holds the bundle", self.slot_b_is_new());
+        let untouched = self.node.untouched_since(moment, &["A_boot", "A_root"]);
+        report.check("nothing was written to slot A", untouched);
+        self.node.mark(Expected::Either.mark())?;
+        self.must(shell, "manageboot upgrade-commit")?;
+        // From here on the power may go, and slot B must start all the same.
+        self.node.mark(Expected::B.mark())?;
+        self.node.mark(Expected::Either.mark())?;
+        report.stage("committed");
+        Ok(())
+    }
+
+    /// Confirms the running slot, B.
+    fn confirm(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
+        self.must(shell, "manageboot confirm")?;
+        self.node.mark(Expected::B.mark())?;
+        let cycle = self.says(
+            shell,
+            "grep -a ^boot_cycle= /boot/grub/grubenv",
+            "boot_cycle=stable",
+        );
+        report.check("the upgrade is confirmed", cycle);
+        Ok(())
+    }
+
+    fn slot_a_is_old(&self) -> Result<()> {
+        let now = slot_digests(&self.node, Slot::A, None)?;
+        ensure!(
+            now == self.old,
+            "boot and root were {:?} and are {now:?}",
+            self.old
+        );
+        Ok(())
+    }
+
+    fn slot_b_is_new(&self) -> Result<()> {
+        let want = [&self.bundle.boot, &self.bundle.root];
+        let lens = want.map(|window| window.len());
+        let now = slot_digests(&self.node, Slot::B, Some(lens))?;
+        for ((name, want), now) in ["boot", "root"].into_iter().zip(want).zip(now) {
+            let want = Sha256Digest::of_reader(want.clone())?;
+            ensure!(want == now, "{name} is {now}, want {want}");
+        }
+        Ok(())
+    }
+
+    fn must(&self, shell: &Shell<'_>, command: &str) -> Result<()> {
+        let output = shell.run(command, self.setting.within(120))?;
+        ensure!(
+            output.status == 0,
+            "`{command}` gave status {}: {}",
+            output.status,
+            output.text
+        );
+        Ok(())
+    }
+
+    fn says(&self, shell: &Shell<'_>, command: &str, want: &str) -> Result<()> {
+        let output = shell.run(command, self.setting.within(30))?;
+        ensure!(
+            output.status == 0 && output.text == want,
+            "`{command}` gave status {} and `{}`, want `{want}`",
+            output.status,
+            output.text
+        );
+        Ok(())
+    }
+}
+
+/// Digests of a slot's boot and root partition, or of so much of them.
+fn slot_digests(node: &Node<'_>, slot: Slot, lens: Option<[u64; 2]>) -> Result<[Sha256Digest; 2]> {
+    let digest = |at: usize, what: &str| {
+        let name = format!("{slot}_{what}");
+        let len = lens.and_then(|lens| lens.get(at).copied());
+        let len = match len {
+            Some(len) => len,
+            None => node.partition(&name)?.len(),
+        };
+        node.digest(&name, len)
+    };
+    Ok([digest(0, "boot")?, digest(1, "root")?])
+}
+
+fn is(slot: Slot, want: Slot) -> Result<()> {
+    ensure!(slot == want, "slot {slot} starts, want {want}");
+    Ok(())
+}
+
+/// The guest starts again.
+fn restart(shell: &Shell<'_>) -> Result<()> {
+    Ok(shell.send("systemctl reboot")?)
+}
