@@ -16,6 +16,7 @@ COMMON_COMPONENTS = {
     "//components:common/resolved/after-tmpfiles.conf": "/usr/lib/systemd/system/systemd-resolved.service.d/50-image.conf",
     "//components:common/sysctl/50-image.conf": "/usr/lib/sysctl.d/60-image.conf",
     "//components:common/systemd/logind.conf": "/usr/lib/systemd/logind.conf.d/50-image.conf",
+    "//components:common/systemd/no-core.conf": "/usr/lib/systemd/system.conf.d/50-no-core.conf",
     "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
 }
 
@@ -36,6 +37,7 @@ COMMON_SSH_COMPONENTS = {
 COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
     "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
     "//components:common/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
+    "//components:common/modules/node.conf": "/usr/lib/modules-load.d/50-node.conf",
     "//components:common/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
     "//components:common/ssh/60-users.conf": "/etc/ssh/sshd_config.d/60-users.conf",
     "//components:common/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",
@@ -63,8 +65,10 @@ COMMON_DEV_COMPONENTS = {
     "//components:common/ssh/05-root-password.conf": "/etc/ssh/sshd_config.d/05-root-password.conf",
 }
 
-# Production images: no shell when the boot fails.
+# Production images: no shell when the boot fails, and no kernel modules after it.
 COMMON_PROD_COMPONENTS = {
+    "//components:common/modules/lock-modules.service": "/usr/lib/systemd/system/lock-modules.service",
+    "//components:common/systemd/00-hardened.preset": "/usr/lib/systemd/system-preset/00-hardened.preset",
     "//components:common/systemd/emergency-reboot.conf": "/usr/lib/systemd/system/emergency.service.d/50-reboot.conf",
 }
 
@@ -80,7 +84,8 @@ COMMON_METAL_DEV_SYMLINKS = {
     "/usr/lib/systemd/system/getty.target.wants/getty@tty1.service": "../getty@.service",
 }
 
-# Production images have no console login: whatever the kernel command line asks for, there is nothing to start.
+# Production images have no console login: whatever the kernel command line asks for, there is nothing to start. What only debugging wants
+# to see of the kernel is not mounted.
 COMMON_PROD_SYMLINKS = {
     "/etc/systemd/system-generators/systemd-debug-generator": "/dev/null",
     "/etc/systemd/system-generators/systemd-getty-generator": "/dev/null",
@@ -90,4 +95,6 @@ COMMON_PROD_SYMLINKS = {
     "/etc/systemd/system/container-getty@.service": "/dev/null",
     "/etc/systemd/system/getty@.service": "/dev/null",
     "/etc/systemd/system/serial-getty@.service": "/dev/null",
+    "/etc/systemd/system/sys-kernel-debug.mount": "/dev/null",
+    "/etc/systemd/system/sys-kernel-tracing.mount": "/dev/null",
 }

@@ -19,6 +19,7 @@ HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | {
     "//components:hostos/etc/hostname": "/etc/hostname",
     "//components:hostos/etc/issue": "/etc/issue",
     "//components:hostos/etc/motd": "/etc/motd",
+    "//components:hostos/modules/host.conf": "/usr/lib/modules-load.d/50-host.conf",
     "//components:hostos/network/50-bond0.netdev": "/usr/lib/systemd/network/50-bond0.netdev",
     "//components:hostos/network/50-bond0.network": "/usr/lib/systemd/network/50-bond0.network",
     "//components:hostos/network/50-br0.netdev": "/usr/lib/systemd/network/50-br0.netdev",

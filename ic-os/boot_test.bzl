@@ -9,7 +9,7 @@ visibility(["//ic-os/...", "//tests/..."])
 # What QEMU and the test take beside the guest's memory.
 _OWN_MEMORY_MIB = 500
 
-def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", args = [], data = []):
+def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
 
     Args:
@@ -21,6 +21,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
       disk: label of the disk, if it is to be another one than the plan of `:disk_plan`.
       memory_mib: memory of the guest, where `boot_test` does not say it.
       timeout: of the test; several starts of an emulated machine may take longer than the default allows.
+      readmes: labels of Markdown files whose lists the running system is compared with (docs/testing.md).
       args: further flags of the test.
       data: labels that these name.
     """
@@ -59,8 +60,8 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             "$(rootpath {}:version)".format(package),
             "--units",
             "$(rootpath {}:units)".format(package),
-        ] + args,
-        data = data + described + [
+        ] + ["--readme=$(rootpath {})".format(readme) for readme in readmes] + args,
+        data = data + described + readmes + [
             disk,
             package + ":units",
             package + ":version",

@@ -2,7 +2,7 @@
 
 load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -28,6 +28,7 @@ DEV = {
 
 # For production: no console login, root locked.
 PROD = {
+    "boot_args": PROD_BOOT_ARGS,
     "components": GUESTOS_PROD_COMPONENTS,
     "symlinks": GUESTOS_PROD_SYMLINKS,
 }

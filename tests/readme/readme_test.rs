@@ -1,5 +1,5 @@
 //! What a README says of its image is what the image holds. Lists are blocks ```` ```KIND ````, of every env, and
-//! ```` ```KIND dev ````, of development images in addition; partitions are the rows of the table below `## Partitions`.
+//! ```` ```KIND ENV ````, of that one in addition; partitions are the rows of the table below `## Partitions`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -18,9 +18,7 @@ fn block(readme: &str, kind: &str) -> Vec<String> {
 fn listed(kind: &str) -> Vec<String> {
     let readme = fs::read_to_string(env!("README")).unwrap();
     let mut lines = block(&readme, kind);
-    if env!("ENV") == "dev" {
-        lines.extend(block(&readme, &format!("{kind} dev")));
-    }
+    lines.extend(block(&readme, &format!("{kind} {}", env!("ENV"))));
     lines.sort();
     lines
 }

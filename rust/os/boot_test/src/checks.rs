@@ -5,6 +5,7 @@
 use anyhow::{ensure, Result};
 use vm::{Output, Shell};
 
+use crate::hardening;
 use crate::report::Report;
 use crate::Setting;
 
@@ -199,6 +200,7 @@ pub(crate) fn run(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
     }
     report.check("the version file is right", version(shell, setting));
     (setting.os.inside)(shell, setting, report);
+    hardening::run(shell, setting, report);
 }
 
 /// Runs these checks.

@@ -18,8 +18,10 @@ mod bundle;
 mod checks;
 mod cuts;
 mod documented;
+mod hardening;
 mod http;
 mod image;
+mod lists;
 mod mounts;
 mod node;
 mod os;
@@ -79,6 +81,9 @@ struct Args {
     /// File with the units that are enabled, one a line: all of them must run, or have run.
     #[arg(long)]
     units: Option<PathBuf>,
+    /// README whose lists the running system is compared with; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    readme: Vec<PathBuf>,
     /// File with the version that the image should have.
     #[arg(long)]
     version_file: PathBuf,
@@ -106,6 +111,8 @@ struct Setting {
     cuts: cuts::Count,
     writes: Option<PathBuf>,
     units: Vec<String>,
+    /// What its READMEs list, if they were given.
+    lists: Option<lists::Lists>,
     version: String,
     log: PathBuf,
     /// For keys, media and copies; gone at the end.
@@ -154,11 +161,25 @@ fn run(args: Args) -> Result<()> {
         cuts: args.cuts,
         writes: args.writes,
         units: units.lines().map(str::to_owned).collect(),
+        lists: promised(&args.readme, args.scenario.env())?,
         version: version.to_owned(),
         log: folder.join("console.log"),
         scratch,
     };
     scenario::run(args.scenario, &setting)
+}
+
+/// The lists of these documents for an env.
+fn promised(readmes: &[PathBuf], env: Option<&str>) -> Result<Option<lists::Lists>> {
+    if readmes.is_empty() {
+        return Ok(None);
+    }
+    let mut lists = lists::Lists::default();
+    for path in readmes {
+        let added = lists.add(&read(path)?, env.unwrap_or_default());
+        added.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    }
+    Ok(Some(lists))
 }
 
 fn read(path: &Path) -> Result<String> {

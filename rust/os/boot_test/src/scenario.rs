@@ -21,6 +21,8 @@ use crate::verity;
 use crate::{Setting, BOOT};
 
 const SSH: u16 = 22;
+/// By its own command line, or by Secure Boot.
+const LOCKED_DOWN: &str = "Kernel is locked down from ";
 const UUID: &str = "0f6a1c5e-8f0b-4c53-9d55-5d0b7e0a4c11";
 
 /// Which scenario.
@@ -310,6 +312,8 @@ fn prod_without_login(setting: &Setting) -> Result<()> {
     let machine = machine(disk(setting)?, setting).drive(untouched.drive());
     let vm = start(machine, setting, &report)?;
     untouched.forgive(&vm)?;
+    let locked = vm.console().expect(LOCKED_DOWN, setting.within(BOOT));
+    report.check("the kernel says that it is locked down", locked.map(drop));
     screen(&vm, setting, &mut report)?;
     let ssh = port(&vm, SSH)?;
     // Both wait for what must not come.
