@@ -2,6 +2,7 @@
 
 use anyhow::{ensure, Context, Result};
 use archive::Kind;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use vm::Drive;
 
@@ -14,7 +15,12 @@ const VERSION_MAX: u64 = 4096;
 /// A bundle, and where in it things are.
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
+    /// Time of its members.
+    pub(crate) mtime: i64,
+    all: Window,
+    /// Its members: first byte and length.
+    members: BTreeMap<Vec<u8>, (u64, u64)>,
     pub(crate) boot: Window,
     pub(crate) root: Window,
     /// Its version.
@@ -28,24 +34,32 @@ impl Bundle {
         Self::read(path.context("--update says where the update bundle is")?)
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    /// The one at `path`, a tar or a plan list of one.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let path =
             std::path::absolute(path).with_context(|| format!("cannot open {}", path.display()))?;
         let all = Window::open(&path)?;
-        let mut found = std::collections::BTreeMap::new();
+        let (mut members, mut mtime) = (BTreeMap::new(), 0);
         for entry in archive::list(all.clone())? {
             let entry = entry?;
+            mtime = entry.mtime;
             if let Kind::File { offset, len } = entry.kind {
-                found.insert(entry.path, (offset, len));
+                members.insert(entry.path, (offset, len));
             }
         }
-        let member = |name: &str| {
-            let place = found.get(name.as_bytes());
-            let (offset, len) =
-                place.with_context(|| format!("no {name} in {}", path.display()))?;
-            all.part(*offset, *len)
+        let (boot, root) = (all.clone(), all.clone());
+        let mut bundle = Self {
+            path,
+            mtime,
+            all,
+            members,
+            boot,
+            root,
+            version: String::new(),
         };
-        let text = member("VERSION.TXT")?;
+        bundle.boot = bundle.member("boot.img")?;
+        bundle.root = bundle.member("root.img")?;
+        let text = bundle.member("VERSION.TXT")?;
         ensure!(
             text.len() <= VERSION_MAX,
             "a version of {} bytes",
@@ -53,12 +67,20 @@ impl Bundle {
         );
         let version = std::io::read_to_string(text)?;
         let version = version.lines().next();
-        Ok(Self {
-            boot: member("boot.img")?,
-            root: member("root.img")?,
-            version: version.context("VERSION.TXT is empty")?.to_owned(),
-            path,
-        })
+        bundle.version = version.context("VERSION.TXT is empty")?.to_owned();
+        Ok(bundle)
+    }
+
+    /// First byte and length of a member.
+    pub(crate) fn place(&self, name: &str) -> Result<(u64, u64)> {
+        let place = self.members.get(name.as_bytes()).copied();
+        place.with_context(|| format!("no {name} in {}", self.path.display()))
+    }
+
+    /// A member.
+    pub(crate) fn member(&self, name: &str) -> Result<Window> {
+        let (offset, len) = self.place(name)?;
+        self.all.part(offset, len)
     }
 
     /// The bundle as a drive of the guest, which is not written to.

@@ -18,6 +18,8 @@ mod bundle;
 mod checks;
 mod cuts;
 mod documented;
+mod feed;
+mod forge;
 mod hardening;
 mod http;
 mod image;
@@ -25,6 +27,7 @@ mod lists;
 mod mounts;
 mod node;
 mod os;
+mod refusals;
 mod report;
 mod room;
 mod scenario;
@@ -72,6 +75,9 @@ struct Args {
     /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one.
     #[arg(long, value_name = "UPDATE.TAR")]
     update: Option<PathBuf>,
+    /// For upgrade, fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged, and come over a network.
+    #[arg(long, value_name = "FILE")]
+    update_key: Option<PathBuf>,
     /// For upgrade, cuts: so many of the disks that a power cut would have left are started.
     #[arg(long, value_name = "N|all", default_value = "24")]
     cuts: cuts::Count,
@@ -108,6 +114,7 @@ struct Setting {
     flips: Vec<verity::Flip>,
     extras: Vec<mounts::Extra>,
     update: Option<PathBuf>,
+    update_key: Option<PathBuf>,
     cuts: cuts::Count,
     writes: Option<PathBuf>,
     units: Vec<String>,
@@ -158,6 +165,7 @@ fn run(args: Args) -> Result<()> {
         flips: args.flip,
         extras: args.extra_drive,
         update: args.update,
+        update_key: args.update_key,
         cuts: args.cuts,
         writes: args.writes,
         units: units.lines().map(str::to_owned).collect(),

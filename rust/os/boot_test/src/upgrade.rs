@@ -2,38 +2,35 @@
 
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, ensure, Context, Result};
 use base::Sha256Digest;
 use grubenv::Slot;
+use update::SigningKey;
 use vm::{Shell, Vm};
 
 use crate::bundle::Bundle;
 use crate::checks;
 use crate::cuts::{self, Expected};
+use crate::feed::{Feed, Way};
+use crate::forge;
 use crate::node::Node;
+use crate::refusals::Refusals;
 use crate::report::Report;
 use crate::scenario::console_login;
 use crate::verity::INIT;
-use crate::Setting;
+use crate::{Setting, BOOT};
 
 /// Where the guest has the bundle: its second drive.
 const DRIVE: &str = "/dev/vdb";
 
+/// What a kernel says before it starts the machine again.
+const PANIC: &str = "Kernel panic - not syncing";
+
 /// More restarts than any system tries a slot.
 const MANY: usize = 10;
 
-/// What no upgrade starts from: arguments of upgrade-install, and what they are refused with.
-const REFUSED: &[(&str, &str, &str)] = &[
-    ("junk", "/opt/ic/bin/manageboot", ""),
-    (
-        "a bundle of another digest",
-        "/dev/vdb --sha256 0000000000000000000000000000000000000000000000000000000000000000",
-        "SHA-256",
-    ),
-];
-
-/// What a refusal leaves alone.
-const SLOTS: [&str; 5] = ["grub", "A_boot", "A_root", "B_boot", "B_root"];
+/// A network that breaks: a connection ends each time after so many bytes.
+const BREAKS: &[Way] = &[Way::Drops(48 << 20)];
 
 /// A machine that is being upgraded.
 struct Upgrade<'a> {
@@ -48,11 +45,26 @@ struct Upgrade<'a> {
 /// A to B, confirmed; B stays; the power cuts of all that.
 pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
-    let upgrade = Upgrade::new(setting)?;
+    let bundle = Bundle::open(setting)?;
+    let (bundle, feed) = match key(setting)? {
+        None => (bundle, None),
+        Some(key) => {
+            let list = forge::with_other_loader(&bundle, &key, setting.scratch.path())?;
+            (Bundle::read(&list)?, Some(Feed::start(&list, BREAKS)?))
+        }
+    };
+    let upgrade = Upgrade::new(bundle, setting)?;
     let node = &upgrade.node;
     let vm = node.start([upgrade.bundle.drive()])?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
-    upgrade.install(&shell, &mut report)?;
+    let url = feed.as_ref().map(|feed| feed.url(0));
+    upgrade.install(&shell, url.as_deref().unwrap_or(DRIVE), &mut report)?;
+    if let Some(feed) = &feed {
+        report.check(
+            "the bundle came over several connections",
+            came_in_parts(feed),
+        );
+    }
     restart(&shell)?;
     let version = upgrade.bundle.version.clone();
     let shell = upgrade.arrive(&vm, Slot::B, &version, &mut report)?;
@@ -74,15 +86,18 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
 /// A to B, whose root has a bad block: back to A.
 pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
-    let upgrade = Upgrade::new(setting)?;
+    let bundle = Bundle::open(setting)?;
+    let refusals = Refusals::new(&bundle, key(setting)?.as_ref(), setting)?;
+    let upgrade = Upgrade::new(bundle, setting)?;
     let node = &upgrade.node;
-    let vm = node.start([upgrade.bundle.drive()])?;
+    let vm = node.start(
+        [upgrade.bundle.drive()]
+            .into_iter()
+            .chain(refusals.drives()),
+    )?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
-    for (name, arguments, want) in REFUSED {
-        let outcome = upgrade.refuses(&shell, arguments, want);
-        report.check(&format!("{name} is refused, and nothing written"), outcome);
-    }
-    upgrade.install(&shell, &mut report)?;
+    refusals.check(&shell, node, setting, &mut report);
+    upgrade.install(&shell, DRIVE, &mut report)?;
     let Some((block, _)) = node.partition("B_root")?.first_block_of(INIT)?.pop() else {
         bail!("slot B has no {INIT}");
     };
@@ -94,6 +109,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         tries = tries.saturating_add(1);
         report.stage(&format!("slot B is tried, {tries}"));
         ensure!(tries < MANY, "slot B is tried {tries} times");
+        vm.console().expect(PANIC, setting.within(BOOT))?;
     }
     let outcome = match tries {
         0 => Err("it never started".to_owned()),
@@ -112,8 +128,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
 }
 
 impl<'a> Upgrade<'a> {
-    fn new(setting: &'a Setting) -> Result<Self> {
-        let bundle = Bundle::open(setting)?;
+    fn new(bundle: Bundle, setting: &'a Setting) -> Result<Self> {
         let log = setting.writes.clone();
         let log = log.unwrap_or_else(|| setting.scratch.path().join("writes.log"));
         let node = Node::new(setting, &log)?;
@@ -166,24 +181,10 @@ impl<'a> Upgrade<'a> {
         Ok(shell)
     }
 
-    /// upgrade-install with these arguments fails with `want`, before a write to any slot or to what chooses one.
-    fn refuses(&self, shell: &Shell<'_>, arguments: &str, want: &str) -> Result<()> {
-        let moment = self.node.moment();
-        let command = format!("manageboot upgrade-install {arguments}; s=$?; sync; exit $s");
-        let output = shell.run(&command, self.setting.within(120))?;
-        ensure!(
-            output.status == 1 && output.text.contains(want),
-            "`{command}` gave status {} and `{}`, want 1 and `{want}`",
-            output.status,
-            output.text
-        );
-        self.node.untouched_since(moment, &SLOTS)
-    }
-
     /// Installs and commits the bundle from slot A.
-    fn install(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
+    fn install(&self, shell: &Shell<'_>, from: &str, report: &mut Report) -> Result<()> {
         let moment = self.node.moment();
-        self.must(shell, &format!("manageboot upgrade-install {DRIVE}"))?;
+        self.must(shell, &format!("manageboot upgrade-install {from}"))?;
         report.stage("installed");
         report.check("slot B holds the bundle", self.slot_b_is_new());
         let untouched = self.node.untouched_since(moment, &["A_boot", "A_root"]);
@@ -266,6 +267,23 @@ fn slot_digests(node: &Node<'_>, slot: Slot, lens: Option<[u64; 2]>) -> Result<[
         node.digest(&name, len)
     };
     Ok([digest(0, "boot")?, digest(1, "root")?])
+}
+
+/// The key that signs bundles, if one was given.
+fn key(setting: &Setting) -> Result<Option<SigningKey>> {
+    let Some(path) = &setting.update_key else {
+        return Ok(None);
+    };
+    let pem =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let key = SigningKey::from_pem(&pem);
+    Ok(Some(key.with_context(|| format!("{}", path.display()))?))
+}
+
+fn came_in_parts(feed: &Feed) -> Result<()> {
+    let connections = feed.connections();
+    ensure!(connections > 1, "{connections} connections");
+    Ok(())
 }
 
 fn is(slot: Slot, want: Slot) -> Result<()> {
