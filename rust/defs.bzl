@@ -33,7 +33,7 @@ def _checks(name, targets, tests):
         deps = targets + tests,
     )
 
-def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
+def _test_files(name, crate, deps, proc_macro_deps, test_srcs, test_data, rustc_env, size):
     """One rust_test per tests/*.rs; returns their names."""
     names = []
     for src in native.glob(["tests/*.rs"], allow_empty = True):
@@ -41,7 +41,7 @@ def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
         rust_test(
             name = test,
             size = size,
-            srcs = [src] + native.glob(["tests/*/**/*.rs"], allow_empty = True),
+            srcs = [src] + test_srcs + native.glob(["tests/*/**/*.rs"], allow_empty = True),
             crate_root = src,
             data = test_data + native.glob(["tests/data/**"], allow_empty = True),
             proc_macro_deps = proc_macro_deps,
@@ -52,7 +52,7 @@ def _test_files(name, crate, deps, proc_macro_deps, test_data, rustc_env, size):
         names.append(test)
     return names
 
-def _tests(name, crate, deps, proc_macro_deps, test_deps, test_data, integration_data, rustc_env, size):
+def _tests(name, crate, deps, proc_macro_deps, test_deps, test_srcs, test_data, integration_data, rustc_env, size):
     """Unit tests in the sources, one test per tests/*.rs, clippy and rustfmt over all of it.
 
     Args:
@@ -61,6 +61,7 @@ def _tests(name, crate, deps, proc_macro_deps, test_deps, test_data, integration
       deps: crates it uses.
       proc_macro_deps: procedural-macro crates it uses.
       test_deps: crates only its tests use.
+      test_srcs: modules of tests/*.rs that lie elsewhere.
       test_data: files its tests read.
       integration_data: files only tests/*.rs read.
       rustc_env: environment tests/*.rs are compiled with.
@@ -74,10 +75,10 @@ def _tests(name, crate, deps, proc_macro_deps, test_deps, test_data, integration
         data = test_data + native.glob(["tests/data/**", "src/**/testdata/**"], allow_empty = True),
         deps = test_deps,
     )
-    tests = _test_files(name, crate, deps + test_deps, proc_macro_deps, test_data + integration_data, rustc_env, size)
+    tests = _test_files(name, crate, deps + test_deps, proc_macro_deps, test_srcs, test_data + integration_data, rustc_env, size)
     _checks(name, [":" + name], [unit] + tests)
 
-def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
+def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_srcs = [], test_data = [], test_size = "small"):
     """A library crate with its unit tests, its tests/*.rs, clippy, rustfmt and its pages, `NAME_doc`.
 
     Args:
@@ -85,6 +86,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
       deps: crates it uses.
       proc_macro_deps: procedural-macro crates it uses.
       test_deps: crates only its tests use.
+      test_srcs: modules of its tests/*.rs that lie elsewhere.
       test_data: files its tests read.
       test_size: size of the tests.
     """
@@ -105,7 +107,7 @@ def rust_lib(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = 
         crate = ":" + name,
         rustdoc_flags = ["-Dwarnings"],
     )
-    _tests(name, [":" + name], deps, proc_macro_deps, test_deps, test_data, [], {}, test_size)
+    _tests(name, [":" + name], deps, proc_macro_deps, test_deps, test_srcs, test_data, [], {}, test_size)
 
 def rust_tool(name, deps = [], proc_macro_deps = []):
     """A build action's program from src/bin/NAME.rs: static, so that a set of them can be handed to others.
@@ -152,6 +154,7 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
         deps,
         proc_macro_deps,
         test_deps,
+        [],
         test_data,
         [":" + name],
         {"CARGO_BIN_EXE_" + name: "$(rootpath :{})".format(name)},
