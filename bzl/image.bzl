@@ -5,6 +5,9 @@
 - `filled_template`, `grubenv_file`: small files computed from the partition table and constants.
 - `ext4_image`, `vfat_image`: file systems from trees.
 - `verity_image`: an image with its dm-verity hash tree.
+- `tree_file`: one file of a tree, for rules that take an image.
+- `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
+  outside the build, of what `efi_to_sign` says.
 - `gpt_disk`: images behind a GPT.
 - `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `qcow2_image`: a disk in QEMU's format.
@@ -20,6 +23,7 @@ load("//bzl/private:ab_disk.bzl", _ab_disk = "ab_disk")
 load("//bzl/private:deployment_file.bzl", _deployment_file = "deployment_file")
 load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations", _parse_destination = "parse_destination")
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
+load("//bzl/private:efi_signer.bzl", _efi_signer = "efi_signer")
 load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
 load("//bzl/private:gpt_disk.bzl", _gpt_disk = "gpt_disk")
@@ -30,6 +34,9 @@ load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
 load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
+load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi = "signed_efi")
+load("//bzl/private:tree_file.bzl", _tree_file = "tree_file")
+load("//bzl/private:uki_image.bzl", _uki_image = "uki_image")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
 load("//bzl/private:verity_image.bzl", _verity_image = "verity_image")
 load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
@@ -41,6 +48,8 @@ ImagePlanInfo = _ImagePlanInfo
 ab_disk = _ab_disk
 deployment_file = _deployment_file
 dockerfile_rootfs = _dockerfile_rootfs
+efi_signer = _efi_signer
+efi_to_sign = _efi_to_sign
 ext4_image = _ext4_image
 filled_template = _filled_template
 gpt_disk = _gpt_disk
@@ -53,6 +62,9 @@ merge_destinations = _merge_destinations
 parse_destination = _parse_destination
 qcow2_image = _qcow2_image
 sha256sums = _sha256sums
+signed_efi = _signed_efi
+tree_file = _tree_file
+uki_image = _uki_image
 update_bundle = _update_bundle
 verity_image = _verity_image
 vfat_image = _vfat_image

@@ -47,7 +47,7 @@ def pair(name, value, where):
         fail("{}: got name {}, want one without '=' and line break".format(where, repr(name)))
     return "{}={}".format(name, line(value, "{}: {}".format(where, name)))
 
-def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements = {}):
+def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements = {}, tools = []):
     """Runs one of the toolchain's tools.
 
     Args:
@@ -59,6 +59,7 @@ def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements 
       mnemonic: the action's mnemonic, verb and noun.
       progress: what the action does, for the user; `%{label}` is filled in by Bazel.
       requirements: execution requirements.
+      tools: list of FilesToRunProvider: programs that the tool runs.
     """
     ctx.actions.run(
         executable = getattr(ctx.toolchains[TOOLCHAIN_TYPE].image_tools, tool),
@@ -68,6 +69,7 @@ def run_tool(ctx, tool, args, inputs, outputs, mnemonic, progress, requirements 
         mnemonic = mnemonic,
         progress_message = progress,
         execution_requirements = requirements,
+        tools = tools,
         toolchain = TOOLCHAIN_TYPE,
     )
 

@@ -10,6 +10,10 @@
     reason = "tests"
 )]
 
+#[path = "../../lib/pe/tests/support/program.rs"]
+#[allow(dead_code, reason = "the file serves several tests")]
+mod efi;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{chown, symlink, PermissionsExt};
@@ -18,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 21] = [
+const STEPS: [(&str, &str, &str); 28] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
@@ -119,6 +123,43 @@ const STEPS: [(&str, &str, &str); 21] = [
         env!("CARGO_BIN_EXE_mkdeployment"),
         "--name n --version-file version --image esp=esp.digest --output deployment.json",
     ),
+    (
+        "inject",
+        env!("CARGO_BIN_EXE_inject"),
+        "--files efi.list --mtime 5 --output efi.jsonl",
+    ),
+    (
+        "mkuki",
+        env!("CARGO_BIN_EXE_mkuki"),
+        "--stub-tree efi.tree --stub stub --tree efi.tree --kernel linux --initrd initrd --cmdline version \
+         --profile-cmdline config --profile-text ID=A --output uki.plan",
+    ),
+    (
+        "mkfile",
+        env!("CARGO_BIN_EXE_mkfile"),
+        "--tree efi.tree --path stub --output stub.plan",
+    ),
+    (
+        "mktosign",
+        env!("CARGO_BIN_EXE_mktosign"),
+        "--image uki.image --name uki.efi --certificate db.crt --detached --output to_sign",
+    ),
+    (
+        "signdigests",
+        env!("CARGO_BIN_EXE_signdigests"),
+        "--request to_sign --certificate db.crt --key db.key --output signatures",
+    ),
+    (
+        "mksigned",
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --certificate db.crt --request to_sign --signatures signatures --output signed.plan \
+         --detached-output signed.sig",
+    ),
+    (
+        "mkpgpkey",
+        env!("CARGO_BIN_EXE_mkpgpkey"),
+        "--certificate db.crt --output key.pgp",
+    ),
     ("imgdump", env!("CARGO_BIN_EXE_imgdump"), "disk.img"),
     (
         "treecmp",
@@ -153,6 +194,10 @@ impl Bed {
         let root_list = "{\"dest\":\"/etc/config\",\"src\":\"config\"}\n\
             {\"dest\":\"/usr/bin/program\",\"src\":\"program\",\"mode\":\"0755\"}\n";
         let base = base();
+        let efi_list =
+            "{\"dest\":\"/initrd\",\"src\":\"initrd\"}\n{\"dest\":\"/linux\",\"src\":\"linux\"}\n\
+            {\"dest\":\"/stub\",\"src\":\"stub\"}\n";
+        let [stub, linux, initrd] = [efi::stub(), efi::kernel(), efi::initrd()];
         let mut files: Vec<(&str, &[u8])> = vec![
             ("base.tar", &base),
             ("config", b"key=value\n"),
@@ -169,6 +214,14 @@ impl Bed {
                 "verity.image",
                 b"verity.plan\nbase.tar\nconfig\nprogram\narea\n",
             ),
+            ("stub", &stub),
+            ("linux", &linux),
+            ("initrd", &initrd),
+            ("db.crt", include_bytes!("data/db.crt")),
+            ("db.key", include_bytes!("data/db.key")),
+            ("efi.list", efi_list.as_bytes()),
+            ("efi.tree", b"efi.jsonl\ninitrd\nlinux\nstub\n"),
+            ("uki.image", b"uki.plan\ninitrd\nlinux\nstub\n"),
             ("esp.tree", b"esp.jsonl\nkernel\n"),
             ("esp.image", b"esp.plan\nkernel\n"),
             (

@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file that was asked for.
+    #[error("no file {path}: {reason}")]
+    NoFile {
+        /// Its path.
+        path: String,
+        /// What is there instead, or what hinders.
+        reason: String,
+    },
     /// A path with an empty, `.` or `..` component, a NUL byte, or none at all.
     #[error("{origin}: path '{path}' {reason}")]
     BadPath {

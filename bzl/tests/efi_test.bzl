@@ -1,0 +1,118 @@
+"""Analysis tests of unified kernel images and signing: which actions there are, what reaches them, refusals."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("//bzl:image.bzl", "efi_signer", "efi_to_sign", "image_tree", "signed_efi", "tree_file", "uki_image")
+load(":fails_test.bzl", "fails_test")
+
+def _actions_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    actions = {a.mnemonic: a for a in analysistest.target_actions(env)}
+    for name, parts in ctx.attr.has.items():
+        asserts.true(env, name in actions, "an action {} among {}".format(name, actions.keys()))
+        line = " ".join(actions[name].argv) if name in actions else ""
+        for part in parts:
+            asserts.true(env, part in line, "{} in {}".format(repr(part), line))
+    for name in ctx.attr.has_not:
+        asserts.false(env, name in actions, "no action " + name)
+    for file in ctx.attr.reads_not:
+        for name, action in actions.items():
+            read = [f.short_path for f in action.inputs.to_list()]
+            asserts.false(env, file in read, "{} among what {} reads".format(file, name))
+    return analysistest.end(env)
+
+_actions_test = analysistest.make(
+    _actions_test_impl,
+    attrs = {
+        "has": attr.string_list_dict(doc = "Mnemonic to what its command line has."),
+        "has_not": attr.string_list(doc = "Mnemonics that no action has."),
+        "reads_not": attr.string_list(doc = "Files that no action reads."),
+    },
+)
+
+# Target to what its actions are.
+_ACTIONS = {
+    "signed": dict(
+        has = {
+            "EfiToSign": ["--name kernel.efi", "--detached"],
+            "MkSigned": ["signed.to_sign.json", "signed.signatures.json", "--detached-output"],
+            "SignEfi": ["--key bzl/tests/two.txt"],
+        },
+    ),
+    "signed_by_program": dict(
+        has = {"SignEfi": ["--program ", "--program-arg=-a --program-arg=b"]},
+        reads_not = ["bzl/tests/two.txt"],
+    ),
+    "signed_outside": dict(
+        # Signatures are given: the key that the signer has is in no action.
+        has = {"MkSigned": ["--signatures bzl/tests/lock.json"]},
+        has_not = ["SignEfi"],
+        reads_not = ["bzl/tests/two.txt"],
+    ),
+    "to_be_signed": dict(
+        # Nobody has signed: what is to be signed can be built all the same.
+        has = {"EfiToSign": ["--certificate bzl/tests/one.txt"]},
+        has_not = ["SignEfi"],
+    ),
+    "tree_file": dict(
+        has = {"MkFile": ["--path boot/vmlinuz"]},
+    ),
+    "uki": dict(
+        has = {"MkUki": [
+            "--kernel boot/vmlinuz",
+            "--cmdline bzl/tests/one.txt --os-release-path etc/os-release",
+            "--profile-cmdline bzl/tests/one.txt --profile-text ID=A;TITLE=Slot A --profile-cmdline bzl/tests/two.txt --profile-text ID=B",
+        ]},
+    ),
+}
+
+_REFUSED = {
+    "signer_arguments": "arguments: got [\"-a\"] without a program",
+    "signer_both": "key and program: got both, want one of them or none",
+    "to_sign_other": "is no signed_efi",
+    "uki_os_release": "os_release and os_release_path: got both, want one of them",
+    "uki_semicolon": "got \"ID=A;B\" for @@//bzl/tests:one.txt, want lines KEY=VALUE without a semicolon",
+}
+
+def _subjects(prefix):
+    manual = dict(tags = ["manual"])
+    program = "//rust/tools:signdigests"
+    image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
+    efi_signer(name = prefix + "key", certificate = "one.txt", key = "two.txt", **manual)
+    efi_signer(name = prefix + "program", arguments = ["-a", "b"], certificate = "one.txt", program = program, **manual)
+    efi_signer(name = prefix + "nobody", certificate = "one.txt", **manual)
+    efi_signer(name = prefix + "signer_both", certificate = "one.txt", key = "two.txt", program = program, **manual)
+    efi_signer(name = prefix + "signer_arguments", arguments = ["-a"], certificate = "one.txt", **manual)
+    tree_file(name = prefix + "tree_file", path = "boot/vmlinuz", tree = prefix + "tree", **manual)
+    uki = dict(cmdline = "one.txt", stub_tree = prefix + "tree", tree = prefix + "tree", **manual)
+    profiles = {
+        "one.txt": "ID=A\nTITLE=Slot A",
+        "two.txt": "ID=B",
+    }
+    uki_image(name = prefix + "uki", os_release_path = "etc/os-release", profiles = profiles, **uki)
+    uki_image(name = prefix + "uki_semicolon", profiles = {"one.txt": "ID=A;B"}, **uki)
+    uki_image(name = prefix + "uki_os_release", os_release = "one.txt", os_release_path = "a", **uki)
+    signed = dict(image = prefix + "uki", **manual)
+    signed_efi(name = prefix + "signed", detached = True, image_name = "kernel.efi", signer = prefix + "key", **signed)
+    signed_efi(name = prefix + "signed_by_program", signer = prefix + "program", **signed)
+    signed_efi(name = prefix + "signed_outside", signatures = "lock.json", signer = prefix + "key", **signed)
+    signed_efi(name = prefix + "to_be_signed", signer = prefix + "nobody", **signed)
+    efi_to_sign(name = prefix + "to_sign_other", srcs = [prefix + "tree"], **manual)
+
+def efi_test_suite(name):
+    """Declares the tests.
+
+    Args:
+      name: name of the suite.
+    """
+    prefix = name + "_subject_"
+    _subjects(prefix)
+    tests = []
+    for subject, wanted in _ACTIONS.items():
+        test = "{}_{}".format(name, subject)
+        _actions_test(name = test, target_under_test = prefix + subject, **wanted)
+        tests.append(test)
+    for subject, message in _REFUSED.items():
+        test = "{}_{}".format(name, subject)
+        fails_test(name = test, message = message, target_under_test = prefix + subject)
+        tests.append(test)
+    native.test_suite(name = name, tests = tests)
