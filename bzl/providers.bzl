@@ -5,12 +5,14 @@
 - `ImagePlanInfo`: an image, from whatever makes one to whatever takes one.
 - `DigestInfo`: the digest of an image, taken once, to whatever states it.
 - `VerityInfo`: what a kernel command line says of a `verity_image`.
+- `EfiSignerInfo`: who signs EFI programs, from `efi_signer` to `signed_efi`.
 - `WhyInfo`: notes for `imgdump why`, from whatever knows where bytes come from.
 - `ImageToolsInfo`: the programs of the toolchain `//bzl/toolchain:toolchain_type`, in its field `image_tools`.
 """
 
 load("//bzl/private/providers:base_image_info.bzl", _BaseImageInfo = "BaseImageInfo")
 load("//bzl/private/providers:digest_info.bzl", _DigestInfo = "DigestInfo")
+load("//bzl/private/providers:efi_signer_info.bzl", _EfiSignerInfo = "EfiSignerInfo")
 load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanInfo")
 load("//bzl/private/providers:image_tools_info.bzl", _ImageToolsInfo = "ImageToolsInfo")
 load("//bzl/private/providers:tree_info.bzl", _TreeInfo = "TreeInfo")
@@ -19,6 +21,7 @@ load("//bzl/private/providers:why_info.bzl", _WhyInfo = "WhyInfo")
 
 BaseImageInfo = _BaseImageInfo
 DigestInfo = _DigestInfo
+EfiSignerInfo = _EfiSignerInfo
 ImagePlanInfo = _ImagePlanInfo
 ImageToolsInfo = _ImageToolsInfo
 TreeInfo = _TreeInfo
