@@ -99,7 +99,8 @@ signed program, NAME.sig.""",
             doc = "Print the signer's notice, if it has one, when this is analysed.",
         ),
         "signatures": attr.label(
-            allow_files = [".json"],
+            # A target without files is none: a flag's default.
+            allow_files = True,
             doc = "Signatures made outside the build, one file or more; with any, the signer's key or program is not used. Default: none.",
         ),
         "signer": attr.label(
