@@ -106,6 +106,26 @@ fn a_stub_without_sbat_gets_one() {
     assert!(content.ends_with(b"MD.md\n\0") || content.ends_with(b"test.example\n\0"));
 }
 
+/// A generation is data: raised, it changes its own digit and nothing else.
+#[test]
+fn generations() {
+    let of = |image: &[u8]| {
+        let mut sbat = pe::Sbat::default();
+        let (_, content) = sections(image).swap_remove(1);
+        sbat.add_section("the image", &content).unwrap();
+        let all = sbat.generations();
+        let all = all.map(|(component, generation)| format!("{component} {generation}"));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let one = uki(stub(), kernel(), &texts()).unwrap();
+    let mut raised = texts();
+    raised.sbat = raised.sbat.replace("test,3", "test,4");
+    let two = uki(stub(), kernel(), &raised).unwrap();
+    assert_eq!(of(&one), "stub 1, test 3");
+    assert_eq!(of(&two), "stub 1, test 4");
+    assert_eq!(one.iter().zip(&two).filter(|(a, b)| a != b).count(), 1);
+}
+
 /// What is refused, and what it says.
 #[test]
 fn refusals() {

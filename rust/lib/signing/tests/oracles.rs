@@ -158,6 +158,74 @@ fn sbverify_and_gpgv_accept_it_and_nothing_else() {
     }
 }
 
+/// A new key beside the old one, and then without it: docs/signing.md, "Rotation".
+#[test]
+fn while_keys_rotate_both_are_good_and_afterwards_the_new_one() {
+    let bench = Bench::new();
+    let pairs = ["old", "new"].map(|name| (name, bench.pair(name)));
+    let mut both = Vec::new();
+    let ring = bench.path("ring");
+    for (name, (certificate, key)) in &pairs {
+        let (image, detached) = signed(certificate, key);
+        fs::write(bench.path(name), image).unwrap();
+        fs::write(bench.path(&format!("{name}.sig")), detached).unwrap();
+        both.push(signing::keyring(certificate, |digest| key.sign(digest)).unwrap());
+    }
+    let good = |name: &str| {
+        let [image, sig] = [bench.path(name), bench.path(&format!("{name}.sig"))];
+        gpgv(&ring, &sig, &image).status.success()
+    };
+    fs::write(&ring, both.concat()).unwrap();
+    assert_eq!(["old", "new"].map(good), [true, true]);
+    fs::write(&ring, &both[1]).unwrap();
+    assert_eq!(["old", "new"].map(good), [false, true]);
+    let firmware = |name: &str| {
+        let done = sbverify(&bench.path("new.crt"), &bench.path(name));
+        done.status.success()
+    };
+    assert_eq!(["old", "new"].map(firmware), [false, true]);
+}
+
+/// What `dbx` takes to refuse one image, whoever signed it: docs/signing.md, "Revocation".
+#[test]
+fn the_digest_to_be_revoked_is_the_one_that_others_hash() {
+    let bench = Bench::new();
+    let (certificate, _) = bench.pair("one");
+    let (bytes, reader) = image();
+    let request = Request::of(&reader, &certificate, "test.efi", false).unwrap();
+    let signing::Item::Authenticode { image, .. } = &request.items[0] else {
+        unreachable!("one program, one signature")
+    };
+    let [file, out, message] = ["test.efi", "signed.efi", "message"].map(|n| bench.path(n));
+    fs::write(&file, bytes).unwrap();
+    let mut command = Command::new("sbsign");
+    command
+        .arg("--key")
+        .arg(bench.path("one.key"))
+        .arg("--cert");
+    command.arg(bench.path("one.crt")).arg("--output").arg(&out);
+    good(&command.arg(&file).output().unwrap());
+    let mut command = Command::new("sbattach");
+    good(
+        &command
+            .arg("--detach")
+            .arg(&message)
+            .arg(&out)
+            .output()
+            .unwrap(),
+    );
+    let mut command = Command::new("openssl");
+    command
+        .args(["asn1parse", "-inform", "DER", "-in"])
+        .arg(&message);
+    let said = good(&command.output().unwrap());
+    let digest = image.to_string().to_uppercase();
+    assert!(
+        said.contains(&format!("[HEX DUMP]:{digest}")),
+        "{digest}: {said}"
+    );
+}
+
 #[test]
 fn sbattach_takes_the_signature_off() {
     let bench = Bench::new();
