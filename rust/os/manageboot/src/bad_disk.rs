@@ -5,16 +5,16 @@
     reason = "small numbers of the tests' own"
 )]
 
-use std::io::{self, Cursor};
+use std::io;
 use std::path::Path;
 
 use grubenv::{Block, BootState, Slot};
 
-use crate::bundle::Bundle;
 use crate::envfile::EnvFile;
+use crate::mark::MARK;
 use crate::medium::Medium;
-use crate::power_cut::tar_of;
-use crate::upgrade::{install, SlotMedia, MARK};
+use crate::testing::{bundle_of, install};
+use crate::upgrade::SlotMedia;
 
 /// Bytes of which one is wrong after the flush with this number.
 struct BadDisk {
@@ -67,12 +67,7 @@ fn installed(
 ) -> (Option<String>, Vec<u8>) {
     let mut boot_image = vec![7; BOOT];
     boot_image[1080..1082].copy_from_slice(&[0x53, 0xef]);
-    let tar = tar_of(&[
-        ("boot.img", &boot_image),
-        ("root.img", &vec![9; ROOT]),
-        ("VERSION.TXT", b"2\n"),
-    ]);
-    let mut bundle = Bundle::check(Cursor::new(tar)).unwrap();
+    let mut bundle = bundle_of(&boot_image, &vec![9; ROOT]);
     let env_disk = BadDisk {
         bytes: Block::new().to_bytes().unwrap().to_vec(),
         flushes: 0,

@@ -144,6 +144,19 @@ impl Machine {
         })
     }
 
+    /// Opens the partitions of any slot, to read.
+    pub(crate) fn read_slot(&self, slot: Slot) -> anyhow::Result<SlotMedia<File>> {
+        let open = |part: &str| -> anyhow::Result<File> {
+            let place = self.place(slot, part)?;
+            open_device(&place.path, false)
+                .with_context(|| format!("cannot open partition {}", place.name))
+        };
+        Ok(SlotMedia {
+            boot: open("boot")?,
+            root: open("root")?,
+        })
+    }
+
     /// That `place` is neither read by the running system nor on another disk, such as a copy of this one.
     fn check(&self, place: &Place, kept: &[Place]) -> anyhow::Result<()> {
         let name = &place.name;

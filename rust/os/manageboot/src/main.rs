@@ -9,7 +9,7 @@
 //! 1. **The running slot is never written.** Which one that is has to be proved: its root partition is what the kernel's command
 //!    line names as root, or as data or hash tree of a dm-verity root, or what lies beneath `/` in `/sys`. The target is the other
 //!    slot, on the same disk; a partition in use can't be opened. Nothing proved, nothing written.
-//! 2. **Before the first byte goes to the target, grubenv says "running slot, stable"** and is on the disk. This also takes
+//! 2. **Before the first byte goes to the target, grubenv says "running slot, confirmed"** and is on the disk. This also takes
 //!    back an upgrade that was committed but not booted. While the running slot itself is a try that nobody confirmed,
 //!    the other slot is what GRUB falls back to: then `upgrade-install` and `upgrade-commit` refuse.
 //! 3. **A slot that is not complete shows it.** The sector of its boot partition with the magic number of the file system
@@ -19,22 +19,39 @@
 //!    two sectors changes, and a disk writes a sector whole or not at all. The file is never truncated, renamed or moved: GRUB
 //!    rewrites it by block list. A block that can't be read means slot A, stable, to GRUB; one is only ever written
 //!    while both slots are complete or while it does not say anything new.
-//! 5. **A committed slot gets one try.** GRUB writes `failsafe_check` before it starts the slot; unless `confirm` ran, the next
-//!    boot goes back to the old one, which rule 1 kept.
+//! 5. **A committed slot gets a few tries** ([`grubenv::Limit`]). GRUB counts them before it starts the slot; unless `confirm` ran,
+//!    it then goes back to the old one, which rule 1 kept. It counts the starts of confirmed slots as well, and leaves one that is never
+//!    confirmed again for the other slot, if that is complete.
+//!
+//! # What is written
+//!
+//! A bundle is read once, front to back, and each chunk is checked by the digest in its signed manifest before it is written: what is
+//! checked and what is written are the same bytes. A file that can be read twice is read whole before, so that nothing is written if
+//! anything is wrong with it; of what comes once (a URL, standard input) a bad chunk shows when it comes, and leaves an incomplete slot.
 //!
 //! Tests cut the power after every write, with any part of what was not flushed lost, and look at which slot boots.
 
-mod bundle;
+mod counters;
 mod envfile;
+mod http;
+mod loader;
 mod machine;
+mod mark;
 mod medium;
+mod pipe;
+mod progress;
 mod running;
+mod source;
+mod status;
 mod upgrade;
+mod verbs;
 
 #[cfg(test)]
 mod bad_disk;
 #[cfg(test)]
 mod power_cut;
+#[cfg(test)]
+mod testing;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,15 +59,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use serde_json::{json, Value};
-
-use crate::envfile::EnvFile;
-use crate::machine::Machine;
 
 /// Installs upgrades into the slot that is not running, and decides which slot boots next.
 ///
 /// An upgrade: upgrade-install, upgrade-commit, reboot, and confirm once the new system works. Without confirm the
-/// boot after that goes back to the old system.
+/// machine goes back to the old system after a few starts.
 ///
 /// Exit status: 0 done, 1 refused, 2 reading or writing failed.
 #[derive(Parser)]
@@ -88,6 +101,12 @@ struct Args {
         default_value = "/proc/cmdline"
     )]
     cmdline: PathBuf,
+    /// What this system is: os, env, version.
+    #[arg(long, global = true, value_name = "JSON", default_value = status::IDENTITY)]
+    identity: PathBuf,
+    /// Where the EFI system partition is mounted; it is made writable for as long as a boot loader is written.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/boot/efi")]
+    esp: PathBuf,
     /// Print one JSON object instead of text.
     #[arg(long, global = true)]
     json: bool,
@@ -97,19 +116,24 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Write an update.tar (boot.img, root.img, VERSION.TXT) to the other slot and check it.
-    UpgradeInstall {
-        /// The bundle.
-        #[arg(value_name = "UPDATE.TAR")]
-        bundle: PathBuf,
-        /// Refuse the bundle unless this is its SHA-256.
-        #[arg(long, value_name = "HEX")]
-        sha256: Option<String>,
-    },
-    /// Boot the other slot next; it gets one try.
+    /// Write a bundle (update.tar, update.tar.zst, whole or a difference) to the other slot and check it.
+    UpgradeInstall(Install),
+    /// Boot the other slot next, on trial.
     UpgradeCommit,
     /// The running system works: keep booting it.
     Confirm,
+    /// Go back to the other slot at the next start: from a trial for good, else on trial.
+    Rollback {
+        /// Also if the other system is too old for data that this one has written, or can't be asked.
+        #[arg(long)]
+        force: bool,
+    },
+    /// What the slots hold, which one boots next, and how often it will be tried.
+    Status {
+        /// Starts that a slot gets to be confirmed in; the boot loader has this number, too.
+        #[arg(long, value_name = "N", default_value_t = grubenv::Limit::DEFAULT.get())]
+        boot_tries: u8,
+    },
     /// The slot that is running.
     Current,
     /// The slot that upgrade-install writes.
@@ -118,98 +142,51 @@ enum Verb {
     Next,
 }
 
-/// What a verb has to say.
-struct Answer {
-    text: String,
-    json: Value,
+/// What to install, and on what conditions.
+#[derive(clap::Args)]
+struct Install {
+    /// The bundle: a file, a URL (http, https), or - for standard input.
+    #[arg(value_name = "FILE|URL|-")]
+    bundle: String,
+    /// Refuse the bundle unless this is its SHA-256.
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// Take a bundle that too few of the trusted keys signed. Only systems for development allow it.
+    #[arg(long)]
+    allow_unsigned: bool,
+    /// The keys that may sign.
+    #[arg(
+        long,
+        value_name = "JSON",
+        default_value = "/opt/ic/share/update-keys.json"
+    )]
+    update_keys: PathBuf,
+    /// Certificates (PEM) of who may vouch for https servers.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
+    ca_certs: PathBuf,
+    /// Seconds that a server may say nothing.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
+    /// Tries in a row at a server that bring nothing.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    tries: u64,
+    /// Where it is counted what was installed and refused.
+    #[arg(long, value_name = "JSON", default_value = "/run/ic/manageboot.json")]
+    counters: PathBuf,
 }
 
 fn main() -> ExitCode {
     cli::run("manageboot", |args: Args| {
-        let answer = answer(&args)?;
+        let answer = verbs::answer(&args)?;
         let text = if args.json {
             answer.json.to_string()
         } else {
             answer.text
         };
         writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
-    })
-}
-
-fn answer(args: &Args) -> anyhow::Result<Answer> {
-    let machine = Machine::new(&args.cmdline, &args.partitions, &args.device_dir)?;
-    let slot = |slot: grubenv::Slot| Answer {
-        text: slot.to_string(),
-        json: json!({"slot": slot.as_str()}),
-    };
-    match &args.verb {
-        Verb::Current => Ok(slot(machine.current(|| EnvFile::read(&args.grubenv))?)),
-        Verb::Target => Ok(slot(
-            machine.current(|| EnvFile::read(&args.grubenv))?.other(),
-        )),
-        Verb::Next => {
-            let state = EnvFile::read(&args.grubenv)?.state();
-            // As if the other slot were complete, and the boot loader had the usual limit.
-            let after = state.after_start(grubenv::Limit::DEFAULT, true);
-            Ok(Answer {
-                text: after.alternative.to_string(),
-                json: json!({"boot_cycle": after.cycle.as_str(), "slot": after.alternative.as_str()}),
-            })
-        }
-        Verb::Confirm => confirm(args, &machine),
-        Verb::UpgradeCommit => commit(args, &machine),
-        Verb::UpgradeInstall { bundle, sha256 } => {
-            install(args, &machine, bundle, sha256.as_deref())
-        }
-    }
-}
-
-fn confirm(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
-    let mut env = EnvFile::open(&args.grubenv)?;
-    let current = machine.current(|| Ok(env.content()))?;
-    let changed = upgrade::confirm(&mut env, current)?;
-    let already = if changed { "" } else { " already" };
-    Ok(Answer {
-        text: format!("slot {current} is confirmed{already}"),
-        json: json!({"changed": changed, "slot": current.as_str()}),
-    })
-}
-
-fn commit(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
-    let mut env = EnvFile::open(&args.grubenv)?;
-    let current = machine.current(|| Ok(env.content()))?;
-    let mut slot = machine.open_slot(current.other(), false)?;
-    upgrade::commit(&mut env, &mut slot, current)?;
-    let target = current.other();
-    Ok(Answer {
-        text: format!("slot {target} boots next; confirm it there"),
-        json: json!({"boot_cycle": "first_boot", "slot": target.as_str()}),
-    })
-}
-
-fn install(
-    args: &Args,
-    machine: &Machine,
-    path: &std::path::Path,
-    sha256: Option<&str>,
-) -> anyhow::Result<Answer> {
-    let mut bundle = bundle::Bundle::open(path, sha256)?;
-    let mut env = EnvFile::open(&args.grubenv)?;
-    let current = machine.current(|| Ok(env.content()))?;
-    let mut slot = machine.open_slot(current.other(), true)?;
-    let installed = upgrade::install(&mut env, &mut slot, current, &mut bundle)?;
-    let target = current.other();
-    let image = |image: &upgrade::Written| json!({"sha256": image.sha256, "size": image.size});
-    Ok(Answer {
-        text: format!(
-            "slot {target} holds version {}; upgrade-commit boots it",
-            bundle.version
-        ),
-        json: json!({
-            "boot": image(&installed.boot),
-            "root": image(&installed.root),
-            "slot": target.as_str(),
-            "version": bundle.version,
-        }),
     })
 }

@@ -9,18 +9,17 @@
     reason = "small numbers of the tests' own"
 )]
 
-use std::cell::RefCell;
-use std::io::{self, Cursor};
+use std::io;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
-use archive::{Entry, Kind, Writer};
 use grubenv::{next_boot, Block, BootState, Cycle, Limit, Slot, Tries, SIZE};
 
-use crate::bundle::Bundle;
 use crate::envfile::EnvFile;
+use crate::mark::MARK;
 use crate::medium::Medium;
-use crate::upgrade::{commit, confirm, install, SlotMedia, MARK};
+use crate::testing::{bundle_of, install};
+use crate::upgrade::{commit, confirm, rollback, SlotMedia};
 
 const SECTOR: usize = 512;
 
@@ -37,7 +36,7 @@ enum Op {
     Flush(Place),
 }
 
-type Log = Rc<RefCell<Vec<Op>>>;
+type Log = Arc<Mutex<Vec<Op>>>;
 
 struct Disk {
     place: Place,
@@ -58,11 +57,11 @@ impl Medium for Disk {
         let offset = usize::try_from(offset).unwrap();
         self.now[offset..offset + data.len()].copy_from_slice(data);
         let op = Op::Write(self.place, offset, data.to_vec());
-        self.log.borrow_mut().push(op);
+        self.log.lock().unwrap().push(op);
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.log.borrow_mut().push(Op::Flush(self.place));
+        self.log.lock().unwrap().push(Op::Flush(self.place));
         Ok(())
     }
 }
@@ -88,7 +87,7 @@ impl State {
         Disk {
             place,
             now: self.clone().at(place).clone(),
-            log: Rc::clone(log),
+            log: Arc::clone(log),
         }
     }
 
@@ -102,7 +101,7 @@ impl State {
         };
         verb(&mut env, &mut slot);
         drop((env, slot));
-        let ops = Rc::try_unwrap(log).unwrap().into_inner();
+        let ops = Arc::try_unwrap(log).unwrap().into_inner().unwrap();
         let mut after = self.clone();
         for op in &ops {
             if let Op::Write(place, offset, data) = op {
@@ -217,26 +216,8 @@ fn new_root() -> Vec<u8> {
     image((1 << 20) + 5000, 9)
 }
 
-fn bundle_of(members: &[(&str, &[u8])]) -> Bundle<Cursor<Vec<u8>>> {
-    Bundle::check(Cursor::new(tar_of(members))).unwrap()
-}
-
-pub(crate) fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    for (name, data) in members {
-        let len = data.len().try_into().unwrap();
-        let entry = Entry::new(*name, Kind::File { offset: 0, len }, 0o644);
-        writer.append(&entry, *data).unwrap();
-    }
-    writer.finish().unwrap()
-}
-
-fn bundle() -> Bundle<Cursor<Vec<u8>>> {
-    bundle_of(&[
-        ("boot.img", &new_boot()),
-        ("root.img", &new_root()),
-        ("VERSION.TXT", b"2.0\n"),
-    ])
+fn bundle() -> update::Bundle<io::Cursor<Vec<u8>>> {
+    bundle_of(&new_boot(), &new_root())
 }
 
 fn has_new(state: &State) -> bool {
@@ -393,26 +374,70 @@ fn what_does_not_fit_changes_nothing() {
         (
             BOOT_SIZE + 3,
             5,
-            "image of 40963 bytes is 3 bytes larger than partition B_boot of 40960 bytes",
+            "boot.img of 40963 bytes is 3 bytes larger than partition B_boot of 40960 bytes",
         ),
         (
             9000,
             ROOT_SIZE + 1,
-            "image of 1114113 bytes is 1 bytes larger than partition B_root of 1114112 bytes",
+            "root.img of 1114113 bytes is 1 bytes larger than partition B_root of 1114112 bytes",
         ),
-        (1535, 5, "boot.img is no ext4 file system"),
+        (
+            1535,
+            5,
+            "member boot.img is no ext4 file system: have the bundle made anew",
+        ),
     ] {
-        let bundle_data = (boot_image(boot, 4), image(root, 5));
         let (_, ops) = start.run(&|env, slot| {
-            let mut bundle = bundle_of(&[
-                ("VERSION.TXT", b"1"),
-                ("root.img", &bundle_data.1),
-                ("boot.img", &bundle_data.0),
-            ]);
+            let mut bundle = bundle_of(&boot_image(boot, 4), &image(root, 5));
             let error = install(env, slot, Slot::A, &mut bundle).unwrap_err();
             assert_eq!(error.to_string(), want);
         });
         assert!(ops.is_empty());
+    }
+    // Two right bytes make no file system.
+    let mut junk = vec![0; 4096];
+    junk[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    let (_, ops) = start.run(&|env, slot| {
+        let error = install(env, slot, Slot::A, &mut bundle_of(&junk, b"root")).unwrap_err();
+        assert!(error.to_string().contains("no ext4 file system"), "{error}");
+    });
+    assert!(ops.is_empty());
+}
+
+#[test]
+fn cut_while_going_back() {
+    for current in [Slot::A, Slot::B] {
+        let target = current.other();
+        for (cycle, last) in [(Cycle::FailsafeCheck, target), (Cycle::Stable, current)] {
+            let start = State {
+                env: env(current, cycle),
+                boot: boot_image(BOOT_SIZE, 1),
+                root: image(ROOT_SIZE, 2),
+            };
+            let (end, ops) = start.run(&|env, slot| {
+                let state = rollback(env, slot, current).unwrap();
+                assert_eq!(state.is_trial(), cycle == Cycle::Stable);
+            });
+            assert_eq!(end.boots(current), [target, last, last, last]);
+            for at in 0..=ops.len() {
+                for state in start.cut(&ops[..at]) {
+                    // Before and after: a slot that is complete, and the same one from the second start on, or the one that was left.
+                    assert!(state.boots(current)[1..]
+                        .iter()
+                        .all(|slot| *slot == last || *slot == target));
+                }
+            }
+            // To nothing nobody goes back.
+            let empty = State {
+                boot: vec![0; BOOT_SIZE],
+                ..start
+            };
+            let (_, ops) = empty.run(&|env, slot| {
+                let error = rollback(env, slot, current).unwrap_err().to_string();
+                assert!(error.contains("holds no complete system"), "{error}");
+            });
+            assert!(ops.is_empty());
+        }
     }
 }
 

@@ -8,169 +8,16 @@
     reason = "tests"
 )]
 
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use archive::{Entry, Kind, Writer};
-use grubenv::{next_boot, Block, Limit, Slot};
+use grubenv::Slot;
 use serde_json::Value;
-use tempfile::TempDir;
+use update::Member;
 
-const CSV: &str = "\
-name,start,size,type,uuid,description
-A_boot,,1M,xbootldr,b1a0a1c2-0000-4000-8000-0000000000a0,
-A_root,,3M,root-x86-64,b1a0a1c2-0000-4000-8000-0000000000a1,
-B_boot,,1M,xbootldr,B1A0A1C2-0000-4000-8000-0000000000B0,
-B_root,,3M,root-x86-64,b1a0a1c2-0000-4000-8000-0000000000b1,
-";
-
-struct Node {
-    dir: TempDir,
-}
-
-impl Node {
-    fn new() -> Self {
-        let node = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
-        fs::create_dir(node.path("dev")).unwrap();
-        fs::write(node.path("partitions.csv"), CSV).unwrap();
-        for (uuid, mib) in [("a0", 1), ("a1", 3), ("b0", 1), ("b1", 3)] {
-            fs::write(node.partition(uuid), vec![0; mib << 20]).unwrap();
-        }
-        node.set_env(&[("boot_alternative", "A"), ("boot_cycle", "install")]);
-        node
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn partition(&self, short: &str) -> PathBuf {
-        self.path(&format!("dev/b1a0a1c2-0000-4000-8000-0000000000{short}"))
-    }
-
-    fn set_env(&self, variables: &[(&str, &str)]) {
-        let mut block = Block::new();
-        for (name, value) in variables {
-            block.set(name, value.as_bytes()).unwrap();
-        }
-        fs::write(self.path("grubenv"), block.to_bytes().unwrap()).unwrap();
-    }
-
-    /// What GRUB does with grubenv; the kernel gets its command line from it.
-    fn reboot(&self) -> Slot {
-        let block = Block::parse(&fs::read(self.path("grubenv")).unwrap()).unwrap();
-        let (slot, left) = next_boot(&block, Limit::DEFAULT, true).unwrap();
-        fs::write(self.path("grubenv"), left.to_bytes().unwrap()).unwrap();
-        fs::write(self.path("cmdline"), command_line(slot)).unwrap();
-        slot
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_manageboot"));
-        command
-            .arg("--grubenv")
-            .arg(self.path("grubenv"))
-            .arg("--partitions")
-            .arg(self.path("partitions.csv"))
-            .arg("--device-dir")
-            .arg(self.path("dev"))
-            .arg("--cmdline")
-            .arg(self.path("cmdline"))
-            .args(args);
-        command
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        assert!(output.stderr.is_empty(), "{args:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[&["--json"], args].concat())).unwrap()
-    }
-
-    /// The error of a run that must fail with `status` and change nothing.
-    fn refused(&self, args: &[&str], status: i32) -> String {
-        let before = self.content();
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(status), "{args:?}: {output:?}");
-        assert!(output.stdout.is_empty(), "{args:?}: {output:?}");
-        assert!(self.content() == before, "{args:?} changed something");
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    fn content(&self) -> Vec<Option<Vec<u8>>> {
-        ["a0", "a1", "b0", "b1"]
-            .map(|uuid| self.partition(uuid))
-            .into_iter()
-            .chain([self.path("grubenv")])
-            .map(|path| fs::read(path).ok())
-            .collect()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.path(name);
-        fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn bundle(&self, members: Members<'_>) -> String {
-        self.write("update.tar", &tar(members))
-    }
-}
-
-/// What GRUB starts the kernel of `slot` with, by the template that the images are made from.
-fn command_line(slot: Slot) -> String {
-    // Bazel runs tests at the root of the source tree, cargo in the package's folder.
-    let template = "ic-os/common/boot_args.template";
-    let text = fs::read_to_string(template)
-        .or_else(|_| fs::read_to_string(Path::new("../../..").join(template)))
-        .unwrap();
-    let variable = |name: String| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&name)?.strip_prefix("=\""));
-        line.unwrap().trim_end_matches('"').to_owned()
-    };
-    let mut line =
-        variable(format!("BOOT_ARGS_{slot}")) + " " + &variable("BOOT_ARGS_COMMON".into());
-    for (name, short) in [("A_root", "a1"), ("B_root", "b1")] {
-        let uuid = format!("b1a0a1c2-0000-4000-8000-0000000000{short}");
-        line = line.replace(&format!("{{{{partuuid:{name}}}}}"), &uuid);
-    }
-    line + "\n"
-}
-
-type Members<'a> = &'a [(&'a str, &'a [u8])];
-
-fn tar(members: Members<'_>) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    for (name, data) in members {
-        let len = data.len().try_into().unwrap();
-        let entry = Entry::new(*name, Kind::File { offset: 0, len }, 0o644);
-        writer.append(&entry, *data).unwrap();
-    }
-    writer.finish().unwrap()
-}
-
-fn boot(fill: u8) -> Vec<u8> {
-    let mut image = vec![fill; 700_000];
-    image[1080..1082].copy_from_slice(&[0x53, 0xef]);
-    image
-}
-
-fn root(fill: u8) -> Vec<u8> {
-    vec![fill; (2 << 20) + 7]
-}
+use support::{boot, command_line, good, root, Node, Recipe, CSV};
 
 #[test]
 fn a_whole_upgrade() {
@@ -185,11 +32,8 @@ fn a_whole_upgrade() {
     assert!(why.contains("slot B holds no complete system"), "{why}");
 
     let (boot_img, root_img) = (boot(1), root(2));
-    let bundle = node.bundle(&[
-        ("boot.img", &boot_img),
-        ("root.img", &root_img),
-        ("VERSION.TXT", b"1.7\nmore\n"),
-    ]);
+    let recipe = Recipe::of("1.7", boot_img.clone(), root_img.clone());
+    let bundle = node.write("update.tar", &recipe.tar());
     let said = node.json(&["upgrade-install", &bundle]);
     assert_eq!(said["slot"], "B");
     assert_eq!(said["version"], "1.7");
@@ -234,11 +78,7 @@ fn a_whole_upgrade() {
 fn an_upgrade_that_does_not_work_is_left() {
     let node = Node::new();
     node.reboot();
-    let bundle = node.bundle(&[
-        ("VERSION.TXT", b"2"),
-        ("root.img", &root(3)),
-        ("boot.img", &boot(4)),
-    ]);
+    let bundle = node.write("update.tar", &good("2", 3));
     node.ok(&["upgrade-install", &bundle]);
     node.ok(&["upgrade-commit"]);
     node.ok(&["upgrade-commit"]);
@@ -256,170 +96,275 @@ fn an_upgrade_that_does_not_work_is_left() {
 fn bundles_that_are_refused() {
     let node = Node::new();
     node.reboot();
-    let (b, r) = (boot(1), root(2));
-    let (b, r, v): (&[u8], &[u8], &[u8]) = (&b, &r, b"1\n");
-    let large = vec![1; (3 << 20) + 1];
-    let cases: &[(Members<'_>, &str)] = &[
-        (&[("boot.img", b), ("root.img", r)], "no member VERSION.TXT"),
-        (&[("boot.img", b), ("VERSION.TXT", v)], "no member root.img"),
-        (&[], "no member boot.img"),
+    node.is("node", "test", "1.5");
+    let good = Recipe::of("1.7", boot(1), root(2));
+    let with = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = good.clone();
+        change(&mut recipe);
+        recipe.tar()
+    };
+    let tar = good.tar();
+    let mut longer = tar.clone();
+    longer.push(0);
+    let mut altered = tar.clone();
+    let last = tar.len() - 40_000;
+    altered[last] ^= 1;
+    let other = Recipe::of("1.7", boot(3), root(4));
+    let cases: Vec<(Vec<u8>, &str, &str)> = vec![
+        (with(&|r| r.manifest.os = "other".into()), "for os other, and this node is os node", "os"),
+        (with(&|r| r.manifest.env = "prod".into()), "for env prod", "env"),
+        (Recipe::of("1.4", boot(1), root(2)).tar(), "1.4 is older than 1.5", "version"),
         (
-            &[
-                ("boot.img", b),
-                ("root.img", r),
-                ("VERSION.TXT", v),
-                ("x", v),
-            ],
-            "member \"x\"",
+            with(&|r| r.manifest.minimum_version = Some("1.6".parse().unwrap())),
+            "takes upgrades from 1.6 on",
+            "version",
         ),
         (
-            &[("boot.img", b), ("root.img", r), ("VERSION.TXT", b"\x07")],
-            "no version",
+            with(&|r| r.manifest.expires = Some("2001-01-01".parse().unwrap())),
+            "expired at 2001-01-01",
+            "expired",
+        ),
+        (with(&|r| r.signers = vec!["x"]), "x signed too, which this node does not know", "signature"),
+        (with(&|r| r.signers = vec![]), "signed by nobody", "signature"),
+        (with(&|r| r.members[2].1.clone_from(&other.members[2].1)), "member root.img: the chunk at byte 0", "members"),
+        (with(&|r| r.members.swap(1, 2)), "member root.img comes where boot.img should", "members"),
+        (tar[..tar.len() - 1].to_vec(), "it is cut short", "truncated"),
+        (tar[..1 << 20].to_vec(), "it is cut short", "truncated"),
+        (longer, "it is longer than it was made", "longer"),
+        (altered, "member root.img: the chunk at byte 1048576", "members"),
+        (
+            Recipe::of("1.7", root(1), root(2)).tar(),
+            "boot.img of 2097159 bytes is 1048583 bytes larger than partition B_boot of 1048576 bytes",
+            "other",
         ),
         (
-            &[
-                ("boot.img", b),
-                ("root.img", r),
-                ("VERSION.TXT", b"\xff\xfe"),
-            ],
-            "VERSION.TXT is no text",
+            Recipe::of("1.7", vec![7; 9000], root(2)).tar(),
+            "member boot.img is no ext4 file system",
+            "other",
         ),
-        (
-            &[("boot.img", b), ("root.img", r), ("VERSION.TXT", r)],
-            "want at most 4096",
-        ),
-        (
-            &[("boot.img", b), ("root.img", b""), ("VERSION.TXT", v)],
-            "member root.img is empty",
-        ),
-        (
-            &[("boot.img", r), ("root.img", r), ("VERSION.TXT", v)],
-            "image of 2097159 bytes is 1048583 bytes larger than partition B_boot of 1048576 bytes",
-        ),
-        (
-            &[("boot.img", b), ("root.img", &large), ("VERSION.TXT", v)],
-            "1 bytes larger than partition B_root",
-        ),
-        (
-            &[
-                ("boot.img", &r[..1 << 20]),
-                ("root.img", r),
-                ("VERSION.TXT", v),
-            ],
-            "no ext4 file system",
-        ),
+        (vec![7; 2048], "no tar that `mkbundle` made", "members"),
     ];
-    for (members, want) in cases {
-        let bundle = node.bundle(members);
-        let why = node.refused(&["upgrade-install", &bundle], 1);
-        assert!(why.contains(want), "{why}");
-    }
-    for (bytes, want) in [
-        (&b"\x28\xb5\x2f\xfd...."[..], "compressed by zstd"),
-        (b"\x1f\x8b", "compressed by gzip"),
-        (&[7; 2048], "update.tar"),
-    ] {
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    for (bytes, want, cause) in &cases {
         let bundle = node.write("update.tar", bytes);
         let why = node.refused(&["upgrade-install", &bundle], 1);
         assert!(why.contains(want), "{why}");
+        *counts.entry(cause).or_default() += 1;
+        assert_eq!(node.counted()["refused"][cause], counts[cause], "{why}");
     }
-}
-
-/// An update comes from outside: what does not belong into one costs no memory, however much there is of it.
-#[test]
-fn strange_bundles_are_refused_in_little_memory() {
-    let node = Node::new();
-    node.reboot();
-    // A name of 4095 bytes with 2000 folders, and a link with thousands of others to it.
-    let entry = |path: &str, kind| Entry::new(path, kind, 0o644);
-    let empty = || Kind::File { offset: 0, len: 0 };
-    let deep = (0..400).map(|n| entry(&format!("{n:05}{}", "/a".repeat(2045)), empty()));
-    let link = entry(
-        "s",
-        Kind::Symlink {
-            target: vec![b't'; 4095],
-        },
+    // Fewer signers than must, and what only development takes.
+    node.trust(2, false);
+    let bundle = node.write("update.tar", &tar);
+    let why = node.refused(&["upgrade-install", &bundle], 1);
+    assert!(
+        why.contains("signed by a of the trusted keys a, b, c, want 2"),
+        "{why}"
     );
-    let hard = (0..4000).map(|n| {
-        entry(
-            &format!("h{n}"),
-            Kind::HardLink {
-                target: b"s".to_vec(),
-            },
-        )
-    });
-    let twice = ["boot.img", "boot.img"].map(|name| entry(name, Kind::File { offset: 0, len: 1 }));
-    let cases: [(Vec<Entry>, &str); 3] = [
-        (
-            deep.collect(),
-            "an update has boot.img, root.img and VERSION.TXT only",
-        ),
-        (
-            [link].into_iter().chain(hard).collect(),
-            "an update has boot.img",
-        ),
-        (twice.into(), "member boot.img comes twice"),
-    ];
-    for (entries, want) in cases {
-        let mut writer = Writer::new(Vec::new());
-        for entry in &entries {
-            let len = if entry.kind == (Kind::File { offset: 0, len: 1 }) {
-                1
-            } else {
-                0
-            };
-            writer.append(entry, &[7][..len]).unwrap();
-        }
-        let bundle = node.write("update.tar", &writer.finish().unwrap());
-        let command = node.command(&["upgrade-install", &bundle]);
-        // 48 MiB of address space.
-        let mut limited = Command::new("sh");
-        limited.args(["-c", "ulimit -v 49152 && exec \"$0\" \"$@\""]);
-        let output = limited
-            .arg(command.get_program())
-            .args(command.get_args())
-            .output()
-            .unwrap();
+    let unsigned = node.write("unsigned.tar", &with(&|r| r.signers = vec![]));
+    let why = node.refused(&["upgrade-install", &unsigned, "--allow-unsigned"], 1);
+    assert!(why.contains("never takes what is not signed"), "{why}");
+    node.trust(2, true);
+    node.ok(&["upgrade-install", &unsigned, "--allow-unsigned"]);
+    assert_eq!(node.counted()["installed"], 1);
+    // Two are enough.
+    let two = node.write("two.tar", &with(&|r| r.signers = vec!["a", "c"]));
+    let said = node.json(&["upgrade-install", &two]);
+    assert_eq!(said["signers"], serde_json::json!(["a", "c"]));
+}
+
+#[test]
+fn the_digest_is_that_of_what_is_installed() {
+    let node = Node::new();
+    node.reboot();
+    let path = node.write("update.tar", &good("2", 5));
+    let why = node.refused(&["upgrade-install", &path, "--sha256", &"0".repeat(64)], 1);
+    assert!(why.contains("has SHA-256 "), "{why}");
+    let digest = why.split("has SHA-256 ").nth(1).unwrap()[..64].to_owned();
+    node.ok(&["upgrade-install", &path, "--sha256", &digest]);
+    node.ok(&[
+        "upgrade-install",
+        &path,
+        "--sha256",
+        &digest.to_ascii_uppercase(),
+    ]);
+    assert!(node
+        .refused(&["upgrade-install", &path, "--sha256", "00"], 1)
+        .contains("--sha256"));
+    // What comes once is hashed as it is written: too late for the slot, which stays incomplete.
+    let wrong = "0".repeat(64);
+    let output = node.fed(&["upgrade-install", "-", "--sha256", &wrong], &good("2", 6));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(node
+        .refused(&["upgrade-commit"], 1)
+        .contains("holds no complete system"));
+    let output = node.fed(&["upgrade-install", "-"], &good("2", 6));
+    assert!(output.status.success(), "{output:?}");
+    node.ok(&["upgrade-commit"]);
+}
+
+#[test]
+fn compressed_bundles_are_taken() {
+    let node = Node::new();
+    node.reboot();
+    let tar = good("2", 9);
+    let zst = zstd::encode_all(&tar[..], 3).unwrap();
+    let path = node.write("update.tar.zst", &zst);
+    node.ok(&["upgrade-install", &path]);
+    assert!(node.holds(Slot::B, &boot(9), &root(9)));
+    let path = node.write("update.tar.zst", &zst[..zst.len() - 1]);
+    node.refused(&["upgrade-install", &path], 1);
+}
+
+/// Of what comes once, a lie in a late chunk shows late: the slot is not complete then, and what runs is as it was.
+#[test]
+fn a_stream_that_turns_bad_leaves_no_slot() {
+    let node = Node::new();
+    node.reboot();
+    let old = node.write("old.tar", &good("2", 1));
+    node.ok(&["upgrade-install", &old]);
+    let tar = good("2", 9);
+    let mut altered = tar.clone();
+    let at = tar.len() - 40_000;
+    altered[at] ^= 1;
+    for bytes in [&altered[..], &tar[..tar.len() - 40_000]] {
+        let running =
+            [node.partition("a0"), node.partition("a1")].map(|path| fs::read(path).unwrap());
+        let output = node.fed(&["upgrade-install", "-"], bytes);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let why = String::from_utf8(output.stderr).unwrap();
-        assert!(why.contains(want), "{why}");
+        assert_eq!(node.ok(&["next"]), "A\n");
+        assert!(node
+            .refused(&["upgrade-commit"], 1)
+            .contains("no complete system"));
+        let after =
+            [node.partition("a0"), node.partition("a1")].map(|path| fs::read(path).unwrap());
+        assert!(running == after);
     }
 }
 
 #[test]
-fn damaged_bundles_are_refused_at_every_length() {
+fn differences_are_applied() {
     let node = Node::new();
     node.reboot();
-    let whole = tar(&[
-        ("boot.img", &boot(1)),
-        ("root.img", &root(2)),
-        ("VERSION.TXT", b"1\n"),
-    ]);
-    let path = node.write("update.tar", &whole);
-    for len in [0, 1, 511, 512, 5000, 700_000, 1 << 20, whole.len() - 1025] {
-        fs::OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(len.try_into().unwrap())
-            .unwrap();
-        node.refused(&["upgrade-install", &path], 1);
-        fs::write(&path, &whole).unwrap();
+    let (old_boot, old_root) = (boot(1), root(2));
+    let (new_boot, mut new_root) = (boot(3), old_root.clone());
+    new_root[5000] ^= 1;
+    let put = |short: &str, image: &[u8]| {
+        let mut bytes = fs::read(node.partition(short)).unwrap();
+        bytes[..image.len()].copy_from_slice(image);
+        fs::write(node.partition(short), bytes).unwrap();
+    };
+    put("a0", &old_boot);
+    put("a1", &old_root);
+    let mut recipe = Recipe::of("2", new_boot.clone(), new_root.clone());
+    for (at, name, old, new) in [
+        (1, update::BOOT_DELTA, &old_boot, &new_boot),
+        (2, update::ROOT_DELTA, &old_root, &new_root),
+    ] {
+        let image = |reader: &'static Vec<u8>| update::delta::Image {
+            reader,
+            len: reader.len().try_into().unwrap(),
+        };
+        let mut delta = Vec::new();
+        let [old, new] = [old, new].map(|bytes| image(Box::leak(Box::new(bytes.clone()))));
+        update::delta::make(old, new, 3, &mut delta).unwrap();
+        recipe.members[at] = (name.to_owned(), delta);
     }
-    let why = node.refused(&["upgrade-install", &path, "--sha256", "00"], 1);
-    assert!(why.contains("has SHA-256 "), "{why}");
-    let digest = why.split("has SHA-256 ").nth(1).unwrap();
-    node.ok(&["upgrade-install", &path, "--sha256", &digest[..64]]);
+    let path = node.write("delta.tar", &recipe.tar());
+    node.ok(&["upgrade-install", &path]);
+    assert!(node.holds(Slot::B, &new_boot, &new_root));
+    // Of another system it is refused before anything is written.
+    put("a0", &boot(77));
+    let why = node.refused(&["upgrade-install", &path], 1);
+    assert!(why.contains("install the whole bundle"), "{why}");
+    assert_eq!(node.counted()["refused"]["delta"], 1);
+}
+
+#[test]
+fn a_boot_loader_comes_with_the_slot() {
+    let node = Node::new();
+    node.reboot();
+    let mut recipe = Recipe::of("2", boot(1), root(2));
+    let loader = b"MZ new".to_vec();
+    recipe
+        .manifest
+        .members
+        .insert(1, Member::of(update::LOADER, &loader));
+    recipe
+        .members
+        .insert(1, (update::LOADER.to_owned(), loader));
+    let esp = |name: &str| fs::read(node.path("esp/EFI/BOOT").join(name)).ok();
+    let path = node.write("update.tar", &recipe.tar());
+    assert_eq!(node.json(&["upgrade-install", &path])["loader"], true);
+    // Not before the slot is to boot.
+    assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ old");
+    assert_eq!(node.json(&["upgrade-commit"])["loader"], true);
+    assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ new");
+    assert_eq!(esp("PREVIOUS.EFI").unwrap(), b"MZ old");
+    // The same one again is nothing to do; that of a bundle which was replaced is forgotten.
+    assert_eq!(node.json(&["upgrade-install", &path])["loader"], false);
+    fs::write(node.path("esp/EFI/BOOT/NEXT.EFI"), b"MZ other").unwrap();
+    let without = node.write("without.tar", &good("2", 3));
+    assert_eq!(node.json(&["upgrade-install", &without])["loader"], false);
+    assert_eq!(node.json(&["upgrade-commit"])["loader"], false);
+    assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ new");
+    assert_eq!(esp("NEXT.EFI"), None);
+    // Whoever can't write the loader says so, and what boots next.
+    fs::remove_dir_all(node.path("esp/EFI")).unwrap();
+    let output = node.run(&["upgrade-install", &path]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        why.contains("its boot loader is not ready") && why.contains("mounted?"),
+        "{why}"
+    );
+}
+
+#[test]
+fn status_and_going_back() {
+    let node = Node::new();
+    node.reboot();
+    let path = node.write("update.tar", &good("2", 9));
+    node.ok(&["upgrade-install", &path]);
+    let status = node.json(&["status"]);
+    assert_eq!(status["running"], "A");
+    assert_eq!(status["next"], "A");
+    assert_eq!(status["slots"]["B"]["complete"], true);
+    assert_eq!(status["slots"]["A"]["complete"], false);
+    assert_eq!(status["slots"]["A"]["confirmed"], true);
+    assert_eq!(status["slots"]["B"]["confirmed"], Value::Null);
+    assert_eq!(status["tries_left"], 3);
+    node.ok(&["upgrade-commit"]);
+    node.reboot();
+    let status = node.json(&["status"]);
+    assert_eq!(status["running"], "B");
+    assert_eq!(status["boot_cycle"], "failsafe_check");
+    assert_eq!(status["slots"]["B"]["confirmed"], false);
+    assert_eq!(status["tries_left"], 2);
+    let text = node.ok(&["status"]);
+    assert!(
+        text.contains("B: version unknown, complete, running, on trial"),
+        "{text}"
+    );
+    // A holds nothing that looks like a system.
+    let why = node.refused(&["rollback"], 1);
+    assert!(
+        why.contains("--force does it") && why.contains("no ext4"),
+        "{why}"
+    );
+    let why = node.refused(&["rollback", "--force"], 1);
+    assert!(why.contains("holds no complete system"), "{why}");
+    fs::write(node.partition("a0"), boot(1)).unwrap();
+    node.ok(&["rollback", "--force"]);
+    assert_eq!(node.reboot(), Slot::A);
+    assert_eq!(node.json(&["status"])["boot_cycle"], "stable");
+    let why = node.refused(&["status", "--boot-tries", "0"], 1);
+    assert!(why.contains("want 1 to 9"), "{why}");
 }
 
 #[test]
 fn what_is_missing_is_named() {
     let node = Node::new();
-    let bundle = node.bundle(&[
-        ("boot.img", &boot(1)),
-        ("root.img", &root(2)),
-        ("VERSION.TXT", b"1\n"),
-    ]);
+    let bundle = node.write("update.tar", &good("2", 1));
     assert!(node.refused(&["current"], 2).contains("cmdline"));
     fs::write(node.path("cmdline"), "quiet\n").unwrap();
     // Without the kernel's word, grubenv says it.

@@ -1,0 +1,150 @@
+//! What became of upgrades, for who watches the machine: counts in a file, and a line in the journal.
+//!
+//! The file is `{"installed": N, "refused": {"CAUSE": N}}`; it is in memory, so that it counts since the machine started.
+
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{json, Value};
+use update::{Error, Refusal};
+
+/// A warning of a user's program (RFC 5424).
+const WARNING: &str = "<12>";
+
+/// What the bundle's reader has to say, if it is that which failed.
+fn known(error: &anyhow::Error) -> Option<&Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the bundle is at fault.
+pub(crate) fn is_refusal(error: &anyhow::Error) -> bool {
+    known(error).is_some_and(Error::is_refusal)
+}
+
+/// Why an upgrade was not installed, in a word.
+pub(crate) fn cause(error: &anyhow::Error) -> &'static str {
+    let refusal = match known(error) {
+        Some(Error::Refused(refusal)) => refusal,
+        Some(_) => return "reading",
+        None if error.chain().any(|cause| cause.is::<std::io::Error>()) => return "io",
+        None => return "other",
+    };
+    match refusal {
+        Refusal::NeverUnsigned { .. }
+        | Refusal::TooFewSigners { .. }
+        | Refusal::BadSignature { .. } => "signature",
+        Refusal::Document(_) => "manifest",
+        Refusal::Other { what, .. } => what,
+        Refusal::Older { .. } | Refusal::TooOldToCome { .. } | Refusal::OlderData { .. } => {
+            "version"
+        }
+        Refusal::Expired { .. } => "expired",
+        Refusal::Missing { .. } | Refusal::CutShort { .. } => "truncated",
+        Refusal::Length { got, want } if got < want => "truncated",
+        Refusal::Length { .. } | Refusal::More { .. } | Refusal::TooLong { .. } => "longer",
+        Refusal::Base { .. } | Refusal::Delta { .. } => "delta",
+        _ => "members",
+    }
+}
+
+/// Counts the outcome in the file at `path`, and says in the journal what was refused. `why` is nothing for what was installed.
+pub(crate) fn note(path: &Path, why: Option<&anyhow::Error>) -> anyhow::Result<()> {
+    let mut counts = Counts::read(path);
+    match why {
+        None => counts.installed = count(counts.installed),
+        Some(error) => {
+            let refused = counts.refused.entry(cause(error).to_owned()).or_default();
+            *refused = count(*refused);
+            tell(&format!("upgrade refused: {error:#}"));
+        }
+    }
+    counts.write(path)
+}
+
+fn count(so_far: u64) -> u64 {
+    base::past(so_far, 1)
+}
+
+/// A line in the journal, where there is one.
+fn tell(text: &str) {
+    let line = format!("{WARNING}manageboot: {text}");
+    let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(line.as_bytes(), "/dev/log"));
+}
+
+#[derive(Default)]
+struct Counts {
+    installed: u64,
+    refused: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Nothing yet, if there is no such file.
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read(path).unwrap_or_default();
+        let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let number = |value: &Value| value.as_u64().filter(|count| *count < u64::MAX);
+        let refused = value.get("refused").and_then(Value::as_object);
+        let refused = refused.into_iter().flatten();
+        Self {
+            installed: value.get("installed").and_then(number).unwrap_or(0),
+            refused: refused
+                .filter_map(|(cause, count)| Some((cause.clone(), number(count)?)))
+                .collect(),
+        }
+    }
+
+    /// Replaces the file in one step.
+    fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let shown = || format!("cannot write {}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(shown)?;
+        }
+        let text = json!({"installed": self.installed, "refused": self.refused}).to_string();
+        let new = path.with_extension("new");
+        std::fs::write(&new, text + "\n").with_context(shown)?;
+        std::fs::rename(&new, path).with_context(shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_and_damage_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/ic/manageboot.json");
+        let error = anyhow::anyhow!("x");
+        note(&path, Some(&error)).unwrap();
+        note(&path, None).unwrap();
+        note(&path, Some(&error)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"installed\":1,\"refused\":{\"other\":2}}\n");
+        std::fs::write(&path, "{\"installed\":-1,\"refused\":7}").unwrap();
+        note(&path, None).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"installed\":1,\"refused\":{}}\n");
+    }
+
+    #[test]
+    fn causes() {
+        let refused = |refusal| anyhow::Error::from(Error::Refused(refusal)).context("update.tar");
+        let (got, want) = (1, 2);
+        for (error, want) in [
+            (refused(Refusal::Length { got, want }), "truncated"),
+            (refused(Refusal::Length { got: 3, want }), "longer"),
+            (refused(Refusal::TooLong { most: 1 }), "longer"),
+            (
+                refused(Refusal::NeverUnsigned { env: "prod".into() }),
+                "signature",
+            ),
+            (Error::Read(std::io::Error::other("gone")).into(), "reading"),
+            (std::io::Error::other("gone").into(), "io"),
+            (anyhow::anyhow!("x"), "other"),
+        ] {
+            assert_eq!(cause(&error), want, "{error:#}");
+        }
+    }
+}

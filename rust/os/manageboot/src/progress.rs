@@ -1,0 +1,48 @@
+//! How far an installation is, for who looks at a terminal.
+
+use std::io::{self, IsTerminal as _};
+
+use update::Manifest;
+
+/// Counts bytes that were written and read back, and shows it on a terminal, in one line that is written over.
+pub(crate) struct Progress {
+    total: u64,
+    done: u64,
+    shown: Option<u64>,
+    terminal: bool,
+}
+
+impl Progress {
+    /// Of the installation of both images.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        let images = [update::BOOT, update::ROOT];
+        let sizes = images.map(|name| manifest.member(name).map_or(0, |member| member.size));
+        Self {
+            // Written, then read: for show, and images have at most 2^48 bytes.
+            total: sizes
+                .into_iter()
+                .fold(0, u64::saturating_add)
+                .saturating_mul(2),
+            done: 0,
+            shown: None,
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// So many more.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.done = self.done.saturating_add(bytes);
+        let percent = self.done.saturating_mul(100).checked_div(self.total);
+        if self.terminal && percent != self.shown {
+            self.shown = percent;
+            eprint!("\r{} %", percent.unwrap_or(100));
+        }
+    }
+
+    /// Ends the line.
+    pub(crate) fn end(&self) {
+        if self.shown.is_some() {
+            eprintln!();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What the two slots hold and which one boots next.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use anyhow::Context;
+use ext4_view::{Ext4, Ext4Read};
+use grubenv::{BootState, Limit, Slot};
+use serde_json::{json, Value};
+use update::Identity;
+
+use crate::upgrade::{is_complete, SlotMedia};
+
+/// Where a system says what it is.
+pub(crate) const IDENTITY: &str = "/opt/ic/share/os.json";
+
+/// A slot.
+pub(crate) struct SlotStatus {
+    /// Whether it can boot.
+    complete: Option<bool>,
+    /// What its root says that it is. Nobody vouches for it until it runs.
+    identity: anyhow::Result<Identity>,
+}
+
+impl SlotStatus {
+    /// Looks at the partitions.
+    pub(crate) fn of(media: anyhow::Result<SlotMedia<File>>) -> Self {
+        let mut media = match media {
+            Ok(media) => media,
+            Err(error) => {
+                return Self {
+                    complete: None,
+                    identity: Err(error),
+                }
+            }
+        };
+        Self {
+            complete: is_complete(&mut media).ok(),
+            identity: identity(media.root),
+        }
+    }
+
+    fn json(&self, confirmed: Option<bool>) -> Value {
+        let identity = self.identity.as_ref().ok();
+        json!({
+            "complete": self.complete,
+            "confirmed": confirmed,
+            "env": identity.map(|identity| &identity.env),
+            "os": identity.map(|identity| &identity.os),
+            "version": identity.map(|identity| identity.version.as_str()),
+        })
+    }
+
+    fn text(&self) -> String {
+        let complete = match self.complete {
+            Some(true) => "complete",
+            Some(false) => "not complete",
+            None => "can't be read",
+        };
+        match &self.identity {
+            Ok(identity) => format!("version {}, {complete}", identity.version),
+            Err(_) => format!("version unknown, {complete}"),
+        }
+    }
+}
+
+/// A partition, for who reads file systems.
+struct Partition(File);
+
+impl Ext4Read for Partition {
+    fn read(&mut self, start: u64, buffer: &mut [u8]) -> Result<(), BoxedError> {
+        Ok(self.0.read_exact_at(buffer, start)?)
+    }
+}
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the system in a root partition is.
+pub(crate) fn identity(root: File) -> anyhow::Result<Identity> {
+    let root = Ext4::load(Box::new(Partition(root)))
+        .context("the root partition is no ext4 file system")?;
+    let text = root.read(IDENTITY).context(IDENTITY)?;
+    Ok(Identity::parse(&text)?)
+}
+
+/// Both slots and grubenv.
+pub(crate) struct Status {
+    /// The running slot.
+    pub(crate) running: Slot,
+    /// What grubenv says.
+    pub(crate) state: BootState,
+    /// How often an unconfirmed slot is started.
+    pub(crate) limit: Limit,
+    /// A and B.
+    pub(crate) slots: [(Slot, SlotStatus); 2],
+}
+
+impl Status {
+    /// The state that the next start leaves.
+    fn next(&self) -> BootState {
+        let other = self.state.alternative.other();
+        let complete =
+            |(slot, status): &(Slot, SlotStatus)| *slot == other && status.complete == Some(true);
+        let complete = self.slots.iter().any(complete);
+        self.state.after_start(self.limit, complete)
+    }
+
+    /// Starts that the slot has until another one is tried; nothing while no start is counted.
+    fn tries_left(&self) -> u8 {
+        // More tries than there may be are none left.
+        self.limit.get().saturating_sub(self.state.tries.get())
+    }
+
+    fn confirmed(&self, slot: Slot) -> Option<bool> {
+        (slot == self.state.alternative).then(|| !self.state.is_trial())
+    }
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Value {
+        let slots = self.slots.iter().map(|(slot, status)| {
+            let json = status.json(self.confirmed(*slot));
+            (slot.to_string(), json)
+        });
+        json!({
+            "boot_cycle": self.state.cycle.as_str(),
+            "boot_tries": self.state.tries.get(),
+            "next": self.next().alternative.as_str(),
+            "running": self.running.as_str(),
+            "slots": slots.collect::<serde_json::Map<_, _>>(),
+            "tries_left": self.tries_left(),
+        })
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (slot, status) in &self.slots {
+            let mut line = format!("{slot}: {}", status.text());
+            if *slot == self.running {
+                line.push_str(", running");
+            }
+            if *slot == self.state.alternative {
+                line.push_str(match self.state.is_trial() {
+                    true => ", on trial",
+                    false => ", confirmed",
+                });
+                line.push_str(&format!(
+                    ", started {} times since it was confirmed, {} tries left",
+                    self.state.tries.get(),
+                    self.tries_left()
+                ));
+            }
+            if *slot == self.next().alternative {
+                line.push_str(", boots next");
+            }
+            lines.push(line);
+        }
+        lines.join("\n")
+    }
+}

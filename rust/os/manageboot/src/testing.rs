@@ -1,0 +1,85 @@
+//! Bundles for tests.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use grubenv::Slot;
+use update::{
+    Bundle, Identity, Manifest, Member, Policy, Signatures, SigningKey, TrustedKey, TrustedKeys,
+};
+
+use crate::envfile::EnvFile;
+use crate::medium::Medium;
+use crate::upgrade::{self, SlotMedia};
+
+/// A bundle that the tests' node takes.
+pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
+    let version = b"2.0\n";
+    let members = [
+        (update::VERSION_TXT, &version[..]),
+        (update::BOOT, boot),
+        (update::ROOT, root),
+    ];
+    let manifest = Manifest {
+        format: update::FORMAT,
+        os: "node".to_owned(),
+        env: "test".to_owned(),
+        version: "2.0".parse().unwrap(),
+        minimum_version: None,
+        expires: None,
+        data_formats: BTreeMap::new(),
+        members: members.map(|(name, bytes)| Member::of(name, bytes)).into(),
+    };
+    let manifest = manifest.to_json().unwrap();
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let keys = TrustedKeys {
+        threshold: 1,
+        allow_unsigned: false,
+        keys: vec![TrustedKey {
+            id: "k".to_owned(),
+            ed25519: key.public(),
+        }],
+    };
+    let mut signatures = Signatures(vec![]);
+    let signature = key.sign(manifest.as_bytes());
+    signatures
+        .add(manifest.as_bytes(), signature, &keys)
+        .unwrap();
+    let signatures = signatures.to_json().unwrap();
+    let documents = [
+        (update::MANIFEST, manifest.as_bytes()),
+        (update::SIGNATURES, signatures.as_bytes()),
+    ];
+    let all: Vec<_> = documents.into_iter().chain(members).collect();
+    let tar = update::write(&all, 0, Vec::new()).unwrap();
+    let node = Identity {
+        os: "node".to_owned(),
+        env: "test".to_owned(),
+        version: "1.0".parse().unwrap(),
+        data_formats: BTreeMap::new(),
+    };
+    let policy = Policy {
+        node: &node,
+        keys: &keys,
+        now: 0,
+        allow_unsigned: false,
+    };
+    let len = tar.len().try_into().unwrap();
+    Bundle::open(Cursor::new(tar), Some(len), &policy).unwrap()
+}
+
+/// Installs a bundle that is no difference.
+pub(crate) fn install<M: Medium + Send, E: Medium>(
+    env: &mut EnvFile<E>,
+    slot: &mut SlotMedia<M>,
+    current: Slot,
+    bundle: &mut Bundle<Cursor<Vec<u8>>>,
+) -> anyhow::Result<()> {
+    let base = SlotMedia {
+        boot: Vec::new(),
+        root: Vec::new(),
+    };
+    let mut heard = |_| ();
+    upgrade::install(env, slot, current, bundle, &base, || Ok(()), &mut heard)?;
+    Ok(())
+}
