@@ -57,12 +57,12 @@ const FORGED: [Forged; 4] = [
 /// Ways in which a network hands out a bundle that is not right any more.
 const WAYS: &[Way] = &[Way::Short, Way::Longer];
 
-/// Files that are no bundle: arguments of upgrade-install, and what they are refused with.
+/// What is no bundle, or not the one that was meant: arguments of upgrade-install, and what they are refused with.
 const JUNK: [(&str, &str, &str); 2] = [
     ("junk", "/opt/ic/bin/manageboot", ""),
     (
-        "a file of another digest",
-        "/opt/ic/bin/manageboot --sha256 0000000000000000000000000000000000000000000000000000000000000000",
+        "a bundle of another digest",
+        "/dev/vdb --sha256 0000000000000000000000000000000000000000000000000000000000000000",
         "SHA-256",
     ),
 ];
