@@ -17,6 +17,7 @@ COMMON_COMPONENTS = {
     "//components:common/sysctl/50-image.conf": "/usr/lib/sysctl.d/60-image.conf",
     "//components:common/systemd/logind.conf": "/usr/lib/systemd/logind.conf.d/50-image.conf",
     "//components:common/systemd/no-core.conf": "/usr/lib/systemd/system.conf.d/50-no-core.conf",
+    "//components:common/systemd/timeouts.conf": "/usr/lib/systemd/system.conf.d/50-timeouts.conf",
     "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
 }
 
@@ -36,6 +37,7 @@ COMMON_SSH_COMPONENTS = {
 # The systems that stay on a machine: settings kept from a CONFIG medium, keys for the people named there, the right time.
 COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
     "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
+    "//components:common/chrony/default": "/etc/default/chrony",
     "//components:common/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
     "//components:common/modules/node.conf": "/usr/lib/modules-load.d/50-node.conf",
     "//components:common/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
@@ -44,9 +46,27 @@ COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
     "//components:common/sudo/admin": "/etc/sudoers.d/admin:0440",
 }
 
+# Folders of the systems with two slots that belong to the machine and not to a slot: they are on partition `data`, below the same path,
+# and bound to their places by /etc/fstab. Owner and mode are those that tmpfiles.d or the service gives them there.
+COMMON_SLOTS_STATE = [
+    "/var/lib/chrony",
+    "/var/lib/ssh",
+    "/var/lib/systemd",
+    "/var/log/journal",
+]
+
+# Files of the systems with two slots.
+COMMON_SLOTS_COMPONENTS = {
+    "//components:common/state/after-prepare-data.conf": "/usr/lib/systemd/system/data.mount.d/50-prepare.conf",
+    "//components:common/state/after-prepare-var.conf": "/usr/lib/systemd/system/var.mount.d/50-prepare.conf",
+    "//components:common/state/fsck-after-prepare.conf": "/usr/lib/systemd/system/systemd-fsck@.service.d/50-prepare.conf",
+    "//components:common/state/prepare-var.service": "/usr/lib/systemd/system/prepare-var.service",
+}
+
 # Templates of the systems with two slots: filled in from partitions.csv on their way to the path.
 COMMON_SLOTS_TEMPLATES = {
     "//components:common/fstab/slots.template": "/etc/fstab",
+    "//components:common/state/prepare-data.service.template": "/usr/lib/systemd/system/prepare-data.service",
 }
 
 # Read by RUN steps of the Dockerfiles: label to path in the build context.

@@ -11,11 +11,13 @@ load(
     "COMMON_NODE_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
+    "COMMON_SLOTS_COMPONENTS",
+    "COMMON_SLOTS_STATE",
     "COMMON_SLOTS_TEMPLATES",
     "COMMON_SYMLINKS",
 )
 
-GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_CARDS_COMPONENTS | {
+GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | COMMON_CARDS_COMPONENTS | {
     "//components:guestos/etc/hostname": "/etc/hostname",
     "//components:guestos/etc/issue": "/etc/issue",
     "//components:guestos/etc/motd": "/etc/motd",
@@ -26,7 +28,12 @@ GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_CARDS_COMPONENTS | {
 }
 
 # Templates: filled in from partitions.csv (tool `substitute`) on their way to the path.
-GUESTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES
+GUESTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES | {
+    "//components:guestos/repart/50-data.conf.template": "/usr/lib/repart.d/50-data.conf",
+}
+
+# Folders of the machine, on partition `data`.
+GUESTOS_STATE = COMMON_SLOTS_STATE + ["/var/lib/ic"]
 
 # Read by RUN steps of the Dockerfile: label to path in the build context.
 GUESTOS_EARLY_COMPONENTS = COMMON_EARLY_COMPONENTS | {

@@ -11,11 +11,13 @@ load(
     "COMMON_NODE_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
+    "COMMON_SLOTS_COMPONENTS",
+    "COMMON_SLOTS_STATE",
     "COMMON_SLOTS_TEMPLATES",
     "COMMON_SYMLINKS",
 )
 
-HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | {
+HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | {
     "//components:hostos/etc/hostname": "/etc/hostname",
     "//components:hostos/etc/issue": "/etc/issue",
     "//components:hostos/etc/motd": "/etc/motd",
@@ -34,6 +36,9 @@ HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | {
 HOSTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES | {
     "//components:hostos/repart/50-guestos.conf.template": "/usr/lib/repart.d/50-guestos.conf",
 }
+
+# Folders of the machine, on partition `data`.
+HOSTOS_STATE = COMMON_SLOTS_STATE
 
 # Read by RUN steps of the Dockerfile: label to path in the build context.
 HOSTOS_EARLY_COMPONENTS = COMMON_METAL_EARLY_COMPONENTS | {

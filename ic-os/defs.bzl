@@ -2,6 +2,7 @@
 
 load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums", "update_bundle")
 load("//bzl:vm.bzl", "qemu_run")
+load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 
@@ -29,6 +30,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     image = in_env(os, env)
     if os.partition_images:
         os.partition_images(name = "partition_images", os = os, env = env)
+    state_mounts("state_mounts", os)
     _root_tree(image, env, version)
     native.filegroup(
         name = "units",
@@ -57,7 +59,7 @@ def _root_tree(image, env, version):
     filled = {}
     for template, dest in merge_destinations(*image.templates).items():
         target = "template_" + file_path(dest, template).replace("/", "_")
-        template_file(target, template, image.partitions, {"ENV": env})
+        template_file(target, template, image.partitions, {"ENV": env}, {":state_mounts": "STATE_MOUNTS"})
         filled[":" + target] = dest
     image_tree(
         name = "root_tree",

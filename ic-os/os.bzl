@@ -13,6 +13,18 @@ def _is_labels(value):
 def _is_texts(value):
     return type(value) == "list" and all([type(text) == "string" for text in value])
 
+def _is_paths(value):
+    """Paths that can stand in /etc/fstab as they are."""
+    if not _is_texts(value) or len({path: None for path in value}) != len(value):
+        return False
+    for path in value:
+        names = path.split("/")
+        if names.pop(0) or not names or [name for name in names if name in ["", ".", ".."]]:
+            return False
+        if [c for c in path.elems() if not (c.isalnum() or c in "/._-")]:
+            return False
+    return True
+
 def _is_map(value):
     return type(value) == "dict" and all([type(k) == "string" and type(v) == "string" for k, v in value.items()])
 
@@ -34,6 +46,7 @@ _KINDS = {
     "map": ("a dict of text to text", _is_map),
     "dict": ("a dict", lambda value: type(value) == "dict"),
     "number": ("a number", lambda value: type(value) == "int"),
+    "paths": ("a list of absolute paths, each once, without blanks, dots or a slash at the end", _is_paths),
     "text": ("text", lambda value: type(value) == "string"),
     "texts": ("a list of text", _is_texts),
 }
@@ -60,6 +73,7 @@ _FIELDS = _ENV_FIELDS | {
     "grub_config": "label",
     "ids": "map",
     "images": "map",
+    "machine_state": "paths",
     "partition_images": "macro",
     "partitions": "label",
     "slots": "flag",
@@ -83,6 +97,7 @@ _MANDATORY = ["boot_files", "components", "envs", "grub_config", "ids", "package
 _EMPTY = {
     "flag": True,
     "macro": None,
+    "paths": [],
     "label map": {},
     "labels": [],
     "map": {},
@@ -160,9 +175,12 @@ def operating_system(name, **fields):
         Laid over it late:
         `components`*: label to destination (see `image_tree`).
         `programs`*: label to destination, what is built here.
-        `templates`: label to destination; filled from the partition table first, and with `{{ENV}}`.
+        `templates`: label to destination; filled from the partition table first, and with `{{ENV}}` and `{{STATE_MOUNTS}}`.
         `symlinks`: path to target.
         `directories`: path to mode, mount points among them.
+
+        `machine_state`: list of folders that belong to the machine and not to a slot; those who fill in an /etc/fstab bind them there by
+        `{{STATE_MOUNTS}}`, from the same paths below /data.
 
         Disk and boot:
         `partitions`: label of the partition table; default: //ic-os/NAME:partitions.csv.

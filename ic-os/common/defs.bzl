@@ -37,6 +37,7 @@ SLOTS_DIRECTORIES = {
     "/boot/config": "0755",
     "/boot/efi": "0755",
     "/boot/grub": "0755",
+    "/data": "0755",
 }
 
 # Where the kernel and systemd talk, the last one being /dev/console.

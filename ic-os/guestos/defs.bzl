@@ -1,6 +1,6 @@
 """GuestOS, the virtual machine in which a replica runs, as one value."""
 
-load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
+load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_STATE", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
 
@@ -46,6 +46,7 @@ GUESTOS = operating_system(
     },
     grub_config = "//ic-os/bootloader:grub.cfg.template",
     ids = _IDS,
+    machine_state = GUESTOS_STATE,
     packages = [
         "//ic-os/common:packages.base",
         "//ic-os/common:packages.node",

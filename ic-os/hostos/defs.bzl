@@ -1,6 +1,6 @@
 """HostOS, the hypervisor on bare metal, as one value."""
 
-load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
+load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_STATE", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
 
@@ -46,6 +46,7 @@ HOSTOS = operating_system(
     },
     grub_config = "//ic-os/bootloader:grub.cfg.template",
     ids = _IDS,
+    machine_state = HOSTOS_STATE,
     packages = [
         "//ic-os/common:packages.base",
         "//ic-os/common:packages.metal",

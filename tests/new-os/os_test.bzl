@@ -29,12 +29,15 @@ _REFUSED = {
     "field": (
         {"component": {}},
         "x: got field \"component\", want one of boot_args, boot_files, boot_test, build_args, components, context, directories, early_components, envs, " +
-        "grub_config, ids, images, packages, partition_images, partitions, programs, slots, steps, symlinks, templates",
+        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
     "label": ({"packages": ["packages.common"]}, "x: packages: got [\"packages.common\"], want a list of labels that begin with //"),
     "map": ({"components": {"motd": "/etc/motd"}}, "x: components: got {\"motd\": \"/etc/motd\"}, want a dict of labels that begin with // to text"),
+    "machine_state": ({"machine_state": ["/var/lib/a b"]}, "x: machine_state: got [\"/var/lib/a b\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
+    "machine_state_twice": ({"machine_state": ["/a", "/a"]}, "x: machine_state: got [\"/a\", \"/a\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
+    "machine_state_up": ({"machine_state": ["/a/../b"]}, "x: machine_state: got [\"/a/../b\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
     "missing": ({"programs": None}, "x: programs: got None, want a dict of labels that begin with // to text"),
     "slots": ({"slots": "A"}, "x: slots: got \"A\", want True or False"),
 }

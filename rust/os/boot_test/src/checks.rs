@@ -135,6 +135,22 @@ pub(crate) const SLOTS: &[Check] = &[
         "A_var",
     ),
     prints(
+        "/data is on partition data",
+        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /data)\"",
+        "data",
+    ),
+    prints(
+        "what belongs to the machine is bound from there, without devices and rights of owners",
+        "for p in chrony ssh systemd; do set -- /var/lib/$p; findmnt -rno FSROOT,OPTIONS $1 | grep nosuid,nodev | cut -d' ' -f1; done; \
+         findmnt -rno FSROOT,OPTIONS /var/log/journal | grep nosuid,nodev | cut -d' ' -f1",
+        "/var/lib/chrony\n/var/lib/ssh\n/var/lib/systemd\n/var/log/journal",
+    ),
+    prints(
+        "it has the owners and modes that it should have",
+        "stat -c '%a %U %G' /var/lib/chrony /var/lib/ssh /var/lib/systemd /var/log/journal /var/log/journal/*/system.journal",
+        "750 _chrony _chrony\n700 root root\n755 root root\n2755 root systemd-journal\n640 root systemd-journal",
+    ),
+    prints(
         "/boot/config is on partition config",
         "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/config)\"",
         "config",

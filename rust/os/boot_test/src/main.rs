@@ -8,6 +8,7 @@
 //! | `upgrade` | development | an upgrade is installed, booted, confirmed and stays; whatever moment of it the power goes, a whole slot starts |
 //! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
 //! | `cuts` | development | the power cuts of an `upgrade` whose log was kept |
+//! | `state` | development | what belongs to the machine is there after a restart; a broken `/var` is made anew, a broken `/data` stays as it is |
 //! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
 //! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
@@ -32,6 +33,7 @@ mod report;
 mod room;
 mod scenario;
 mod ssh;
+mod state;
 mod untouched;
 mod upgrade;
 mod verity;
@@ -54,7 +56,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity, upgrade, fallback, cuts or exact.
+    /// What to do: dev, prod, verity, upgrade, fallback, cuts, state or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.

@@ -15,6 +15,7 @@ use crate::mounts;
 use crate::report::{note, Report};
 use crate::room;
 use crate::ssh::{self, Login, Proof};
+use crate::state;
 use crate::untouched::Untouched;
 use crate::upgrade;
 use crate::verity;
@@ -35,6 +36,7 @@ pub(crate) enum Name {
     Fallback,
     Cuts,
     Exact,
+    State,
 }
 
 impl FromStr for Name {
@@ -49,8 +51,9 @@ impl FromStr for Name {
             "fallback" => Ok(Self::Fallback),
             "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
+            "state" => Ok(Self::State),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, upgrade, fallback, cuts, exact"
+                "scenario `{text}` is none of dev, prod, verity, upgrade, fallback, cuts, state, exact"
             )),
         }
     }
@@ -60,7 +63,9 @@ impl Name {
     /// The env that an image must be of.
     pub(crate) fn env(self) -> Option<&'static str> {
         match self {
-            Self::Dev | Self::Upgrade | Self::Fallback | Self::Cuts | Self::Exact => Some("dev"),
+            Self::Dev | Self::Upgrade | Self::Fallback | Self::Cuts | Self::State | Self::Exact => {
+                Some("dev")
+            }
             Self::Prod => Some("prod"),
             Self::Verity => None,
         }
@@ -77,6 +82,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Fallback => upgrade::fallback(setting),
         Name::Cuts => cuts::replay(setting),
         Name::Exact => documented::boot(setting),
+        Name::State => state::run(setting),
     };
     if outcome.is_err() {
         note(&format!("console log: {}", setting.log.display()));
@@ -98,7 +104,7 @@ pub(crate) fn machine(disk: Drive, setting: &Setting) -> VmConfig {
 }
 
 /// The image's disk as a drive, with as much room behind it as the system wants.
-fn disk(setting: &Setting) -> Result<Drive> {
+pub(crate) fn disk(setting: &Setting) -> Result<Drive> {
     Ok(Drive::image(disk_path(setting)?))
 }
 
@@ -220,7 +226,7 @@ fn finds_programs(login: &Login) -> Result<()> {
 }
 
 /// Waits for the end of a guest that was told to power off.
-fn shut_down(vm: &Vm, setting: &Setting) -> Result<()> {
+pub(crate) fn shut_down(vm: &Vm, setting: &Setting) -> Result<()> {
     let event = vm.qmp()?.wait_event("SHUTDOWN", setting.within(30))?;
     by_itself(&event)?;
     exited(vm, setting)

@@ -1,4 +1,5 @@
-//! Turns the stored configuration into what the system reads: network, host name and SSH keys.
+//! Turns the stored configuration into what the system reads: network, host name and SSH keys. Beside that: what the machine's own
+//! partitions need before they are mounted.
 //!
 //! The root file system is read-only, so everything goes below `/run` and is written anew at each boot. Each command
 //! may run again at any time: it changes only what differs, and removes what the configuration no longer says.
@@ -6,6 +7,7 @@
 mod hostname;
 mod network;
 mod ssh;
+mod volume;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use os_config::{Config, Origin, Store};
 
-/// Sets up network, host name and SSH keys from the stored configuration.
+/// Sets up network, host name and SSH keys from the stored configuration, and file systems of the machine's own.
 #[derive(clap::Parser)]
 struct Args {
     /// Where the configuration is kept.
@@ -46,7 +48,9 @@ enum Command {
     /// Writes /run/ic/ssh_authorized_keys/{admin,readonly,backup} for sshd.
     #[command(name = "setup-ssh")]
     Ssh,
-    /// All of these; one that fails does not keep the others from being done.
+    /// Makes the file system of a partition ready for its mount: made if it is new, checked else, grown with its partition.
+    PrepareVolume(volume::Args),
+    /// Network, host name and SSH keys; one that fails does not keep the others from being done.
     #[command(name = "setup-all")]
     All,
 }
@@ -98,6 +102,9 @@ fn main() -> ExitCode {
         // Folders made on the way are 0755, whatever the caller's umask.
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         let system = System { root: args.root };
+        if let Command::PrepareVolume(args) = &args.command {
+            return volume::prepare(args, &system);
+        }
         let store = Store::new(system.path(&args.config));
         let (config, origin) = store
             .load()
@@ -126,6 +133,7 @@ fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()>
         }
         Command::Hostname => say(&hostname::setup(&config.settings, system)?),
         Command::Ssh => say(&ssh::setup(config, system)?),
+        Command::PrepareVolume(args) => volume::prepare(&args, system),
         Command::All => {
             let network = Command::Network {
                 interface: None,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use vm::{Shell, Vm};
 
 use super::{nothing, nothing_inside, Os};
-use crate::checks::{prints, Check, SLOTS};
+use crate::checks::{prints, succeeds, Check, SLOTS};
 use crate::http;
 use crate::report::Report;
 use crate::scenario::port;
@@ -17,7 +17,7 @@ const REPLICA: u16 = 8080;
 pub(super) const OS: Os = Os {
     name: "guestos",
     memory_mib: 2048,
-    room_mib: 0,
+    room_mib: 1024,
     root: "A_root",
     loader: Some("booting slot A"),
     shows: &[],
@@ -33,11 +33,23 @@ pub(super) const OS: Os = Os {
     change: nothing_inside,
 };
 
-const CHECKS: &[Check] = &[prints(
-    "the replica runs as its own user",
-    "stat -c %U $(grep -lsx replica /proc/[0-9]*/comm)",
-    "ic-replica",
-)];
+const CHECKS: &[Check] = &[
+    prints(
+        "the replica runs as its own user",
+        "stat -c %U $(grep -lsx replica /proc/[0-9]*/comm)",
+        "ic-replica",
+    ),
+    prints(
+        "its state is the machine's, and nobody else's",
+        "findmnt -rno FSROOT /var/lib/ic; stat -c '%a %U %G' /var/lib/ic /var/lib/ic/data",
+        "/var/lib/ic\n755 root root\n750 ic-replica ic-replica",
+    ),
+    succeeds(
+        "partition data took the rest of the disk, and so did its file system",
+        "[ \"$(blockdev --getsize64 /dev/disk/by-partlabel/data)\" -gt 1342000000 ] && \
+         [ \"$(df --output=size -B1 /data | tail -n 1)\" -gt 1200000000 ] || { lsblk -o NAME,SIZE,PARTLABEL; df /data; exit 1; }",
+    ),
+];
 
 /// Images need not have an HTTP client: bash can open connections.
 fn replica_inside(shell: &Shell<'_>, setting: &Setting) -> Result<()> {

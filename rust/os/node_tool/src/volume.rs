@@ -1,0 +1,431 @@
+//! A partition whose ext4 file system is made on the machine, made ready before it is mounted.
+//!
+//! What is done follows from what is found, in this order:
+//!
+//! | found                                                    | done                                                     |
+//! |----------------------------------------------------------|----------------------------------------------------------|
+//! | the mark of a making that was cut off                    | made                                                     |
+//! | nothing but zeros where a file system has its structures | made                                                     |
+//! | anything else                                            | `e2fsck -p`, which mends what can be mended without loss, and a mount to see whether that did it |
+//! | … and it did not                                         | by `--if-broken`: left as it is, or mended by force and, if need be, made anew |
+//!
+//! A file system that lost its superblock therefore never passes for a new partition (to systemd-makefs it would): its other
+//! structures are there. The mark lies in the partition's last block, which never belongs to a file system made here, so a power cut
+//! in the middle of the first boot is known for what it is. A partition that became larger takes its file system along.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context};
+use nix::mount::{mount, umount, MsFlags};
+
+use crate::{say, System};
+
+/// What is done with a file system that can't be mended without loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Broken {
+    /// Nothing: what it holds is worth more than a start.
+    Keep,
+    /// Mend it by force, and make it anew if that does not do.
+    Renew,
+}
+
+/// Which partition, and what for.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The partition
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        required_unless_present = "of_mount",
+        conflicts_with = "of_mount"
+    )]
+    device: Option<PathBuf>,
+    /// The partition that the kernel's command line mounts there (systemd.mount-extra=PARTUUID=…:FOLDER:…)
+    #[arg(long, value_name = "FOLDER")]
+    of_mount: Option<String>,
+    /// Label of the file system, and its name in messages
+    #[arg(long, value_name = "NAME")]
+    label: String,
+    /// What to do with one that e2fsck does not mend without loss
+    #[arg(long, value_name = "WHAT")]
+    if_broken: Broken,
+    /// Folder to mount it at, to see whether that works
+    #[arg(long, value_name = "FOLDER")]
+    try_at: Option<PathBuf>,
+    /// How long the partition may take to appear
+    #[arg(long, value_name = "TIME", default_value = "4min", value_parser = os_config::duration::parse)]
+    appears_within: Duration,
+}
+
+/// Magic number of ext4, and where it is in a superblock.
+const MAGIC: [u8; 2] = [0x53, 0xef];
+const MAGIC_AT: u64 = 0x38;
+/// Where the first superblock is.
+const SUPERBLOCK: u64 = 1024;
+/// Block size of what is made here. Small partitions would get 1024, which is too small for what they may grow to.
+const BLOCK: u64 = 4096;
+/// Block and block size of the second superblock.
+const SECOND: [(u64, u64); 3] = [(8193, 1024), (16384, 2048), (32768, 4096)];
+/// Where a file system has its first structures, whatever its size.
+const START: u64 = 16 << 20;
+/// At the end of a partition while its file system is made.
+const MARK: &[u8] = b"node_tool: a file system is being made here\n";
+/// What is left free for the mark, for good.
+const TAIL: u64 = 64 << 10;
+/// The least that a file system grows by: a block group. What is less is often not taken, and each try looks through everything.
+const WORTHWHILE: u64 = 8 * BLOCK;
+/// The least that is made into a file system.
+const LEAST: u64 = 8 << 20;
+
+/// What is on a partition.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing ever was.
+    Nothing,
+    /// A file system was being made when the power went.
+    HalfMade,
+    /// A superblock.
+    Ext4,
+    /// Something.
+    Other,
+}
+
+/// Makes the file system ready for its mount.
+pub(crate) fn prepare(args: &Args, system: &System) -> anyhow::Result<()> {
+    let path = device(args, system)?;
+    appear(&path, args.appears_within)?;
+    let device = Volume::open(path, &args.label)?;
+    let found = device.look()?;
+    match found {
+        Found::Nothing => return device.make("new"),
+        Found::HalfMade => return device.make("half made before the power went"),
+        Found::Ext4 | Found::Other => {}
+    }
+    let Err(why) = device.mend(args.try_at.as_deref()) else {
+        return device.grow();
+    };
+    let name = &device.label;
+    let shown = device.path.display();
+    match args.if_broken {
+        Broken::Keep => {
+            bail!(
+                "FILE SYSTEM {name} ({shown}) IS BROKEN AND STAYS AS IT IS: {why:#}\n\
+                 Nothing that needs it starts. By hand: `e2fsck -f {shown}` mends it, perhaps with losses; \
+                 `mkfs.ext4 -L {name} {shown}` gives up all it holds; then restart"
+            )
+        }
+        Broken::Renew => {
+            say(&format!("file system {name} ({shown}) is broken: {why:#}"))?;
+            if device.check(&["-fy"]).is_ok() && device.mounts(args.try_at.as_deref()).is_ok() {
+                return say(&format!(
+                    "FILE SYSTEM {name} ({shown}) WAS BROKEN AND IS MENDED, perhaps with losses"
+                ));
+            }
+            device.make("anew")?;
+            say(&format!(
+                "FILE SYSTEM {name} ({shown}) IS BROKEN AND WAS MADE ANEW: what it held is lost"
+            ))
+        }
+    }
+}
+
+/// The partition that the flags mean.
+fn device(args: &Args, system: &System) -> anyhow::Result<PathBuf> {
+    if let Some(device) = &args.device {
+        return Ok(system.path(device));
+    }
+    let folder = args.of_mount.as_deref().unwrap_or_default();
+    let cmdline = system.path("/proc/cmdline");
+    let line = std::fs::read_to_string(&cmdline)
+        .with_context(|| format!("cannot read {}", cmdline.display()))?;
+    let uuid = mounted_at(folder, &line).with_context(|| {
+        format!(
+            "{}: no systemd.mount-extra=PARTUUID=…:{folder}:… in it",
+            cmdline.display()
+        )
+    })?;
+    Ok(system.path("/dev/disk/by-partuuid").join(uuid))
+}
+
+/// The PARTUUID that the kernel's command line mounts at `folder`; the last word counts, as for systemd.
+fn mounted_at<'a>(folder: &str, line: &'a str) -> Option<&'a str> {
+    line.split_ascii_whitespace()
+        .filter_map(|word| {
+            let rest = word.strip_prefix("systemd.mount-extra=PARTUUID=")?;
+            let mut fields = rest.split(':');
+            let uuid = fields.next()?;
+            let plain = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+            // Nothing else is a name in that folder of devices.
+            (fields.next() == Some(folder) && uuid.bytes().all(plain)).then_some(uuid)
+        })
+        .next_back()
+}
+
+/// Waits for udev to find the partition.
+fn appear(path: &Path, within: Duration) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !path.exists() {
+        ensure!(
+            begun.elapsed() < within,
+            "{} did not appear within {} s",
+            path.display(),
+            within.as_secs()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// An open partition.
+struct Volume {
+    file: File,
+    path: PathBuf,
+    label: String,
+    len: u64,
+}
+
+impl Volume {
+    fn open(path: PathBuf, label: &str) -> anyhow::Result<Self> {
+        let shown = || format!("cannot open {}", path.display());
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(shown)?;
+        // The length of a device is where it ends, not what its metadata say.
+        let len = file.seek(SeekFrom::End(0)).with_context(shown)?;
+        ensure!(
+            len >= LEAST,
+            "{} has {len} bytes, want at least {LEAST}",
+            path.display()
+        );
+        Ok(Self {
+            file,
+            path,
+            label: label.to_owned(),
+            len,
+        })
+    }
+
+    fn look(&self) -> anyhow::Result<Found> {
+        self.found()
+            .with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
+    fn found(&self) -> io::Result<Found> {
+        let mut mark = [0; MARK.len()];
+        self.file.read_exact_at(&mut mark, self.mark_at())?;
+        if mark == MARK {
+            return Ok(Found::HalfMade);
+        }
+        if self.has_magic(SUPERBLOCK)? {
+            return Ok(Found::Ext4);
+        }
+        if self.second()?.is_some() {
+            return Ok(Found::Other);
+        }
+        match zeros(&self.file, START.min(self.len))? && mark.iter().all(|byte| *byte == 0) {
+            true => Ok(Found::Nothing),
+            false => Ok(Found::Other),
+        }
+    }
+
+    /// Block and block size of the second superblock, should there be one.
+    fn second(&self) -> io::Result<Option<(u64, u64)>> {
+        for (block, size) in SECOND {
+            let start = block.checked_mul(size).ok_or(io::ErrorKind::InvalidInput)?;
+            if self.has_magic(start)? {
+                return Ok(Some((block, size)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether there is a superblock at `start`.
+    fn has_magic(&self, start: u64) -> io::Result<bool> {
+        let mut magic = [0; MAGIC.len()];
+        let at = start
+            .checked_add(MAGIC_AT)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        match self.file.read_exact_at(&mut magic, at) {
+            Ok(()) => Ok(magic == MAGIC),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The last block's first byte.
+    fn mark_at(&self) -> u64 {
+        // `open` wants more than that.
+        self.len.saturating_sub(BLOCK)
+    }
+
+    /// Makes a file system; `why` goes before the word in the message.
+    fn make(&self, why: &str) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        let cannot = || format!("cannot write {shown}");
+        self.file
+            .write_all_at(MARK, self.mark_at())
+            .with_context(cannot)?;
+        self.file.sync_all().with_context(cannot)?;
+        let blocks = self.blocks().to_string();
+        let block = BLOCK.to_string();
+        let args = ["-q", "-F", "-m", "1", "-b", &block, "-L", &self.label];
+        let output = Command::new("mkfs.ext4")
+            .args(args)
+            .arg(&self.path)
+            .arg(blocks)
+            .output()
+            .context("cannot start mkfs.ext4")?;
+        ensure!(output.status.success(), "mkfs.ext4: {}", told(&output));
+        self.file.sync_all().with_context(cannot)?;
+        self.file
+            .write_all_at(&[0; MARK.len()], self.mark_at())
+            .and_then(|()| self.file.sync_all())
+            .with_context(cannot)?;
+        say(&format!(
+            "file system {} ({shown}): made ({why})",
+            self.label
+        ))
+    }
+
+    /// Blocks of a file system here.
+    fn blocks(&self) -> u64 {
+        // `open` wants more than that.
+        self.len.saturating_sub(TAIL) / BLOCK
+    }
+
+    /// Makes a file system that was checked as large as its partition; one of another make, or about as large, stays.
+    fn grow(&self) -> anyhow::Result<()> {
+        let mut superblock = [0; 1024];
+        self.file
+            .read_exact_at(&mut superblock, SUPERBLOCK)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        let number = |at: usize| -> Option<u32> {
+            let bytes = superblock.get(at..)?.first_chunk()?;
+            Some(u32::from_le_bytes(*bytes))
+        };
+        // s_blocks_count, low and high half, and s_log_block_size: 2 is 4096.
+        let (low, high, size) = (number(0x4), number(0x150), number(0x18));
+        let have = low
+            .zip(high)
+            .map(|(low, high)| u64::from(high) << 32 | u64::from(low));
+        let want = self.blocks();
+        let gain = have.and_then(|have| want.checked_sub(have));
+        if size != Some(2) || gain.is_none_or(|gain| gain < WORTHWHILE) {
+            return Ok(());
+        }
+        self.check(&["-fp"])?;
+        let output = Command::new("resize2fs")
+            .arg(&self.path)
+            .arg(want.to_string())
+            .output()
+            .context("cannot start resize2fs")?;
+        ensure!(output.status.success(), "resize2fs: {}", told(&output));
+        say(&format!(
+            "file system {} ({}): grown to {want} blocks of {BLOCK} bytes",
+            self.label,
+            self.path.display()
+        ))
+    }
+
+    /// Mends what can be mended without loss; an error if that does not do.
+    fn mend(&self, try_at: Option<&Path>) -> anyhow::Result<()> {
+        let shown = || format!("cannot read {}", self.path.display());
+        // Without the first superblock there is a second one, which e2fsck looks for only when it may lose things.
+        let copy = match self.has_magic(SUPERBLOCK).with_context(shown)? {
+            true => None,
+            false => self.second().with_context(shown)?,
+        };
+        let copy = copy.map(|(block, size)| [block.to_string(), size.to_string()]);
+        let checked = match &copy {
+            Some([block, size]) => self.check(&["-p", "-b", block, "-B", size]),
+            None => self.check(&["-p"]),
+        };
+        checked.and_then(|()| self.mounts(try_at)).or_else(|_| {
+            // One that was left clean is not looked through unless forced to.
+            self.check(&["-fp"]).and_then(|()| self.mounts(try_at))
+        })
+    }
+
+    /// Whether it can be mounted, if there is a folder to try that at.
+    fn mounts(&self, at: Option<&Path>) -> anyhow::Result<()> {
+        let Some(at) = at else {
+            return Ok(());
+        };
+        let flags =
+            MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some(&self.path), at, Some("ext4"), flags, None::<&str>)
+            .with_context(|| format!("cannot mount {}", self.path.display()))?;
+        umount(at).with_context(|| format!("cannot unmount {}", self.path.display()))
+    }
+
+    /// Runs e2fsck with `how`; what it says if something is left to do.
+    fn check(&self, how: &[&str]) -> anyhow::Result<()> {
+        let output = Command::new("e2fsck")
+            .args(how)
+            .arg(&self.path)
+            .output()
+            .context("cannot start e2fsck")?;
+        // e2fsck(8): 1 errors corrected, 2 also a restart wanted, which is for mounted file systems.
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(1..=3) => say(&format!("e2fsck: {}", told(&output))),
+            _ => bail!("e2fsck {}: {}", how.join(" "), told(&output)),
+        }
+    }
+}
+
+/// Whether the first `len` bytes are zeros.
+fn zeros(mut file: &File, len: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut rest = file.take(len);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = rest.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(true);
+        };
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+    }
+}
+
+/// The last of what a program said, on one line.
+fn told(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = lines.len().saturating_sub(6);
+    let lines = lines.get(last..).unwrap_or_default().join("; ");
+    match output.status.code() {
+        Some(code) => format!("status {code}: {lines}"),
+        None => format!("{}: {lines}", output.status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_line_names_the_partition() {
+        let line = "ro systemd.mount-extra=PARTUUID=aa-1:/var:ext4:rw systemd.mount-extra=PARTUUID=bb:/x:ext4:rw quiet";
+        assert_eq!(mounted_at("/var", line), Some("aa-1"));
+        assert_eq!(mounted_at("/x", line), Some("bb"));
+        assert_eq!(mounted_at("/y", line), None);
+        // The last counts; what is no PARTUUID is none.
+        let line = "systemd.mount-extra=PARTUUID=a:/var systemd.mount-extra=PARTUUID=b:/var systemd.mount-extra=PARTUUID=../c:/var";
+        assert_eq!(mounted_at("/var", line), Some("b"));
+    }
+}
