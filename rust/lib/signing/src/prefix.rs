@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 
+use base::bounded::product;
 use base::{hex, past, Sha256Digest};
 
 /// The state before anything was hashed (FIPS 180-4, 5.3.3).
@@ -68,8 +69,8 @@ impl Prefix {
 
     /// The digest of all that was added.
     pub fn finish(mut self) -> Sha256Digest {
-        // At most 2^61 bytes: images end before that.
-        let bits = past(self.hashed, self.rest.len()).wrapping_mul(8);
+        // Images end before 2^60 bytes, and so do prefixes that were read.
+        let bits = product(past(self.hashed, self.rest.len()), 8);
         self.update(&[0x80]);
         while self.rest.len() != STEP.abs_diff(size_of::<u64>()) {
             self.update(&[0]);
