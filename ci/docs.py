@@ -21,6 +21,12 @@ ELSEWHERE = {
     "bazel build //bzl/toolchain:prebuilt": "ci/e2e.sh",
     "sha256sum config.ini ": "rust/os/config_tool/tests/process.rs, as the line below it",
     "ssh-keygen -Y sign ": "rust/os/config_tool/tests/process.rs",
+    "bazel build --//ic-os:signer=//appliance:signer ": "nobody: a key of your own; //bzl/tests:efi_test has the rules",
+    "openssl pkeyutl -sign -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -inkey ": "rust/lib/signing/tests/oracles.rs",
+    "openssl pkeyutl -sign -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -provider ": "nobody: no token here",
+    "openssl req -new ": "nobody: the keys are made",
+    "openssl ca ": "nobody: the keys are made",
+    "signdigests ": "rust/tools/tests/metadata.rs, with a key in a file",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
