@@ -24,6 +24,7 @@ mod forge;
 mod hardening;
 mod http;
 mod image;
+mod kept;
 mod lists;
 mod mounts;
 mod node;
