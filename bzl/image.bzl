@@ -9,7 +9,8 @@
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
   outside the build, of what `efi_to_sign` says.
 - `gpt_disk`: images behind a GPT.
-- `update_bundle`, `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
+- `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
+- `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `ab_disk`: most of these in one call, a disk with slots A and B.
@@ -28,6 +29,7 @@ load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
 load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
 load("//bzl/private:gpt_disk.bzl", _gpt_disk = "gpt_disk")
 load("//bzl/private:grubenv_file.bzl", _grubenv_file = "grubenv_file")
+load("//bzl/private:image_delta.bzl", _image_delta = "image_delta")
 load("//bzl/private:image_file.bzl", _image_file = "image_file")
 load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
@@ -38,6 +40,9 @@ load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi =
 load("//bzl/private:tree_file.bzl", _tree_file = "tree_file")
 load("//bzl/private:uki_image.bzl", _uki_image = "uki_image")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
+load("//bzl/private:update_keys.bzl", _update_keys = "update_keys")
+load("//bzl/private:update_manifest.bzl", _update_manifest = "update_manifest")
+load("//bzl/private:update_signatures.bzl", _update_signatures = "update_signatures")
 load("//bzl/private:verity_image.bzl", _verity_image = "verity_image")
 load("//bzl/private:vfat_image.bzl", _vfat_image = "vfat_image")
 load("//bzl/private/providers:digest_info.bzl", _DigestInfo = "DigestInfo")
@@ -54,6 +59,7 @@ ext4_image = _ext4_image
 filled_template = _filled_template
 gpt_disk = _gpt_disk
 grubenv_file = _grubenv_file
+image_delta = _image_delta
 image_file = _image_file
 image_list = _image_list
 image_manifest = _image_manifest
@@ -66,5 +72,8 @@ signed_efi = _signed_efi
 tree_file = _tree_file
 uki_image = _uki_image
 update_bundle = _update_bundle
+update_keys = _update_keys
+update_manifest = _update_manifest
+update_signatures = _update_signatures
 verity_image = _verity_image
 vfat_image = _vfat_image

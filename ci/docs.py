@@ -27,6 +27,10 @@ ELSEWHERE = {
     "openssl req -new ": "nobody: the keys are made",
     "openssl ca ": "nobody: the keys are made",
     "signdigests ": "rust/tools/tests/metadata.rs, with a key in a file",
+    "openssl genpkey -algorithm ed25519 ": "rust/tools/tests/update.rs",
+    "openssl pkey ": "rust/tools/tests/update.rs",
+    "openssl pkeyutl -sign -rawin ": "rust/lib/update/tests/oracle.rs",
+    "bazel build --//ic-os:update_keys=//appliance:update_keys ": "nobody: keys of your own; //bzl/tests:update_test has the rules",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.

@@ -14,7 +14,7 @@ def _argv_test_impl(ctx):
         asserts.true(env, part in line, "{} in {}".format(repr(part), line))
     return analysistest.end(env)
 
-_argv_test = analysistest.make(
+argv_test = analysistest.make(
     _argv_test_impl,
     attrs = {
         "action": attr.string(mandatory = True),
@@ -268,7 +268,7 @@ def rules_test_suite(name):
     tests = []
     for subject, (action, parts) in _ARGV.items():
         test = "{}_{}".format(name, subject)
-        _argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
+        argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
         tests.append(test)
     for subject, notes in _WHY.items():
         test = "{}_{}_why".format(name, subject)

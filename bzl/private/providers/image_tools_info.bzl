@@ -14,6 +14,7 @@ TOOLS = {
     "mkbase": "makes a base image from .deb files",
     "mkbundle": "lays out an update bundle; writes a plan",
     "mkchecksums": "writes SHA256SUMS from images' digests",
+    "mkdelta": "compares an image with that of an older update bundle; writes a difference",
     "mkdeployment": "writes deployment.json from images' digests",
     "mkdisk": "puts images behind a GPT; writes a plan",
     "mkext4": "lays out an ext4 file system from a tree manifest; writes a plan",
@@ -27,11 +28,14 @@ TOOLS = {
     "mksigned": "puts signatures to an EFI program; writes a plan",
     "mktosign": "writes what is to be signed of an EFI program",
     "mkuki": "lays out a unified kernel image; writes a plan",
+    "mkupdate": "writes the manifest of an update bundle",
+    "mkupdatekeys": "writes update-keys.json from public keys",
     "mkverity": "computes a dm-verity hash tree; writes a plan with it",
     "pin": "writes the digests of base images into the source tree",
     "runvm": "boots a disk in QEMU, its console on the terminal",
     "serve": "serves an image from its plan over NBD",
     "signdigests": "signs digests with a key or by a program",
+    "signupdate": "signs the manifest of an update bundle, or checks signatures over it",
     "substitute": "fills a text template from a partition table and keys",
 }
 

@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 28] = [
+const STEPS: [(&str, &str, &str); 32] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
@@ -160,6 +160,28 @@ const STEPS: [(&str, &str, &str); 28] = [
         env!("CARGO_BIN_EXE_mkpgpkey"),
         "--certificate db.crt --output key.pgp",
     ),
+    (
+        "mkupdate",
+        env!("CARGO_BIN_EXE_mkupdate"),
+        "--os a --env b --version-file version --minimum-version 1 --expires 2030-01-01 --data-format x=1 \
+         --member VERSION.TXT=version --member boot.img=esp.image --member root.img=verity.image \
+         --digest boot.img=esp.digest --output update.json",
+    ),
+    (
+        "mkupdatekeys",
+        env!("CARGO_BIN_EXE_mkupdatekeys"),
+        "--key ann.pub --threshold 1 --output keys.json",
+    ),
+    (
+        "signupdate",
+        env!("CARGO_BIN_EXE_signupdate"),
+        "--manifest update.json --keys keys.json --key ann.key --output update.sig",
+    ),
+    (
+        "mkdelta",
+        env!("CARGO_BIN_EXE_mkdelta"),
+        "--from base.tar --member etc/passwd --to verity.image --output root.delta",
+    ),
     ("imgdump", env!("CARGO_BIN_EXE_imgdump"), "disk.img"),
     (
         "treecmp",
@@ -177,6 +199,14 @@ const TABLE: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
     root,,4M,root-x86-64,b1a0a1c2-0000-4000-8000-000000000002,\n\
     env,,1M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n";
+
+/// For tests of updates; both made by OpenSSL.
+const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIBcCO0WE6DYSmFVUZEEVKqHPOTT/oD8t3xuKInijr9s4\n\
+    -----END PRIVATE KEY-----\n";
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEARMExw5CWBzkkbOD2qpq9WnRAhSYRkIQBQDWcm++1I6o=\n\
+    -----END PUBLIC KEY-----\n";
 
 /// A folder in which the steps run.
 struct Bed {
@@ -208,6 +238,8 @@ impl Bed {
             ("table.csv", TABLE.as_bytes()),
             ("template", b"{{A}} {{B}} {{start:root}}\n"),
             ("version", b"1.2\n"),
+            ("ann.key", PRIVATE_KEY.as_bytes()),
+            ("ann.pub", PUBLIC_KEY.as_bytes()),
             ("root.tree", b"root.jsonl\nbase.tar\nconfig\nprogram\n"),
             ("root.image", b"root.plan\nbase.tar\nconfig\nprogram\n"),
             (
