@@ -1,10 +1,11 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums", "update_bundle")
+load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:update.bzl", "update_targets", "update_trust")
 
 # The time of everything in an image; the contexts use it, too.
 TIMESTAMP = _TIMESTAMP
@@ -12,9 +13,10 @@ TIMESTAMP = _TIMESTAMP
 def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], visibility = ["//visibility:public"]):
     """Declares the targets of one image in the calling package (an env).
 
-    Files: disk.img, update.tar (boot.img, root.img, VERSION.TXT), SHA256SUMS, version.txt, manifest.json, packages.txt.
+    Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt.
     `:NAME` is all of them; `:run` boots the disk; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
-    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions).
+    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:update_to_sign` (what is signed of update.tar),
+    `:delta` (delta.tar, what is new since --//ic-os:delta_from).
 
     The root file system is under dm-verity; templates among `boot_files` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`.
 
@@ -31,7 +33,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     if os.partition_images:
         os.partition_images(name = "partition_images", os = os, env = env)
     state_mounts("state_mounts", os)
-    _root_tree(image, env, version)
+    trust = update_trust(os, env, image.signed_updates, version) if os.slots else {}
+    _root_tree(image, env, version, trust)
     native.filegroup(
         name = "units",
         srcs = [":root_tree"],
@@ -51,10 +54,10 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     }
     _disk(image.partitions, os.ids["disk"], images, {"env": env}, common)
     if os.slots:
-        _update(common)
+        update_targets(os, env, image.signed_updates, common)
     _release(name or os.name, os, image, version, images, common)
 
-def _root_tree(image, env, version):
+def _root_tree(image, env, version, trust):
     """`:root_tree`: all that is laid over the root file system."""
     filled = {}
     for template, dest in merge_destinations(*image.templates).items():
@@ -66,6 +69,7 @@ def _root_tree(image, env, version):
         directories = image.directories,
         files = merge_destinations(
             filled,
+            trust,
             {
                 image.partitions: "/opt/ic/share/partitions.csv",
                 version: "/opt/ic/share/version.txt",
@@ -118,32 +122,6 @@ def _disk(partitions, guid, images, properties, common):
         name = "run",
         disk = ":disk_plan",
         **common
-    )
-
-def _update(common):
-    """The update bundle."""
-    update_bundle(
-        name = "update_plan",
-        members = {
-            ":boot": "boot.img",
-            ":root": "root.img",
-            ":version": "VERSION.TXT",
-        },
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    image_file(
-        name = "update",
-        image = ":update_plan",
-        out = "update.tar",
-        **common
-    )
-    image_file(
-        name = "update_zst",
-        image = ":update_plan",
-        out = "update.tar.zst",
-        zstd_level = 3,
-        **STEP
     )
 
 def _release(name, os, image, version, images, common):

@@ -59,6 +59,7 @@ _ENV_FIELDS = {
     "directories": "map",
     "packages": "labels",
     "programs": "label map",
+    "signed_updates": "flag",
     "symlinks": "map",
     "templates": "label map",
 }
@@ -68,6 +69,7 @@ _FIELDS = _ENV_FIELDS | {
     "boot_files": "label map",
     "boot_test": "dict",
     "context": "label",
+    "data_formats": "map",
     "early_components": "label map",
     "envs": "dict",
     "grub_config": "label",
@@ -184,6 +186,8 @@ def operating_system(name, **fields):
 
         Disk and boot:
         `partitions`: label of the partition table; default: //ic-os/NAME:partitions.csv.
+        `data_formats`: kind of data that outlives upgrades to the number of the format that this version keeps it in, as text; see
+        docs/formats/update.md.
         `slots`: whether there are two of boot and root (A_boot, A_root, …) and an update.tar; default: True.
         `images`: partition to label, the content of partitions beside esp, grub, boot and root; labels of the env's package are well.
         `partition_images`: macro with arguments name, os and env that declares these; default: none.
@@ -194,7 +198,7 @@ def operating_system(name, **fields):
         partition of `images` that wants one.
 
         `envs`*: name to dict of what an env adds, as `{"dev": DEV, "prod": PROD}`: fields boot_args, build_args, components, directories,
-        packages, programs, symlinks, templates.
+        packages, programs, signed_updates (whether nodes never take an update that nobody signed; default: True), symlinks, templates.
         `boot_test`: what `os_boot_test` is to see: dict of `memory_mib` and `root` (the partition of the root file system), and, as wanted,
         `loader` (what the boot loader says), `shows` (what is then on the console before anybody can log in, in this order), `checks` (what must
         hold inside: dicts of name, command and, unless success is enough, prints), `takes_keys` (production images let in who holds a key
@@ -263,7 +267,7 @@ def in_env(os, env):
       env: name of an env.
 
     Returns:
-      struct: boot_args, build_args, directories, packages, symlinks: those of the whole and of the env together; files, templates: lists of
+      struct: boot_args, build_args, directories, packages, symlinks: those of the whole and of the env together; signed_updates: whether both want it; files, templates: lists of
       maps of label to destination; said_by: path of a destination to the field that has it; rootfs, lock, partitions: labels.
     """
     error = env_error(os, env)
@@ -280,6 +284,7 @@ def in_env(os, env):
         partitions = os.partitions,
         rootfs = "{}:rootfs-{}".format(os.context, env),
         said_by = _said_by(os, env, own),
+        signed_updates = os.signed_updates and own["signed_updates"],
         symlinks = os.symlinks | own["symlinks"],
         templates = [os.templates, own["templates"]],
     )

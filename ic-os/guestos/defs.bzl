@@ -23,6 +23,7 @@ DEV = {
     "build_args": DEV_BUILD_ARGS,
     "components": GUESTOS_DEV_COMPONENTS,
     "packages": COMMON_DEV_PACKAGES + ["//ic-os/guestos/context:packages.dev"],
+    "signed_updates": False,
     "symlinks": GUESTOS_DEV_SYMLINKS,
 }
 

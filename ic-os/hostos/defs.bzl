@@ -23,6 +23,7 @@ DEV = {
     "build_args": DEV_BUILD_ARGS,
     "components": HOSTOS_DEV_COMPONENTS,
     "packages": COMMON_DEV_PACKAGES + ["//ic-os/hostos/context:packages.dev"],
+    "signed_updates": False,
     "symlinks": HOSTOS_DEV_SYMLINKS,
 }
 
