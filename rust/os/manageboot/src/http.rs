@@ -20,7 +20,10 @@ use anyhow::{anyhow, ensure, Context};
 use base::{as_usize, past};
 use ureq::http::{HeaderMap, Response};
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, BodyReader};
+
+use crate::names::Names;
 
 /// The first wait before another try; waits double up to [`LAST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -282,7 +285,12 @@ fn agent(url: &str, manners: &Manners) -> anyhow::Result<Agent> {
     if url.starts_with("https://") {
         config = config.https_only(true).tls_config(tls(manners)?);
     }
-    Ok(config.build().new_agent())
+    let connector = DefaultConnector::default();
+    Ok(Agent::with_parts(
+        config.build(),
+        connector,
+        Names::of_machine(),
+    ))
 }
 
 fn tls(manners: &Manners) -> anyhow::Result<TlsConfig> {

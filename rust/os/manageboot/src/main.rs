@@ -38,6 +38,7 @@ mod loader;
 mod machine;
 mod mark;
 mod medium;
+mod names;
 mod pipe;
 mod progress;
 mod running;

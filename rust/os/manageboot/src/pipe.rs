@@ -17,6 +17,8 @@ use crate::medium::Medium;
 
 /// Chunks between two threads.
 const DEPTH: usize = 4;
+/// Written between two flushes: so the disk works while the next chunks are read and hashed, and little of the machine's memory is taken.
+const FLUSH_EVERY: u64 = 64 << 20;
 /// Compared at a time, where only what differs is written.
 const BLOCK: usize = 4096;
 
@@ -84,7 +86,12 @@ fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
 
 fn write<M: Medium>(medium: &mut M, pieces: &Receiver<Piece>, sparing: bool) -> io::Result<()> {
     let mut there = Vec::new();
+    let mut flushed = 0;
     for (offset, bytes) in pieces {
+        if offset.abs_diff(flushed) >= FLUSH_EVERY {
+            medium.flush()?;
+            flushed = offset;
+        }
         if !sparing {
             medium.write_all_at(&bytes, offset)?;
             continue;
