@@ -31,6 +31,13 @@ ELSEWHERE = {
     "openssl pkey ": "rust/tools/tests/update.rs",
     "openssl pkeyutl -sign -rawin ": "rust/lib/update/tests/oracle.rs",
     "bazel build --//ic-os:update_keys=//appliance:update_keys ": "nobody: keys of your own; //bzl/tests:update_test has the rules",
+    "manageboot upgrade-install ": "rust/os/manageboot/tests/fetch.rs",
+    "manageboot upgrade-commit": "rust/os/manageboot/tests/cli.rs",
+    "reboot": "//tests/boot, the scenarios with an upgrade",
+    "openssl req -x509 ": "nobody: the certificates are made, for a hundred years",
+    "openssl req -newkey ": "nobody: the certificates are made",
+    "printf 'subjectAltName=": "nobody: the certificates are made",
+    "openssl x509 -req ": "nobody: the certificates are made",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
