@@ -135,7 +135,7 @@ impl Refusals {
         drives.map(|list| Drive::image(list).throw_away(true))
     }
 
-    /// Tries them all.
+    /// Tries them all. What was written before goes to the disk first: it is nobody's who is refused.
     pub(crate) fn check(
         &self,
         shell: &Shell<'_>,
@@ -143,6 +143,8 @@ impl Refusals {
         setting: &Setting,
         report: &mut Report,
     ) {
+        let synced = shell.run("sync", setting.within(60)).map(drop);
+        report.check("all is on the disk before the first bundle", synced);
         for (name, arguments, want) in &self.refused {
             let moment = node.moment();
             let outcome = refuses(shell, arguments, want, setting)
