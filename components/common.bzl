@@ -19,6 +19,7 @@ COMMON_COMPONENTS = {
     "//components:common/systemd/no-core.conf": "/usr/lib/systemd/system.conf.d/50-no-core.conf",
     "//components:common/systemd/timeouts.conf": "/usr/lib/systemd/system.conf.d/50-timeouts.conf",
     "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
+    "//components:common/watchdog/sysctl.conf": "/usr/lib/sysctl.d/61-hang.conf",
 }
 
 # Images whose wired cards each have an address of their own.
@@ -57,10 +58,13 @@ COMMON_SLOTS_STATE = [
 
 # Files of the systems with two slots.
 COMMON_SLOTS_COMPONENTS = {
+    "//components:common/confirm/confirm-boot.service": "/usr/lib/systemd/system/confirm-boot.service",
     "//components:common/state/after-prepare-data.conf": "/usr/lib/systemd/system/data.mount.d/50-prepare.conf",
     "//components:common/state/after-prepare-var.conf": "/usr/lib/systemd/system/var.mount.d/50-prepare.conf",
     "//components:common/state/fsck-after-prepare.conf": "/usr/lib/systemd/system/systemd-fsck@.service.d/50-prepare.conf",
     "//components:common/state/prepare-var.service": "/usr/lib/systemd/system/prepare-var.service",
+    "//components:common/watchdog/modules.conf": "/usr/lib/modules-load.d/watchdog.conf",
+    "//components:common/watchdog/system.conf": "/usr/lib/systemd/system.conf.d/60-watchdog.conf",
 }
 
 # Templates of the systems with two slots: filled in from partitions.csv on their way to the path.

@@ -18,6 +18,7 @@ load(
 )
 
 GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | COMMON_CARDS_COMPONENTS | {
+    "//components:guestos/confirm/confirm-boot.json": "/opt/ic/share/confirm-boot.json",
     "//components:guestos/etc/hostname": "/etc/hostname",
     "//components:guestos/etc/issue": "/etc/issue",
     "//components:guestos/etc/motd": "/etc/motd",

@@ -4,6 +4,7 @@
 //! The root file system is read-only, so everything goes below `/run` and is written anew at each boot. Each command
 //! may run again at any time: it changes only what differs, and removes what the configuration no longer says.
 
+mod confirm;
 mod hostname;
 mod network;
 mod ssh;
@@ -50,6 +51,8 @@ enum Command {
     Ssh,
     /// Makes the file system of a partition ready for its mount: made if it is new, checked else, grown with its partition.
     PrepareVolume(volume::Args),
+    /// Confirms this boot once the checks held for a while; fails when the deadline is over.
+    ConfirmBoot(confirm::Args),
     /// Network, host name and SSH keys; one that fails does not keep the others from being done.
     #[command(name = "setup-all")]
     All,
@@ -102,8 +105,10 @@ fn main() -> ExitCode {
         // Folders made on the way are 0755, whatever the caller's umask.
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         let system = System { root: args.root };
-        if let Command::PrepareVolume(args) = &args.command {
-            return volume::prepare(args, &system);
+        match &args.command {
+            Command::PrepareVolume(args) => return volume::prepare(args, &system),
+            Command::ConfirmBoot(args) => return confirm::run(args, &system),
+            Command::Network { .. } | Command::Hostname | Command::Ssh | Command::All => {}
         }
         let store = Store::new(system.path(&args.config));
         let (config, origin) = store
@@ -134,6 +139,7 @@ fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()>
         Command::Hostname => say(&hostname::setup(&config.settings, system)?),
         Command::Ssh => say(&ssh::setup(config, system)?),
         Command::PrepareVolume(args) => volume::prepare(&args, system),
+        Command::ConfirmBoot(args) => confirm::run(&args, system),
         Command::All => {
             let network = Command::Network {
                 interface: None,

@@ -1,11 +1,12 @@
 //! Runs the replica and watches over it.
 //!
 //! One process, one thread: a supervisor that starts the replica as an unprivileged user and starts it again when it
-//! ends, a probe that asks the replica's status endpoint, and two pages, `/health` and `/metrics`, that tell of both.
+//! ends, a probe that asks the replica's status endpoint, and two pages, `/health` and `/metrics`, that tell of both, and of the node's slot.
 //! Everything that decides something sits in [`supervisor`]; [`status`] is what the others read.
 
 mod backoff;
 mod metrics;
+mod node;
 mod notify;
 mod passwd;
 mod probe;
@@ -83,6 +84,8 @@ struct Args {
     #[arg(long, default_value = "10s", value_parser = duration::parse_positive)]
     watchdog_interval: Duration,
     #[command(flatten)]
+    node: node::Files,
+    #[command(flatten)]
     serve: serve::Flags,
     /// Least severe log level: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_parser = logging::Level::parse)]
@@ -119,7 +122,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let counters = serve::Counters::default();
     let mut server = tokio::spawn(serve::serve(
         listener,
-        server::router(status.clone(), counters.clone()),
+        server::router(status.clone(), counters.clone(), args.node.clone()),
         limits,
         counters,
         std::future::pending(),

@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use crate::metrics::Page;
+use crate::node;
 use crate::status::Shared;
 
 /// What the pages tell of.
@@ -14,10 +15,11 @@ use crate::status::Shared;
 struct Known {
     status: Shared,
     connections: serve::Counters,
+    node: node::Files,
 }
 
 /// All pages.
-pub(crate) fn router(status: Shared, connections: serve::Counters) -> Router {
+pub(crate) fn router(status: Shared, connections: serve::Counters, node: node::Files) -> Router {
     Router::new()
         .route("/", get(front_page))
         .route("/health", get(health))
@@ -25,6 +27,7 @@ pub(crate) fn router(status: Shared, connections: serve::Counters) -> Router {
         .with_state(Known {
             status,
             connections,
+            node,
         })
 }
 
@@ -51,6 +54,7 @@ async fn metrics(State(known): State<Known>) -> Response {
     )];
     let mut page = known.status.metrics();
     connections(&mut page, &known.connections);
+    known.node.metrics(&mut page);
     (kind, page.into_text()).into_response()
 }
 

@@ -1,0 +1,290 @@
+//! Confirms a boot once the system works, or ends it.
+//!
+//! The boot loader counts the starts of a slot that nobody confirmed, and goes to the other one when there were too many. This is what
+//! confirms: checks, which are data, must hold for a while without a break. If they don't within the deadline, the machine restarts, and the
+//! boot loader decides again.
+//!
+//! A check may be for a slot on trial alone. What depends on the world outside, such as an address from the network, says something of
+//! a new system; of one that worked before it says something of the world, and a restart would not help.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context};
+use grubenv::{Block, Cycle, CYCLE};
+use os_config::duration;
+use serde::{Deserialize, Deserializer};
+
+use crate::{say, System};
+
+/// Where everything is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The checks and times, JSON
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/opt/ic/share/confirm-boot.json"
+    )]
+    settings: PathBuf,
+    /// GRUB's environment block, which says whether the slot is on trial
+    #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
+    grubenv: PathBuf,
+    /// Program whose argument `confirm` keeps the boot loader booting this slot
+    #[arg(long, value_name = "PROGRAM", default_value = "/opt/ic/bin/manageboot")]
+    manageboot: PathBuf,
+}
+
+/// What the file says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// For how long the checks must hold.
+    #[serde(deserialize_with = "time")]
+    held_for: Duration,
+    /// When the boot has failed.
+    #[serde(deserialize_with = "time")]
+    deadline: Duration,
+    /// Time between two looks.
+    #[serde(deserialize_with = "time")]
+    interval: Duration,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    /// What holds.
+    name: String,
+    #[serde(default)]
+    only_on_trial: bool,
+    is: Question,
+}
+
+/// How one finds out.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum Question {
+    /// `ADDRESS:PORT/PATH` answers with 200.
+    Http(String),
+    /// The program ends with 0.
+    Command(Vec<String>),
+    /// There is something at that path.
+    Exists(PathBuf),
+    /// The file has that line.
+    Line { file: PathBuf, line: String },
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration::parse(&text).map_err(serde::de::Error::custom)
+}
+
+/// How long one check may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until the checks hold, then confirms; an error when the deadline is over.
+pub(crate) fn run(args: &Args, system: &System) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let settings = settings(&system.path(&args.settings))?;
+    let trial = on_trial(&system.path(&args.grubenv))?;
+    let checks = settings
+        .checks
+        .iter()
+        .filter(|check| trial || !check.only_on_trial);
+    let checks: Vec<&Check> = checks.collect();
+    let mut good_since = None;
+    let mut told = Vec::new();
+    loop {
+        let mut wrong: Vec<String> = checks
+            .iter()
+            .filter_map(|check| check.wrong(system))
+            .collect();
+        let now = Instant::now();
+        if !wrong.is_empty() {
+            good_since = None;
+        } else if now.duration_since(*good_since.get_or_insert(now)) >= settings.held_for {
+            match confirm(&args.manageboot) {
+                Ok(answer) => return say(&answer),
+                Err(error) if !trial => {
+                    // A restart would end here, too.
+                    return say(&format!(
+                        "THIS BOOT WORKS BUT CANNOT BE CONFIRMED: {error:#}"
+                    ));
+                }
+                Err(error) => wrong.push(format!("{error:#}")),
+            }
+        }
+        if wrong != told {
+            let what = if wrong.is_empty() {
+                "all is well".to_owned()
+            } else {
+                wrong.join("; ")
+            };
+            say(&format!("not confirmed yet: {what}"))?;
+            told = wrong;
+        }
+        if begun.elapsed() >= settings.deadline {
+            let why = if told.is_empty() {
+                "not for long enough".to_owned()
+            } else {
+                told.join("; ")
+            };
+            say(&format!(
+                "THIS BOOT IS NOT CONFIRMED after {} s, the machine restarts: {why}",
+                settings.deadline.as_secs()
+            ))?;
+            return restart(system);
+        }
+        std::thread::sleep(settings.interval);
+    }
+}
+
+/// Restarts the running system in good order; an error in any case, for this boot has failed.
+fn restart(system: &System) -> anyhow::Result<()> {
+    if system.is_running() {
+        let status = Command::new("/usr/bin/systemctl")
+            .args(["reboot", "--no-block"])
+            .status()
+            .context("cannot start systemctl")?;
+        ensure!(status.success(), "systemctl reboot: {status}");
+    }
+    bail!("this boot is not confirmed")
+}
+
+fn settings(path: &Path) -> anyhow::Result<Settings> {
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    let settings: Settings = serde_json::from_slice(&text).with_context(|| shown.to_string())?;
+    ensure!(
+        settings.checks.iter().any(|check| !check.only_on_trial),
+        "{shown}: got no check for every boot, want at least one"
+    );
+    Ok(settings)
+}
+
+/// Whether nobody ever confirmed this slot. Without a readable block the boot loader tries nothing, either.
+fn on_trial(grubenv: &Path) -> anyhow::Result<bool> {
+    let block = std::fs::read(grubenv)
+        .map_err(anyhow::Error::from)
+        .and_then(|bytes| Ok(Block::parse(&bytes)?));
+    match block {
+        Ok(block) => Ok(block.get(CYCLE) == Some(Cycle::FailsafeCheck.as_str().as_bytes())),
+        Err(error) => {
+            say(&format!("{}: {error:#}", grubenv.display()))?;
+            Ok(false)
+        }
+    }
+}
+
+fn confirm(manageboot: &Path) -> anyhow::Result<String> {
+    let output = Command::new(manageboot)
+        .arg("confirm")
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", manageboot.display()))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        text(&output.stderr)
+    );
+    Ok(text(&output.stdout))
+}
+
+impl Check {
+    /// What is wrong, if something is.
+    fn wrong(&self, system: &System) -> Option<String> {
+        let error = self.is.holds(system).err()?;
+        Some(format!("{}: {error:#}", self.name))
+    }
+}
+
+impl Question {
+    fn holds(&self, system: &System) -> anyhow::Result<()> {
+        match self {
+            Self::Http(place) => answers(place),
+            Self::Command(words) => succeeds(words),
+            Self::Exists(path) => {
+                let path = system.path(path);
+                ensure!(path.exists(), "there is no {}", path.display());
+                Ok(())
+            }
+            Self::Line { file, line } => {
+                let path = system.path(file);
+                let text = std::fs::read_to_string(&path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                ensure!(
+                    text.lines().any(|have| have == line),
+                    "{} has no line `{line}`",
+                    path.display()
+                );
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether there is an answer with status 200.
+fn answers(place: &str) -> anyhow::Result<()> {
+    let (address, path) = place
+        .split_once('/')
+        .with_context(|| format!("no path in {place}"))?;
+    let address: SocketAddr = address.parse().with_context(|| place.to_owned())?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("no connection")?;
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .context("no timeout")?;
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .context("no timeout")?;
+    let question = format!("GET /{path} HTTP/1.0\r\n\r\n");
+    stream
+        .write_all(question.as_bytes())
+        .context("cannot ask")?;
+    let mut answer = Vec::new();
+    // The reason, if there is one, is short.
+    stream
+        .take(4096)
+        .read_to_end(&mut answer)
+        .context("no answer")?;
+    let answer = String::from_utf8_lossy(&answer);
+    let first = answer.lines().next().unwrap_or_default();
+    let status = first.split_ascii_whitespace().nth(1);
+    ensure!(
+        status == Some("200"),
+        "{first}: {}",
+        answer.lines().last().unwrap_or_default()
+    );
+    Ok(())
+}
+
+/// Whether a program ends with 0 in time.
+fn succeeds(words: &[String]) -> anyhow::Result<()> {
+    let (program, arguments) = words.split_first().context("no command")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
+    let begun = Instant::now();
+    let shown = words.join(" ");
+    loop {
+        if let Some(status) = child.try_wait().with_context(|| shown.clone())? {
+            ensure!(status.success(), "`{shown}` ended with {status}");
+            return Ok(());
+        }
+        if begun.elapsed() >= PATIENCE {
+            child.kill().with_context(|| shown.clone())?;
+            child.wait().with_context(|| shown.clone())?;
+            bail!("`{shown}` does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,182 @@
+//! The node's own state, as metrics: which slot runs, whether it is confirmed, and what became of upgrades.
+//!
+//! Slot and confirmation are the boot loader's (crate `grubenv`); upgrades are counted by `manageboot`, in a file of its own:
+//! `{"refused": {"CAUSE": N, …}, "installed": N}`, absent until there is something to count. What can't be read is not told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use grubenv::{Block, BootState, Cycle, Slot, ALTERNATIVE};
+use serde::Deserialize;
+
+use crate::metrics::Page;
+
+/// Variable with the starts of the named slot since it was confirmed; none is 0.
+const TRIES: &str = "boot_tries";
+
+/// Where it is found.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Files {
+    /// The kernel's command line, which names the slot.
+    #[arg(long, value_name = "FILE", default_value = "/proc/cmdline")]
+    cmdline: PathBuf,
+    /// GRUB's environment block.
+    #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
+    grubenv: PathBuf,
+    /// What manageboot counted.
+    #[arg(long, value_name = "FILE", default_value = "/run/ic/manageboot.json")]
+    upgrades: PathBuf,
+}
+
+/// What manageboot counted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Upgrades {
+    refused: BTreeMap<String, u64>,
+    installed: u64,
+}
+
+impl Files {
+    /// Adds all that can be read.
+    pub(crate) fn metrics(&self, page: &mut Page) {
+        let slot = self.slot();
+        let block = std::fs::read(&self.grubenv).ok();
+        let block = block.and_then(|bytes| Block::parse(&bytes).ok());
+        if let Some(slot) = slot {
+            page.gauge("node_slot", "The slot that runs, as a label.")
+                .labelled(&[("slot", slot.as_str())], 1);
+        }
+        if let Some(block) = block {
+            let tries = tries(&block);
+            let state = BootState::of(&block);
+            let stays = state.cycle == Cycle::Stable && Some(state.alternative) == slot;
+            page.gauge(
+                "node_slot_confirmed",
+                "1 when the slot that runs was found to work in this boot; the boot loader then keeps booting it.",
+            )
+            .value(u8::from(stays && tries == Some(0)));
+            page.gauge(
+                "node_boot_tries",
+                "Starts of the slot that boots next since it was confirmed.",
+            )
+            .known(tries);
+        }
+        let upgrades = self.upgrades();
+        let refused = page.counter(
+            "node_upgrades_refused_total",
+            "Upgrades refused since the machine started, by cause.",
+        );
+        for (cause, count) in &upgrades.refused {
+            refused.labelled(&[("cause", cause)], count);
+        }
+        page.counter(
+            "node_upgrades_installed_total",
+            "Upgrades written to the other slot since the machine started.",
+        )
+        .value(upgrades.installed);
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        let line = std::fs::read_to_string(&self.cmdline).ok()?;
+        let words = line.split_ascii_whitespace();
+        let mut slots = words.filter_map(|word| word.strip_prefix(ALTERNATIVE)?.strip_prefix('='));
+        slots.next_back()?.parse().ok()
+    }
+
+    /// None counted where there is no file.
+    fn upgrades(&self) -> Upgrades {
+        match std::fs::read(&self.upgrades) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+                tracing::warn!(%error, file = %self.upgrades.display(), "not understood");
+                Upgrades::default()
+            }),
+            Err(_) => Upgrades::default(),
+        }
+    }
+}
+
+fn tries(block: &Block) -> Option<u64> {
+    match block.get(TRIES) {
+        None => Some(0),
+        Some(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(cmdline: &str, variables: &[(&str, &str)], upgrades: Option<&str>) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name| dir.path().join(name);
+        let mut block = Block::new();
+        for (name, value) in variables {
+            block.set(name, value.as_bytes()).unwrap();
+        }
+        std::fs::write(path("cmdline"), cmdline).unwrap();
+        std::fs::write(path("grubenv"), block.to_bytes().unwrap()).unwrap();
+        if let Some(upgrades) = upgrades {
+            std::fs::write(path("upgrades"), upgrades).unwrap();
+        }
+        let files = Files {
+            cmdline: path("cmdline"),
+            grubenv: path("grubenv"),
+            upgrades: path("upgrades"),
+        };
+        let mut page = Page::default();
+        files.metrics(&mut page);
+        let text = page.into_text();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.fold(String::new(), |all, line| all + line + "\n")
+    }
+
+    #[test]
+    fn confirmed_is_the_running_slot_without_tries() {
+        let stable = ("boot_cycle", "stable");
+        for (cmdline, variables, confirmed, tries) in [
+            ("boot_alternative=A", &[stable][..], 1, "0"),
+            ("boot_alternative=A", &[stable, ("boot_tries", "0")], 1, "0"),
+            ("boot_alternative=A", &[stable, ("boot_tries", "2")], 0, "2"),
+            ("boot_alternative=B", &[stable], 0, "0"),
+            (
+                "boot_alternative=A",
+                &[("boot_cycle", "failsafe_check")],
+                0,
+                "0",
+            ),
+        ] {
+            let slot = cmdline.replace("boot_alternative=", "");
+            assert_eq!(
+                text(cmdline, variables, None),
+                format!(
+                    "node_slot{{slot=\"{slot}\"}} 1\nnode_slot_confirmed {confirmed}\nnode_boot_tries {tries}\n\
+                     node_upgrades_installed_total 0\n"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        let told = text("quiet", &[("boot_tries", "many")], Some("{}"));
+        assert_eq!(
+            told,
+            "node_slot_confirmed 0\nnode_upgrades_installed_total 0\n"
+        );
+    }
+
+    #[test]
+    fn upgrades_are_counted_by_cause() {
+        let counted =
+            r#"{"refused": {"signature": 2, "version": 1}, "installed": 3, "later": true}"#;
+        let told = text("boot_alternative=A", &[], Some(counted));
+        assert!(
+            told.ends_with(
+                "node_upgrades_refused_total{cause=\"signature\"} 2\n\
+                 node_upgrades_refused_total{cause=\"version\"} 1\nnode_upgrades_installed_total 3\n"
+            ),
+            "{told}"
+        );
+        assert!(text("", &[], Some("junk")).ends_with("node_upgrades_installed_total 0\n"));
+    }
+}
