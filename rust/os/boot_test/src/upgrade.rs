@@ -26,6 +26,7 @@ const DRIVE: &str = "/dev/vdb";
 
 /// Systems confirm themselves once their checks have held; one that has none is confirmed by whoever installed it.
 const BY_HAND: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 || manageboot confirm";
+const SETTLED: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 && systemctl show -P SubState confirm-boot.service || echo exited";
 const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
 
 /// What a kernel says before it starts the machine again.
@@ -103,6 +104,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
             .chain(refusals.drives()),
     )?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
+    upgrade.settle(&shell, &mut report)?;
     refusals.check(&shell, node, setting, &mut report);
     upgrade.install(&shell, DRIVE, &mut report)?;
     let Some((block, _)) = node.partition("B_root")?.first_block_of(INIT)?.pop() else {
@@ -202,6 +204,15 @@ impl<'a> Upgrade<'a> {
         self.node.mark(Expected::B.mark())?;
         self.node.mark(Expected::Either.mark())?;
         report.stage("committed");
+        Ok(())
+    }
+
+    /// Waits until the system has confirmed its own boot: nothing is written to grubenv by itself after that.
+    fn settle(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
+        let done = |output: &Output| output.text == "exited";
+        let output = shell.poll(SETTLED, self.setting.within(60), done)?;
+        ensure!(done(&output), "confirm-boot.service is `{}`", output.text);
+        report.stage("the boot is confirmed, if anything does that");
         Ok(())
     }
 
