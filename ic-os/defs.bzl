@@ -2,9 +2,9 @@
 
 load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
 load("//bzl:vm.bzl", "qemu_run")
-load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:update.bzl", "update_targets", "update_trust")
 
 # The time of everything in an image; the contexts use it, too.
@@ -33,7 +33,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     if os.partition_images:
         os.partition_images(name = "partition_images", os = os, env = env)
     state_mounts("state_mounts", os)
-    trust = update_trust(os, env, image.signed_updates, version) if os.slots else {}
+    trust = update_trust("update_keys", os, env, image.signed_updates, version) if os.slots else {}
     _root_tree(image, env, version, trust)
     native.filegroup(
         name = "units",
@@ -54,7 +54,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     }
     _disk(image.partitions, os.ids["disk"], images, {"env": env}, common)
     if os.slots:
-        update_targets(os, env, image.signed_updates, common)
+        update_targets("update", os, env, image.signed_updates, common)
     _release(name or os.name, os, image, version, images, common)
 
 def _root_tree(image, env, version, trust):

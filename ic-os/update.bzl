@@ -5,10 +5,11 @@ load("//ic-os:partitions.bzl", "STEP", "TIMESTAMP")
 
 visibility(["//ic-os/..."])
 
-def update_trust(os, env, signed_updates, version):
+def update_trust(name, os, env, signed_updates, version):
     """What a system's root holds for updates: who it is, and whose signatures count.
 
     Args:
+      name: name of the target of trusted keys.
       os: the system (see operating_system).
       env: name of one of its envs.
       signed_updates: whether it never takes an update that nobody signed.
@@ -30,7 +31,7 @@ def update_trust(os, env, signed_updates, version):
         **STEP
     )
     update_keys(
-        name = "update_keys",
+        name = name,
         allow_unsigned = not signed_updates,
         keys = ["//ic-os:update_keys"],
         out = "update-keys.json",
@@ -39,13 +40,14 @@ def update_trust(os, env, signed_updates, version):
     )
     return {
         ":os_json": "/opt/ic/share/os.json",
-        ":update_keys": "/opt/ic/share/update-keys.json",
+        ":" + name: "/opt/ic/share/update-keys.json",
     }
 
-def update_targets(os, env, signed_updates, common):
+def update_targets(name, os, env, signed_updates, common):
     """The update bundle: `:update` (update.tar), `:update_zst`, `:update_to_sign`, and `:delta` (delta.tar) to //ic-os:delta_from.
 
     Args:
+      name: name of the bundle.
       os: the system (see operating_system).
       env: name of one of its envs.
       signed_updates: whether a bundle that nobody signed fails the build.
@@ -87,7 +89,7 @@ def update_targets(os, env, signed_updates, common):
         ":update_manifest": "manifest.json",
         ":update_signatures": "manifest.json.sig",
     } | version
-    _tar("update", signed | images, common)
+    _tar(name, signed | images, common)
     for partition in ["boot", "root"]:
         image_delta(
             name = partition + "_delta",
