@@ -22,14 +22,14 @@ _REFUSED = {
         "x: boot_test: checks: got [{\"name\": \"a\"}], want a list of dicts with name, command and perhaps prints",
     ),
     "boot_test_memory": ({"boot_test": {"root": "root"}}, "x: boot_test: got no memory_mib, want all of memory_mib, root"),
-    "env_field": ({"envs": {"dev": {"ids": {}}}}, "x: envs: dev: got field \"ids\", want one of boot_args, build_args, components, directories, packages, programs, symlinks, templates"),
+    "env_field": ({"envs": {"dev": {"ids": {}}}}, "x: envs: dev: got field \"ids\", want one of boot_args, build_args, components, directories, packages, programs, signed_updates, symlinks, templates"),
     "env_kind": ({"envs": {"dev": {"packages": "//x:p"}}}, "x: envs: dev: packages: got \"//x:p\", want a list of labels that begin with //"),
     "env_none": ({"envs": {}}, "x: envs: got none, want one at least"),
     "env_text": ({"envs": {"dev": "prod"}}, "x: envs: dev: got \"prod\", want a dict of fields"),
     "field": (
         {"component": {}},
-        "x: got field \"component\", want one of boot_args, boot_files, boot_test, build_args, components, context, directories, early_components, envs, " +
-        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, slots, steps, symlinks, templates",
+        "x: got field \"component\", want one of boot_args, boot_files, boot_test, build_args, components, context, data_formats, directories, early_components, envs, " +
+        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, signed_updates, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
