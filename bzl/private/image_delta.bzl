@@ -7,7 +7,7 @@ visibility(["//bzl/..."])
 
 def _image_delta_impl(ctx):
     if len(ctx.files.old) != 1:
-        fail("old: got {} files, want one: the update.tar to make a difference to, as --//ic-os:delta_from=//some:update.tar ({})".format(len(ctx.files.old), ctx.label))
+        fail("old: got {} files, want one: the update.tar to make a difference to; {} says which ({})".format(len(ctx.files.old), ctx.attr.old.label, ctx.label))
     image = image_of(ctx.attr.image, "image", ctx.label)
     out = ctx.actions.declare_file(ctx.label.name + ".delta")
     args = tool_args(ctx)
