@@ -2,11 +2,12 @@
 
 load("//components:common.bzl", "COMMON_COMPONENTS", "COMMON_PROD_COMPONENTS", "COMMON_PROD_SYMLINKS", "COMMON_SYMLINKS")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_PROGRAMS", "SERIAL_CONSOLE", "SINGLE_BOOT_FILES")
+load("//ic-os/common:defs.bzl", "COMMON_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SINGLE_BOOT_FILES")
 
 visibility(["//tests/..."])
 
 PROD = {
+    "boot_args": PROD_BOOT_ARGS,
     "components": COMMON_PROD_COMPONENTS,
     "symlinks": COMMON_PROD_SYMLINKS,
 }
