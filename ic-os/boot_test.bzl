@@ -9,7 +9,7 @@ visibility(["//ic-os/...", "//tests/..."])
 # What QEMU and the test take beside the guest's memory.
 _OWN_MEMORY_MIB = 500
 
-def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = []):
+def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = [], tags = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
 
     Args:
@@ -24,6 +24,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
       readmes: labels of Markdown files whose lists the running system is compared with (docs/testing.md).
       args: further flags of the test.
       data: labels that these name.
+      tags: further tags of the test, as ["manual"].
     """
     package = package or "//" + native.package_name()
     if not disk:
@@ -67,7 +68,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             package + ":version",
         ],
         # A boot takes two processors, for one to five minutes when they are emulated: `cpu:2` lets few run at a time.
-        tags = [
+        tags = tags + [
             "cpu:2",
             "resources:memory:{}".format((memory_mib or os.boot_test["memory_mib"]) + _OWN_MEMORY_MIB),
         ],
