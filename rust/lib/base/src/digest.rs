@@ -9,6 +9,20 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{as_u64, as_usize, hex, past, text};
 
+/// The state that SHA-256 begins with (FIPS 180-4, 5.3.3), for who keeps the state itself.
+pub const SHA256_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+/// What SHA-256 takes at a time, in bytes.
+pub const SHA256_STEP: usize = 64;
+
 /// The SHA-256 digest of some bytes. Its text, in JSON too, is 64 lower-case hexadecimal digits: one text per digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256Digest(pub [u8; 32]);

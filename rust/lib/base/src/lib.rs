@@ -29,5 +29,5 @@ pub mod parallel;
 pub mod path;
 pub mod text;
 
-pub use digest::{Hasher, NoDigest, Sha256Digest};
+pub use digest::{Hasher, NoDigest, Sha256Digest, SHA256_START, SHA256_STEP};
 pub use int::{as_u64, as_usize, past};

@@ -77,8 +77,10 @@ impl Image {
         if !dos.starts_with(b"MZ") {
             return Err(Error::at(0, "no MZ"));
         }
-        let at = dos.get(E_LFANEW..).and_then(|at| at.first_chunk());
-        let pe_at = u32::from_le_bytes(at.copied().unwrap_or_default());
+        let Some(at) = dos.get(E_LFANEW..).and_then(|at| at.first_chunk()) else {
+            return Err(Error::at(as_u64(E_LFANEW), "no place of the PE header"));
+        };
+        let pe_at = u32::from_le_bytes(*at);
         if pe_at > MAX_HEAD {
             let reason = format!("the PE header is said to be at {pe_at}, want {MAX_HEAD} at most");
             return Err(Error::at(as_u64(E_LFANEW), reason));

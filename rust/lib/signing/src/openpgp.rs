@@ -30,8 +30,6 @@ const SIGNATURE: u8 = 0x89;
 const CREATED: u8 = 2;
 const ISSUER: u8 = 16;
 const ISSUER_FINGERPRINT: u8 = 33;
-/// How long a key's short name is, the end of its fingerprint.
-const KEY_ID: usize = 8;
 
 /// The public key of a certificate as a packet: what GRUB is given.
 pub fn public_key(certificate: &Certificate) -> Result<Vec<u8>, Error> {
@@ -83,15 +81,15 @@ fn packet_of(
     digest: &Sha256Digest,
     signature: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let fingerprint = fingerprint(certificate)?;
-    let id = fingerprint.last_chunk::<KEY_ID>().copied();
-    let issuer = subpacket(ISSUER, &id.unwrap_or_default())?;
-    let check = digest.as_bytes().first_chunk::<2>().copied();
+    // The key's id is the end of its fingerprint.
+    let [.., a, b, c, d, e, f, g, h] = fingerprint(certificate)?;
+    let issuer = subpacket(ISSUER, &[a, b, c, d, e, f, g, h])?;
+    let [first, second, ..] = *digest.as_bytes();
     let body = [
         &hashed(certificate, kind)?[..],
         &length(&issuer)?,
         &issuer,
-        &check.unwrap_or_default(),
+        &[first, second],
         &number(signature)?,
     ];
     packet(SIGNATURE, &body.concat())

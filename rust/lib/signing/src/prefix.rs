@@ -7,22 +7,9 @@ use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 
 use base::bounded::product;
-use base::{hex, past, Sha256Digest};
+use base::{hex, past, Sha256Digest, SHA256_START as START, SHA256_STEP as STEP};
 
-/// The state before anything was hashed (FIPS 180-4, 5.3.3).
-const START: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-/// What is hashed at a time.
-const STEP: usize = 64;
-/// The same as a length of a file.
+/// [`STEP`] as a length of a file.
 const STEP_LEN: u64 = 64;
 
 /// What was hashed so far.

@@ -151,14 +151,19 @@ fn read_with(tar: &[u8], len: Option<u64>, policy: &Policy) -> Result<(Got, Vec<
     Ok((got, bundle.signers().to_vec()))
 }
 
-fn read(tar: &[u8]) -> Result<(Got, Vec<String>), Error> {
-    let (node, keys) = (node(), keys(1, false));
-    let policy = Policy {
-        node: &node,
-        keys: &keys,
+/// Of a node that takes signed bundles only.
+fn policy<'a>(node: &'a Identity, keys: &'a TrustedKeys) -> Policy<'a> {
+    Policy {
+        node,
+        keys,
         now: NOW,
         allow_unsigned: false,
-    };
+    }
+}
+
+fn read(tar: &[u8]) -> Result<(Got, Vec<String>), Error> {
+    let (node, keys) = (node(), keys(1, false));
+    let policy = policy(&node, &keys);
     read_with(tar, u64::try_from(tar.len()).ok(), &policy)
 }
 
@@ -191,12 +196,7 @@ fn what_is_right() {
     assert_eq!(got, parts.members[1..]);
     assert_eq!(signers, ["ann", "bob"]);
     let (node, keys) = (node(), keys(1, false));
-    let policy = Policy {
-        node: &node,
-        keys: &keys,
-        now: NOW,
-        allow_unsigned: false,
-    };
+    let policy = policy(&node, &keys);
     let compressed = zstd::encode_all(&tar[..], 3).unwrap();
     for (bytes, len) in [(&tar, None), (&compressed, None), (&compressed, Some(1))] {
         assert_eq!(read_with(bytes, len, &policy).unwrap().0, got);
@@ -291,12 +291,7 @@ fn who_signed() {
     let parts = Parts::new();
     let json = parts.manifest.to_json().unwrap();
     let (node, two) = (node(), keys(2, false));
-    let policy = Policy {
-        node: &node,
-        keys: &two,
-        now: NOW,
-        allow_unsigned: false,
-    };
+    let policy = policy(&node, &two);
     let by_one = parts.signed_by(&[1]);
     let Err(Error::Refused(few)) = read_with(&by_one, None, &policy) else {
         panic!("one of two");
@@ -469,12 +464,7 @@ fn members_of_another_bundle() {
 #[test]
 fn the_order_of_all_members() {
     let (node, keys) = (node(), keys(1, false));
-    let policy = Policy {
-        node: &node,
-        keys: &keys,
-        now: NOW,
-        allow_unsigned: false,
-    };
+    let policy = policy(&node, &keys);
     let parts = Parts::new();
     let refused = |parts: &Parts| match read_with(&parts.signed_by(&[1]), None, &policy) {
         Err(Error::Refused(refusal)) => refusal,
@@ -523,12 +513,7 @@ fn a_byte_more_or_less() {
         assert!(matches!(read(cut), Err(Error::Refused(_))), "{at}");
         // A stream of unknown length, and a compressed one.
         let (node, keys) = (node(), keys(1, false));
-        let policy = Policy {
-            node: &node,
-            keys: &keys,
-            now: NOW,
-            allow_unsigned: false,
-        };
+        let policy = policy(&node, &keys);
         assert!(
             matches!(read_with(cut, None, &policy), Err(Error::Refused(_))),
             "{at}"
@@ -556,12 +541,7 @@ fn a_byte_more_or_less() {
         );
     }
     let (node, keys) = (node(), keys(1, false));
-    let policy = Policy {
-        node: &node,
-        keys: &keys,
-        now: NOW,
-        allow_unsigned: false,
-    };
+    let policy = policy(&node, &keys);
     let longer = [&tar[..], b"x"].concat();
     let Err(Error::Refused(refusal @ Refusal::Archive(_))) = read_with(&longer, None, &policy)
     else {
@@ -594,12 +574,7 @@ fn reading_fails() {
     let tar = Parts::new().signed_by(&[1]);
     let compressed = zstd::encode_all(&tar[..], 1).unwrap();
     let (node, keys) = (node(), keys(1, false));
-    let policy = Policy {
-        node: &node,
-        keys: &keys,
-        now: NOW,
-        allow_unsigned: false,
-    };
+    let policy = policy(&node, &keys);
     for bytes in [&tar, &compressed] {
         for at in [0, 3, 100, 20_000, 2 << 20] {
             let error = verify(bytes[..at].chain(Broken), None, &policy).unwrap_err();

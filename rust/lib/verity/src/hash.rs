@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use base::as_u64;
+use base::{as_u64, SHA256_START as START, SHA256_STEP as STEP};
 use sha2::digest::generic_array::GenericArray;
 use sha2::{compress256, Digest as _, Sha256};
 
@@ -16,20 +16,6 @@ pub type Digest = [u8; 32];
 pub(crate) const DIGEST: usize = 32;
 /// Length of a digest in an image.
 pub(crate) const DIGEST_LEN: u64 = 32;
-
-/// What SHA-256 begins with.
-const START: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-/// What SHA-256 takes at a time.
-const STEP: usize = 64;
 
 /// Hashes blocks of one size with one salt.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! What only some systems have is beside them, in [`crate::os`].
 
 use anyhow::{ensure, Result};
-use vm::{Output, Shell};
+use vm::{Deadline, Output, Shell};
 
 use crate::hardening;
 use crate::report::Report;
@@ -228,6 +228,30 @@ pub(crate) fn run_all(checks: &[Check], shell: &Shell<'_>, setting: &Setting, re
             .and_then(|output| judge(check, &output));
         report.check(check.name, outcome);
     }
+}
+
+/// What `command` prints; it must succeed.
+pub(crate) fn answer(shell: &Shell<'_>, command: &str, within: Deadline) -> Result<String> {
+    let output = shell.run(command, within)?;
+    ensure!(
+        output.status == 0,
+        "`{command}` gave status {}: {}",
+        output.status,
+        output.text
+    );
+    Ok(output.text)
+}
+
+/// `command` must succeed and print `want`.
+pub(crate) fn says(shell: &Shell<'_>, command: &str, want: &str, within: Deadline) -> Result<()> {
+    let output = shell.run(command, within)?;
+    ensure!(
+        output.status == 0 && output.text == want,
+        "`{command}` gave status {} and `{}`, want `{want}`",
+        output.status,
+        output.text
+    );
+    Ok(())
 }
 
 fn judge(check: &Check, output: &Output) -> Result<()> {

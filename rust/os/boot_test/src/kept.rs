@@ -3,6 +3,7 @@
 use anyhow::{ensure, Context, Result};
 use vm::Shell;
 
+use crate::checks;
 use crate::report::Report;
 use crate::Setting;
 
@@ -35,11 +36,11 @@ impl Kept {
     pub(crate) fn read(shell: &Shell<'_>, setting: &Setting) -> Result<Self> {
         let mut same = Vec::new();
         for (name, command) in SAME {
-            let text = said(shell, command, setting)?;
+            let text = checks::answer(shell, command, setting.within(60))?;
             ensure!(!text.is_empty(), "{name}: `{command}` says nothing");
             same.push(text);
         }
-        let text = said(shell, REPLICA, setting)?;
+        let text = checks::answer(shell, REPLICA, setting.within(60))?;
         let (boots, height) = replica(&text)?;
         Ok(Self {
             same,
@@ -71,17 +72,6 @@ fn replica(text: &str) -> Result<(u64, u64)> {
         .split_once('\n')
         .with_context(|| format!("the replica's state says `{text}`"))?;
     Ok((boots.trim().parse()?, height.trim().parse()?))
-}
-
-fn said(shell: &Shell<'_>, command: &str, setting: &Setting) -> Result<String> {
-    let output = shell.run(command, setting.within(60))?;
-    ensure!(
-        output.status == 0,
-        "`{command}` gave status {}: {}",
-        output.status,
-        output.text
-    );
-    Ok(output.text)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use base::{Hasher, Sha256Digest};
 use fatfs::FatType;
 use vm::{Drive, Shell};
 
+use crate::checks;
 use crate::image::{Content, Window};
 use crate::report::Report;
 use crate::Setting;
@@ -142,14 +143,7 @@ fn write(extra: &Extra, device: &str, shell: &Shell<'_>, setting: &Setting) -> R
 }
 
 fn said(shell: &Shell<'_>, command: &str, want: &str, setting: &Setting) -> Result<()> {
-    let output = shell.run(command, setting.within(60))?;
-    ensure!(
-        output.status == 0 && output.text == want,
-        "`{command}` gave status {} and `{}`, want `{want}`",
-        output.status,
-        output.text
-    );
-    Ok(())
+    checks::says(shell, command, want, setting.within(60))
 }
 
 /// What a file system holds, in the words of `find` and `sha256sum`.

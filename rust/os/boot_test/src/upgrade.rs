@@ -253,25 +253,11 @@ impl<'a> Upgrade<'a> {
     }
 
     fn must(&self, shell: &Shell<'_>, command: &str) -> Result<()> {
-        let output = shell.run(command, self.setting.within(120))?;
-        ensure!(
-            output.status == 0,
-            "`{command}` gave status {}: {}",
-            output.status,
-            output.text
-        );
-        Ok(())
+        checks::answer(shell, command, self.setting.within(120)).map(drop)
     }
 
     fn says(&self, shell: &Shell<'_>, command: &str, want: &str) -> Result<()> {
-        let output = shell.run(command, self.setting.within(30))?;
-        ensure!(
-            output.status == 0 && output.text == want,
-            "`{command}` gave status {} and `{}`, want `{want}`",
-            output.status,
-            output.text
-        );
-        Ok(())
+        checks::says(shell, command, want, self.setting.within(30))
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn run(
     ));
     let jobs: Vec<(usize, &State)> = chosen.into_iter().enumerate().collect();
     let share = jobs.len().div_ceil(MACHINES).max(1);
-    let found: Vec<Vec<Outcome<'_>>> = std::thread::scope(|scope| {
+    let found: Vec<Outcome<'_>> = std::thread::scope(|scope| {
         let workers = jobs.chunks(share).map(|jobs| {
             scope.spawn(|| {
                 let starts = |(number, state): &(usize, &'_ State)| {
@@ -114,9 +114,9 @@ pub(crate) fn run(
         });
         // All are started before the first is waited for.
         let workers: Vec<_> = workers.collect();
-        workers.into_iter().map(join).collect()
+        workers.into_iter().flat_map(join).collect()
     });
-    judge(found.iter().flatten(), points, states.len(), report);
+    judge(&found, points, states.len(), report);
     Ok(())
 }
 
@@ -134,22 +134,12 @@ fn points_of(state: &State) -> usize {
 }
 
 /// Tells which points are bricks.
-fn judge<'a>(
-    outcomes: impl Iterator<Item = &'a Outcome<'a>>,
-    points: usize,
-    states: usize,
-    report: &mut Report,
-) {
-    let (mut started, mut decided, mut bricks) = (0_usize, 0_usize, 0_usize);
-    let mut slots = BTreeMap::new();
+fn judge(outcomes: &[Outcome<'_>], points: usize, states: usize, report: &mut Report) {
+    let started = outcomes.len();
+    let decided: usize = outcomes.iter().map(|(state, _)| points_of(state)).sum();
+    let mut bricks = Vec::new();
     for (state, outcome) in outcomes {
-        started = started.saturating_add(1);
-        if let Ok(slot) = outcome {
-            let count: &mut usize = slots.entry(*slot).or_default();
-            *count = count.saturating_add(1);
-        }
         for ((expected, a, b), (point, count)) in &state.verdicts {
-            decided = decided.saturating_add(*count);
             let good = match outcome {
                 Ok(slot) if !expected.allows(*slot) => {
                     Err(format!("slot {slot} starts, want {}", expected.mark()))
@@ -160,12 +150,16 @@ fn judge<'a>(
                 Err(error) => Err(error.clone()),
             };
             if good.is_err() {
-                bricks = bricks.saturating_add(*count);
+                bricks.push(*count);
                 report.check(&format!("the power goes {point}"), good);
             }
         }
     }
-    let count = |slot| slots.get(&slot).copied().unwrap_or(0);
+    let bricks: usize = bricks.into_iter().sum();
+    let count = |slot| {
+        let there = |(_, outcome): &&Outcome<'_>| *outcome == Ok(slot);
+        outcomes.iter().filter(there).count()
+    };
     report.stage(&format!(
         "power cuts: {points} points, {states} states, {started} started ({} A, {} B), {decided} points decided by them, {bricks} bricks",
         count(Slot::A),
