@@ -1,9 +1,9 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "loader", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:update.bzl", "update_targets", "update_trust")
 
@@ -18,7 +18,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:update_to_sign` (what is signed of update.tar),
     `:delta` (delta.tar, what is new since --//ic-os:delta_from).
 
-    The root file system is under dm-verity; templates among `boot_files` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`.
+    The root file system is under dm-verity; the templates of `cmdlines` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
+    system are signed by `--//ic-os:signer` (docs/signing.md); `:to_sign` is what to sign outside the build.
 
     Args:
       os: the system, of `operating_system`.
@@ -42,7 +43,9 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
         **common
     )
     root_partition("root", os)
-    boot_partition("boot", os, image)
+    loader("loader", os, image, env)
+    boot_partition("boot", os, image, env)
+    _to_sign("to_sign")
     esp_partition("esp", os, image.partitions)
     grub_partition("grub", os, image.partitions)
     slot = "A_" if os.slots else ""
@@ -56,6 +59,17 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     if os.slots:
         update_targets("update", os, env, image.signed_updates, common)
     _release(name or os.name, os, image, version, images, common)
+
+def _to_sign(name):
+    """What to sign outside the build."""
+    efi_to_sign(
+        name = name,
+        srcs = [
+            ":loader",
+            ":uki",
+        ],
+        **STEP
+    )
 
 def _root_tree(image, env, version, trust):
     """`:root_tree`: all that is laid over the root file system."""

@@ -1,14 +1,15 @@
 """The partitions that every image has: root, boot, and the boot loader's two."""
 
-load("//bzl:image.bzl", "ext4_image", "filled_template", "grubenv_file", "image_file", "image_tree", "parse_destination", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "filled_template", "grubenv_file", "image_file", "image_tree", "parse_destination", "signed_efi", "tree_file", "uki_image", "verity_image", "vfat_image")
 
 visibility(["//ic-os/..."])
 
 # Every time in an image: 1 January 2026, 00:00 UTC. A constant, so that a release has the same bytes whenever it is built.
 TIMESTAMP = 1767225600
 
-# The tar whose boot/efi is the EFI system partition of every image.
-BOOTLOADER = "//ic-os/bootloader/context:bootloader"
+# Who signs what firmware and boot loader start, and signatures made outside the build.
+SIGNER = "//ic-os:signer"
+SIGNATURES = "//ic-os:signatures"
 
 def template_file(name, template, partitions, values = {}, file_values = {}):
     """A text filled in from the partition table (see `filled_template`).
@@ -60,7 +61,7 @@ def root_partition(name, os):
     """
     ext4_image(
         name = "root_data",
-        # The boot partition's content; what stays of /boot are mount points.
+        # They are in the boot partition; what stays of /boot are mount points.
         exclude = ["boot/vmlinuz", "boot/initrd.img"],
         label = os.name + "-root",
         size_mib = 0,
@@ -90,26 +91,123 @@ def root_partition(name, os):
         **STEP
     )
 
-def boot_partition(name, os, image):
-    """The boot partition: kernel, initrd and a command line that holds the root's hash.
+def loader(name, os, image, env):
+    """The boot loader, signed: GRUB with its whole configuration and the key of whoever signs systems.
+
+    Args:
+      name: name of the image of its file.
+      os: the system (see operating_system).
+      image: the system in one env (see in_env).
+      env: name of the env.
+    """
+    native.filegroup(
+        name = "signer_notice",
+        srcs = [SIGNER],
+        output_group = "notice",
+        **STEP
+    )
+    native.filegroup(
+        name = "signer_pgp_key",
+        srcs = [SIGNER],
+        output_group = "pgp_key",
+        **STEP
+    )
+    template_file("grub_cfg", os.grub_config, image.partitions, {"BOOT_TRIES": str(os.boot_tries)})
+    template_file("early_cfg", "//ic-os/bootloader:early.cfg.template", image.partitions, file_values = {":signer_notice": "SIGNER_NOTICE"})
+    dockerfile_rootfs(
+        name = "loader_rootfs",
+        base = "//ic-os/bootloader/context:bootloader-base",
+        context = {
+            ":early_cfg": "early.cfg",
+            ":grub_cfg": "grub.cfg",
+            ":signer_pgp_key": "signer.pgp",
+            "//ic-os/bootloader:sbat.csv": "sbat.csv",
+            "//ic-os/bootloader/context:docker-base.prod": "docker-base",
+        },
+        dockerfile = "//ic-os/bootloader/context:Dockerfile",
+        file_build_args = {"BASE_IMAGE": "docker-base"},
+        pin_command = "bazel run //ic-os/bootloader/context:pin",
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    image_tree(
+        name = "loader_tree",
+        rootfs = ":loader_rootfs",
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    tree_file(
+        name = "loader_unsigned",
+        path = "loader.efi",
+        tree = ":loader_tree",
+        **STEP
+    )
+    signed_efi(
+        name = name,
+        image = ":loader_unsigned",
+        image_name = "loader.efi",
+        show_notice = env == "prod",
+        signatures = SIGNATURES,
+        signer = SIGNER,
+        **STEP
+    )
+
+def boot_partition(name, os, image, env):
+    """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
       image: the system in one env (see in_env); its root file system has boot/vmlinuz and boot/initrd.img.
+      env: name of the env.
     """
-    files = {}
-    for template, dest in os.boot_files.items():
-        target = "boot_file_" + file_path(dest, template).split("/")[-1]
+    lines = {}
+    for template, profile in os.cmdlines.items():
+        target = "cmdline_" + str(len(lines))
         template_file(target, template, image.partitions, image.boot_args, {
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
         })
-        files[":" + target] = dest
+        lines[":" + target] = profile
+    image_tree(
+        name = "kernel_tree",
+        rootfs = image.rootfs,
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    uki_image(
+        name = "uki_unsigned",
+        cmdline = ":cmdline_0",
+        os_release_path = "usr/lib/os-release",
+        profiles = {line: profile for line, profile in lines.items() if profile},
+        sbat = "//ic-os:sbat.csv",
+        stub = "linuxx64.efi.stub",
+        stub_tree = ":loader_tree",
+        tree = ":kernel_tree",
+        **STEP
+    )
+    signed_efi(
+        name = "uki",
+        detached = True,
+        image = ":uki_unsigned",
+        image_name = "uki.efi",
+        show_notice = env == "prod",
+        signatures = SIGNATURES,
+        signer = SIGNER,
+        **STEP
+    )
+    native.filegroup(
+        name = "uki_sig",
+        srcs = [":uki"],
+        output_group = "sig",
+        **STEP
+    )
     image_tree(
         name = "boot_tree",
-        files = files,
-        rootfs = image.rootfs,
+        files = {
+            ":uki": "/uki.efi",
+            ":uki_sig": "/uki.efi.sig",
+        },
         timestamp = TIMESTAMP,
         **STEP
     )
@@ -117,7 +215,6 @@ def boot_partition(name, os, image):
         name = name,
         label = os.name + "-boot",
         size_mib = 0,
-        subdir = "boot",
         timestamp = TIMESTAMP,
         tree = ":boot_tree",
         uuid = os.ids["boot"],
@@ -131,18 +228,25 @@ def boot_partition(name, os, image):
     )
 
 def esp_partition(name, os, partitions):
-    """The EFI system partition, with the boot loader and what it reads first.
+    """The EFI system partition, with the boot loader and, with slots, its spare state.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
       partitions: label of partitions.csv.
     """
-    template_file("esp_cfg", "//ic-os/bootloader:esp.cfg.template", partitions)
+    spare = {}
+    if os.slots:
+        grubenv_file(
+            name = "spare_grubenv",
+            values = {"spare_of": ""},
+            **STEP
+        )
+        spare = {":spare_grubenv": "/EFI/BOOT/grubenv"}
     image_tree(
         name = "esp_tree",
-        files = {":esp_cfg": "/boot/efi/EFI/BOOT/grub.cfg"},
-        rootfs = BOOTLOADER,
+        # Where firmware looks on a disk without boot entries.
+        files = {":loader": "/EFI/BOOT/BOOTX64.EFI"} | spare,
         timestamp = TIMESTAMP,
         **STEP
     )
@@ -151,7 +255,6 @@ def esp_partition(name, os, partitions):
         label = "ESP",
         partition = "esp",
         partitions = partitions,
-        subdir = "boot/efi",
         timestamp = TIMESTAMP,
         tree = ":esp_tree",
         volume_id = os.ids["esp"],
@@ -159,28 +262,28 @@ def esp_partition(name, os, partitions):
     )
 
 def grub_partition(name, os, partitions):
-    """The partition of grub.cfg and, with slots, of the A/B state.
+    """The partition of the A/B state; empty without slots.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
       partitions: label of partitions.csv.
     """
-    grubenv_file(
-        name = "grubenv",
-        values = {
-            "boot_alternative": "A",
-            "boot_cycle": "install",
-        },
-        **STEP
-    )
-    template_file("grub_cfg", os.grub_config, partitions)
+    state = {}
+    if os.slots:
+        grubenv_file(
+            name = "grubenv",
+            values = {
+                "boot_alternative": "A",
+                "boot_cycle": "install",
+                "boot_tries": "0",
+            },
+            **STEP
+        )
+        state = {":grubenv": "/grubenv"}
     image_tree(
         name = "grub_tree",
-        files = {
-            ":grub_cfg": "/grub.cfg",
-            ":grubenv": "/grubenv",
-        },
+        files = state,
         timestamp = TIMESTAMP,
         **STEP
     )

@@ -22,14 +22,16 @@ NODE_PROGRAMS = COMMON_PROGRAMS | {
     "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
 }
 
-# Systems with two slots: filled in from partitions.csv, then put into the boot partition.
-SLOTS_BOOT_FILES = {
-    "//ic-os/common:boot_args.template": "/boot/boot_args",
+# The kernel's command lines of systems with two slots. One boot.img serves both, so it holds both. Partition ids come from partitions.csv, the
+# root hash from the root image: a root that is not the one built together with it does not start, and a block changed later is a kernel panic.
+SLOTS_CMDLINES = {
+    "//ic-os/common:cmdline-A.template": "ID=A",
+    "//ic-os/common:cmdline-B.template": "ID=B",
 }
 
-# Systems without slots.
-SINGLE_BOOT_FILES = {
-    "//ic-os/common:boot_args-single.template": "/boot/boot_args",
+# That of systems without slots.
+SINGLE_CMDLINES = {
+    "//ic-os/common:cmdline.template": "",
 }
 
 # Mount points of the systems with two slots.

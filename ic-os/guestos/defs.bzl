@@ -2,7 +2,7 @@
 
 load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_STATE", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_CMDLINES", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -37,7 +37,7 @@ PROD = {
 GUESTOS = operating_system(
     name = "guestos",
     boot_args = {"CONSOLES": SERIAL_CONSOLE},
-    boot_files = SLOTS_BOOT_FILES,
+    cmdlines = SLOTS_CMDLINES,
     components = GUESTOS_COMPONENTS,
     directories = SLOTS_DIRECTORIES,
     early_components = GUESTOS_EARLY_COMPONENTS,
@@ -45,7 +45,7 @@ GUESTOS = operating_system(
         "dev": DEV,
         "prod": PROD,
     },
-    grub_config = "//ic-os/bootloader:grub.cfg.template",
+    grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
     machine_state = GUESTOS_STATE,
     packages = [

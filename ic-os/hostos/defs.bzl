@@ -2,7 +2,7 @@
 
 load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_STATE", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_BOOT_FILES", "SLOTS_DIRECTORIES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_CMDLINES", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -37,7 +37,7 @@ PROD = {
 HOSTOS = operating_system(
     name = "hostos",
     boot_args = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE},
-    boot_files = SLOTS_BOOT_FILES,
+    cmdlines = SLOTS_CMDLINES,
     components = HOSTOS_COMPONENTS,
     directories = SLOTS_DIRECTORIES,
     early_components = HOSTOS_EARLY_COMPONENTS,
@@ -45,7 +45,7 @@ HOSTOS = operating_system(
         "dev": DEV,
         "prod": PROD,
     },
-    grub_config = "//ic-os/bootloader:grub.cfg.template",
+    grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
     machine_state = HOSTOS_STATE,
     packages = [

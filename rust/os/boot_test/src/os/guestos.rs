@@ -19,7 +19,7 @@ pub(super) const OS: Os = Os {
     memory_mib: 2048,
     room_mib: 1024,
     root: "A_root",
-    loader: Some("booting slot A"),
+    loader: Some("starting slot A"),
     shows: &[],
     ports: &[ORCHESTRATOR, REPLICA],
     takes_keys: true,

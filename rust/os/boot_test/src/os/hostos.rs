@@ -13,7 +13,7 @@ pub(super) const OS: Os = Os {
     memory_mib: 3072,
     room_mib: 4096,
     root: "A_root",
-    loader: Some("booting slot A"),
+    loader: Some("starting slot A"),
     shows: &[],
     ports: &[],
     takes_keys: true,

@@ -200,23 +200,15 @@ impl Node {
 /// What GRUB starts the kernel of `slot` with, by the template that the images are made from.
 pub fn command_line(slot: Slot) -> String {
     // Bazel runs tests at the root of the source tree, cargo in the package's folder.
-    let template = "ic-os/common/boot_args.template";
-    let text = fs::read_to_string(template)
-        .or_else(|_| fs::read_to_string(Path::new("../../..").join(template)))
+    let template = format!("ic-os/common/cmdline-{slot}.template");
+    let mut line = fs::read_to_string(&template)
+        .or_else(|_| fs::read_to_string(Path::new("../../..").join(&template)))
         .unwrap();
-    let variable = |name: String| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&name)?.strip_prefix("=\""));
-        line.unwrap().trim_end_matches('"').to_owned()
-    };
-    let mut line =
-        variable(format!("BOOT_ARGS_{slot}")) + " " + &variable("BOOT_ARGS_COMMON".into());
     for (name, short) in [("A_root", "a1"), ("B_root", "b1")] {
         let uuid = format!("b1a0a1c2-0000-4000-8000-0000000000{short}");
         line = line.replace(&format!("{{{{partuuid:{name}}}}}"), &uuid);
     }
-    line + "\n"
+    line
 }
 
 /// The private key of that name.
