@@ -9,6 +9,23 @@ visibility(["//ic-os/...", "//tests/..."])
 # What QEMU and the test take beside the guest's memory.
 _OWN_MEMORY_MIB = 500
 
+# PK, KEK and db of a machine that starts production images.
+_KEYS = [
+    "//ic-os/keys/insecure-test:PK.crt",
+    "//ic-os/keys/insecure-test:KEK.crt",
+    "//ic-os:signer_certificate",
+]
+
+def _secure_boot(scenario, package):
+    """Flags and their data: production images boot with Secure Boot, others without."""
+    if scenario not in ["prod", "refusals"]:
+        return [], []
+    flags = ["--secure-boot"] + ["$(rootpath {})".format(key) for key in _KEYS]
+    if scenario == "prod":
+        return flags, _KEYS
+    requests = package + ":to_sign"
+    return flags + ["--to-sign", "$(rootpaths {})".format(requests)], _KEYS + [requests]
+
 def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = [], tags = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
 
@@ -16,7 +33,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
       name: name of the test.
       os: the system, of `operating_system`: its `boot_test` says what is to be seen; without one `rust/os/boot_test` knows the system by its name.
       env: the env of the image.
-      scenario: dev, prod, verity, upgrade, fallback or exact; default: the env.
+      scenario: dev, prod, verity, refusals, upgrade, fallback or exact; default: the env.
       package: package with the image's targets; default: the calling one.
       disk: label of the disk, if it is to be another one than the plan of `:disk_plan`.
       memory_mib: memory of the guest, where `boot_test` does not say it.
@@ -34,6 +51,8 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             image = package + ":disk_plan",
             tags = ["manual"],
         )
+    scenario = scenario or env
+    secure_boot, keys = _secure_boot(scenario, package)
     system, described = os.name, []
     if os.boot_test:
         write_file(
@@ -54,15 +73,15 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             "--os",
             system,
             "--scenario",
-            scenario or env,
+            scenario,
             "--disk",
             "$(rootpath {})".format(disk),
             "--version-file",
             "$(rootpath {}:version)".format(package),
             "--units",
             "$(rootpath {}:units)".format(package),
-        ] + ["--readme=$(rootpath {})".format(readme) for readme in readmes] + args,
-        data = data + described + readmes + [
+        ] + ["--readme=$(rootpath {})".format(readme) for readme in readmes] + secure_boot + args,
+        data = data + described + readmes + keys + [
             disk,
             package + ":units",
             package + ":version",

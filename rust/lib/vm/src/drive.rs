@@ -30,6 +30,8 @@ enum Form {
 struct Served {
     keep: Option<PathBuf>,
     flips: Vec<u64>,
+    /// What is laid over the image: place and bytes.
+    puts: Vec<(u64, Vec<u8>)>,
     socket: Option<PathBuf>,
 }
 
@@ -104,6 +106,15 @@ impl Drive {
     pub fn flip(mut self, offset: u64) -> Self {
         let mut served = self.as_served();
         served.flips.push(offset);
+        self.form = Form::Served(served);
+        self
+    }
+
+    /// The guest sees `bytes` at `offset`; the drive becomes a served one.
+    #[must_use]
+    pub fn put(mut self, offset: u64, bytes: Vec<u8>) -> Self {
+        let mut served = self.as_served();
+        served.puts.push((offset, bytes));
         self.form = Form::Served(served);
         self
     }
@@ -201,6 +212,9 @@ impl Drive {
             let mut byte = [0];
             disk.read_at(&mut byte, *offset).map_err(failed)?;
             disk.write_at(&byte.map(|b| !b), *offset).map_err(failed)?;
+        }
+        for (offset, bytes) in &served.puts {
+            disk.write_at(bytes, *offset).map_err(failed)?;
         }
         let server = Server::start(disk, self.throw_away, socket).map_err(failed)?;
         served.socket = Some(socket.to_owned());

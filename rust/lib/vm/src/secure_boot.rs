@@ -18,6 +18,8 @@ pub struct Keys {
     pub exchange: PathBuf,
     /// db: whose programs are started.
     pub signer: PathBuf,
+    /// dbx: digests (SHA-256, hex) of programs that are not started, whoever signed them.
+    pub revoked: Vec<String>,
 }
 
 impl Keys {
@@ -25,6 +27,8 @@ impl Keys {
     pub fn enroll(&self, output: &Path) -> Result<()> {
         process::require(VIRT_FW_VARS, "python3-virt-firmware")?;
         let (_, empty) = firmware::find_secure()?;
+        let revoked = self.revoked.iter();
+        let revoked = revoked.flat_map(|digest| ["--add-dbx-hash", OWNER, digest]);
         let ended = Command::new(VIRT_FW_VARS)
             .arg("--input")
             .arg(empty)
@@ -34,6 +38,7 @@ impl Keys {
             .arg(&self.exchange)
             .args(["--add-db", OWNER])
             .arg(&self.signer)
+            .args(revoked)
             .arg("--secure-boot")
             .arg("--output")
             .arg(output)
@@ -65,6 +70,7 @@ mod tests {
             platform: path.clone(),
             exchange: path.clone(),
             signer: path,
+            revoked: Vec::new(),
         };
         let error = keys.enroll(&dir.path().join("vars.fd")).unwrap_err();
         let error = error.to_string();

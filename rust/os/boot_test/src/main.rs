@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] and in [`os`] |
 //! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks |
+//! | `refusals` | production | Secure Boot: what is changed or signed by another key is refused, and no prompt follows |
 //! | `verity` | any | a changed block of the root, data or hashes, is refused and the machine starts again |
 //! | `upgrade` | development | an upgrade is installed, booted, confirmed and stays; whatever moment of it the power goes, a whole slot starts |
 //! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
@@ -33,6 +34,7 @@ mod refusals;
 mod report;
 mod room;
 mod scenario;
+mod secure_boot;
 mod ssh;
 mod state;
 mod untouched;
@@ -57,7 +59,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity, upgrade, fallback, cuts, state or exact.
+    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, state or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
@@ -87,6 +89,12 @@ struct Args {
     /// For upgrade: keep the log of what was written to the disk in this new file; for cuts: the log.
     #[arg(long, value_name = "FILE")]
     writes: Option<PathBuf>,
+    /// Certificates (PEM) of a firmware with Secure Boot: its PK, its KEK, and that of the signer, its db.
+    #[arg(long, num_args = 3, value_names = ["PK", "KEK", "DB"])]
+    secure_boot: Vec<PathBuf>,
+    /// For refusals: what was signed of each program (NAME.to_sign.json), which is revoked then.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    to_sign: Vec<PathBuf>,
     /// File with the units that are enabled, one a line: all of them must run, or have run.
     #[arg(long)]
     units: Option<PathBuf>,
@@ -111,6 +119,8 @@ struct Setting {
     /// What the image was built for, where the scenario says so.
     env: Option<&'static str>,
     firmware: PathBuf,
+    secure_boot: Option<secure_boot::Firmware>,
+    to_sign: Vec<PathBuf>,
     accel: Accel,
     disk: PathBuf,
     document: Option<PathBuf>,
@@ -162,6 +172,8 @@ fn run(args: Args) -> Result<()> {
         os: args.os.0,
         env: args.scenario.env(),
         firmware,
+        secure_boot: enrolled(args.secure_boot, &scratch.path().join("vars.fd"))?,
+        to_sign: args.to_sign,
         accel: choice.accel,
         disk,
         document: args.document,
@@ -178,6 +190,20 @@ fn run(args: Args) -> Result<()> {
         scratch,
     };
     scenario::run(args.scenario, &setting)
+}
+
+/// Firmware with these certificates, or none without them.
+fn enrolled(certificates: Vec<PathBuf>, vars: &Path) -> Result<Option<secure_boot::Firmware>> {
+    let Ok([platform, exchange, signer]) = <[PathBuf; 3]>::try_from(certificates) else {
+        return Ok(None);
+    };
+    let keys = vm::Keys {
+        platform,
+        exchange,
+        signer,
+        revoked: Vec::new(),
+    };
+    secure_boot::Firmware::new(keys, vars.to_path_buf()).map(Some)
 }
 
 /// The lists of these documents for an env.

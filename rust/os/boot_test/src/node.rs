@@ -132,11 +132,17 @@ impl<'a> Node<'a> {
         let entries = log.entries().get(moment..).unwrap_or_default();
         for name in partitions {
             let place = self.base.place(name)?;
-            let hits = entries
+            let hits: Vec<_> = entries
                 .iter()
                 .filter(|entry| touches(entry, &place))
-                .count();
-            ensure!(hits == 0, "{hits} writes to {name}");
+                .collect();
+            ensure!(
+                hits.is_empty(),
+                "{} writes to {name}, which begins at {}: {:?}",
+                hits.len(),
+                place.start,
+                hits.first()
+            );
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::documented;
 use crate::mounts;
 use crate::report::{note, Report};
 use crate::room;
+use crate::secure_boot;
 use crate::ssh::{self, Login, Proof};
 use crate::state;
 use crate::untouched::Untouched;
@@ -32,6 +33,7 @@ pub(crate) enum Name {
     Dev,
     Prod,
     Verity,
+    Refusals,
     Upgrade,
     Fallback,
     Cuts,
@@ -47,13 +49,14 @@ impl FromStr for Name {
             "dev" => Ok(Self::Dev),
             "prod" => Ok(Self::Prod),
             "verity" => Ok(Self::Verity),
+            "refusals" => Ok(Self::Refusals),
             "upgrade" => Ok(Self::Upgrade),
             "fallback" => Ok(Self::Fallback),
             "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
             "state" => Ok(Self::State),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, upgrade, fallback, cuts, state, exact"
+                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, state, exact"
             )),
         }
     }
@@ -67,7 +70,7 @@ impl Name {
                 Some("dev")
             }
             Self::Prod => Some("prod"),
-            Self::Verity => None,
+            Self::Verity | Self::Refusals => None,
         }
     }
 }
@@ -78,6 +81,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Dev => dev(setting),
         Name::Prod => prod(setting),
         Name::Verity => verity::run(&setting.flips, setting),
+        Name::Refusals => secure_boot::refusals(setting),
         Name::Upgrade => upgrade::confirmed(setting),
         Name::Fallback => upgrade::fallback(setting),
         Name::Cuts => cuts::replay(setting),
@@ -100,7 +104,11 @@ pub(crate) fn machine(disk: Drive, setting: &Setting) -> VmConfig {
         .uuid(UUID)
         .no_reboot(true)
         .console_log(&setting.log);
-    ports.fold(machine, |machine, port| machine.forward(0, *port))
+    let machine = ports.fold(machine, |machine, port| machine.forward(0, *port));
+    match &setting.secure_boot {
+        Some(firmware) => firmware.of(machine),
+        None => machine,
+    }
 }
 
 /// The image's disk as a drive, with as much room behind it as the system wants.
@@ -133,6 +141,10 @@ pub(crate) fn kernel_started(vm: &Vm, setting: &Setting, report: &Report) -> Res
     if let Some(text) = setting.os.loader {
         vm.console().expect(text, boot)?;
         report.stage(&format!("the boot loader says `{text}`"));
+    }
+    if setting.secure_boot.is_some() {
+        vm.console().expect("UEFI Secure Boot is enabled", boot)?;
+        report.stage("the kernel's loader says that Secure Boot is on");
     }
     vm.console().expect("Linux version", boot)?;
     report.stage("the kernel started");

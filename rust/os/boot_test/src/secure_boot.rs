@@ -1,0 +1,233 @@
+//! Secure Boot: what firmware and boot loader refuse, and that no prompt follows. Short starts: the kernel is not awaited.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context, Result};
+use base::as_u64;
+use vm::{Drive, Keys, Vm, VmConfig};
+
+use crate::image::Window;
+use crate::report::Report;
+use crate::scenario::machine;
+use crate::{Setting, BOOT};
+
+/// What the firmware says of a program that it does not start.
+const DENIED: &str = "Access Denied";
+/// What the boot loader says in the end when no slot starts.
+const RESTART: &str = "restarting";
+
+/// Firmware with keys.
+#[derive(Debug)]
+pub(crate) struct Firmware {
+    code: PathBuf,
+    vars: PathBuf,
+    keys: Keys,
+}
+
+impl Firmware {
+    /// Enrols `keys`; the variables are kept in the file `vars`.
+    pub(crate) fn new(keys: Keys, vars: PathBuf) -> Result<Self> {
+        keys.enroll(&vars)?;
+        let (code, _) = vm::firmware::find_secure()?;
+        Ok(Self { code, vars, keys })
+    }
+
+    /// A machine with this firmware.
+    pub(crate) fn of(&self, machine: VmConfig) -> VmConfig {
+        machine.secure_boot(&self.code, &self.vars)
+    }
+}
+
+/// A byte that is changed on the disk.
+struct Change {
+    what: &'static str,
+    partition: &'static str,
+    place: fn(&Window) -> Result<u64>,
+    /// What is on the console then, in this order.
+    says: &'static [&'static str],
+}
+
+const DENIED_ONLY: &[&str] = &[DENIED];
+/// The boot loader takes the system, by its OpenPGP signature, and the firmware does not.
+const BY_FIRMWARE: &[&str] = &["cannot load image", "slot A does not start", RESTART];
+/// The boot loader, as `:to_sign` calls it.
+const LOADER: &str = "loader.efi";
+/// A signature that does not fit: this slot is left, the other one is empty.
+const BAD: &[&str] = &["bad signature", "slot A does not start", RESTART];
+
+const CHANGES: [Change; 4] = [
+    Change {
+        what: "a byte of the boot loader's configuration",
+        partition: "esp",
+        place: |esp| find(esp, b"boot_alternative="),
+        says: DENIED_ONLY,
+    },
+    Change {
+        what: "a byte of the command line",
+        partition: "A_boot",
+        place: |boot| section(boot, b".cmdline"),
+        says: BAD,
+    },
+    Change {
+        what: "a byte of the initrd",
+        partition: "A_boot",
+        place: |boot| section(boot, b".initrd\0"),
+        says: BAD,
+    },
+    Change {
+        what: "a byte of the system's OpenPGP signature",
+        partition: "A_boot",
+        // Of its last block the signature is all that is not zero.
+        place: |boot| find(boot, &read(boot, "/uki.efi.sig")?),
+        says: BAD,
+    },
+];
+
+/// Each of them is refused.
+pub(crate) fn refusals(setting: &Setting) -> Result<()> {
+    let firmware = setting.secure_boot.as_ref();
+    let firmware = firmware.context("--secure-boot names the keys to enrol")?;
+    let mut report = Report::new();
+    for change in &CHANGES {
+        let place = (change.place)(&Window::open_partition(&setting.disk, change.partition)?)?;
+        let drive = Drive::image(&setting.disk).flip(place);
+        let vm = machine(drive, setting).start()?;
+        let outcome = says(&vm, change.says, setting);
+        report.check(&format!("{} is changed: refused", change.what), outcome);
+    }
+    report.check("an unsigned boot loader: refused", unsigned(setting));
+    report.check("another key: refused", other_key(firmware, setting));
+    for path in &setting.to_sign {
+        let program = Program::read(path)?;
+        let outcome = program.revoked(firmware, setting);
+        report.check(&format!("{} is revoked: refused", program.name), outcome);
+    }
+    report.check("SMBIOS strings are heard", smbios(setting));
+    report.finish()
+}
+
+fn says(vm: &Vm, texts: &[&str], setting: &Setting) -> Result<()> {
+    for text in texts {
+        vm.console().expect(text, setting.within(BOOT))?;
+    }
+    if texts.last() == Some(&RESTART) {
+        let status = vm.wait_exit(setting.within(BOOT))?;
+        ensure!(status.success(), "QEMU ended with {status}");
+    }
+    let rest = vm.console().take_unread();
+    ensure!(!rest.contains("Linux version"), "the kernel started");
+    Ok(())
+}
+
+/// The boot loader without its signature: all that is changed is the place in its header that says where one is.
+fn unsigned(setting: &Setting) -> Result<()> {
+    let esp = Window::open_partition(&setting.disk, "esp")?;
+    let mut content = vec![0; base::as_usize(esp.len())];
+    esp.read_at(&mut content, 0)?;
+    let header = position(&content, b"PE\0\0")?;
+    // PE32+: 24 bytes of headers, 112 of the optional one, and then places with lengths, of which the fifth is that of the certificates.
+    let place = base::bounded::sum(as_u64(header), 24 + 112 + 4 * 8);
+    let entry = content.get(base::as_usize(place)..).unwrap_or_default();
+    let entry = entry.get(..8).context("a program without end")?;
+    ensure!(entry != [0; 8], "the boot loader is not signed");
+    let drive = Drive::image(&setting.disk).put(esp.locate(place, 8)?, vec![0; 8]);
+    says(&machine(drive, setting).start()?, DENIED_ONLY, setting)
+}
+
+/// A signed program, by what was said of it before it was signed (docs/formats/signing.md).
+struct Program {
+    name: String,
+    /// What a firmware's dbx has of it.
+    digest: String,
+}
+
+impl Program {
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+        let document: serde_json::Value = serde_json::from_slice(&text)?;
+        let text = |field: &str| {
+            let value = document.pointer(&format!("/items/0/{field}"));
+            let value = value.and_then(|value| value.as_str()).map(str::to_owned);
+            value.with_context(|| format!("{} has no {field}", path.display()))
+        };
+        Ok(Self {
+            name: text("name")?,
+            digest: text("image")?,
+        })
+    }
+
+    /// The program's signature is good, and the firmware has been told not to start it.
+    fn revoked(&self, firmware: &Firmware, setting: &Setting) -> Result<()> {
+        let keys = Keys {
+            revoked: vec![self.digest.clone()],
+            ..firmware.keys.clone()
+        };
+        let vars = setting.scratch.path().join(format!("{}.fd", self.name));
+        let drive = Drive::image(&setting.disk);
+        let machine = Firmware::new(keys, vars)?.of(machine(drive, setting));
+        let texts = if self.name == LOADER {
+            DENIED_ONLY
+        } else {
+            BY_FIRMWARE
+        };
+        says(&machine.start()?, texts, setting)
+    }
+}
+
+/// The boot loader's signer is not, or no more, among those that the firmware knows.
+fn other_key(firmware: &Firmware, setting: &Setting) -> Result<()> {
+    let keys = Keys {
+        signer: firmware.keys.exchange.clone(),
+        ..firmware.keys.clone()
+    };
+    let other = Firmware::new(keys, setting.scratch.path().join("other.fd"))?;
+    let vm = other
+        .of(machine(Drive::image(&setting.disk), setting))
+        .start()?;
+    says(&vm, DENIED_ONLY, setting)
+}
+
+/// Who runs the machine can add to the kernel's line: docs/security.md says so, because it is so.
+fn smbios(setting: &Setting) -> Result<()> {
+    let vm = machine(Drive::image(&setting.disk), setting)
+        .arg("-smbios")
+        .arg("type=11,value=io.systemd.stub.kernel-cmdline-extra=said.by=smbios")
+        .start()?;
+    vm.console()
+        .expect("Command line: ", setting.within(BOOT))?;
+    vm.console()
+        .expect("said.by=smbios", setting.within(BOOT))?;
+    Ok(())
+}
+
+fn read(boot: &Window, path: &str) -> Result<Vec<u8>> {
+    let content = boot.ext4()?.read(path);
+    content.with_context(|| format!("cannot read {path}"))
+}
+
+/// Where in the image the content of a section of the system begins.
+fn section(boot: &Window, name: &[u8]) -> Result<u64> {
+    let uki = read(boot, "/uki.efi")?;
+    let header = uki.windows(name.len()).position(|at| at == name);
+    // PE: a section's header has its name, and behind 20 bytes the place of its content.
+    let header = header.and_then(|at| uki.get(at..)).unwrap_or_default();
+    let place = header.get(20..24).and_then(|at| at.try_into().ok());
+    let place = u32::from_le_bytes(place.context("the system has no such section")?);
+    let content = uki.get(usize::try_from(place)?..).unwrap_or_default();
+    find(
+        boot,
+        content.get(..64).context("a section without content")?,
+    )
+}
+
+/// Where in the image the first of such bytes is.
+fn find(window: &Window, bytes: &[u8]) -> Result<u64> {
+    let mut content = vec![0; base::as_usize(window.len())];
+    window.read_at(&mut content, 0)?;
+    window.locate(as_u64(position(&content, bytes)?), 1)
+}
+
+fn position(content: &[u8], bytes: &[u8]) -> Result<usize> {
+    let at = content.windows(bytes.len()).position(|at| at == bytes);
+    at.context("no such bytes")
+}
