@@ -53,7 +53,12 @@ def update_targets(name, os, env, signed_updates, common):
       signed_updates: whether a bundle that nobody signed fails the build.
       common: attributes of the files.
     """
-    version = {":version": "VERSION.TXT"}
+
+    # Whole in a bundle of differences, too: which one a machine has to compare it with, its slots don't say.
+    whole = {
+        ":version": "VERSION.TXT",
+        ":loader": "loader.efi",
+    }
     images = {
         ":boot": "boot.img",
         ":root": "root.img",
@@ -63,7 +68,7 @@ def update_targets(name, os, env, signed_updates, common):
         data_formats = os.data_formats,
         env = env,
         expires = "//ic-os:update_expires",
-        members = version | images,
+        members = whole | images,
         minimum_version = "//ic-os:update_minimum_version",
         os = os.name,
         out = "update_manifest.json",
@@ -88,7 +93,7 @@ def update_targets(name, os, env, signed_updates, common):
     signed = {
         ":update_manifest": "manifest.json",
         ":update_signatures": "manifest.json.sig",
-    } | version
+    } | whole
     _tar(name, signed | images, common)
     for partition in ["boot", "root"]:
         image_delta(
