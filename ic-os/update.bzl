@@ -6,7 +6,7 @@ load("//ic-os:partitions.bzl", "STEP", "TIMESTAMP")
 visibility(["//ic-os/..."])
 
 def update_trust(name, os, env, signed_updates, version):
-    """What a system's root holds for updates: who it is, and whose signatures count.
+    """What a system's root holds for updates: who it is, how often its boot loader tries a slot, and whose signatures count.
 
     Args:
       name: name of the target of trusted keys.
@@ -24,6 +24,8 @@ def update_trust(name, os, env, signed_updates, version):
         file_values = {version: "version"},
         template = "//ic-os:os.json.template",
         values = {
+            # The number that its boot loader has (see `loader`).
+            "BOOT_TRIES": str(os.boot_tries),
             "DATA_FORMATS": json.encode(data_formats),
             "ENV": env,
             "OS": os.name,

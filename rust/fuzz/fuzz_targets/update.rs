@@ -57,6 +57,7 @@ fn bundle(bytes: &[u8]) {
         os: "a".to_owned(),
         env: "a".to_owned(),
         version: "1".parse().unwrap(),
+        boot_tries: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

@@ -11,6 +11,9 @@ use crate::expiry::shown;
 use crate::manifest::check_name;
 use crate::{Expiry, Manifest, Signatures, TrustedKeys, Version};
 
+/// The boot loader counts by one digit.
+const BOOT_TRIES: std::ops::RangeInclusive<u8> = 1..=9;
+
 /// `os.json`: what a system is. It lies in the root under dm-verity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +24,8 @@ pub struct Identity {
     pub env: String,
     /// Its version.
     pub version: Version,
+    /// How many starts a slot gets to be confirmed in: 1 to 9, the number that the system's boot loader has.
+    pub boot_tries: u8,
     /// As in [`Manifest`].
     pub data_formats: BTreeMap<String, u64>,
 }
@@ -32,6 +37,14 @@ impl Document for Identity {
     fn check(&self) -> Result<(), Fault> {
         check_name("os", &self.os)?;
         check_name("env", &self.env)?;
+        if !BOOT_TRIES.contains(&self.boot_tries) {
+            let (from, to) = BOOT_TRIES.into_inner();
+            return Err(Fault::of(
+                "boot_tries",
+                self.boot_tries,
+                format!("{from} to {to}"),
+            ));
+        }
         let mut names = self.data_formats.keys();
         names.try_for_each(|name| check_name("data_formats", name))
     }

@@ -42,6 +42,7 @@ fn node() -> Identity {
         os: "node".to_owned(),
         env: "prod".to_owned(),
         version: "1.2.0".parse().unwrap(),
+        boot_tries: 3,
         data_formats: history(2),
     }
 }

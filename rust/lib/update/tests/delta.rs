@@ -192,6 +192,7 @@ fn in_a_bundle() {
         os: "node".to_owned(),
         env: "prod".to_owned(),
         version: "1".parse().unwrap(),
+        boot_tries: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

@@ -213,6 +213,7 @@ mod tests {
             os: "guestos".to_owned(),
             env: "dev".to_owned(),
             version: "1.0.0".parse().unwrap(),
+            boot_tries: 3,
             data_formats: Default::default(),
         };
         let ed25519: PublicKey = key().public();

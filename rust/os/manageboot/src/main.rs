@@ -102,7 +102,7 @@ struct Args {
         default_value = "/proc/cmdline"
     )]
     cmdline: PathBuf,
-    /// What this system is: os, env, version.
+    /// What this system is: os, env, version, and how often its boot loader tries a slot.
     #[arg(long, global = true, value_name = "JSON", default_value = status::IDENTITY)]
     identity: PathBuf,
     /// Where the EFI system partition is mounted; it is made writable for as long as a boot loader is written.
@@ -130,11 +130,7 @@ enum Verb {
         force: bool,
     },
     /// What the slots hold, which one boots next, and how often it will be tried.
-    Status {
-        /// Starts that a slot gets to be confirmed in; the boot loader has this number, too.
-        #[arg(long, value_name = "N", default_value_t = grubenv::Limit::DEFAULT.get())]
-        boot_tries: u8,
-    },
+    Status,
     /// The slot that is running.
     Current,
     /// The slot that upgrade-install writes.

@@ -97,7 +97,7 @@ pub(crate) struct Status {
 
 impl Status {
     /// The state that the next start leaves.
-    fn next(&self) -> BootState {
+    pub(crate) fn next(&self) -> BootState {
         let other = self.state.alternative.other();
         let complete =
             |(slot, status): &(Slot, SlotStatus)| *slot == other && status.complete == Some(true);

@@ -56,6 +56,7 @@ pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
         os: "node".to_owned(),
         env: "test".to_owned(),
         version: "1.0".parse().unwrap(),
+        boot_tries: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

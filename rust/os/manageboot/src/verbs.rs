@@ -35,14 +35,18 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
         Verb::Target => Ok(slot(
             machine.current(|| EnvFile::read(&args.grubenv))?.other(),
         )),
-        Verb::Next => next(args, &machine),
         Verb::Confirm => confirm(args, &machine),
         Verb::UpgradeCommit => commit(args, &machine),
         Verb::Rollback { force } => rollback(args, &machine, *force),
-        Verb::Status { boot_tries } => {
-            let limit = Limit::new(*boot_tries);
-            let limit = limit.with_context(|| format!("--boot-tries {boot_tries}: want 1 to 9"))?;
-            let status = status(args, &machine, limit)?;
+        Verb::Next => {
+            let next = status(args, &machine)?.next();
+            Ok(Answer {
+                text: next.alternative.to_string(),
+                json: json!({"boot_cycle": next.cycle.as_str(), "slot": next.alternative.as_str()}),
+            })
+        }
+        Verb::Status => {
+            let status = status(args, &machine)?;
             Ok(Answer {
                 text: status.text(),
                 json: status.json(),
@@ -64,20 +68,9 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
     }
 }
 
-fn next(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
-    let state = EnvFile::read(&args.grubenv)?.state();
-    let mut other = machine.read_slot(state.alternative.other()).ok();
-    let complete = other
-        .as_mut()
-        .is_some_and(|media| upgrade::is_complete(media).unwrap_or(false));
-    let after = state.after_start(Limit::DEFAULT, complete);
-    Ok(Answer {
-        text: after.alternative.to_string(),
-        json: json!({"boot_cycle": after.cycle.as_str(), "slot": after.alternative.as_str()}),
-    })
-}
-
-fn status(args: &Args, machine: &Machine, limit: Limit) -> anyhow::Result<Status> {
+fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
+    let tries = identity(&args.identity)?.boot_tries;
+    let limit = Limit::new(tries).with_context(|| format!("boot_tries: got {tries}"))?;
     let content = EnvFile::read(&args.grubenv)?;
     let state = content.state();
     Ok(Status {

@@ -31,6 +31,9 @@ B_boot,,1M,xbootldr,B1A0A1C2-0000-4000-8000-0000000000B0,
 B_root,,3M,root-x86-64,b1a0a1c2-0000-4000-8000-0000000000b1,
 ";
 
+/// Not what anything has unless it is told.
+pub const TRIES: u8 = 4;
+
 pub struct Node {
     dir: TempDir,
 }
@@ -61,12 +64,13 @@ impl Node {
         self.path(&format!("dev/b1a0a1c2-0000-4000-8000-0000000000{short}"))
     }
 
-    /// What the node is.
+    /// What the node is; its boot loader tries a slot [`TRIES`] times.
     pub fn is(&self, os: &str, env: &str, version: &str) {
         let identity = Identity {
             os: os.to_owned(),
             env: env.to_owned(),
             version: version.parse().unwrap(),
+            boot_tries: TRIES,
             data_formats: BTreeMap::new(),
         };
         fs::write(self.path("os.json"), identity.to_json().unwrap()).unwrap();
@@ -103,7 +107,7 @@ impl Node {
     /// What GRUB does with grubenv; the kernel gets its command line from it.
     pub fn reboot(&self) -> Slot {
         let block = Block::parse(&fs::read(self.path("grubenv")).unwrap()).unwrap();
-        let (slot, left) = next_boot(&block, Limit::DEFAULT, true).unwrap();
+        let (slot, left) = next_boot(&block, Limit::new(TRIES).unwrap(), true).unwrap();
         fs::write(self.path("grubenv"), left.to_bytes().unwrap()).unwrap();
         fs::write(self.path("cmdline"), command_line(slot)).unwrap();
         slot
