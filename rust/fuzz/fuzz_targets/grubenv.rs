@@ -12,7 +12,10 @@ fuzz_target!(|data: &[u8]| {
         let Ok(block) = Block::parse(bytes) else {
             continue;
         };
-        let _ = grubenv::next_boot(&block, grubenv::Limit::DEFAULT, true);
+        for tries in [1, 3, 9] {
+            let limit = grubenv::Limit::new(tries).unwrap();
+            let _ = grubenv::next_boot(&block, limit, true);
+        }
         if let Ok(written) = block.to_bytes() {
             assert_eq!(Block::parse(&written).unwrap().to_bytes().unwrap(), written);
         }

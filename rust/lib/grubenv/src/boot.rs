@@ -147,9 +147,6 @@ impl fmt::Display for Tries {
 pub struct Limit(u8);
 
 impl Limit {
-    /// The usual one.
-    pub const DEFAULT: Self = Self(3);
-
     /// `starts`, from 1 to 9.
     pub fn new(starts: u8) -> Option<Self> {
         (1..=9).contains(&starts).then_some(Self(starts))
@@ -399,7 +396,7 @@ mod tests {
                 (CYCLE, cycle),
                 (TRIES, tries),
             ]);
-            let (booted, left) = next_boot(&found, Limit::DEFAULT, other).unwrap();
+            let (booted, left) = next_boot(&found, Limit(3), other).unwrap();
             assert_eq!(booted.as_str(), slot, "{alternative} {cycle} {tries}");
             let want = block(&[
                 (ALTERNATIVE, slot),
@@ -409,7 +406,7 @@ mod tests {
             ]);
             assert_eq!(left, want, "{alternative} {cycle} {tries}");
         }
-        let (booted, left) = next_boot(&Block::new(), Limit::DEFAULT, true).unwrap();
+        let (booted, left) = next_boot(&Block::new(), Limit(3), true).unwrap();
         assert_eq!(booted, Slot::A);
         assert_eq!(
             left,
@@ -443,7 +440,6 @@ mod tests {
             Some("9".to_owned())
         );
         assert_eq!([Limit::new(0), Limit::new(10)], [None, None]);
-        assert_eq!(Limit::new(3), Some(Limit::DEFAULT));
     }
 
     /// The slots of the next starts, nobody confirming.
@@ -465,10 +461,10 @@ mod tests {
             block
         };
         let trial = state(BootState::trial(Slot::B));
-        assert_eq!(starts(trial.clone(), Limit::DEFAULT, 10), "BBBAAABBBA");
+        assert_eq!(starts(trial.clone(), Limit(3), 10), "BBBAAABBBA");
         assert_eq!(starts(trial, Limit::new(1).unwrap(), 4), "BABA");
         let stable = state(BootState::confirmed(Slot::A));
-        assert_eq!(starts(stable.clone(), Limit::DEFAULT, 8), "AAABBBAA");
+        assert_eq!(starts(stable.clone(), Limit(3), 8), "AAABBBAA");
         assert_eq!(starts(stable, Limit::new(9).unwrap(), 10), "AAAAAAAAAB");
     }
 
