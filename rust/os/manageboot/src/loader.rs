@@ -11,6 +11,14 @@
 //! cluster and length, and the other name goes. All names here have one entry of 32 bytes (8.3, no long names), and the folder has less
 //! than the 16 that fill a sector of 512 bytes: so both change by one write of one sector, which a disk does whole or not at all.
 //!
+//! Linux does not write both at once by itself (`vfat_rename` in `fs/fat/namei_vfat.c`): the other name goes from the sector, but first cluster
+//! and length are those of a file, and come there when that is written. Flushing the folder does not do it. So there are two more rules:
+//!
+//! - The renamed file is flushed, by a handle from before: then its entry is on the disk.
+//! - What had the name before is held open until then, which keeps its clusters: a sector that is written too early still names a whole file.
+//!
+//! A name that nothing had is that of an empty file for this while. An empty `NEXT.EFI` is none, and is never put in place.
+//!
 //! Either loader starts either slot, so it does not matter in which order this and grubenv reach the disk. A loader that firmware takes
 //! but that does not get as far as a slot is not gone back from by itself: `PREVIOUS.EFI` is for the hand, from the firmware's own menu.
 
@@ -113,6 +121,10 @@ impl Esp {
             return Ok(false);
         }
         let next = self.read(NEXT)?;
+        ensure!(
+            next.starts_with(MZ),
+            "{NEXT} is no program for EFI: the power may have gone while it was written, run upgrade-install again"
+        );
         self.put(PREVIOUS, &self.read(LOADER)?)?;
         self.rename(NEXT, LOADER)?;
         ensure!(
@@ -137,10 +149,21 @@ impl Esp {
         self.rename(NEW, name)
     }
 
+    /// Gives the file `from` the name `to`; it is on the disk under that name afterwards.
     fn rename(&self, from: &str, to: &str) -> anyhow::Result<()> {
-        fs::rename(self.folder.join(from), self.folder.join(to))
-            .with_context(|| format!("cannot rename {from} to {to}"))?;
-        self.sync()
+        let shown = || format!("cannot rename {from} to {to}");
+        let [from, to] = [from, to].map(|name| self.folder.join(name));
+        let file = File::open(&from).with_context(shown)?;
+        let before = match File::open(&to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            before => Some(before.with_context(shown)?),
+        };
+        fs::rename(&from, &to).with_context(shown)?;
+        file.sync_all().with_context(shown)?;
+        self.sync()?;
+        // Not before: its clusters are free from here on.
+        drop(before);
+        Ok(())
     }
 
     fn sync(&self) -> anyhow::Result<()> {
@@ -234,6 +257,21 @@ mod tests {
         assert!(!esp.promote().unwrap());
         let error = esp.stage(b"ELF").unwrap_err().to_string();
         assert!(error.contains("no program for EFI"), "{error}");
+    }
+
+    /// What the power can leave of a name that nothing had before.
+    #[test]
+    fn an_empty_file_takes_no_place() {
+        let (_dir, esp) = esp();
+        fs::write(esp.folder.join(NEXT), b"").unwrap();
+        let error = esp.promote().unwrap_err().to_string();
+        assert!(error.contains("run upgrade-install again"), "{error}");
+        assert_eq!(esp.read(LOADER).unwrap(), b"MZ old");
+        assert!(!esp.folder.join(PREVIOUS).exists());
+        // That does it.
+        assert!(esp.stage(b"MZ new").unwrap());
+        assert!(esp.promote().unwrap());
+        assert_eq!(esp.read(LOADER).unwrap(), b"MZ new");
     }
 
     #[test]
