@@ -12,6 +12,9 @@ use crate::Setting;
 /// A version is a line, not a book.
 const VERSION_MAX: u64 = 4096;
 
+/// Where a system says what it is.
+const IDENTITY: &str = "/opt/ic/share/os.json";
+
 /// A bundle, and where in it things are.
 #[derive(Debug)]
 pub(crate) struct Bundle {
@@ -21,6 +24,7 @@ pub(crate) struct Bundle {
     all: Window,
     /// Its members: first byte and length.
     members: BTreeMap<Vec<u8>, (u64, u64)>,
+    pub(crate) loader: Window,
     pub(crate) boot: Window,
     pub(crate) root: Window,
     /// Its version.
@@ -47,16 +51,18 @@ impl Bundle {
                 members.insert(entry.path, (offset, len));
             }
         }
-        let (boot, root) = (all.clone(), all.clone());
+        let (loader, boot, root) = (all.clone(), all.clone(), all.clone());
         let mut bundle = Self {
             path,
             mtime,
             all,
             members,
+            loader,
             boot,
             root,
             version: String::new(),
         };
+        bundle.loader = bundle.member(update::LOADER)?;
         bundle.boot = bundle.member("boot.img")?;
         bundle.root = bundle.member("root.img")?;
         let text = bundle.member("VERSION.TXT")?;
@@ -81,6 +87,13 @@ impl Bundle {
     pub(crate) fn member(&self, name: &str) -> Result<Window> {
         let (offset, len) = self.place(name)?;
         self.all.part(offset, len)
+    }
+
+    /// What its root says that it is.
+    pub(crate) fn identity(&self) -> Result<update::Identity> {
+        let text = self.root.ext4()?.read(IDENTITY);
+        let text = text.with_context(|| format!("no {IDENTITY} in root.img"))?;
+        Ok(update::Identity::parse(&text)?)
     }
 
     /// The bundle as a drive of the guest, which is not written to.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use archive::{Alignment, Entry, Kind};
 use base::as_u64;
 use plan::{Builder, Reader};
-use update::{Manifest, Member, Signature, Signatures, SigningKey};
+use update::{Manifest, Signature, Signatures, SigningKey};
 
 use crate::bundle::Bundle;
 
@@ -15,8 +15,6 @@ pub(crate) const KEY: &str = "insecure-test";
 
 /// Size of a block of a tar.
 const TAR: u64 = 512;
-/// What is put behind a boot loader, so that it is another one: whoever loads a program reads no further than its sections.
-const MORE: [u8; 4096] = [0; 4096];
 
 /// Who signs a forged bundle.
 #[derive(Debug, Clone, Copy)]
@@ -44,52 +42,9 @@ pub(crate) fn forge(
     change: &dyn Fn(&mut Manifest) -> Result<()>,
     folder: &Path,
 ) -> Result<PathBuf> {
-    write(bundle, name, signer, change, None, folder)
-}
-
-/// [`forge`] with another boot loader, if there is one in the bundle, that does the same.
-pub(crate) fn with_other_loader(
-    bundle: &Bundle,
-    key: &SigningKey,
-    folder: &Path,
-) -> Result<PathBuf> {
-    let loader = match bundle.member(update::LOADER) {
-        Err(_) => None,
-        Ok(loader) => {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut loader.clone(), &mut bytes)?;
-            bytes.extend_from_slice(&MORE);
-            Some(bytes)
-        }
-    };
-    write(
-        bundle,
-        "loader",
-        Signer::Key(key),
-        &|_| Ok(()),
-        loader,
-        folder,
-    )
-}
-
-fn write(
-    bundle: &Bundle,
-    name: &str,
-    signer: Signer<'_>,
-    change: &dyn Fn(&mut Manifest) -> Result<()>,
-    loader: Option<Vec<u8>>,
-    folder: &Path,
-) -> Result<PathBuf> {
     let text = std::io::read_to_string(bundle.member(update::MANIFEST)?)?;
     let mut manifest = Manifest::parse(text.as_bytes())?;
     change(&mut manifest)?;
-    if let Some(loader) = &loader {
-        for member in &mut manifest.members {
-            if member.name == update::LOADER {
-                *member = Member::of(update::LOADER, loader);
-            }
-        }
-    }
     let json = manifest.to_json()?;
     let signatures = signatures(signer, json.as_bytes()).to_json()?;
     let mut members = vec![
@@ -97,14 +52,8 @@ fn write(
         (update::SIGNATURES, Data::Bytes(signatures.into_bytes())),
     ];
     for member in &manifest.members {
-        let data = match &loader {
-            Some(loader) if member.name == update::LOADER => Data::Bytes(loader.clone()),
-            _ => {
-                let (at, len) = bundle.place(&member.name)?;
-                Data::Old(at, len)
-            }
-        };
-        members.push((member.name.as_str(), data));
+        let (at, len) = bundle.place(&member.name)?;
+        members.push((member.name.as_str(), Data::Old(at, len)));
     }
     lay_out(bundle, name, &members, folder)
 }
@@ -163,7 +112,7 @@ fn lay_out(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use update::{Identity, Policy, PublicKey, Refusal, TrustedKey, TrustedKeys};
+    use update::{Identity, Member, Policy, PublicKey, Refusal, TrustedKey, TrustedKeys};
 
     fn key() -> SigningKey {
         SigningKey::from_bytes(&[3; 32])
@@ -265,15 +214,5 @@ mod tests {
         };
         let error = forged("os", Signer::Key(&key), &hostos).unwrap_err();
         assert!(error.contains("os hostos"), "{error}");
-    }
-
-    #[test]
-    fn another_loader_is_longer_and_all_else_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let bundle = bundle(dir.path());
-        let list = with_other_loader(&bundle, &key(), dir.path()).unwrap();
-        let manifest = verdict(&list).unwrap();
-        assert_eq!(manifest.member(update::LOADER).unwrap().size, 9 + 4096);
-        assert_eq!(manifest.member(update::ROOT).unwrap().size, 70_000);
     }
 }

@@ -20,6 +20,7 @@ mod bundle;
 mod checks;
 mod cuts;
 mod documented;
+mod esp;
 mod feed;
 mod forge;
 mod hardening;
@@ -80,7 +81,7 @@ struct Args {
     /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one.
     #[arg(long, value_name = "UPDATE.TAR")]
     update: Option<PathBuf>,
-    /// For upgrade, fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged, and come over a network.
+    /// For fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged.
     #[arg(long, value_name = "FILE")]
     update_key: Option<PathBuf>,
     /// For upgrade, cuts: so many of the disks that a power cut would have left are started.

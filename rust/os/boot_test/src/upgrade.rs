@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure, Context, Result};
 use base::Sha256Digest;
-use grubenv::Slot;
+use grubenv::{BootState, Slot};
 use update::SigningKey;
 use vm::{Output, Shell, Vm};
 
 use crate::bundle::Bundle;
 use crate::checks;
 use crate::cuts::{self, Expected};
+use crate::esp;
 use crate::feed::{Feed, Way};
-use crate::forge;
 use crate::kept::Kept;
 use crate::node::Node;
 use crate::refusals::Refusals;
@@ -44,6 +44,8 @@ struct Upgrade<'a> {
     bundle: Bundle,
     /// Digests of slot A's boot and root partition at the beginning.
     old: [Sha256Digest; 2],
+    /// Digests of the boot loader that is in place at the beginning, and of the bundle's, which is another one.
+    loaders: [Sha256Digest; 2],
     setting: &'a Setting,
     log: PathBuf,
 }
@@ -52,26 +54,17 @@ struct Upgrade<'a> {
 pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let bundle = Bundle::open(setting)?;
-    let (bundle, feed) = match key(setting)? {
-        None => (bundle, None),
-        Some(key) => {
-            let list = forge::with_other_loader(&bundle, &key, setting.scratch.path())?;
-            (Bundle::read(&list)?, Some(Feed::start(&list, BREAKS)?))
-        }
-    };
+    let feed = Feed::start(&bundle.path, BREAKS)?;
     let upgrade = Upgrade::new(bundle, setting)?;
     let node = &upgrade.node;
-    let vm = node.start([upgrade.bundle.drive()])?;
+    let vm = node.start([])?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
     let kept = Kept::read(&shell, setting)?;
-    let url = feed.as_ref().map(|feed| feed.url(0));
-    upgrade.install(&shell, url.as_deref().unwrap_or(DRIVE), &mut report)?;
-    if let Some(feed) = &feed {
-        report.check(
-            "the bundle came over several connections",
-            came_in_parts(feed),
-        );
-    }
+    upgrade.install(&shell, &feed.url(0), &mut report)?;
+    report.check(
+        "the bundle came over several connections",
+        came_in_parts(&feed),
+    );
     restart(&shell)?;
     let version = upgrade.bundle.version.clone();
     let shell = upgrade.arrive(&vm, Slot::B, &version, &mut report)?;
@@ -113,18 +106,20 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     let at = base::bounded::product(block, 4096);
     node.flip("B_root", at)?;
     restart(&shell)?;
-    let mut tries = 0_usize;
+    // What the boot loader counted, at each start.
+    let mut tries = Vec::new();
     while node.slot(&vm)? == Slot::B {
-        tries = tries.saturating_add(1);
-        report.stage(&format!("slot B is tried, {tries}"));
-        ensure!(tries < MANY, "slot B is tried {tries} times");
+        tries.push(esp::state(node.partition("grub")?)?.tries.get());
+        report.stage(&format!("slot B is tried, {tries:?}"));
+        ensure!(tries.len() < MANY, "slot B is tried {tries:?}");
         vm.console().expect(PANIC, setting.within(BOOT))?;
     }
-    let outcome = match tries {
-        0 => Err("it never started".to_owned()),
-        _ => Ok(()),
-    };
-    report.check("slot B was tried", outcome);
+    let left = esp::state(node.partition("grub")?)?;
+    let limit = upgrade.bundle.identity()?.boot_tries;
+    report.check(
+        &format!("slot B was tried {limit} times, as its own boot loader has it"),
+        gave_up(&tries, limit, left),
+    );
     let shell = upgrade.log_in(&vm, Slot::A, &setting.version, &mut report)?;
     report.check("slot A is as it was", upgrade.slot_a_is_old());
     node.flip("B_root", at)?;
@@ -143,10 +138,20 @@ impl<'a> Upgrade<'a> {
         let node = Node::new(setting, &log)?;
         node.mark(Expected::A.mark())?;
         let old = slot_digests(&node, Slot::A, None)?;
+        let loaders = [
+            esp::digest(node.partition("esp")?, esp::IN_PLACE)?,
+            Sha256Digest::of_reader(bundle.loader.clone())?,
+        ];
+        let [before, after] = loaders;
+        ensure!(
+            before != after,
+            "the bundle's boot loader is the one in place: its upgrade can't be seen"
+        );
         Ok(Self {
             node,
             bundle,
             old,
+            loaders,
             setting,
             log,
         })
@@ -198,12 +203,29 @@ impl<'a> Upgrade<'a> {
         report.check("slot B holds the bundle", self.slot_b_is_new());
         let untouched = self.node.untouched_since(moment, &["A_boot", "A_root"]);
         report.check("nothing was written to slot A", untouched);
+        let [before, after] = self.loaders;
+        report.check(
+            "the boot loader is the old one, and the bundle's is ready",
+            self.esp_holds([(esp::IN_PLACE, before), (esp::NEXT, after)]),
+        );
         self.node.mark(Expected::Either.mark())?;
         self.must(shell, "manageboot upgrade-commit")?;
         // From here on the power may go, and slot B must start all the same.
         self.node.mark(Expected::B.mark())?;
         self.node.mark(Expected::Either.mark())?;
         report.stage("committed");
+        report.check(
+            "the boot loader is the bundle's, and the old one is kept",
+            self.esp_holds([(esp::IN_PLACE, after), (esp::PREVIOUS, before)]),
+        );
+        Ok(())
+    }
+
+    /// These files are on the EFI system partition.
+    fn esp_holds(&self, files: [(&str, Sha256Digest); 2]) -> Result<()> {
+        for (path, want) in files {
+            esp::holds(self.node.partition("esp")?, path, want)?;
+        }
         Ok(())
     }
 
@@ -259,6 +281,15 @@ impl<'a> Upgrade<'a> {
     fn says(&self, shell: &Shell<'_>, command: &str, want: &str) -> Result<()> {
         checks::says(shell, command, want, self.setting.within(30))
     }
+}
+
+/// The boot loader counted up to the limit, and then left for slot A, whose first start since this is.
+fn gave_up(tries: &[u8], limit: u8, left: BootState) -> Result<()> {
+    let all: Vec<u8> = (1..=limit).collect();
+    ensure!(tries == all, "it counted {tries:?}, want {all:?}");
+    let want = BootState::trial(Slot::B).fallen();
+    ensure!(left == want, "it left {left:?}, want {want:?}");
+    Ok(())
 }
 
 /// Digests of a slot's boot and root partition, or of so much of them.

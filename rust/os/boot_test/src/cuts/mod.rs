@@ -6,12 +6,15 @@
 //! they have chosen a slot (everything but the roots and what only a running system writes) are one state, and started once, as far as the kernel's
 //! command line. Whether the chosen slot's root and boot partition are whole at a point is read, not started.
 //!
-//! A point is a brick when no kernel starts, when the slot is none that may start, or when it is not whole.
+//! A point is a brick when no kernel starts, when the slot is none that may start, or when it is not whole. And the boot loader is read
+//! at every point: it must be the image's or the bundle's, all of it.
 
+mod loader;
 mod points;
+mod sample;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -28,6 +31,7 @@ use crate::Setting;
 
 pub(crate) use points::Expected;
 use points::Point;
+use sample::choose;
 use state::{Numbers, Region, Regions};
 
 /// How many states are started.
@@ -92,6 +96,8 @@ pub(crate) fn run(
     let log = Log::open(path, base.len, base.identity)?;
     let states = states(&log, bundle, base)?;
     let points: usize = states.iter().map(points_of).sum();
+    let loaders = loader::loaders(&log, bundle, base, &states)?;
+    loader::judge(&loaders, &states, report);
     let chosen = choose(&states, count);
     report.stage(&format!(
         "power cuts: {points} points, {} states, {} to start",
@@ -254,24 +260,6 @@ fn installed(regions: &Regions, bundle: &Bundle, base: &Base) -> Result<Numbers>
     Ok(Numbers(both.collect()))
 }
 
-/// The states to start: first those that differ where a slot is chosen, then others evenly.
-fn choose(states: &[State], count: Count) -> Vec<&State> {
-    let Count::Most(most) = count else {
-        return states.iter().collect();
-    };
-    let mut seen = BTreeSet::new();
-    let (mut chosen, others): (Vec<&State>, Vec<&State>) = states.iter().partition(|state| {
-        let chooses = CHOOSES.map(|number| state.numbers.get(number).copied());
-        seen.insert(chooses)
-    });
-    chosen.truncate(most);
-    let room = most.abs_diff(chosen.len()).max(1);
-    let step = others.len().div_ceil(room).max(1);
-    chosen.extend(others.into_iter().step_by(step));
-    chosen.truncate(most);
-    chosen
-}
-
 /// Starts the disk of a point, and says which slot its kernel has.
 fn started(
     log: &Log,
@@ -318,41 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_chooses_a_slot_is_started_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
-        let recorder = nbd::Recorder::create(&path, 4096, [0; 32]).unwrap();
-        recorder.add(nbd::Event::Mark("slot A")).unwrap();
-        let at = 0;
-        recorder.add(nbd::Event::Zero { at, len: 512 }).unwrap();
-        let log = Log::open(&path, 4096, [0; 32]).unwrap();
-        let mut builder = plan::Builder::new(vec![]);
-        builder.zero(4096).unwrap();
-        let image = plan::Reader::open::<&Path>(builder.finish().unwrap(), &[]).unwrap();
-        let regions = Regions::new(image, Vec::new());
-        let mut first = None;
-        points::walk(&log, &regions, &mut |point, _, _| {
-            first = Some(point);
-            Ok(())
-        })
-        .unwrap();
-        let state = |grub, boot| State {
-            numbers: vec![0, 0, grub, 0, boot],
-            first: first.clone().unwrap(),
-            verdicts: BTreeMap::new(),
-        };
-        let mut states: Vec<State> = (0..10).map(|boot| state(1, boot)).collect();
-        states.push(state(2, 0));
-        let chosen = |count| -> Vec<(u128, u128)> {
-            let chosen = choose(&states, count);
-            chosen
-                .iter()
-                .map(|state| (state.numbers[2], state.numbers[4]))
-                .collect()
-        };
-        assert_eq!(chosen(Count::Most(4)), [(1, 0), (2, 0), (1, 1), (1, 6)]);
-        assert_eq!(chosen(Count::Most(1)), [(1, 0)]);
-        assert_eq!(chosen(Count::All).len(), 11);
+    fn counts_are_parsed() {
         assert_eq!("all".parse(), Ok(Count::All));
         assert_eq!("7".parse(), Ok(Count::Most(7)));
         "few".parse::<Count>().unwrap_err();

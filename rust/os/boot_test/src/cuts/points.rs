@@ -86,6 +86,18 @@ impl std::fmt::Display for Point {
 }
 
 impl Point {
+    /// Nothing is lost after so many entries, of which so many came before the last flush.
+    #[cfg(test)]
+    pub(super) fn whole(upto: usize, sure: usize) -> Self {
+        let lost = Lost::None;
+        Self { upto, sure, lost }
+    }
+
+    /// So many entries came before the last flush.
+    pub(super) fn since(&self) -> usize {
+        self.sure
+    }
+
     /// Which bytes of entry `index`, of `at` and `len`, are on the disk.
     fn survives(&self, index: usize, at: u64, len: u64) -> Option<(u64, u64)> {
         let half = half_of(at, len);
