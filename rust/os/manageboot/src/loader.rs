@@ -19,8 +19,10 @@
 //!
 //! A name that nothing had is that of an empty file for this while. An empty `NEXT.EFI` is none, and is never put in place.
 //!
-//! Either loader starts either slot, so it does not matter in which order this and grubenv reach the disk. A loader that firmware takes
-//! but that does not get as far as a slot is not gone back from by itself: `PREVIOUS.EFI` is for the hand, from the firmware's own menu.
+//! Either loader starts either slot, so it does not matter in which order this and grubenv reach the disk. A loader that firmware refuses, or takes
+//! but that does not get as far as a slot, is not gone back from by itself: `PREVIOUS.EFI` is for the hand, from the firmware's own menu. A trial by
+//! the firmware's `BootNext` would be a way back, and is none: its entry outlives `NEXT.EFI`, and there is firmware that starts a disk by
+//! its last entry or not at all (docs/decisions/0011-boot-loader-by-rename.md).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
