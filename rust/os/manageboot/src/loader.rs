@@ -18,27 +18,26 @@
 //! - What had the name before is held open until then, which keeps its clusters: a sector that is written too early still names a whole file.
 //!
 //! A name that nothing had is that of an empty file for this while. An empty `NEXT.EFI` is none, and is never put in place.
+//! `loader_cut` looks at all that the power can leave of this.
 //!
 //! Either loader starts either slot, so it does not matter in which order this and grubenv reach the disk. A loader that firmware refuses, or takes
 //! but that does not get as far as a slot, is not gone back from by itself: `PREVIOUS.EFI` is for the hand, from the firmware's own menu. A trial by
 //! the firmware's `BootNext` would be a way back, and is none: its entry outlives `NEXT.EFI`, and there is firmware that starts a disk by
 //! its last entry or not at all (docs/decisions/0011-boot-loader-by-rename.md).
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use anyhow::{ensure, Context};
-use nix::mount::{mount, MsFlags};
-use rustix::fs::{fadvise, Advice};
+
+use crate::folder::{Folder, Mounted};
 
 const FOLDER: &str = "EFI/BOOT";
-const LOADER: &str = "BOOTX64.EFI";
-const NEXT: &str = "NEXT.EFI";
-const PREVIOUS: &str = "PREVIOUS.EFI";
+pub(crate) const LOADER: &str = "BOOTX64.EFI";
+pub(crate) const NEXT: &str = "NEXT.EFI";
+pub(crate) const PREVIOUS: &str = "PREVIOUS.EFI";
 /// What is not whole yet.
-const NEW: &str = "NEW.EFI";
+pub(crate) const NEW: &str = "NEW.EFI";
 /// What a program for EFI begins with.
 const MZ: &[u8] = b"MZ";
 
@@ -64,37 +63,19 @@ fn is_staged(mount: &Path) -> bool {
     mount.join(FOLDER).join(NEXT).exists()
 }
 
-/// The EFI system partition, writable as long as this lives.
-struct Esp {
-    mount: PathBuf,
-    folder: PathBuf,
-    /// Whether it was made writable for this.
-    remounted: bool,
+/// The boot loaders in a folder.
+pub(crate) struct Esp<F>(pub(crate) F);
+
+impl Esp<Mounted> {
+    /// Those of the partition mounted at `mount`.
+    fn open(mount: &Path) -> anyhow::Result<Self> {
+        Ok(Self(Mounted::open(mount, FOLDER, LOADER)?))
+    }
 }
 
-impl Esp {
-    /// The partition mounted at `mount`.
-    fn open(mount: &Path) -> anyhow::Result<Self> {
-        let folder = mount.join(FOLDER);
-        let loader = folder.join(LOADER);
-        let found = fs::metadata(&loader).with_context(|| {
-            format!("{}: is the EFI system partition mounted?", loader.display())
-        })?;
-        ensure!(found.is_file(), "{} is no file", loader.display());
-        let remounted = is_mount_point(mount)?;
-        if remounted {
-            remount(mount, MsFlags::empty())
-                .with_context(|| format!("cannot make {} writable", mount.display()))?;
-        }
-        Ok(Self {
-            mount: mount.to_owned(),
-            folder,
-            remounted,
-        })
-    }
-
+impl<F: Folder> Esp<F> {
     /// Keeps `loader` for [`Esp::promote`]. Says whether it is another one than the one in place.
-    fn stage(&self, loader: &[u8]) -> anyhow::Result<bool> {
+    pub(crate) fn stage(&self, loader: &[u8]) -> anyhow::Result<bool> {
         ensure!(
             loader.starts_with(MZ),
             "member loader.efi is no program for EFI: have the bundle made anew"
@@ -109,20 +90,19 @@ impl Esp {
 
     /// Keeps none.
     fn unstage(&self) -> anyhow::Result<()> {
-        let path = self.folder.join(NEXT);
-        match fs::remove_file(&path) {
-            Ok(()) => self.sync(),
+        match self.0.remove(NEXT) {
+            Ok(()) => self.flush(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+            Err(error) => Err(error).with_context(|| format!("cannot remove {FOLDER}/{NEXT}")),
         }
     }
 
     /// Puts the loader that is kept in place. Says whether there was one.
-    fn promote(&self) -> anyhow::Result<bool> {
-        if !is_staged(&self.mount) {
-            return Ok(false);
-        }
-        let next = self.read(NEXT)?;
+    pub(crate) fn promote(&self) -> anyhow::Result<bool> {
+        let next = match self.0.read(NEXT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            next => next.with_context(|| format!("cannot read {FOLDER}/{NEXT}"))?,
+        };
         ensure!(
             next.starts_with(MZ),
             "{NEXT} is no program for EFI: the power may have gone while it was written, run upgrade-install again"
@@ -130,7 +110,7 @@ impl Esp {
         self.put(PREVIOUS, &self.read(LOADER)?)?;
         self.rename(NEXT, LOADER)?;
         ensure!(
-            self.read_back(LOADER)? == next,
+            self.read(LOADER)? == next,
             "{LOADER} does not read back as it was written: the disk may be failing; {PREVIOUS} is the one of before"
         );
         Ok(true)
@@ -138,94 +118,49 @@ impl Esp {
 
     /// A file that has its name when it is whole.
     fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.folder.join(NEW);
-        let shown = || format!("cannot write {}", path.display());
-        let mut file = File::create(&path).with_context(shown)?;
-        file.write_all(bytes).with_context(shown)?;
-        file.sync_all().with_context(shown)?;
+        let shown = || format!("cannot write {FOLDER}/{NEW}");
+        let file = self.0.create(NEW, bytes).with_context(shown)?;
+        self.0.flush_file(&file).with_context(shown)?;
         ensure!(
-            self.read_back(NEW)? == bytes,
-            "{} does not read back as it was written: the disk may be failing",
-            path.display()
+            self.read(NEW)? == bytes,
+            "{FOLDER}/{NEW} does not read back as it was written: the disk may be failing"
         );
         self.rename(NEW, name)
     }
 
     /// Gives the file `from` the name `to`; it is on the disk under that name afterwards.
     fn rename(&self, from: &str, to: &str) -> anyhow::Result<()> {
-        let shown = || format!("cannot rename {from} to {to}");
-        let [from, to] = [from, to].map(|name| self.folder.join(name));
-        let file = File::open(&from).with_context(shown)?;
-        let before = match File::open(&to) {
+        let shown = || format!("cannot rename {FOLDER}/{from} to {to}");
+        let file = self.0.open(from).with_context(shown)?;
+        let before = match self.0.open(to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             before => Some(before.with_context(shown)?),
         };
-        fs::rename(&from, &to).with_context(shown)?;
-        file.sync_all().with_context(shown)?;
-        self.sync()?;
+        self.0.rename(from, to).with_context(shown)?;
+        self.0.flush_file(&file).with_context(shown)?;
+        self.flush()?;
         // Not before: its clusters are free from here on.
         drop(before);
         Ok(())
     }
 
-    fn sync(&self) -> anyhow::Result<()> {
-        let folder = File::open(&self.folder).and_then(|folder| folder.sync_all());
-        folder.with_context(|| format!("cannot write {}", self.folder.display()))
-    }
-
-    /// What is on the disk, not what is kept of it in memory.
-    fn read_back(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-        let path = self.folder.join(name);
-        // The pages are clean, for the file is flushed.
-        let dropped = File::open(&path).map(|file| fadvise(&file, 0, None, Advice::DontNeed));
-        dropped.with_context(|| path.display().to_string())?.ok();
-        self.read(name)
+    fn flush(&self) -> anyhow::Result<()> {
+        let shown = || format!("cannot write {FOLDER}");
+        self.0.flush().with_context(shown)
     }
 
     fn read(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-        let path = self.folder.join(name);
-        let mut bytes = Vec::new();
-        File::open(&path)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(bytes)
+        let read = self.0.read(name);
+        read.with_context(|| format!("cannot read {FOLDER}/{name}"))
     }
-}
-
-impl Drop for Esp {
-    fn drop(&mut self) {
-        if self.remounted {
-            // Should it fail, it stays writable until the next start: nothing that was asked for failed.
-            if let Err(error) = remount(&self.mount, MsFlags::MS_RDONLY) {
-                eprintln!(
-                    "manageboot: warning: {} stays writable: {error}",
-                    self.mount.display()
-                );
-            }
-        }
-    }
-}
-
-/// With the flags that fstab gives it.
-fn remount(path: &Path, flags: MsFlags) -> nix::Result<()> {
-    let usual = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let none: Option<&str> = None;
-    mount(none, path, none, MsFlags::MS_REMOUNT | usual | flags, none)
-}
-
-fn is_mount_point(path: &Path) -> anyhow::Result<bool> {
-    let device = |path: &Path| {
-        let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
-        anyhow::Ok(metadata.dev())
-    };
-    Ok(device(path)? != device(&path.join(".."))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
-    fn esp() -> (tempfile::TempDir, Esp) {
+    fn esp() -> (tempfile::TempDir, Esp<Mounted>) {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join(FOLDER)).unwrap();
         fs::write(dir.path().join(FOLDER).join(LOADER), b"MZ old").unwrap();
@@ -235,14 +170,15 @@ mod tests {
 
     #[test]
     fn the_next_one_takes_the_place_and_the_old_one_is_kept() {
-        let (_dir, esp) = esp();
+        let (dir, esp) = esp();
+        let folder = dir.path().join(FOLDER);
         assert!(!esp.promote().unwrap());
         assert!(esp.stage(b"MZ new").unwrap());
         assert_eq!(esp.read(LOADER).unwrap(), b"MZ old");
         assert!(esp.promote().unwrap());
         assert_eq!(esp.read(LOADER).unwrap(), b"MZ new");
         assert_eq!(esp.read(PREVIOUS).unwrap(), b"MZ old");
-        assert!(!esp.folder.join(NEXT).exists() && !esp.folder.join(NEW).exists());
+        assert!(!folder.join(NEXT).exists() && !folder.join(NEW).exists());
         assert!(!esp.promote().unwrap());
         assert_eq!(esp.read(PREVIOUS).unwrap(), b"MZ old");
     }
@@ -264,12 +200,13 @@ mod tests {
     /// What the power can leave of a name that nothing had before.
     #[test]
     fn an_empty_file_takes_no_place() {
-        let (_dir, esp) = esp();
-        fs::write(esp.folder.join(NEXT), b"").unwrap();
+        let (dir, esp) = esp();
+        let folder = dir.path().join(FOLDER);
+        fs::write(folder.join(NEXT), b"").unwrap();
         let error = esp.promote().unwrap_err().to_string();
         assert!(error.contains("run upgrade-install again"), "{error}");
         assert_eq!(esp.read(LOADER).unwrap(), b"MZ old");
-        assert!(!esp.folder.join(PREVIOUS).exists());
+        assert!(!folder.join(PREVIOUS).exists());
         // That does it.
         assert!(esp.stage(b"MZ new").unwrap());
         assert!(esp.promote().unwrap());

@@ -33,6 +33,7 @@
 
 mod counters;
 mod envfile;
+mod folder;
 mod http;
 mod loader;
 mod machine;
@@ -49,6 +50,8 @@ mod verbs;
 
 #[cfg(test)]
 mod bad_disk;
+#[cfg(test)]
+mod loader_cut;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]

@@ -1,0 +1,129 @@
+//! The folder of the boot loaders: what is done to it, and how on a mounted file system.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context};
+use nix::mount::{mount, MsFlags};
+use rustix::fs::{fadvise, Advice};
+
+/// Files by name. None of it is on the disk before something is flushed, and any of it may be.
+pub(crate) trait Folder {
+    /// What keeps a file's bytes on the disk, whatever becomes of its name.
+    type File;
+
+    /// The file of that name, which is there.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+    /// A new file with these bytes, in place of one that has the name.
+    fn create(&self, name: &str, bytes: &[u8]) -> io::Result<Self::File>;
+    /// Gives the file `from` the name `to`, in place of one that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes the name away.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Flushes a file, and where it lies.
+    fn flush_file(&self, file: &Self::File) -> io::Result<()>;
+    /// Flushes the names.
+    fn flush(&self) -> io::Result<()>;
+    /// What is on the disk of a file, if it was flushed, not what is kept of it in memory.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+}
+
+/// A folder of the mounted EFI system partition, writable as long as this lives.
+pub(crate) struct Mounted {
+    mount: PathBuf,
+    folder: PathBuf,
+    /// Whether it was made writable for this.
+    remounted: bool,
+}
+
+impl Mounted {
+    /// The folder of that name in the partition mounted at `mount`, which has the file `must`.
+    pub(crate) fn open(mount: &Path, folder: &str, must: &str) -> anyhow::Result<Self> {
+        let folder = mount.join(folder);
+        let loader = folder.join(must);
+        let found = fs::metadata(&loader).with_context(|| {
+            format!("{}: is the EFI system partition mounted?", loader.display())
+        })?;
+        ensure!(found.is_file(), "{} is no file", loader.display());
+        let remounted = is_mount_point(mount)?;
+        if remounted {
+            remount(mount, MsFlags::empty())
+                .with_context(|| format!("cannot make {} writable", mount.display()))?;
+        }
+        Ok(Self {
+            mount: mount.to_owned(),
+            folder,
+            remounted,
+        })
+    }
+}
+
+impl Folder for Mounted {
+    type File = File;
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        File::open(self.folder.join(name))
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
+        let mut file = File::create(self.folder.join(name))?;
+        file.write_all(bytes)?;
+        Ok(file)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
+    }
+
+    fn flush_file(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.folder.join(name))?;
+        // Pages of a file that is flushed are clean. Others stay, and those who can't be asked.
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if self.remounted {
+            // Should it fail, it stays writable until the next start: nothing that was asked for failed.
+            if let Err(error) = remount(&self.mount, MsFlags::MS_RDONLY) {
+                eprintln!(
+                    "manageboot: warning: {} stays writable: {error}",
+                    self.mount.display()
+                );
+            }
+        }
+    }
+}
+
+/// With the flags that fstab gives it.
+fn remount(path: &Path, flags: MsFlags) -> nix::Result<()> {
+    let usual = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let none: Option<&str> = None;
+    mount(none, path, none, MsFlags::MS_REMOUNT | usual | flags, none)
+}
+
+fn is_mount_point(path: &Path) -> anyhow::Result<bool> {
+    let device = |path: &Path| {
+        let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
+        anyhow::Ok(metadata.dev())
+    };
+    Ok(device(path)? != device(&path.join(".."))?)
+}
