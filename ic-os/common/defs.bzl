@@ -7,6 +7,7 @@ COMMON_DEV_PACKAGES = ["//ic-os/common:packages.dev"]
 
 # root/root: for development only.
 DEV_BUILD_ARGS = {
+    "DEBUGGING": "keep",
     "ROOT_PASSWORD_HASH": "$6$guestos.dev$Q8aG8Xa9rMTe/slWhletjxhNDCJcWPZTAJ2oWXLRGmCD3vSdyh/4OQm0.14soA9hW9qqTH1E9gRrl7xfHe3gI/",
 }
 

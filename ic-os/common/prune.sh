@@ -1,6 +1,10 @@
 #!/bin/sh
-# Step of the Dockerfiles: remove what a read-only machine has no use for.
+# Step of the Dockerfiles: remove what a read-only machine has no use for; prune.sh remove|keep: what to do with programs that debug.
 set -eu
+case ${1:-} in
+    remove | keep) ;;
+    *) echo "prune.sh: programs that debug: got '${1:-}', want remove or keep" >&2; exit 1 ;;
+esac
 # What installs packages, and the interpreter that nothing else needs: nothing is ever installed here. Licences stay.
 for package in adduser apt debconf debian-archive-keyring dpkg init-system-helpers libapt-pkg7.0 libtext-charwidth-perl \
     libtext-wrapi18n-perl linux-base perl-base runit-helper sensible-utils sqv ucf; do
@@ -13,6 +17,13 @@ for package in adduser apt debconf debian-archive-keyring dpkg init-system-helpe
     done
 done
 grep -rlIE '^#! */usr/bin/(env )?perl' /usr/bin /usr/sbin /usr/lib /etc | tr '\n' '\0' | xargs -0 rm -f
+
+# Programs that look into others, and come with packages that are needed for something else (list "absent" of README.md): an editor of
+# mounted file systems, one that attaches itself to a process, and those that record terminals.
+if [ "$1" = remove ]; then
+    (cd /usr/sbin && rm -f debugfs)
+    (cd /usr/bin && rm -f pldd script scriptlive scriptreplay)
+fi
 
 # Programs run with the rights of who starts them. sudo is what an operator has; nothing else hands out rights.
 find / -xdev -type f -perm /6000 ! -path /usr/bin/sudo -exec chmod ug-s {} +
