@@ -46,6 +46,19 @@ pub(crate) fn digest(image: &Sha256Digest) -> Result<Sha256Digest, Error> {
     Ok(Sha256Digest::of(attributes.map_err(encode())?))
 }
 
+/// Refuses a digest to sign, of the item called `of`, that is not the one of `image`: whoever signs it would sign something else than
+/// the request says.
+pub(crate) fn check(of: &str, image: &Sha256Digest, got: &Sha256Digest) -> Result<(), Error> {
+    let want = digest(image)?;
+    if *got == want {
+        return Ok(());
+    }
+    Err(Error::OtherImage {
+        of: of.to_owned(),
+        reason: format!("digest {got}, want {want} for image {image}"),
+    })
+}
+
 /// The message. The signature is what it ends with.
 pub(crate) fn signed_data(
     certificate: &Certificate,

@@ -160,9 +160,12 @@ fn around_signature(
 
 /// A document of this format, as all of ours: one line of JSON would be hard to read, and this is for people, too.
 pub(crate) fn document<T: Serialize>(value: &T) -> String {
-    // It consists of texts and numbers.
-    let text = serde_json::to_string_pretty(value);
-    text.map(|text| text + "\n").unwrap_or_default()
+    #[expect(
+        clippy::expect_used,
+        reason = "our documents are structs, lists, texts and numbers, which JSON has"
+    )]
+    let text = serde_json::to_string_pretty(value).expect("a document is JSON");
+    text + "\n"
 }
 
 pub(crate) fn parse<'a, T: Deserialize<'a>>(what: &'static str, text: &'a str) -> Result<T, Error> {

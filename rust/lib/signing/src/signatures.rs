@@ -114,13 +114,7 @@ fn to_sign(
             image,
             digest,
         } => {
-            let want = authenticode::digest(image)?;
-            if *digest != want {
-                return Err(Error::OtherImage {
-                    of: name.clone(),
-                    reason: format!("digest {digest}, want {want} for image {image}"),
-                });
-            }
+            authenticode::check(name, image, digest)?;
             Ok(*digest)
         }
         Item::OpenPgp {

@@ -41,11 +41,7 @@ impl Signed {
                     image,
                     digest,
                 } => {
-                    if authenticode::digest(image)? != *digest {
-                        let reason = format!("digest {digest} is not that of image {image}");
-                        let of = name.clone();
-                        return Err(Error::OtherImage { of, reason });
-                    }
+                    authenticode::check(name, image, digest)?;
                     first = find(signatures, certificate, name, digest)?;
                     let message = authenticode::signed_data(certificate, image, &first)?;
                     let table = signable.table(&message)?;

@@ -328,8 +328,16 @@ fn signatures_of_others_are_refused() {
     let image = text.split("\"image\": \"").nth(1).unwrap();
     let text = text.replacen(&image[..64], &"0".repeat(64), 1);
     let forged = Request::parse(&text).unwrap();
+    let put = Signed::of(&reader, &certificate, &forged, &[]).unwrap_err();
     let error = signing::sign(&[forged], &certificate, |digest| key.sign(digest)).unwrap_err();
     assert!(matches!(error, Error::OtherImage { .. }), "{error}");
+    let said = says(error);
+    assert!(
+        said.contains(&format!("for image {}", "0".repeat(64))),
+        "{said}"
+    );
+    // Nor put to an image.
+    assert_eq!(says(put), said);
 }
 
 #[test]
