@@ -29,7 +29,7 @@ pub fn release(kernel: &impl ReadAt, len: u64) -> Result<String, Error> {
     let at = sum(SETUP, u64::from(place));
     let behind = len.checked_sub(at).filter(|behind| *behind > 0);
     let room = behind.ok_or(no("its version lies outside it"))?;
-    let text = read(at, room.min(MAX_RELEASE))?.unwrap_or_default();
+    let text = read(at, room.min(MAX_RELEASE))?.ok_or(no("its version is cut"))?;
     let mut words = text.split(|byte| matches!(byte, 0 | b' '));
     let release = words.next().filter(|_| words.next().is_some());
     let release = release.filter(|release| !release.is_empty());
