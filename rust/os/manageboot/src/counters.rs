@@ -3,6 +3,7 @@
 //! The file is `{"installed": N, "refused": {"CAUSE": N}}`; it is in memory, so that it counts since the machine started.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -51,13 +52,15 @@ pub(crate) fn cause(error: &anyhow::Error) -> &'static str {
 
 /// Counts the outcome in the file at `path`, and says in the journal what was refused. `why` is nothing for what was installed.
 pub(crate) fn note(path: &Path, why: Option<&anyhow::Error>) -> anyhow::Result<()> {
-    let mut counts = Counts::read(path);
+    if let Some(error) = why {
+        tell(&format!("upgrade refused: {error:#}"));
+    }
+    let mut counts = Counts::read(path)?;
     match why {
         None => counts.installed = count(counts.installed),
         Some(error) => {
             let refused = counts.refused.entry(cause(error).to_owned()).or_default();
             *refused = count(*refused);
-            tell(&format!("upgrade refused: {error:#}"));
         }
     }
     counts.write(path)
@@ -80,19 +83,36 @@ struct Counts {
 }
 
 impl Counts {
-    /// Nothing yet, if there is no such file.
-    fn read(path: &Path) -> Self {
-        let text = std::fs::read(path).unwrap_or_default();
-        let value: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let number = |value: &Value| value.as_u64().filter(|count| *count < u64::MAX);
+    /// Nothing yet, if there is no such file. One that says something else is not counted on from: a counter that goes back to 0 is how
+    /// a restart of the machine looks.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            text => text.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        Self::parse(&text).with_context(|| {
+            format!(
+                "{}: want {{\"installed\": N, \"refused\": {{\"CAUSE\": N}}}}; nothing is counted until the file is removed",
+                path.display()
+            )
+        })
+    }
+
+    fn parse(text: &[u8]) -> anyhow::Result<Self> {
+        let number = |of: &str, value: Option<&Value>| {
+            let count = value.and_then(Value::as_u64);
+            let count = count.filter(|count| *count < u64::MAX);
+            count.with_context(|| format!("{of} is no number"))
+        };
+        let value: Value = serde_json::from_slice(text).context("it is no JSON")?;
         let refused = value.get("refused").and_then(Value::as_object);
-        let refused = refused.into_iter().flatten();
-        Self {
-            installed: value.get("installed").and_then(number).unwrap_or(0),
+        let refused = refused.context("\"refused\" is no object")?.iter();
+        Ok(Self {
+            installed: number("\"installed\"", value.get("installed"))?,
             refused: refused
-                .filter_map(|(cause, count)| Some((cause.clone(), number(count)?)))
-                .collect(),
-        }
+                .map(|(cause, count)| Ok((cause.clone(), number(cause, Some(count))?)))
+                .collect::<anyhow::Result<_>>()?,
+        })
     }
 
     /// Replaces the file in one step.
@@ -113,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_add_up_and_damage_is_forgotten() {
+    fn counts_add_up_and_damage_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/ic/manageboot.json");
         let error = anyhow::anyhow!("x");
@@ -122,10 +142,32 @@ mod tests {
         note(&path, Some(&error)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, "{\"installed\":1,\"refused\":{\"other\":2}}\n");
-        std::fs::write(&path, "{\"installed\":-1,\"refused\":7}").unwrap();
-        note(&path, None).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "{\"installed\":1,\"refused\":{}}\n");
+        for (damage, why) in [
+            ("", "it is no JSON"),
+            ("{}", "\"refused\" is no object"),
+            (
+                "{\"installed\":1,\"refused\":7}",
+                "\"refused\" is no object",
+            ),
+            (
+                "{\"installed\":-1,\"refused\":{}}",
+                "\"installed\" is no number",
+            ),
+            (
+                "{\"installed\":1,\"refused\":{\"io\":\"2\"}}",
+                "io is no number",
+            ),
+        ] {
+            std::fs::write(&path, damage).unwrap();
+            let said = format!("{:#}", note(&path, None).unwrap_err());
+            let want = "nothing is counted until the file is removed: ";
+            assert!(said.contains(&format!("{want}{why}")), "{damage}: {said}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), damage);
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let said = format!("{:#}", note(&path, None).unwrap_err());
+        assert!(said.starts_with("cannot read "), "{said}");
     }
 
     #[test]
