@@ -13,6 +13,7 @@
 //! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
 //! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
 //! | [`text`]     | what an input said, short enough for a message; near names; what differs     |
+//! | [`version`]  | files that say a version, for builders and running systems alike             |
 //!
 //! And at the top: [`Sha256Digest`] with its [`Hasher`], the two conversions that cannot fail here,
 //! [`as_u64`] and [`as_usize`], and [`past`], which counts what was done.
@@ -28,6 +29,7 @@ pub mod lines;
 pub mod parallel;
 pub mod path;
 pub mod text;
+pub mod version;
 
 pub use digest::{Hasher, NoDigest, Sha256Digest, SHA256_START, SHA256_STEP};
 pub use int::{as_u64, as_usize, past};

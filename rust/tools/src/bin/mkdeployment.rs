@@ -88,9 +88,5 @@ fn map<'a>(flag: &str, pairs: &'a [Pair]) -> anyhow::Result<BTreeMap<&'a str, &'
 }
 
 fn version(path: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let version = text.lines().next().map_or("", str::trim);
-    ensure!(!version.is_empty(), "{} has no version", path.display());
-    Ok(version.to_owned())
+    base::version::read(path).with_context(|| path.display().to_string())
 }

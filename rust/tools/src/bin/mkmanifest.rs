@@ -51,13 +51,9 @@ fn main() -> ExitCode {
 
 /// The manifest and the list of packages.
 fn make(args: &Args) -> anyhow::Result<(String, String)> {
-    let version = read(&args.version_file)?;
-    let version = version.lines().next().map_or("", str::trim);
-    ensure!(
-        !version.is_empty(),
-        "{} has no version",
-        args.version_file.display()
-    );
+    let version_file = &args.version_file;
+    let version =
+        base::version::read(version_file).with_context(|| version_file.display().to_string())?;
     let csv = &args.partitions;
     let layout = Table::parse(&read(csv)?)
         .and_then(|table| table.layout(None))
@@ -79,7 +75,7 @@ fn make(args: &Args) -> anyhow::Result<(String, String)> {
     let artifacts = digest::by_name("--artifact", &args.artifacts)?;
     let manifest = manifest_json(&Contents {
         name: &args.name,
-        version,
+        version: &version,
         layout: &layout,
         images: &images,
         artifacts: &artifacts,

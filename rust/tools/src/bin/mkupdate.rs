@@ -71,8 +71,7 @@ fn make(args: Args) -> anyhow::Result<()> {
 
 fn version(path: &Path) -> anyhow::Result<Version> {
     let shown = || path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(shown)?;
-    let line = text.lines().next().unwrap_or("").trim();
+    let line = base::version::read(path).with_context(shown)?;
     line.parse().with_context(shown)
 }
 
