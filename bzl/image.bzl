@@ -11,6 +11,7 @@
 - `gpt_disk`: images behind a GPT.
 - `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
+- `inputs_version`: a version that follows from what an image is made of.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `ab_disk`: most of these in one call, a disk with slots A and B.
@@ -34,6 +35,7 @@ load("//bzl/private:image_file.bzl", _image_file = "image_file")
 load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
+load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
 load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi = "signed_efi")
@@ -64,6 +66,7 @@ image_file = _image_file
 image_list = _image_list
 image_manifest = _image_manifest
 image_tree = _image_tree
+inputs_version = _inputs_version
 merge_destinations = _merge_destinations
 parse_destination = _parse_destination
 qcow2_image = _qcow2_image

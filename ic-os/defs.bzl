@@ -2,6 +2,7 @@
 
 load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
 load("//bzl:vm.bzl", "qemu_run")
+load("//ic-os:inputs.bzl", "image_inputs")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "loader", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 load("//ic-os:state.bzl", "state_mounts")
@@ -16,7 +17,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt.
     `:NAME` is all of them; `:run` boots the disk; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
     `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:update_to_sign` (what is signed of update.tar),
-    `:delta` (delta.tar, what is new since --//ic-os:delta_from).
+    `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
+    version that follows from that).
 
     The root file system is under dm-verity; the templates of `cmdlines` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
     system are signed by `--//ic-os:signer` (docs/signing.md); `:to_sign` is what to sign outside the build.
@@ -25,7 +27,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
       os: the system, of `operating_system`.
       env: name of one of its envs. Whoever takes the disk into another image knows it by `{"env": …}` (see `gpt_disk`).
       name: name of the target of all files; default: the system's.
-      version: label of the version file.
+      version: label of the version file; `":inputs_version"`: nobody gives one (docs/formats/update.md).
       tags: of the files, as ["manual"] for an image that `//...` shall not build.
       visibility: of the files.
     """
@@ -35,7 +37,9 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
         os.partition_images(name = "partition_images", os = os, env = env)
     state_mounts("state_mounts", os)
     trust = update_trust("update_keys", os, env, image.signed_updates, version) if os.slots else {}
-    _root_tree(image, env, version, trust)
+    templates = _templates(image, env)
+    image_inputs("inputs_version", os, image, env, templates, [":update_keys"] if os.slots else [])
+    _root_tree(image, version, templates, trust)
     native.filegroup(
         name = "units",
         srcs = [":root_tree"],
@@ -71,18 +75,22 @@ def _to_sign(name):
         **STEP
     )
 
-def _root_tree(image, env, version, trust):
-    """`:root_tree`: all that is laid over the root file system."""
+def _templates(image, env):
+    """The texts of the templates: label to destination."""
     filled = {}
     for template, dest in merge_destinations(*image.templates).items():
         target = "template_" + file_path(dest, template).replace("/", "_")
         template_file(target, template, image.partitions, {"ENV": env}, {":state_mounts": "STATE_MOUNTS"})
         filled[":" + target] = dest
+    return filled
+
+def _root_tree(image, version, templates, trust):
+    """`:root_tree`: all that is laid over the root file system."""
     image_tree(
         name = "root_tree",
         directories = image.directories,
         files = merge_destinations(
-            filled,
+            templates,
             trust,
             {
                 image.partitions: "/opt/ic/share/partitions.csv",

@@ -1,7 +1,8 @@
 """Analysis tests of the rules that make a signed update: command lines and refusals."""
 
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("@bazel_skylib//rules:common_settings.bzl", "int_flag", "string_flag")
-load("//bzl:image.bzl", "image_delta", "update_keys", "update_manifest", "update_signatures")
+load("//bzl:image.bzl", "ext4_image", "image_delta", "image_tree", "inputs_version", "update_keys", "update_manifest", "update_signatures")
 load(":fails_test.bzl", "fails_test")
 load(":rules_test.bzl", "argv_test")
 
@@ -9,6 +10,12 @@ load(":rules_test.bzl", "argv_test")
 _ARGV = {
     "delta": ("MkDelta", ["--from bzl/tests/rootfs.tar --member root.img --to bzl/tests/one.txt --level=15 --output"]),
     "elsewhere": ("SignUpdate", ["keys.json --signature bzl/tests/one.txt --signature bzl/tests/two.txt --output"]),
+    # A file that two targets have is one input; of an image its digest is read.
+    "inputs": ("MkVersion", [
+        "--input settings=bazel-out/",
+        "inputs.settings --input bzl/tests/one.txt=bzl/tests/one.txt --input bzl/tests/two.txt=bzl/tests/two.txt --input bzl/tests/update_test_subject_ext4.image=bazel-out/",
+        "ext4.digest --inputs-output bazel-out/",
+    ]),
     "keys": ("MkUpdateKeys", ["--key bzl/tests/one.txt --key bzl/tests/two.txt --threshold 2 --allow-unsigned --output"]),
     "manifest": ("MkUpdate", [
         "--os system --env dev --version-file bzl/tests/one.txt --expires 2030-01-01 --data-format a=1 --data-format b=2",
@@ -22,6 +29,18 @@ _REFUSED = {
     "delta_to_nothing": "old: got 0 files, want one: the update.tar to make a difference to",
     "signed_by_text": "is neither a private key (*.key) nor a program",
 }
+
+def _inputs_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    name = target.label.name
+    asserts.equals(env, [name + ".txt"], [f.basename for f in target[DefaultInfo].files.to_list()])
+    asserts.equals(env, [name + ".inputs"], [f.basename for f in target[OutputGroupInfo].inputs.to_list()])
+    written = [a.content for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"]
+    asserts.true(env, "{\"a\":1}\n" in written, "the settings among {}".format(written))
+    return analysistest.end(env)
+
+_inputs_test = analysistest.make(_inputs_test_impl)
 
 def _signatures(name, prefix, **kwargs):
     update_signatures(
@@ -69,6 +88,21 @@ def _subjects(prefix):
         signatures = ["one.txt", "two.txt"],
         signers = ["one.key"],
     )
+    image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
+    ext4_image(
+        name = prefix + "ext4",
+        size_mib = 0,
+        timestamp = 1,
+        tree = prefix + "tree",
+        uuid = "00000000-0000-4000-8000-000000000001",
+        **manual
+    )
+    inputs_version(
+        name = prefix + "inputs",
+        srcs = ["one.txt", prefix + "texts", prefix + "ext4"],
+        settings = json.encode({"a": 1}),
+        **manual
+    )
     image_delta(name = prefix + "delta", image = "one.txt", member = "root.img", old = "rootfs.tar", **manual)
     image_delta(name = prefix + "delta_to_nothing", image = "one.txt", member = "root.img", old = prefix + "nothing", **manual)
 
@@ -85,6 +119,8 @@ def update_test_suite(name):
         test = "{}_{}".format(name, subject)
         argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
         tests.append(test)
+    _inputs_test(name = name + "_inputs_group", target_under_test = prefix + "inputs")
+    tests.append(name + "_inputs_group")
     for subject, message in _REFUSED.items():
         test = "{}_{}".format(name, subject)
         fails_test(name = test, message = message, target_under_test = prefix + subject)

@@ -31,6 +31,7 @@ TOOLS = {
     "mkupdate": "writes the manifest of an update bundle",
     "mkupdatekeys": "writes update-keys.json from public keys",
     "mkverity": "computes a dm-verity hash tree; writes a plan with it",
+    "mkversion": "writes the version that follows from the digests of inputs, and their list",
     "pin": "writes the digests of base images into the source tree",
     "runvm": "boots a disk in QEMU, its console on the terminal",
     "serve": "serves an image from its plan over NBD",

@@ -65,6 +65,7 @@ fn bundle(bytes: &[u8]) {
         keys: &keys,
         now: 0,
         allow_unsigned: true,
+        any_version: false,
     };
     let Ok(mut bundle) = Bundle::open(bytes, u64::try_from(bytes.len()).ok(), &policy) else {
         return;

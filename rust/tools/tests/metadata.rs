@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 32] = [
+const STEPS: [(&str, &str, &str); 33] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
@@ -111,6 +111,11 @@ const STEPS: [(&str, &str, &str); 32] = [
         "mkchecksums",
         env!("CARGO_BIN_EXE_mkchecksums"),
         "--image esp.img=esp.digest --image version=version --output sums",
+    ),
+    (
+        "mkversion",
+        env!("CARGO_BIN_EXE_mkversion"),
+        "--input esp.img=esp.digest --input version=version --inputs-output inputs --output derived",
     ),
     (
         "mkmanifest",

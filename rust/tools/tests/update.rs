@@ -43,6 +43,7 @@ fn refused(program: &str, folder: &Path, arguments: &str, words: &[&str]) {
 const MKUPDATE: &str = env!("CARGO_BIN_EXE_mkupdate");
 const MKUPDATEKEYS: &str = env!("CARGO_BIN_EXE_mkupdatekeys");
 const SIGNUPDATE: &str = env!("CARGO_BIN_EXE_signupdate");
+const MKVERSION: &str = env!("CARGO_BIN_EXE_mkversion");
 const MKDELTA: &str = env!("CARGO_BIN_EXE_mkdelta");
 
 const DESCRIBE: &str = "--os node --env prod --member VERSION.TXT=version --member boot.img=boot --member root.img=root";
@@ -69,6 +70,64 @@ fn folder() -> tempfile::TempDir {
         fs::write(dir.path().join(name), bytes).unwrap();
     }
     dir
+}
+
+#[test]
+fn versions_that_follow_from_inputs() {
+    let folder = folder();
+    let at = folder.path();
+    let derive = |inputs: &str| {
+        works(
+            MKVERSION,
+            at,
+            &format!("{inputs} --inputs-output list --output derived"),
+        );
+        let read = |name| fs::read_to_string(at.join(name)).unwrap();
+        (read("derived"), read("list"))
+    };
+    let (version, list) = derive("--input root=root --input a/boot=boot --input version=version");
+    // coreutils are of the same opinion, of the files and of the list.
+    let shell = |script: &str| {
+        let mut command = Command::new("/bin/sh");
+        let output = command.args(["-ec", script]).current_dir(at).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert_eq!(
+        list,
+        shell("mkdir -p a && cp boot a/boot && sha256sum a/boot root version")
+    );
+    assert_eq!(
+        version,
+        shell("printf '0.0.0-inputs.%.12s\\n' $(sha256sum list)")
+    );
+    // As the tool that describes updates reads it.
+    works(
+        MKUPDATE,
+        at,
+        &format!("{DESCRIBE} --version-file derived --output manifest"),
+    );
+    let manifest = Manifest::parse(&fs::read(at.join("manifest")).unwrap()).unwrap();
+    assert_eq!(format!("{}\n", manifest.version), version);
+    assert!(manifest.version.is_of_inputs());
+    // Their order does not count; a name, a byte, and one input more do.
+    let other = derive("--input version=version --input root=root --input a/boot=boot");
+    assert_eq!(other.0, version);
+    let mut seen = vec![version];
+    for inputs in [
+        "--input root=root --input boot=boot --input version=version",
+        "--input root=root --input a/boot=boot --input version=odd",
+        "--input root=root --input a/boot=boot --input version=version --input x=odd",
+    ] {
+        let version = derive(inputs).0;
+        assert!(!seen.contains(&version), "{inputs}");
+        seen.push(version);
+    }
+    refused(
+        MKVERSION,
+        at,
+        "--input a=boot --input a=root --inputs-output out --output derived2",
+        &["--input: \"a\" was given already"],
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a node takes: all checks of a manifest, in one place.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -73,6 +74,8 @@ pub struct Policy<'a> {
     pub now: i64,
     /// Whether somebody said `--allow-unsigned`.
     pub allow_unsigned: bool,
+    /// Whether somebody said `--any-version`: a version of which there is no telling whether it is older counts as newer.
+    pub any_version: bool,
 }
 
 impl Policy<'_> {
@@ -111,11 +114,14 @@ impl Policy<'_> {
             }
         }
         let (running, bundle) = (node.version.clone(), manifest.version.clone());
-        if bundle.is_older_than(&running) {
-            return Err(Refusal::Older { running, bundle });
+        match bundle.age(&running) {
+            Some(Ordering::Less) => return Err(Refusal::Older { running, bundle }),
+            None if !self.any_version => return Err(Refusal::NoOrder { running, bundle }),
+            _ => {}
         }
         if let Some(minimum) = &manifest.minimum_version {
-            if running.is_older_than(minimum) {
+            // What the minimum is there for has to be known, whatever somebody says.
+            if !running.age(minimum).is_some_and(Ordering::is_ge) {
                 let minimum = minimum.clone();
                 return Err(Refusal::TooOldToCome {
                     running,
@@ -239,7 +245,15 @@ pub enum Refusal {
         /// What the bundle has.
         bundle: Version,
     },
-    /// What is running is too old.
+    /// There is no telling whether it is older than what is running.
+    #[error("there is no telling which of version {bundle} and {running}, which is running, is the newer one: one that follows from an image's inputs has no order; --any-version installs it all the same, if you know that it is not an older one")]
+    NoOrder {
+        /// What is running.
+        running: Version,
+        /// What the bundle has.
+        bundle: Version,
+    },
+    /// What is running is too old, or there is no telling.
     #[error("version {bundle} takes upgrades from {minimum} on, and {running} is running: install a version between them first")]
     TooOldToCome {
         /// What is running.

@@ -4,11 +4,16 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use base::text;
+use base::{text, Sha256Digest};
 use serde::{de, Deserialize, Deserializer, Serialize};
 
 /// The longest version, in bytes.
 pub const MAX_VERSION: usize = 128;
+
+/// What a version begins with that follows from an image's inputs.
+const OF_INPUTS: &str = "0.0.0-inputs.";
+/// How many hexadecimal digits of their digest it has.
+const DIGITS: usize = 12;
 
 /// A version: a digit, then letters, digits and any of `. - _ +`.
 ///
@@ -25,13 +30,35 @@ pub struct NoVersion {
 }
 
 impl Version {
-    /// Whether this version is older than `other` (`Less`), newer, or of the same age.
+    /// The version that nobody gave and that follows from the digest of the list of an image's inputs.
+    pub fn of_inputs(list: &Sha256Digest) -> Self {
+        let digits: String = list.to_string().chars().take(DIGITS).collect();
+        Self(format!("{OF_INPUTS}{digits}"))
+    }
+
+    /// Whether this is a version as [`Version::of_inputs`] makes it: it names a build and says nothing of when it was made.
+    pub fn is_of_inputs(&self) -> bool {
+        self.0.starts_with(OF_INPUTS)
+    }
+
+    /// Whether this version is older than `other` (`Less`), newer, or of the same age. `None`: there is no telling, because one of them
+    /// follows from an image's inputs and the other is not the very same.
     ///
     /// The rule is that of Semantic Versioning 2.0, section 11, for any number of parts. What follows the first `+` says how it was
     /// built and does not count; what follows the first `-` before it makes a version that comes before the one without. Parts lie
     /// between dots: numbers compare as numbers and come before words, words as their bytes. Parts that a release leaves
     /// out are 0; of two that begin alike before a release, the one with more parts is the newer one.
-    pub fn age(&self, other: &Self) -> Ordering {
+    pub fn age(&self, other: &Self) -> Option<Ordering> {
+        if self == other {
+            return Some(Ordering::Equal);
+        }
+        if self.is_of_inputs() || other.is_of_inputs() {
+            return None;
+        }
+        Some(self.age_of_given(other))
+    }
+
+    fn age_of_given(&self, other: &Self) -> Ordering {
         let ((a, a_before), (b, b_before)) = (self.split(), other.split());
         let parts = a.split('.').count().max(b.split('.').count());
         let filled = |text| str::split(text, '.').chain(std::iter::repeat("0"));
@@ -46,11 +73,6 @@ impl Version {
             (Some(_), None) => Ordering::Less,
             (Some(a), Some(b)) => before(a, b),
         })
-    }
-
-    /// Whether this version is older than `other`.
-    pub fn is_older_than(&self, other: &Self) -> bool {
-        self.age(other).is_lt()
     }
 
     /// The version's text.
@@ -159,8 +181,7 @@ mod tests {
         let versions = in_order.map(|text| text.parse::<Version>().unwrap());
         for (a, first) in versions.iter().enumerate() {
             for (b, second) in versions.iter().enumerate() {
-                assert_eq!(first.age(second), a.cmp(&b), "{first} and {second}");
-                assert_eq!(first.is_older_than(second), a < b);
+                assert_eq!(first.age(second), Some(a.cmp(&b)), "{first} and {second}");
             }
         }
     }
@@ -174,9 +195,37 @@ mod tests {
             ("1.0-rc.01", "1.0.0-rc.1+x-y"),
         ] {
             let (a, b): (Version, Version) = (a.parse().unwrap(), b.parse().unwrap());
-            assert_eq!(a.age(&b), Ordering::Equal, "{a} and {b}");
+            assert_eq!(a.age(&b), Some(Ordering::Equal), "{a} and {b}");
             assert_ne!(a, b);
         }
+    }
+
+    #[test]
+    fn of_inputs_there_is_no_older_one() {
+        let of = |text: &str| Version::of_inputs(&Sha256Digest::of(text));
+        // printf abc | sha256sum
+        assert_eq!(of("abc").as_str(), "0.0.0-inputs.ba7816bf8f01");
+        let read: Version = of("abc").as_str().parse().unwrap();
+        assert_eq!(
+            (read.is_of_inputs(), read.age(&of("abc"))),
+            (true, Some(Ordering::Equal))
+        );
+        for other in [
+            "0.0.0",
+            "0.0.0-a",
+            "0.0.0-inputs",
+            "1.0",
+            "0.0.0-inputs.ba7816bf8f01+x",
+        ] {
+            let other: Version = other.parse().unwrap();
+            assert_eq!(
+                (read.age(&other), other.age(&read)),
+                (None, None),
+                "{other}"
+            );
+        }
+        assert_eq!(of("abc").age(&of("abd")), None);
+        assert!(!"0.0.0-a".parse::<Version>().unwrap().is_of_inputs());
     }
 
     #[test]

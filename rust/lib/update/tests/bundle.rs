@@ -159,6 +159,7 @@ fn policy<'a>(node: &'a Identity, keys: &'a TrustedKeys) -> Policy<'a> {
         keys,
         now: NOW,
         allow_unsigned: false,
+        any_version: false,
     }
 }
 
@@ -287,6 +288,68 @@ fn whom_it_is_for() {
     );
 }
 
+/// A version that follows from inputs is not older and not newer than any other one: somebody has to say that it is right.
+#[test]
+fn versions_without_order() {
+    let of = |text: &str| Version::of_inputs(&base::Sha256Digest::of(text));
+    let bundle = |version: &Version, minimum: Option<&str>| {
+        let text = format!("{version}\n").into_bytes();
+        let mut parts = Parts::new().with(|m| {
+            m.version = version.clone();
+            m.minimum_version = minimum.map(|text| text.parse().unwrap());
+            m.members[0] = Member::of(VERSION_TXT, &text);
+        });
+        parts.members[0].1 = text.clone();
+        parts.signed_by(&[1])
+    };
+    let (keys, given) = (keys(1, false), node());
+    let derived = Identity {
+        version: of("a"),
+        ..node()
+    };
+    let read = |node: &Identity, tar: &[u8], any_version| {
+        let policy = Policy {
+            any_version,
+            ..policy(node, &keys)
+        };
+        match read_with(tar, u64::try_from(tar.len()).ok(), &policy) {
+            Ok(_) => None,
+            Err(Error::Refused(refusal)) => Some(refusal),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    // (what runs, the bundle, its minimum, whether it is taken: as it is, with --any-version).
+    for (node, version, minimum, plain, any) in [
+        (&derived, of("a"), None, true, true),
+        (&derived, of("b"), None, false, true),
+        (&derived, "9.0".parse().unwrap(), None, false, true),
+        (&derived, "9.0".parse().unwrap(), Some("1.0"), false, false),
+        (&derived, of("b"), Some(of("a").as_str()), false, true),
+        (&derived, of("b"), Some(of("c").as_str()), false, false),
+        (&given, of("a"), None, false, true),
+        (&given, of("a"), Some("1.0"), false, true),
+        (&given, of("a"), Some("1.3"), false, false),
+        // What is older stays so, whatever is said.
+        (&given, "1.1".parse().unwrap(), None, false, false),
+        (&given, "1.2".parse().unwrap(), None, true, true),
+    ] {
+        let tar = bundle(&version, minimum);
+        let got = [false, true].map(|any| read(node, &tar, any).is_none());
+        assert_eq!(
+            got,
+            [plain, any],
+            "{} to {version}, from {minimum:?} on",
+            node.version
+        );
+    }
+    let refusal = read(&derived, &bundle(&of("b"), None), false).unwrap();
+    assert!(matches!(refusal, Refusal::NoOrder { .. }), "{refusal}");
+    let (ours, theirs) = (of("a"), of("b"));
+    says(&refusal, &[ours.as_str(), theirs.as_str(), "--any-version"]);
+    let refusal = read(&derived, &bundle(&of("b"), Some("1.0")), true).unwrap();
+    assert!(matches!(refusal, Refusal::TooOldToCome { .. }), "{refusal}");
+}
+
 #[test]
 fn who_signed() {
     let parts = Parts::new();
@@ -375,6 +438,7 @@ fn unsigned_in_development_only() {
             keys: &keys,
             now: NOW,
             allow_unsigned: asked,
+            any_version: false,
         };
         let got = read_with(&tar, None, &policy);
         match (allowed, asked, got) {

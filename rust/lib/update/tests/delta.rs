@@ -200,6 +200,7 @@ fn in_a_bundle() {
         keys: &keys,
         now: 0,
         allow_unsigned: false,
+        any_version: false,
     };
     let len = u64::try_from(tar.len()).unwrap();
     for bytes in [&tar, &zstd::encode_all(&tar[..], 1).unwrap()] {

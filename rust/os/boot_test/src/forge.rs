@@ -177,6 +177,7 @@ mod tests {
             keys: &keys,
             now: 0,
             allow_unsigned: false,
+            any_version: false,
         };
         let len = as_u64(bytes.len());
         let bundle = update::Bundle::open(bytes.as_slice(), Some(len), &policy);

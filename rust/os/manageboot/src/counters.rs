@@ -38,9 +38,10 @@ pub(crate) fn cause(error: &anyhow::Error) -> &'static str {
         | Refusal::BadSignature { .. } => "signature",
         Refusal::Document(_) => "manifest",
         Refusal::Other { what, .. } => what,
-        Refusal::Older { .. } | Refusal::TooOldToCome { .. } | Refusal::OlderData { .. } => {
-            "version"
-        }
+        Refusal::Older { .. }
+        | Refusal::NoOrder { .. }
+        | Refusal::TooOldToCome { .. }
+        | Refusal::OlderData { .. } => "version",
         Refusal::Expired { .. } => "expired",
         Refusal::Missing { .. } | Refusal::CutShort { .. } => "truncated",
         Refusal::Length { got, want } if got < want => "truncated",

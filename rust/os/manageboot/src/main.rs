@@ -154,6 +154,10 @@ struct Install {
     /// Take a bundle that too few of the trusted keys signed. Only systems for development allow it.
     #[arg(long)]
     allow_unsigned: bool,
+    /// Take a bundle of which there is no telling whether it is older than what runs: its version, or that of what runs, follows from
+    /// the inputs of an image. One that is older is never taken.
+    #[arg(long)]
+    any_version: bool,
     /// The keys that may sign.
     #[arg(
         long,

@@ -64,6 +64,7 @@ pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
         keys: &keys,
         now: 0,
         allow_unsigned: false,
+        any_version: false,
     };
     let len = tar.len().try_into().unwrap();
     Bundle::open(Cursor::new(tar), Some(len), &policy).unwrap()

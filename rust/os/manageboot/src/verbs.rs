@@ -171,6 +171,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         keys: &keys,
         now: now()?,
         allow_unsigned: options.allow_unsigned,
+        any_version: options.any_version,
     };
     let sha256 = options
         .sha256

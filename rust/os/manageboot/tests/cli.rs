@@ -176,6 +176,33 @@ fn bundles_that_are_refused() {
     assert_eq!(said["signers"], serde_json::json!(["a", "c"]));
 }
 
+/// A version that nobody gave is neither older nor newer than another one.
+#[test]
+fn versions_without_order() {
+    let node = Node::new();
+    node.reboot();
+    node.is("node", "test", "0.0.0-inputs.00000000000a");
+    let same = Recipe::of("0.0.0-inputs.00000000000a", boot(1), root(2));
+    let path = node.write("update.tar", &same.tar());
+    node.ok(&["upgrade-install", &path]);
+    for version in ["0.0.0-inputs.00000000000b", "2.0"] {
+        let path = node.write("update.tar", &Recipe::of(version, boot(3), root(4)).tar());
+        let why = node.refused(&["upgrade-install", &path], 1);
+        assert!(
+            why.contains("there is no telling") && why.contains("--any-version"),
+            "{why}"
+        );
+        node.ok(&["upgrade-install", "--any-version", &path]);
+        assert!(node.holds(Slot::B, &boot(3), &root(4)));
+    }
+    assert_eq!(node.counted()["refused"]["version"], 2);
+    // What is older is never taken.
+    node.is("node", "test", "2.0");
+    let path = node.write("update.tar", &Recipe::of("1.9", boot(5), root(6)).tar());
+    let why = node.refused(&["upgrade-install", "--any-version", &path], 1);
+    assert!(why.contains("1.9 is older than 2.0"), "{why}");
+}
+
 #[test]
 fn the_digest_is_that_of_what_is_installed() {
     let node = Node::new();
