@@ -36,6 +36,13 @@ SINGLE_CMDLINES = {
 }
 
 # Mount points of the systems with two slots.
+# Kinds of data that outlive an upgrade, both slots being able to read them, to the number of the format (docs/formats/update.md): raised by who changes
+# a format so that systems before the change can't read it.
+NODE_DATA_FORMATS = {
+    # What config_tool keeps in /boot/config.
+    "config": "1",
+}
+
 SLOTS_DIRECTORIES = {
     "/boot/config": "0755",
     "/boot/efi": "0755",

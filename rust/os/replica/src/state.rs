@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 
 const STATE_FILE: &str = "replica-state.json";
 const LOCK_FILE: &str = "replica.lock";
+/// Whoever raises it raises `replica` in `data_formats` of `ic-os/guestos/defs.bzl`: a system that can't read the file puts it aside, and is
+/// therefore not gone back to.
 const FORMAT: u32 = 1;
 /// Nobody counts that far, so a larger number was not counted; and no counter that is read comes to its end.
 const MOST_COUNTED: u64 = 1 << 62;
