@@ -1,12 +1,12 @@
 //! The boot loader at a point: whatever slot is to start, firmware starts this first, and it must be a whole one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use base::bounded::sum;
 use base::Sha256Digest;
 use nbd::{Log, Overlay};
-use std::sync::Arc;
 
 use crate::bundle::Bundle;
 use crate::esp;
@@ -98,4 +98,37 @@ pub(super) fn judge(loaders: &Loaders, states: &[State], report: &mut Report) {
         _ => Err("one of the two was never in place: nothing was proved".to_owned()),
     };
     report.check("a whole boot loader is in place at every point", outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::points::{Expected, Point};
+    use super::*;
+
+    /// Points with these loaders in place, one each.
+    fn verdict(loaders: &[Loader]) -> Result<()> {
+        let numbered = (0..).zip(loaders.iter().cloned());
+        let states: Vec<State> = (0..)
+            .zip(loaders)
+            .map(|(number, _)| State {
+                numbers: vec![0, number],
+                first: Point::whole(1, 0),
+                verdicts: BTreeMap::from([((Expected::A, true, true), (Point::whole(1, 0), 1))]),
+            })
+            .collect();
+        let mut report = Report::new();
+        judge(&numbered.collect(), &states, &mut report);
+        report.finish()
+    }
+
+    #[test]
+    fn both_loaders_are_wanted_and_nothing_else() {
+        let bad = Loader::Bad("half".to_owned());
+        verdict(&[Loader::Old, Loader::New]).unwrap();
+        verdict(&[Loader::Old, Loader::New, Loader::Old]).unwrap();
+        verdict(&[Loader::Old, bad, Loader::New]).unwrap_err();
+        verdict(&[Loader::Old]).unwrap_err();
+        verdict(&[Loader::New]).unwrap_err();
+        verdict(&[]).unwrap_err();
+    }
 }
