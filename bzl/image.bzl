@@ -8,6 +8,7 @@
 - `tree_file`: one file of a tree, for rules that take an image.
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
   outside the build, of what `efi_to_sign` says.
+- `measured_boot`: what a TPM's registers will hold when such programs have started.
 - `gpt_disk`: images behind a GPT.
 - `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
@@ -36,6 +37,7 @@ load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
 load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
+load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
 load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi = "signed_efi")
@@ -67,6 +69,7 @@ image_list = _image_list
 image_manifest = _image_manifest
 image_tree = _image_tree
 inputs_version = _inputs_version
+measured_boot = _measured_boot
 merge_destinations = _merge_destinations
 parse_destination = _parse_destination
 qcow2_image = _qcow2_image

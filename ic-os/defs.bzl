@@ -1,10 +1,11 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "merge_destinations", "qcow2_image", "sha256sums")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "loader", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:secure_boot.bzl", "DB", "DBX", "KEK", "OWNER", "PK")
 load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:update.bzl", "update_targets", "update_trust")
 
@@ -21,7 +22,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     version that follows from that).
 
     The root file system is under dm-verity; the templates of `cmdlines` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
-    system are signed by `--//ic-os:signer` (docs/signing.md); `:to_sign` is what to sign outside the build.
+    system are signed by `--//ic-os:signer` (docs/signing.md); `:to_sign` is what to sign outside the build. `:measured` is what a TPM holds
+    when a machine with `--//ic-os:platform_key`, `--//ic-os:exchange_key` and `--//ic-os:revoked` has started them (docs/formats/measured.md).
 
     Args:
       os: the system, of `operating_system`.
@@ -50,6 +52,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     loader("loader", os, image, env)
     boot_partition("boot", os, image, env)
     _to_sign("to_sign")
+    _measured("measured")
     esp_partition("esp", os, image.partitions)
     grub_partition("grub", os, image.partitions)
     slot = "A_" if os.slots else ""
@@ -72,6 +75,20 @@ def _to_sign(name):
             ":loader",
             ":uki",
         ],
+        **STEP
+    )
+
+def _measured(name):
+    """What a TPM holds when the image has started, NAME.json."""
+    measured_boot(
+        name = name,
+        db = DB,
+        dbx = DBX,
+        kek = KEK,
+        kernel = ":uki",
+        loaders = [":loader"],
+        owner = OWNER,
+        pk = PK,
         **STEP
     )
 

@@ -1,7 +1,7 @@
 """Analysis tests of unified kernel images and signing: which actions there are, what reaches them, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "efi_signer", "efi_to_sign", "image_tree", "signed_efi", "tree_file", "uki_image")
+load("//bzl:image.bzl", "efi_signer", "efi_to_sign", "image_tree", "measured_boot", "signed_efi", "tree_file", "uki_image")
 load(":fails_test.bzl", "fails_test")
 
 def _actions_test_impl(ctx):
@@ -31,6 +31,17 @@ _actions_test = analysistest.make(
 
 # Target to what its actions are.
 _ACTIONS = {
+    "measured": dict(
+        has = {"MkPcrs": [
+            "signed.image --kernel ",
+            "--owner 11111111-2222-3333-4444-555555555555 --pk bzl/tests/one.txt --kek bzl/tests/two.txt --db bzl/tests/one.txt --dbx bzl/tests/lock.json",
+            "measured.json",
+        ]},
+    ),
+    "measured_alone": dict(
+        # A dbx without files is none.
+        has = {"MkPcrs": ["--db bzl/tests/one.txt --output "]},
+    ),
     "signed": dict(
         has = {
             "EfiToSign": ["--name kernel.efi", "--detached"],
@@ -66,6 +77,7 @@ _ACTIONS = {
 }
 
 _REFUSED = {
+    "measured_lists": "has 2 files, want one or none",
     "signer_arguments": "arguments: got [\"-a\"] without a program",
     "signer_both": "key and program: got both, want one of them or none",
     "to_sign_other": "is no signed_efi",
@@ -98,6 +110,17 @@ def _subjects(prefix):
     signed_efi(name = prefix + "signed_outside", signatures = "lock.json", signer = prefix + "key", **signed)
     signed_efi(name = prefix + "to_be_signed", signer = prefix + "nobody", **signed)
     efi_to_sign(name = prefix + "to_sign_other", srcs = [prefix + "tree"], **manual)
+
+    _measured_subjects(prefix)
+
+def _measured_subjects(prefix):
+    manual = dict(tags = ["manual"])
+    native.filegroup(name = prefix + "two_files", srcs = ["one.txt", "two.txt"], **manual)
+    keys = dict(db = "one.txt", kek = "two.txt", owner = "11111111-2222-3333-4444-555555555555", pk = "one.txt", **manual)
+    image = prefix + "signed"
+    measured_boot(name = prefix + "measured", dbx = "lock.json", kernel = image, loaders = [image], **keys)
+    measured_boot(name = prefix + "measured_alone", dbx = prefix + "nothing", kernel = image, **keys)
+    measured_boot(name = prefix + "measured_lists", dbx = prefix + "two_files", kernel = image, **keys)
 
 def efi_test_suite(name):
     """Declares the tests.

@@ -22,6 +22,7 @@ TOOLS = {
     "mkfile": "takes a file out of a tree; writes a plan",
     "mkgrubenv": "writes a GRUB environment block",
     "mkmanifest": "writes manifest.json and packages.txt",
+    "mkpcrs": "predicts a TPM's registers from EFI programs and Secure Boot's variables",
     "mkpgpkey": "writes the OpenPGP public key of a certificate",
     "mkqcow2": "lays out a qcow2 image; writes a plan",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",

@@ -53,6 +53,16 @@ fn attempt(stub: Vec<u8>, kernel: Vec<u8>) {
                 .unwrap();
             assert_eq!(len, one.len().next_multiple_of(8));
         }
+        if let Ok(signable) = pe::Signable::open_signed(one) {
+            let mut len = signable.signed_head(0).unwrap().len() as u64;
+            signable
+                .body(one, |bytes| len += bytes.len() as u64)
+                .unwrap();
+            assert_eq!(
+                len,
+                pe::Image::open(one).unwrap().certificates().unwrap().start
+            );
+        }
     }
     if let Ok(plan) = pe::uki::layout(&stub, &kernel, initrd, &texts) {
         pe::Signable::open(&reader(&plan)).unwrap();

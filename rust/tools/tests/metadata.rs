@@ -161,6 +161,12 @@ const STEPS: [(&str, &str, &str); 33] = [
          --detached-output signed.sig",
     ),
     (
+        "mkpcrs",
+        env!("CARGO_BIN_EXE_mkpcrs"),
+        "--loader signed.image --kernel signed.image --owner a1b2c3d4-5e6f-4a70-8b91-0c2d3e4f5a6b --pk db.crt --kek db.crt \
+         --db db.crt --dbx version --output pcrs.json",
+    ),
+    (
         "mkpgpkey",
         env!("CARGO_BIN_EXE_mkpgpkey"),
         "--certificate db.crt --output key.pgp",
@@ -259,6 +265,7 @@ impl Bed {
             ("efi.list", efi_list.as_bytes()),
             ("efi.tree", b"efi.jsonl\ninitrd\nlinux\nstub\n"),
             ("uki.image", b"uki.plan\ninitrd\nlinux\nstub\n"),
+            ("signed.image", b"signed.plan\ninitrd\nlinux\nstub\n"),
             ("esp.tree", b"esp.jsonl\nkernel\n"),
             ("esp.image", b"esp.plan\nkernel\n"),
             (

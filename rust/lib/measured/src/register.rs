@@ -3,9 +3,11 @@
 use std::fmt;
 
 use base::Sha256Digest;
+use serde::{Deserialize, Serialize};
 
-/// A register of a TPM, SHA-256 bank: zeros at the start. Its text is 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a register of a TPM holds, SHA-256 bank: zeros at the start. Its text, in JSON too, is 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Register(Sha256Digest);
 
 impl Default for Register {
@@ -20,12 +22,6 @@ impl Register {
     pub fn extend(self, digest: &Sha256Digest) -> Self {
         let both = [*self.0.as_bytes(), *digest.as_bytes()];
         Self(Sha256Digest::of(both.as_flattened()))
-    }
-
-    /// What it holds when bytes were measured.
-    #[must_use]
-    pub fn measure(self, bytes: &[u8]) -> Self {
-        self.extend(&Sha256Digest::of(bytes))
     }
 }
 

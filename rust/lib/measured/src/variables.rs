@@ -4,9 +4,11 @@
 //! name in UTF-16 without a zero, the data. The data of PK, KEK and db is an `EFI_SIGNATURE_LIST` for each certificate; what let a program in
 //! is measured as a variable `db` that holds that certificate alone, with its owner. All integers little-endian, GUIDs in their mixed order.
 
-use base::as_u64;
+use std::str::FromStr;
 
-use crate::{Error, Register, SEPARATOR};
+use base::{as_u64, hex};
+
+use crate::{Error, Event};
 
 /// `EFI_GLOBAL_VARIABLE`, 8be4df61-93ca-11d2-aa0d-00e098032b8c.
 const GLOBAL: [u8; 16] = [
@@ -23,37 +25,65 @@ const X509: [u8; 16] = [
 /// Of an `EFI_SIGNATURE_LIST`: type, then length of the list, of a header that there is none of, and of a signature.
 const LIST_HEADER: u32 = 28;
 
+/// Whom firmware's lists name as the owner of an entry: a GUID. It means nothing to firmware, but is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner([u8; 16]);
+
+impl FromStr for Owner {
+    type Err = Error;
+
+    /// Reads `11223344-5566-7788-99aa-bbccddeeff00`, in lower or upper case.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let groups: Vec<&str> = text.split('-').collect();
+        let lengths = groups.iter().map(|group| group.len());
+        let mut bytes: [u8; 16] = match hex::decode_array(&groups.concat()) {
+            Ok(bytes) if lengths.eq([8, 4, 4, 4, 12]) => bytes,
+            _ => return Err(Error::Owner(text.to_owned())),
+        };
+        // The first three are numbers, which stand in memory as little-endian ones.
+        let (first, rest) = bytes.split_at_mut(4);
+        let (second, rest) = rest.split_at_mut(2);
+        let (third, _) = rest.split_at_mut(2);
+        for number in [first, second, third] {
+            number.reverse();
+        }
+        Ok(Self(bytes))
+    }
+}
+
 /// The keys of a machine with Secure Boot on: a certificate each, DER.
 #[derive(Clone, Copy, Debug)]
 pub struct Enrolled<'a> {
-    /// Whose they are said to be: the GUID's bytes as they stand in the variables.
-    pub owner: [u8; 16],
+    /// Whose they are said to be.
+    pub owner: Owner,
     /// The platform's.
     pub pk: &'a [u8],
     /// Whose signature changes db and dbx.
     pub kek: &'a [u8],
     /// Whose signature programs have.
     pub db: &'a [u8],
-    /// What is revoked: the variable's data, as it is.
+    /// What is revoked: the variable's data, as it is; nothing, if there is no such variable.
     pub dbx: &'a [u8],
 }
 
-/// PCR 7, when programs were loaded that the certificate of `db` has signed.
-pub fn secure_boot(keys: &Enrolled<'_>) -> Result<Register, Error> {
-    let owned = |certificate: &[u8]| [&keys.owner[..], certificate].concat();
+/// PCR 7, when programs were loaded that the certificate of `db` let in.
+pub fn secure_boot(keys: &Enrolled<'_>) -> Result<Vec<Event>, Error> {
+    let owned = |certificate: &[u8]| [&keys.owner.0[..], certificate].concat();
     let list = |certificate: &[u8]| list(&owned(certificate));
-    let events = [
+    let variable = |guid, name, data: &[u8]| {
+        let what = format!("variable {name}");
+        Event::of(what, &variable(guid, name, data))
+    };
+    let let_in = self::variable(DATABASE, "db", &owned(keys.db));
+    Ok(vec![
         variable(GLOBAL, "SecureBoot", &[1]),
         variable(GLOBAL, "PK", &list(keys.pk)?),
         variable(GLOBAL, "KEK", &list(keys.kek)?),
         variable(DATABASE, "db", &list(keys.db)?),
         variable(DATABASE, "dbx", keys.dbx),
-        SEPARATOR.to_vec(),
-        variable(DATABASE, "db", &owned(keys.db)),
-    ];
-    let start = Register::default();
-    let all = events.iter();
-    Ok(all.fold(start, |register, event| register.measure(event)))
+        Event::separator(),
+        Event::of("the certificate of db that let the programs in", &let_in),
+    ])
 }
 
 fn variable(guid: [u8; 16], name: &str, data: &[u8]) -> Vec<u8> {

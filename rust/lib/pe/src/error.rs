@@ -32,6 +32,9 @@ pub enum Error {
         /// Length of the table.
         len: u32,
     },
+    /// No certificate table where one is wanted.
+    #[error("the image is not signed: take the signed one")]
+    Unsigned,
     /// More section headers than there is room for.
     #[error(
         "{sections} sections need {want} bytes of headers, the stub has room for {have}: fewer profiles, or another stub"

@@ -21,7 +21,7 @@ const CHECK_SUM: u64 = 4;
 /// How much is read at a time.
 const CHUNK: u64 = 1 << 20;
 
-/// An unsigned, tight image (see the crate's page).
+/// A tight image that is not signed (see the crate's page), or what a signed one was before.
 #[derive(Clone, Debug)]
 pub struct Signable {
     /// The headers, with checksum 0.
@@ -45,6 +45,27 @@ impl Signable {
         image.refuse_signed()?;
         // What lies behind the last section is hashed, too.
         image.tight_end()?;
+        Self::up_to(&image, image.len())
+    }
+
+    /// What of a signed image its signature is over: all before its certificate table, with which the file must end.
+    pub fn open_signed<R: ReadAt>(reader: &Reader<R>) -> Result<Self, Error> {
+        let image = Image::open(reader)?;
+        let table = image.certificates().ok_or(Error::Unsigned)?;
+        let (end, len) = (image.tight_end()?, image.len());
+        if table.start < end || table.start % ALIGNMENT != 0 || table.end != len {
+            let Range { start, end: stop } = table;
+            let reason = format!(
+                "the certificate table is said to be at {start}..{stop}, want it between the sections' end, {end}, \
+                 and the file's, {len}, from a multiple of {ALIGNMENT} on"
+            );
+            return Err(Error::at(image.certificates_at()?, reason));
+        }
+        Self::up_to(&image, table.start)
+    }
+
+    /// The first `len` bytes of an image.
+    fn up_to(image: &Image, len: u64) -> Result<Self, Error> {
         let check_sum = as_usize(image.check_sum_at());
         let behind_check_sum = as_usize(sum(image.check_sum_at(), CHECK_SUM));
         let certificates = image.certificates_at()?;
@@ -53,7 +74,6 @@ impl Signable {
         if let Some(place) = head.get_mut(check_sum..behind_check_sum) {
             place.fill(0);
         }
-        let len = image.len();
         let padded = product(len.div_ceil(ALIGNMENT), ALIGNMENT);
         if padded > u64::from(u32::MAX) {
             let what = "the image".to_owned();
