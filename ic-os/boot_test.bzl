@@ -3,28 +3,32 @@
 load("@bazel_skylib//rules:native_binary.bzl", "native_test")
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("//bzl:image.bzl", "image_list")
+load("//ic-os:secure_boot.bzl", "DB", "DBX", "KEK", "OWNER", "PK")
 
 visibility(["//ic-os/...", "//tests/..."])
 
 # What QEMU and the test take beside the guest's memory.
 _OWN_MEMORY_MIB = 500
 
-# PK, KEK and db of a machine that starts production images.
-_KEYS = [
-    "//ic-os/keys/insecure-test:PK.crt",
-    "//ic-os/keys/insecure-test:KEK.crt",
-    "//ic-os:signer_certificate",
-]
-
 def _secure_boot(scenario, package):
-    """Flags and their data: production images boot with Secure Boot, others without."""
+    """Production images boot with Secure Boot, others without; a TPM then holds what was predicted.
+
+    Args:
+      scenario: name of the scenario.
+      package: package with the image's targets.
+
+    Returns:
+      (list of string, list of string): flags, and labels that they name.
+    """
     if scenario not in ["prod", "refusals"]:
         return [], []
-    flags = ["--secure-boot"] + ["$(rootpath {})".format(key) for key in _KEYS]
+    labels = [PK, KEK, DB, DBX]
+    flags = ["--secure-boot", OWNER] + ["$(rootpath {})".format(key) for key in [PK, KEK, DB]] + ["--dbx=$(rootpath {})".format(DBX)]
     if scenario == "prod":
-        return flags, _KEYS
+        measured = package + ":measured"
+        return flags + ["--measured=$(rootpath {})".format(measured)], labels + [measured]
     requests = package + ":to_sign"
-    return flags + ["--to-sign", "$(rootpaths {})".format(requests)], _KEYS + [requests]
+    return flags + ["--to-sign", "$(rootpaths {})".format(requests)], labels + [requests]
 
 def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = [], tags = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.
@@ -52,7 +56,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             tags = ["manual"],
         )
     scenario = scenario or env
-    secure_boot, keys = _secure_boot(scenario, package)
+    secure_boot, secure_boot_data = _secure_boot(scenario, package)
     system, described = os.name, []
     if os.boot_test:
         write_file(
@@ -81,7 +85,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             "--units",
             "$(rootpath {}:units)".format(package),
         ] + ["--readme=$(rootpath {})".format(readme) for readme in readmes] + secure_boot + args,
-        data = data + described + readmes + keys + [
+        data = data + described + readmes + secure_boot_data + [
             disk,
             package + ":units",
             package + ":version",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::drive::{default_socket, escape, Elsewhere};
-use crate::{ports, Accel, Drive, Result, Servers, VmError};
+use crate::{ports, Accel, Drive, Result, Servers, Tpm, VmError};
 
 /// The emulator's name.
 pub const QEMU: &str = "qemu-system-x86_64";
@@ -49,6 +49,8 @@ pub struct VmConfig {
     pub(crate) firmware: PathBuf,
     /// The firmware's variables, if it is of two files.
     pub(crate) vars: Option<PathBuf>,
+    /// Where its TPM listens, if it has one.
+    pub(crate) tpm: Option<PathBuf>,
     pub(crate) accel: Accel,
     pub(crate) memory_mib: u32,
     pub(crate) cpus: u32,
@@ -68,6 +70,7 @@ impl VmConfig {
         Self {
             firmware: firmware.into(),
             vars: None,
+            tpm: None,
             accel,
             memory_mib: 2048,
             cpus: 2,
@@ -108,6 +111,13 @@ impl VmConfig {
     pub fn secure_boot(mut self, code: impl Into<PathBuf>, vars: impl Into<PathBuf>) -> Self {
         self.firmware = code.into();
         self.vars = Some(vars.into());
+        self
+    }
+
+    /// A TPM, which must outlive the guest.
+    #[must_use]
+    pub fn tpm(mut self, tpm: &Tpm) -> Self {
+        self.tpm = Some(tpm.socket().to_path_buf());
         self
     }
 
@@ -226,6 +236,12 @@ impl VmConfig {
         args.add(["-smp", &self.cpus.to_string()]);
         args.add(["-m", &self.memory_mib.to_string()]);
         self.flash(&mut args);
+        if let Some(socket) = &self.tpm {
+            let path = escape(socket);
+            args.add(["-chardev", &format!("socket,id=tpm,path={path}")]);
+            args.add(["-tpmdev", "emulator,id=tpm0,chardev=tpm"]);
+            args.add(["-device", "tpm-tis,tpmdev=tpm0"]);
+        }
         args.add(["-device", "virtio-rng-pci"]);
         if let Some(uuid) = &self.uuid {
             args.add(["-uuid", uuid]);
@@ -360,6 +376,21 @@ mod tests {
             "{line}"
         );
         assert!(!line.contains("-bios"), "{line}");
+        assert!(!line.contains("tpm"), "{line}");
+    }
+
+    #[test]
+    fn a_tpm_is_a_device_of_its_own() {
+        let mut config = VmConfig::new("/fw/OVMF.fd", Accel::Tcg);
+        config.tpm = Some("/a,b".into());
+        let line = crate::quote(config.args(Terminal::Sockets));
+        assert!(
+            line.contains(
+                "-chardev socket,id=tpm,path=/a,,b -tpmdev emulator,id=tpm0,chardev=tpm \
+                 -device tpm-tis,tpmdev=tpm0 "
+            ),
+            "{line}"
+        );
     }
 
     #[test]

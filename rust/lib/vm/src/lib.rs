@@ -43,6 +43,7 @@ mod qmp;
 mod remember;
 mod secure_boot;
 mod shell;
+mod tpm;
 mod vm;
 
 pub use accel::{Accel, AccelChoice, Choice};
@@ -58,6 +59,7 @@ pub use process::{quote, run_on_terminal};
 pub use qmp::{Event, Qmp};
 pub use secure_boot::Keys;
 pub use shell::{Output, Shell};
+pub use tpm::Tpm;
 pub use vm::Vm;
 
 /// The result of everything here.

@@ -1,13 +1,18 @@
 //! Firmware that starts only what a known key signed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{firmware, process, Result, VmError};
 
 const VIRT_FW_VARS: &str = "virt-fw-vars";
-/// Whom the firmware's lists name as the one who enrolled the keys. It means nothing to it.
-const OWNER: &str = "a1b2c3d4-5e6f-4a70-8b91-0c2d3e4f5a6b";
+/// What stands before signature lists in an update of a variable, `EFI_VARIABLE_AUTHENTICATION_2`: no time (16 bytes), and a `WIN_CERTIFICATE` of
+/// 24 bytes, revision 2.0, `WIN_CERT_TYPE_EFI_GUID`, `EFI_CERT_TYPE_PKCS7_GUID`, without any signature. virt-fw-vars looks at no more.
+const UPDATE: [u8; 40] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0, 0x00, 0x02, 0xf1, 0x0e, 0x9d,
+    0xd2, 0xaf, 0x4a, 0xdf, 0x68, 0xee, 0x49, 0x8a, 0xa9, 0x34, 0x7d, 0x37, 0x56, 0x65, 0xa7,
+];
 
 /// Certificates (PEM) for a machine's firmware.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +23,12 @@ pub struct Keys {
     pub exchange: PathBuf,
     /// db: whose programs are started.
     pub signer: PathBuf,
-    /// dbx: digests (SHA-256, hex) of programs that are not started, whoever signed them.
-    pub revoked: Vec<String>,
+    /// dbx: EFI signature lists of what is revoked; without, virt-fw-vars revokes the digest of nothing.
+    pub revoked: Option<PathBuf>,
+    /// Whom the firmware's variables name as the owner of the certificates, a GUID. It means nothing to firmware, but a TPM measures it.
+    pub owner: String,
+    /// dbx as well: digests (SHA-256, hex) of programs that are not started, whoever signed them.
+    pub revoked_programs: Vec<String>,
 }
 
 impl Keys {
@@ -27,18 +36,25 @@ impl Keys {
     pub fn enroll(&self, output: &Path) -> Result<()> {
         process::require(VIRT_FW_VARS, "python3-virt-firmware")?;
         let (_, empty) = firmware::find_secure()?;
-        let revoked = self.revoked.iter();
-        let revoked = revoked.flat_map(|digest| ["--add-dbx-hash", OWNER, digest]);
-        let ended = Command::new(VIRT_FW_VARS)
+        let programs = self.revoked_programs.iter();
+        let programs = programs.flat_map(|digest| ["--add-dbx-hash", &self.owner, digest]);
+        let mut command = Command::new(VIRT_FW_VARS);
+        command
             .arg("--input")
             .arg(empty)
-            .args(["--set-pk", OWNER])
+            .args(["--set-pk", &self.owner])
             .arg(&self.platform)
-            .args(["--add-kek", OWNER])
+            .args(["--add-kek", &self.owner])
             .arg(&self.exchange)
-            .args(["--add-db", OWNER])
-            .arg(&self.signer)
-            .args(revoked)
+            .args(["--add-db", &self.owner])
+            .arg(&self.signer);
+        let update = output.with_extension("dbx");
+        if let Some(lists) = &self.revoked {
+            write_update(lists, &update)?;
+            command.arg("--set-dbx").arg(&update);
+        }
+        let ended = command
+            .args(programs)
             .arg("--secure-boot")
             .arg("--output")
             .arg(output)
@@ -53,6 +69,13 @@ impl Keys {
             detail: String::from_utf8_lossy(&ended.stderr).trim().to_owned(),
         })
     }
+}
+
+/// Makes an update of a variable, in the file `update`, from its content.
+fn write_update(content: &Path, update: &Path) -> Result<()> {
+    let lists = fs::read(content).map_err(VmError::io(format!("read {}", content.display())))?;
+    fs::write(update, [&UPDATE[..], &lists].concat())
+        .map_err(VmError::io(format!("write {}", update.display())))
 }
 
 #[cfg(test)]
@@ -70,7 +93,9 @@ mod tests {
             platform: path.clone(),
             exchange: path.clone(),
             signer: path,
-            revoked: Vec::new(),
+            revoked: None,
+            owner: "11111111-2222-3333-4444-555555555555".to_owned(),
+            revoked_programs: Vec::new(),
         };
         let error = keys.enroll(&dir.path().join("vars.fd")).unwrap_err();
         let error = error.to_string();

@@ -3,7 +3,7 @@
 //! | scenario | image | what it proves |
 //! |---|---|---|
 //! | `dev` | development | root/root logs in on the console and over ssh; everything in [`checks`] and in [`os`] |
-//! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks |
+//! | `prod` | production | no login on the console, no password; the key on a CONFIG medium logs in, if the system takes one; the same checks; a TPM holds what was predicted |
 //! | `refusals` | production | Secure Boot: what is changed or signed by another key is refused, and no prompt follows |
 //! | `verity` | any | a changed block of the root, data or hashes, is refused and the machine starts again |
 //! | `upgrade` | development | an upgrade is installed, booted, confirmed and stays; whatever moment of it the power goes, a whole slot starts |
@@ -28,6 +28,7 @@ mod http;
 mod image;
 mod kept;
 mod lists;
+mod measured;
 mod mounts;
 mod node;
 mod os;
@@ -90,9 +91,16 @@ struct Args {
     /// For upgrade: keep the log of what was written to the disk in this new file; for cuts: the log.
     #[arg(long, value_name = "FILE")]
     writes: Option<PathBuf>,
-    /// Certificates (PEM) of a firmware with Secure Boot: its PK, its KEK, and that of the signer, its db.
-    #[arg(long, num_args = 3, value_names = ["PK", "KEK", "DB"])]
-    secure_boot: Vec<PathBuf>,
+    /// A firmware with Secure Boot: whom its variables name as the owner of its certificates, a GUID, and these (PEM): PK, KEK, and that of
+    /// the signer, db.
+    #[arg(long, num_args = 4, value_names = ["OWNER", "PK", "KEK", "DB"])]
+    secure_boot: Vec<String>,
+    /// With --secure-boot: what its dbx holds, EFI signature lists; default: the digest of nothing.
+    #[arg(long, value_name = "FILE", requires = "secure_boot")]
+    dbx: Option<PathBuf>,
+    /// For prod, with --secure-boot: what a TPM is to hold after the start (docs/formats/measured.md); the machine has one then.
+    #[arg(long, value_name = "FILE", requires = "secure_boot")]
+    measured: Option<PathBuf>,
     /// For refusals: what was signed of each program (NAME.to_sign.json), which is revoked then.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     to_sign: Vec<PathBuf>,
@@ -122,6 +130,8 @@ struct Setting {
     firmware: PathBuf,
     secure_boot: Option<secure_boot::Firmware>,
     to_sign: Vec<PathBuf>,
+    /// What its TPM is to hold.
+    measured: Option<::measured::Started>,
     accel: Accel,
     disk: PathBuf,
     document: Option<PathBuf>,
@@ -173,7 +183,8 @@ fn run(args: Args) -> Result<()> {
         os: args.os.0,
         env: args.scenario.env(),
         firmware,
-        secure_boot: enrolled(args.secure_boot, &scratch.path().join("vars.fd"))?,
+        secure_boot: enrolled(args.secure_boot, args.dbx, &scratch.path().join("vars.fd"))?,
+        measured: args.measured.as_deref().map(measured::read).transpose()?,
         to_sign: args.to_sign,
         accel: choice.accel,
         disk,
@@ -193,16 +204,22 @@ fn run(args: Args) -> Result<()> {
     scenario::run(args.scenario, &setting)
 }
 
-/// Firmware with these certificates, or none without them.
-fn enrolled(certificates: Vec<PathBuf>, vars: &Path) -> Result<Option<secure_boot::Firmware>> {
-    let Ok([platform, exchange, signer]) = <[PathBuf; 3]>::try_from(certificates) else {
+/// Firmware with these: an owner and three certificates. None without them.
+fn enrolled(
+    given: Vec<String>,
+    revoked: Option<PathBuf>,
+    vars: &Path,
+) -> Result<Option<secure_boot::Firmware>> {
+    let Ok([owner, platform, exchange, signer]) = <[String; 4]>::try_from(given) else {
         return Ok(None);
     };
     let keys = vm::Keys {
-        platform,
-        exchange,
-        signer,
-        revoked: Vec::new(),
+        platform: platform.into(),
+        exchange: exchange.into(),
+        signer: signer.into(),
+        revoked,
+        owner,
+        revoked_programs: Vec::new(),
     };
     secure_boot::Firmware::new(keys, vars.to_path_buf()).map(Some)
 }

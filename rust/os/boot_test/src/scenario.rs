@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
-use vm::{Drive, Event, Shell, Vm, VmConfig};
+use vm::{Drive, Event, Shell, Tpm, Vm, VmConfig};
 
 use crate::checks::{self, PRODUCTION};
 use crate::cuts;
 use crate::documented;
+use crate::measured;
 use crate::mounts;
 use crate::report::{note, Report};
 use crate::room;
@@ -293,7 +294,12 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
     let (key, public) = ssh::key_pair(setting.scratch.path())?;
     let medium = setting.scratch.path().join("config.img");
     config_medium(setting, &public, &medium)?;
-    let machine = machine(disk(setting)?, setting).disk(&medium);
+    let mut machine = machine(disk(setting)?, setting).disk(&medium);
+    // It outlives the machine.
+    let tpm = setting.measured.is_some().then(Tpm::start).transpose()?;
+    if let Some(tpm) = &tpm {
+        machine = machine.tpm(tpm);
+    }
     let vm = start(machine, setting, &report)?;
     let admin = Login {
         port: port(&vm, SSH)?,
@@ -313,6 +319,7 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
     let shell = Shell::take_over(&session.console, setting.within(20))?;
     checks::run(&shell, setting, &mut report);
     checks::run_all(PRODUCTION, &shell, setting, &mut report);
+    measured::run(&shell, setting, &mut report);
     (setting.os.outside)(&vm, setting, &mut report)?;
     for (name, login) in refused(&admin) {
         report.check(name, login.is_refused());

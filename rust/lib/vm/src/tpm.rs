@@ -1,0 +1,104 @@
+//! A TPM 2.0 for a guest, emulated by swtpm.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::process::{self, Process};
+use crate::{private_folder, Deadline, Result, VmError};
+
+const SWTPM: &str = "swtpm";
+/// It listens at once; on a starved machine that can still take a while.
+const START: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A TPM that has never been used, for one start of one guest, which it must outlive. Ended, and its state removed, when dropped.
+#[derive(Debug)]
+pub struct Tpm {
+    // Dropped first: its folder goes when it writes there no more.
+    process: Process,
+    socket: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Tpm {
+    /// Starts it.
+    pub fn start() -> Result<Self> {
+        process::require(SWTPM, "swtpm")?;
+        let folder = private_folder("tpm-")?;
+        let socket = folder.path().join("socket");
+        let null = || -> Result<OwnedFd> {
+            let file = File::options().read(true).write(true).open("/dev/null");
+            Ok(file.map_err(VmError::io("open /dev/null"))?.into())
+        };
+        let args = args(folder.path(), &socket);
+        let process = Process::spawn(SWTPM, &args, None, null()?, null()?)?;
+        let tpm = Self {
+            process,
+            socket,
+            _folder: folder,
+        };
+        tpm.listens()?;
+        Ok(tpm)
+    }
+
+    /// Where QEMU finds it.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Waits until it does.
+    fn listens(&self) -> Result<()> {
+        let deadline = Deadline::after(START);
+        while !self.socket.exists() {
+            if let Some(status) = self.process.ended()? {
+                return Err(self.process.failure(status));
+            }
+            if deadline.expired() {
+                return Err(VmError::Failed {
+                    program: SWTPM.to_owned(),
+                    status: format!("no socket within {} s", deadline.seconds()),
+                    detail: self.process.errors(),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+fn args(folder: &Path, socket: &Path) -> Vec<String> {
+    vec![
+        "socket".to_owned(),
+        "--tpm2".to_owned(),
+        "--tpmstate".to_owned(),
+        format!("dir={}", folder.display()),
+        "--ctrl".to_owned(),
+        format!("type=unixio,path={}", socket.display()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_and_ends() {
+        if !process::installed(SWTPM) {
+            return;
+        }
+        let tpm = Tpm::start().unwrap();
+        let socket = tpm.socket().to_path_buf();
+        std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        drop(tpm);
+        assert!(!socket.exists());
+    }
+
+    #[test]
+    fn the_command_line_is_as_documented() {
+        let line = crate::quote(args(Path::new("/t"), Path::new("/t/socket")));
+        let want = "socket --tpm2 --tpmstate dir=/t --ctrl type=unixio,path=/t/socket";
+        assert_eq!(line, want);
+    }
+}
