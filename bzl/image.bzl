@@ -9,6 +9,7 @@
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
   outside the build, of what `efi_to_sign` says.
 - `measured_boot`: what a TPM's registers will hold when such programs have started.
+- `snp_measurement`: what a virtual machine's attestation report says when QEMU starts a kernel under AMD SEV-SNP.
 - `gpt_disk`: images behind a GPT.
 - `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
@@ -41,6 +42,7 @@ load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
 load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi = "signed_efi")
+load("//bzl/private:snp_measurement.bzl", _snp_measurement = "snp_measurement")
 load("//bzl/private:tree_file.bzl", _tree_file = "tree_file")
 load("//bzl/private:uki_image.bzl", _uki_image = "uki_image")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
@@ -75,6 +77,7 @@ parse_destination = _parse_destination
 qcow2_image = _qcow2_image
 sha256sums = _sha256sums
 signed_efi = _signed_efi
+snp_measurement = _snp_measurement
 tree_file = _tree_file
 uki_image = _uki_image
 update_bundle = _update_bundle

@@ -5,7 +5,9 @@ import sys
 import tomllib
 
 deny, lock, metadata = (open(path, "rb").read() for path in sys.argv[1:])
-allowed = set(tomllib.loads(deny.decode())["licenses"]["allow"])
+licences = tomllib.loads(deny.decode())["licenses"]
+# Of single crates more.
+exceptions = {entry["crate"]: entry["allow"] for entry in licences.get("exceptions", [])}
 
 
 def fits(expression):
@@ -49,6 +51,7 @@ for package in json.loads(metadata)["packages"]:
     if package["source"] is None:
         continue
     licence = package["license"]
+    allowed = set(licences["allow"]) | set(exceptions.get(package["name"], []))
     if not licence or not fits(licence):
         faults.append(f"{name}: licence {licence!r}, want a choice among {', '.join(sorted(allowed))}")
 for package in tomllib.loads(lock.decode())["package"]:

@@ -1,7 +1,7 @@
 """Analysis tests of unified kernel images and signing: which actions there are, what reaches them, refusals."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bzl:image.bzl", "efi_signer", "efi_to_sign", "image_tree", "measured_boot", "signed_efi", "tree_file", "uki_image")
+load("//bzl:image.bzl", "efi_signer", "efi_to_sign", "image_tree", "measured_boot", "signed_efi", "snp_measurement", "tree_file", "uki_image")
 load(":fails_test.bzl", "fails_test")
 
 def _actions_test_impl(ctx):
@@ -59,6 +59,12 @@ _ACTIONS = {
         has_not = ["SignEfi"],
         reads_not = ["bzl/tests/two.txt"],
     ),
+    "snp": dict(
+        has = {"MkSnp": [
+            "--firmware bzl/tests/two.txt --initrd bzl/tests/one.txt --kernel ",
+            "signed.image --cmdline bzl/tests/one.txt --vcpus 2 --vcpu-type EPYC-v4 --guest-features 0x1 --output ",
+        ]},
+    ),
     "to_be_signed": dict(
         # Nobody has signed: what is to be signed can be built all the same.
         has = {"EfiToSign": ["--certificate bzl/tests/one.txt"]},
@@ -80,6 +86,7 @@ _REFUSED = {
     "measured_lists": "has 2 files, want one or none",
     "signer_arguments": "arguments: got [\"-a\"] without a program",
     "signer_both": "key and program: got both, want one of them or none",
+    "snp_none": "vcpus: got 0, want 1 at least",
     "to_sign_other": "is no signed_efi",
     "uki_os_release": "os_release and os_release_path: got both, want one of them",
     "uki_semicolon": "got \"ID=A;B\" for @@//bzl/tests:one.txt, want lines KEY=VALUE without a semicolon",
@@ -121,6 +128,9 @@ def _measured_subjects(prefix):
     measured_boot(name = prefix + "measured", dbx = "lock.json", kernel = image, loaders = [image], **keys)
     measured_boot(name = prefix + "measured_alone", dbx = prefix + "nothing", kernel = image, **keys)
     measured_boot(name = prefix + "measured_lists", dbx = prefix + "two_files", kernel = image, **keys)
+    snp = dict(cmdline = "one.txt", firmware = "two.txt", initrd = "one.txt", kernel = image, **manual)
+    snp_measurement(name = prefix + "snp", vcpus = 2, **snp)
+    snp_measurement(name = prefix + "snp_none", vcpus = 0, **snp)
 
 def efi_test_suite(name):
     """Declares the tests.

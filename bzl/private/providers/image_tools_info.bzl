@@ -27,6 +27,7 @@ TOOLS = {
     "mkqcow2": "lays out a qcow2 image; writes a plan",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
     "mksigned": "puts signatures to an EFI program; writes a plan",
+    "mksnp": "computes the launch measurement of a virtual machine under AMD SEV-SNP",
     "mktosign": "writes what is to be signed of an EFI program",
     "mkuki": "lays out a unified kernel image; writes a plan",
     "mkupdate": "writes the manifest of an update bundle",

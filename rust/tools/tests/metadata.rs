@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 33] = [
+const STEPS: [(&str, &str, &str); 34] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
@@ -161,6 +161,12 @@ const STEPS: [(&str, &str, &str); 33] = [
          --detached-output signed.sig",
     ),
     (
+        "mksnp",
+        env!("CARGO_BIN_EXE_mksnp"),
+        "--firmware firmware --kernel signed.image --initrd initrd --cmdline config --vcpus 1 --vcpu-type EPYC-v4 \
+         --guest-features 0x1 --output snp.json",
+    ),
+    (
         "mkpcrs",
         env!("CARGO_BIN_EXE_mkpcrs"),
         "--loader signed.image --kernel signed.image --owner a1b2c3d4-5e6f-4a70-8b91-0c2d3e4f5a6b --pk db.crt --kek db.crt \
@@ -260,6 +266,7 @@ impl Bed {
             ("stub", &stub),
             ("linux", &linux),
             ("initrd", &initrd),
+            ("firmware", include_bytes!("data/ovmf_AmdSev_suffix.bin")),
             ("db.crt", include_bytes!("data/db.crt")),
             ("db.key", include_bytes!("data/db.key")),
             ("efi.list", efi_list.as_bytes()),
