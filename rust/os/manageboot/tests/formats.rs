@@ -10,7 +10,7 @@ use std::process::Command;
 use grubenv::Slot;
 use update::Identity;
 
-use support::{boot, root, Node, Recipe};
+use support::{boot, root, Node, Recipe, TRIES};
 
 /// Kinds of data, with the number of the format that a system keeps each in.
 type Formats<'a> = &'a [(&'a str, u64)];
@@ -20,6 +20,7 @@ fn identity(formats: Formats) -> String {
         os: "node".to_owned(),
         env: "test".to_owned(),
         version: "1.0".parse().unwrap(),
+        boot_tries: TRIES,
         data_formats: formats.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect(),
     };
     identity.to_json().unwrap()
@@ -124,7 +125,7 @@ fn what_does_not_say() {
         (None, "/opt/ic/share/os.json"),
         (Some("{}"), "missing field"),
         (
-            Some("{\"os\": \"node\", \"env\": \"test\", \"version\": \"1.0\"}"),
+            Some("{\"os\": \"node\", \"env\": \"test\", \"version\": \"1.0\", \"boot_tries\": 3}"),
             "missing field `data_formats`",
         ),
     ] {
