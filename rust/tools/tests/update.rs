@@ -98,7 +98,7 @@ fn versions_that_follow_from_inputs() {
     );
     assert_eq!(
         version,
-        shell("printf '0.0.0-inputs.%.12s\\n' $(sha256sum list)")
+        shell("printf 0.0.0-inputs. && sha256sum list | cut -c1-12")
     );
     // As the tool that describes updates reads it.
     works(
