@@ -2,11 +2,11 @@
 //!
 //! Sums of sizes fit: a manifest's members have at most 2^48 bytes each, and there are four of them; positions are what was read.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use archive::{Alignment, Entry, Kind, Stream, END};
 use base::bounded::{sum, without};
-use base::{as_u64, as_usize, Sha256Digest};
+use base::{as_u64, as_usize, past, Sha256Digest};
 
 use crate::delta::{self, Apply};
 use crate::documents::Document;
@@ -42,7 +42,6 @@ pub struct Bundle<R: Read> {
     len: Option<u64>,
     /// The members of the manifest that have not come yet.
     next: std::vec::IntoIter<Member>,
-    buffer: Vec<u8>,
 }
 
 /// A chunk of a member that is as the manifest says.
@@ -54,17 +53,27 @@ pub struct Chunk<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Where a chunk lies in its member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub len: usize,
+}
+
 /// A member whose turn it is.
 pub struct Item<'a, R: Read> {
     member: Member,
     /// How much of it was handed out.
     at: u64,
     content: Content<'a, R>,
+    buffer: Vec<u8>,
 }
 
 enum Content<'a, R: Read> {
     Image(&'a mut Bundle<R>),
-    Delta(Box<Apply<Data<'a, R>>>, Vec<u8>),
+    Delta(Box<Apply<Data<'a, R>>>),
 }
 
 /// The data of the member that the stream stands at.
@@ -97,7 +106,6 @@ impl<R: Read> Bundle<R> {
             manifest,
             signers,
             len,
-            buffer: Vec::new(),
         })
     }
 
@@ -149,11 +157,7 @@ impl<R: Read> Bundle<R> {
             }
             self.check_len(entry.mtime, size)?;
             let content = Content::Image(self);
-            return Ok(Some(Item {
-                member,
-                at: 0,
-                content,
-            }));
+            return Ok(Some(Item::new(member, content)));
         }
     }
 
@@ -176,11 +180,7 @@ impl<R: Read> Bundle<R> {
         }
         let apply =
             Apply::open(Data(self), member.size).map_err(|error| explain_delta(&member, error))?;
-        Ok(Item {
-            member,
-            at: 0,
-            content: Content::Delta(Box::new(apply), Vec::new()),
-        })
+        Ok(Item::new(member, Content::Delta(Box::new(apply))))
     }
 
     /// VERSION.TXT is for people; it says what the manifest says.
@@ -190,8 +190,10 @@ impl<R: Read> Bundle<R> {
             let (member, got) = (member.name.clone(), member.size);
             return Err(Refusal::Size { member, got, want }.into());
         }
-        self.read_chunk(member, 0)?;
-        let text = String::from_utf8_lossy(&self.buffer);
+        let mut bytes = vec![0; as_usize(member.size)];
+        self.fill(member, 0, &mut bytes)?;
+        member.check_chunk(0, &bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
         let line = text.lines().next().unwrap_or("").trim();
         let want = self.manifest.version.clone();
         if line == want.as_str() {
@@ -221,17 +223,33 @@ impl<R: Read> Bundle<R> {
         }
     }
 
-    /// Fills the buffer with the chunk of `member` at `offset` and checks it.
-    fn read_chunk(&mut self, member: &Member, offset: u64) -> Result<(), Error> {
-        let len = member.chunk_len(offset);
-        self.buffer.clear();
-        let read = (&mut self.stream).take(len).read_to_end(&mut self.buffer);
-        read.map_err(|error| self.stream.get_mut().explain(error))?;
-        if as_u64(self.buffer.len()) < len {
-            let member = member.name.clone();
-            return Err(Refusal::CutShort { member, at: offset }.into());
+    /// Fills `buffer` with the bytes of `member` that begin at `offset`.
+    fn fill(&mut self, member: &Member, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            let got = match self.stream.read(rest) {
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.stream.get_mut().explain(error)),
+            };
+            if got == 0 {
+                let member = member.name.clone();
+                return Err(Refusal::CutShort { member, at: offset }.into());
+            }
+            rest = rest.split_at_mut(got.min(rest.len())).1;
         }
-        Ok(member.check_chunk(offset, &self.buffer)?)
+        Ok(())
+    }
+}
+
+impl<'a, R: Read> Item<'a, R> {
+    fn new(member: Member, content: Content<'a, R>) -> Self {
+        Self {
+            member,
+            at: 0,
+            content,
+            buffer: Vec::new(),
+        }
     }
 }
 
@@ -245,7 +263,7 @@ impl<R: Read> Item<'_, R> {
     pub fn delta(&self) -> Option<&delta::Head> {
         match &self.content {
             Content::Image(_) => None,
-            Content::Delta(apply, _) => Some(apply.head()),
+            Content::Delta(apply) => Some(apply.head()),
         }
     }
 
@@ -253,36 +271,55 @@ impl<R: Read> Item<'_, R> {
     pub fn check_base(&self, base: &impl ReadAt) -> Result<(), Error> {
         match &self.content {
             Content::Image(_) => Ok(()),
-            Content::Delta(apply, _) => apply.head().check_base(&self.member.name, base),
+            Content::Delta(apply) => apply.head().check_base(&self.member.name, base),
         }
     }
 
     /// The next chunk, which was checked; none at the member's end. `base` is the same image of the running system: differences refer to it.
     pub fn next_chunk(&mut self, base: &impl ReadAt) -> Result<Option<Chunk<'_>>, Error> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(as_usize(self.member.chunk_len(self.at)), 0);
+        let read = self.read_chunk(base, &mut buffer);
+        self.buffer = buffer;
+        let Some(Place { offset, .. }) = read? else {
+            return Ok(None);
+        };
+        let bytes = &self.buffer;
+        self.member.check_chunk(offset, bytes)?;
+        Ok(Some(Chunk { offset, bytes }))
+    }
+
+    /// Reads the next chunk to the beginning of `buffer`, which has room for [`Member::chunk_size`] bytes, and says which it is; none at the
+    /// member's end. Unlike that of [`Item::next_chunk`] it was not checked: that is left to the caller, who asks [`Member::check_chunk`] before
+    /// anything else, on another thread if need be.
+    pub fn read_chunk(
+        &mut self,
+        base: &impl ReadAt,
+        buffer: &mut [u8],
+    ) -> Result<Option<Place>, Error> {
         let offset = self.at;
         if offset >= self.member.size {
-            if let Content::Delta(apply, _) = &mut self.content {
+            if let Content::Delta(apply) = &mut self.content {
                 let end = apply.end();
                 end.map_err(|error| explain_delta(&self.member, error))?;
             }
             return Ok(None);
         }
-        let len = self.member.chunk_len(offset);
-        let bytes = match &mut self.content {
-            Content::Image(bundle) => {
-                bundle.read_chunk(&self.member, offset)?;
-                &bundle.buffer
-            }
-            Content::Delta(apply, buffer) => {
-                buffer.resize(as_usize(len), 0);
-                let filled = apply.fill(buffer, base);
-                filled.map_err(|error| explain_delta(&self.member, error))?;
-                self.member.check_chunk(offset, buffer)?;
-                &*buffer
-            }
+        let room = buffer.len();
+        let len = as_usize(self.member.chunk_len(offset));
+        let Some(bytes) = buffer.get_mut(..len) else {
+            let text = format!("a buffer of {room} bytes, want {len} for a chunk");
+            return Err(Error::Read(io::Error::other(text)));
         };
-        self.at = sum(offset, len);
-        Ok(Some(Chunk { offset, bytes }))
+        match &mut self.content {
+            Content::Image(bundle) => bundle.fill(&self.member, offset, bytes)?,
+            Content::Delta(apply) => {
+                let filled = apply.fill(bytes, base);
+                filled.map_err(|error| explain_delta(&self.member, error))?;
+            }
+        }
+        self.at = past(offset, len);
+        Ok(Some(Place { offset, len }))
     }
 }
 
@@ -291,6 +328,17 @@ impl Member {
     fn chunk_len(&self, offset: u64) -> u64 {
         let left = without(self.size, offset);
         left.min(self.chunk_size.into())
+    }
+
+    /// Where each chunk lies, and its digest.
+    pub fn places(&self) -> impl Iterator<Item = (Place, Sha256Digest)> + '_ {
+        let mut offset = 0;
+        self.chunks.iter().map(move |want| {
+            let len = as_usize(self.chunk_len(offset));
+            let place = Place { offset, len };
+            offset = past(offset, len);
+            (place, *want)
+        })
     }
 
     /// Whether `bytes` are those of the chunk at `offset`.

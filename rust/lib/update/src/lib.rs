@@ -31,7 +31,7 @@ mod version;
 mod write;
 
 pub use bundle::{
-    order, verify, Bundle, Chunk, Item, BOOT_DELTA, MANIFEST, ROOT_DELTA, SIGNATURES,
+    order, verify, Bundle, Chunk, Item, Place, BOOT_DELTA, MANIFEST, ROOT_DELTA, SIGNATURES,
 };
 pub use documents::{Error as DocumentError, Fault};
 pub use error::Error;

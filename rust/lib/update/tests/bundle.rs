@@ -659,3 +659,45 @@ fn a_frame_that_wants_much_memory() {
         &["can't be decompressed", "more than 8 MiB"],
     );
 }
+
+/// Who checks chunks elsewhere gets them as they come, with their places, and knows the bad ones all the same.
+#[test]
+fn chunks_are_checked_by_whoever_took_them() {
+    let parts = Parts::new();
+    let mut tar = parts.signed_by(&[1]);
+    let root = &parts.members[3].1;
+    let start = tar.windows(64).position(|bytes| bytes == &root[..64]);
+    let bad = (1 << 20) + 5;
+    tar[start.unwrap() + bad] ^= 1;
+    let (node, keys) = (node(), keys(1, false));
+    let mut bundle = Bundle::open(Slow(&tar, 5000), None, &policy(&node, &keys)).unwrap();
+    let (mut refused, mut places) = (Vec::new(), Vec::new());
+    while let Some(mut item) = bundle.next_member().unwrap() {
+        let member = item.member().clone();
+        let expected: Vec<Place> = member.places().map(|(place, _)| place).collect();
+        let mut buffer = vec![0; 1 << 20];
+        let mut got = Vec::new();
+        while let Some(place) = item.read_chunk(&Vec::new(), &mut buffer).unwrap() {
+            let bytes = &buffer[..place.len];
+            if let Err(refusal) = member.check_chunk(place.offset, bytes) {
+                refused.push(refusal.to_string());
+            }
+            got.push(place);
+        }
+        assert_eq!(got, expected);
+        places.push(got.last().map(|place| (place.offset, place.len)).unwrap());
+    }
+    assert_eq!(places, [(0, 5000), (2 << 20, 1 << 20), (2 << 20, 4096)]);
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].contains(ROOT) && refused[0].contains("1048576"),
+        "{refused:?}"
+    );
+
+    let mut bundle = Bundle::open(&tar[..], None, &policy(&node, &keys)).unwrap();
+    let mut loader = bundle.next_member().unwrap().unwrap();
+    let error = loader.read_chunk(&Vec::new(), &mut [0; 4999]).unwrap_err();
+    assert!(
+        matches!(error, Error::Read(source) if source.to_string() == "a buffer of 4999 bytes, want 5000 for a chunk")
+    );
+}
