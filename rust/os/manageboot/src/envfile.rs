@@ -72,7 +72,7 @@ impl EnvFile<File> {
 
 impl<M: Medium> EnvFile<M> {
     /// Reads the block from `medium`, called `path` in messages.
-    pub(crate) fn load(mut medium: M, path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn load(medium: M, path: &Path) -> anyhow::Result<Self> {
         let size = medium.size().with_context(|| cannot_read(path))?;
         // One byte too many is enough to know.
         let len = base::as_usize(size).min(SIZE + 1);

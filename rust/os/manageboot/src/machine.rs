@@ -361,11 +361,11 @@ mod tests {
         }
         let file = dir.path().join("file");
         std::fs::write(&file, "1234").unwrap();
-        let mut opened = open_device(&file, true).unwrap();
+        let opened = open_device(&file, true).unwrap();
         // Really for both, and at offsets.
-        crate::medium::Medium::write_all_at(&mut opened, b"x", 2).unwrap();
+        crate::medium::Medium::write_all_at(&opened, b"x", 2).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"12x4");
-        let mut opened = open_device(&file, false).unwrap();
-        assert!(crate::medium::Medium::write_all_at(&mut opened, b"y", 2).is_err());
+        let opened = open_device(&file, false).unwrap();
+        assert!(crate::medium::Medium::write_all_at(&opened, b"y", 2).is_err());
     }
 }

@@ -29,8 +29,11 @@
 //! checked and what is written are the same bytes. A file that can be read twice is read whole before, so that nothing is written if
 //! anything is wrong with it; of what comes once (a URL, standard input) a bad chunk shows when it comes, and leaves an incomplete slot.
 //!
+//! What is written is flushed and read back, past the page cache where that goes ([`medium`]), all of it once all is there ([`pipe`]).
+//!
 //! Tests cut the power after every write, with any part of what was not flushed lost, and look at which slot boots.
 
+mod buffers;
 mod counters;
 mod envfile;
 mod folder;

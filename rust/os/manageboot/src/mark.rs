@@ -44,7 +44,7 @@ pub(crate) fn read_mark(start: &[u8]) -> anyhow::Result<Mark> {
 }
 
 /// Writes it, to stay.
-pub(crate) fn write_mark<M: Medium>(boot: &mut M, mark: &Mark) -> io::Result<()> {
+pub(crate) fn write_mark<M: Medium>(boot: &M, mark: &Mark) -> io::Result<()> {
     boot.write_all_at(mark, as_u64(MARK.start))?;
     boot.flush()
 }

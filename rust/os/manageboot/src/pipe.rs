@@ -1,31 +1,38 @@
-//! Images on their way to the disk and back: reading, hashing and writing at the same time.
+//! Images on their way to the disk and back.
 //!
-//! A chunk is checked before it is handed to the thread that writes, so nothing unchecked is ever written. Of an image that comes as a
-//! difference, only the blocks that the disk does not have already are written.
+//! | step                            | done by                                                             |
+//! |---------------------------------|---------------------------------------------------------------------|
+//! | a chunk is read                 | one thread at a time, in order                                      |
+//! | it is compared with its digest  | all threads, each a chunk of its own: hashing takes longest         |
+//! | it is written                   | one thread at a time, in order, and only if all before it are right |
+//!
+//! So nothing unchecked is ever written, nothing behind a bad chunk is, and of several errors the one that comes first in the image is told,
+//! whatever the threads' speed. Of an image that comes as a difference, only the blocks that the disk does not have already are written.
+//!
+//! Reading back begins when all is written and flushed, not a window behind the writer. By then the disk's own memory holds other chunks, and a
+//! disk for which two places are one (a stick that claims to be larger than it is begins at its start again) has lost what it loses. Behind the
+//! writer it was no faster, where it was tried (docs/performance.md).
 
 use std::io::{self, Read};
+use std::iter::from_fn;
 use std::ops::Range;
-use std::sync::mpsc::{sync_channel, Receiver};
-use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{bail, Context};
-use base::{as_u64, as_usize, past, Sha256Digest};
-use update::{Item, Member, ReadAt};
+use base::parallel::{cores, in_order};
+use base::{as_u64, past, Sha256Digest};
+use update::{Error, Item, Member, Place, ReadAt};
 
+use crate::buffers::{self, Buffer, Lent, Pool};
 use crate::mark::{Mark, MARK};
 use crate::medium::Medium;
 
-/// Chunks between two threads.
-const DEPTH: usize = 4;
-/// Written between two flushes: so the disk works while the next chunks are read and hashed, and little of the machine's memory is taken.
-const FLUSH_EVERY: u64 = 64 << 20;
 /// Compared at a time, where only what differs is written.
 const BLOCK: usize = 4096;
 
-/// Bytes and where they belong.
-type Piece = (u64, Vec<u8>);
+/// Hears how many more bytes are done.
+pub(crate) type Heard<'a> = &'a mut (dyn FnMut(u64) + Send);
 
-/// The chunks of a member, of which the first was read.
+/// The chunks of a member, of which the first was read and checked.
 pub(crate) struct Chunks<'a, 'b, R: Read, B> {
     item: &'a mut Item<'b, R>,
     base: &'a B,
@@ -52,59 +59,115 @@ impl<'a, 'b, R: Read, B: ReadAt> Chunks<'a, 'b, R, B> {
     }
 }
 
+/// A chunk on its way, and the buffer that it is in.
+struct Piece<'a> {
+    place: Place,
+    buffer: Lent<'a>,
+}
+
+impl Piece<'_> {
+    fn bytes(&self) -> anyhow::Result<&[u8]> {
+        let bytes = self.buffer.get(..self.place.len);
+        bytes.context("a chunk is longer than its buffer")
+    }
+}
+
 /// Writes a member to `medium`, called `name`, and flushes.
-pub(crate) fn copy<M: Medium + Send, R: Read>(
-    chunks: Chunks<'_, '_, R, impl ReadAt>,
-    medium: &mut M,
+pub(crate) fn copy<M: Medium, R: Read + Send>(
+    chunks: Chunks<'_, '_, R, impl ReadAt + Sync>,
+    medium: &M,
     name: &str,
-    progress: &mut dyn FnMut(u64),
+    heard: Heard<'_>,
 ) -> anyhow::Result<()> {
     let Chunks { item, base, first } = chunks;
+    let image = item.member().clone();
     let sparing = item.delta().is_some();
-    thread::scope(|scope| {
-        let (send, receive) = sync_channel::<Piece>(DEPTH);
-        let writer = scope.spawn(move || write(medium, &receive, sparing));
-        let mut piece = Some((0, first));
-        while let Some((offset, bytes)) = piece {
-            progress(as_u64(bytes.len()));
-            if send.send((offset, bytes)).is_err() {
-                // The writer failed, and says why.
-                break;
-            }
-            let next = item.next_chunk(base)?;
-            piece = next.map(|chunk| (chunk.offset, chunk.bytes.to_vec()));
+    let room = buffers::room(&image);
+    let pool = Pool::new(room);
+    let mut broken = Ok(());
+    in_order(
+        buffers::threads(room, cores()),
+        pieces(item, base, first, &pool, &mut broken),
+        heard,
+        || Ok(Buffer::new(if sparing { room } else { 0 })),
+        |piece, _| check(&image, piece),
+        |heard, piece, there| {
+            let (bytes, offset) = (piece.bytes()?, piece.place.offset);
+            let written = match sparing {
+                false => medium.write_all_at(bytes, offset),
+                true => write_differences(medium, bytes, offset, there),
+            };
+            written.with_context(|| format!("cannot write {name}"))?;
+            heard(as_u64(bytes.len()));
+            Ok(())
+        },
+    )?;
+    // What was read before it broke was looked at first.
+    broken?;
+    let flushed = medium.flush();
+    flushed.with_context(|| format!("cannot write {name}"))
+}
+
+/// The chunks as they come, `first` first; what ends them too early is left in `broken`.
+fn pieces<'p, 'b, R: Read, B: ReadAt>(
+    item: &'p mut Item<'b, R>,
+    base: &'p B,
+    first: Vec<u8>,
+    pool: &'p Pool,
+    broken: &'p mut Result<(), Error>,
+) -> impl Iterator<Item = Piece<'p>> + use<'p, 'b, R, B> {
+    let mut first = Some(first);
+    from_fn(move || {
+        let mut buffer = pool.take();
+        if let Some(first) = first.take() {
+            // It fits, being no longer than the longest.
+            let len = first.len();
+            buffer.get_mut(..len)?.copy_from_slice(&first);
+            let place = Place { offset: 0, len };
+            return Some(Piece { place, buffer });
         }
-        drop(send);
-        joined(writer).with_context(|| format!("cannot write {name}"))
+        match item.read_chunk(base, &mut buffer) {
+            Ok(place) => Some(Piece {
+                place: place?,
+                buffer,
+            }),
+            Err(error) => {
+                *broken = Err(error);
+                None
+            }
+        }
     })
 }
 
-fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
-    let panicked = |_| Err(io::Error::other("a thread panicked"));
-    thread.join().unwrap_or_else(panicked)
-}
-
-fn write<M: Medium>(medium: &mut M, pieces: &Receiver<Piece>, sparing: bool) -> io::Result<()> {
-    let mut there = Vec::new();
-    let mut flushed = 0;
-    for (offset, bytes) in pieces {
-        if offset.abs_diff(flushed) >= FLUSH_EVERY {
-            medium.flush()?;
-            flushed = offset;
-        }
-        if !sparing {
-            medium.write_all_at(&bytes, offset)?;
-            continue;
-        }
-        there.resize(bytes.len(), 0);
-        medium.read_exact_at(&mut there, offset)?;
-        for range in differences(&there, &bytes) {
-            let at = past(offset, range.start);
-            let bytes = bytes.get(range).unwrap_or_default();
-            medium.write_all_at(bytes, at)?;
+/// Whether a chunk is the right one.
+fn check(image: &Member, piece: &Piece<'_>) -> anyhow::Result<()> {
+    match piece.place.offset {
+        // It was checked before it lost its mark.
+        0 => Ok(()),
+        offset => {
+            let checked = image.check_chunk(offset, piece.bytes()?);
+            Ok(checked.map_err(Error::from)?)
         }
     }
-    medium.flush()
+}
+
+/// Writes those blocks that are not `there` yet.
+fn write_differences<M: Medium>(
+    medium: &M,
+    bytes: &[u8],
+    offset: u64,
+    there: &mut [u8],
+) -> io::Result<()> {
+    let Some(there) = there.get_mut(..bytes.len()) else {
+        return Err(io::Error::other("a chunk is longer than its buffer"));
+    };
+    medium.read_exact_at(there, offset)?;
+    for range in differences(there, bytes) {
+        let at = past(offset, range.start);
+        let bytes = bytes.get(range).unwrap_or_default();
+        medium.write_all_at(bytes, at)?;
+    }
+    Ok(())
 }
 
 /// The blocks in which `new` differs from `old`, which is as long; neighbours together.
@@ -125,54 +188,43 @@ fn differences(old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Reads an image back, its [`MARK`] replaced by `mark` if given, and compares the digests of its chunks.
-pub(crate) fn verify<M: Medium + Send>(
-    medium: &mut M,
+/// Reads an image back, its [`MARK`] replaced by `mark` if given, and compares the digests of its chunks, on all cores.
+pub(crate) fn verify<M: Medium>(
+    medium: &M,
     image: &Member,
     mark: Option<&Mark>,
     name: &str,
-    progress: &mut dyn FnMut(u64),
+    heard: Heard<'_>,
 ) -> anyhow::Result<()> {
-    let size = image.size;
-    let step = u64::from(image.chunk_size);
-    thread::scope(|scope| {
-        let (send, receive) = sync_channel::<Piece>(DEPTH);
-        let reader = scope.spawn(move || {
-            let mut offset = 0;
-            while let Some(left @ 1..) = size.checked_sub(offset) {
-                let mut bytes = vec![0; as_usize(left.min(step))];
-                medium.read_exact_at(&mut bytes, offset)?;
-                let next = past(offset, bytes.len());
-                if send.send((offset, bytes)).is_err() {
-                    break;
-                }
-                offset = next;
+    let room = buffers::room(image);
+    in_order(
+        buffers::threads(room, cores()),
+        (0u64..).zip(image.places()),
+        heard,
+        || Ok(Buffer::new(room)),
+        |(number, (place, want)), buffer| {
+            let bytes = buffer.get_mut(..place.len);
+            let bytes = bytes.context("a chunk is longer than its buffer")?;
+            let read = medium.read_exact_at(bytes, place.offset);
+            read.with_context(|| format!("cannot read {name} back"))?;
+            if let Some(mark) = mark.filter(|_| place.offset == 0) {
+                let marked = bytes.get_mut(MARK);
+                let marked = marked.context("the first chunk is too short")?;
+                marked.copy_from_slice(mark);
             }
+            let got = Sha256Digest::of(bytes);
+            if got == *want {
+                return Ok(());
+            }
+            let (offset, member) = (place.offset, &image.name);
+            bail!("{name} reads back as SHA-256 {got} at byte {offset} (chunk {number} of {member}), {want} was written: the disk may be failing")
+        },
+        |heard, (_, (place, _)), _| {
+            heard(as_u64(place.len));
             Ok(())
-        });
-        let mut good = Ok(());
-        for ((offset, mut bytes), want) in receive.iter().zip(&image.chunks) {
-            if let Some(mark) = mark.filter(|_| offset == 0) {
-                let place = bytes
-                    .get_mut(MARK)
-                    .context("the first chunk is too short")?;
-                place.copy_from_slice(mark);
-            }
-            progress(as_u64(bytes.len()));
-            let got = Sha256Digest::of(&bytes);
-            if got != *want {
-                good = bad(name, offset, got, *want);
-                break;
-            }
-        }
-        drop(receive);
-        joined(reader).with_context(|| format!("cannot read {name} back"))?;
-        good
-    })
-}
-
-fn bad(name: &str, offset: u64, got: Sha256Digest, want: Sha256Digest) -> anyhow::Result<()> {
-    bail!("{name} reads back as SHA-256 {got} at byte {offset}, {want} was written: the disk may be failing")
+        },
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -40,27 +40,28 @@ type Log = Arc<Mutex<Vec<Op>>>;
 
 struct Disk {
     place: Place,
-    now: Vec<u8>,
+    now: Mutex<Vec<u8>>,
     log: Log,
 }
 
 impl Medium for Disk {
-    fn size(&mut self) -> io::Result<u64> {
-        Ok(self.now.len().try_into().unwrap())
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.now.lock().unwrap().len().try_into().unwrap())
     }
-    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
-        buffer.copy_from_slice(&self.now[offset..offset + buffer.len()]);
+        let now = self.now.lock().unwrap();
+        buffer.copy_from_slice(&now[offset..offset + buffer.len()]);
         Ok(())
     }
-    fn write_all_at(&mut self, data: &[u8], offset: u64) -> io::Result<()> {
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
-        self.now[offset..offset + data.len()].copy_from_slice(data);
+        self.now.lock().unwrap()[offset..offset + data.len()].copy_from_slice(data);
         let op = Op::Write(self.place, offset, data.to_vec());
         self.log.lock().unwrap().push(op);
         Ok(())
     }
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&self) -> io::Result<()> {
         self.log.lock().unwrap().push(Op::Flush(self.place));
         Ok(())
     }
@@ -86,7 +87,7 @@ impl State {
     fn disk(&self, place: Place, log: &Log) -> Disk {
         Disk {
             place,
-            now: self.clone().at(place).clone(),
+            now: Mutex::new(self.clone().at(place).clone()),
             log: Arc::clone(log),
         }
     }

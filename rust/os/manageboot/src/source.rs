@@ -1,11 +1,10 @@
 //! Where a bundle comes from: a file, a web server, or standard input.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{bail, ensure, Context};
 use base::{Hasher, Sha256Digest};
@@ -17,14 +16,14 @@ pub(crate) enum Source {
     /// A file that can be read twice.
     File(File, u64),
     /// What comes once.
-    Stream(Box<dyn Read>, Option<u64>),
+    Stream(Box<dyn Read + Send>, Option<u64>),
 }
 
 impl Source {
     /// Opens the file, the URL, or, for `-`, standard input.
     pub(crate) fn open(place: &str, manners: &Manners) -> anyhow::Result<Self> {
         if place == "-" {
-            return Ok(Self::Stream(Box::new(io::stdin().lock()), None));
+            return Ok(Self::Stream(Box::new(io::stdin()), None));
         }
         match place.split_once("://") {
             Some(("http" | "https", _)) => {
@@ -73,7 +72,7 @@ impl Source {
     }
 
     /// The bytes.
-    pub(crate) fn reader(&mut self) -> &mut dyn Read {
+    pub(crate) fn reader(&mut self) -> &mut (dyn Read + Send) {
         match self {
             Self::File(file, _) => file,
             Self::Stream(reader, _) => reader,
@@ -89,11 +88,11 @@ pub(crate) struct Hashed<R> {
 
 /// The digest of what a [`Hashed`] reads, and the one that it should be.
 #[derive(Clone)]
-pub(crate) struct Seen(Option<(Rc<RefCell<Hasher>>, Sha256Digest)>);
+pub(crate) struct Seen(Option<(Arc<Mutex<Hasher>>, Sha256Digest)>);
 
 impl<R> Hashed<R> {
     pub(crate) fn new(reader: R, want: Option<Sha256Digest>) -> Self {
-        let seen = Seen(want.map(|want| (Rc::default(), want)));
+        let seen = Seen(want.map(|want| (Arc::default(), want)));
         Self { reader, seen }
     }
 
@@ -107,7 +106,8 @@ impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.reader.read(buffer)?;
         if let (Seen(Some((hasher, _))), Some(bytes)) = (&self.seen, buffer.get(..got)) {
-            hasher.borrow_mut().update(bytes);
+            let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+            hasher.update(bytes);
         }
         Ok(got)
     }
@@ -119,7 +119,8 @@ impl Seen {
         let Some((hasher, want)) = &self.0 else {
             return Ok(());
         };
-        let got = hasher.take().finish();
+        let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        let got = std::mem::take(&mut *hasher).finish();
         ensure!(
             got == *want,
             "the bundle has SHA-256 {got}, want {want}: get it anew"

@@ -14,6 +14,36 @@ use crate::upgrade::{self, SlotMedia};
 
 /// A bundle that the tests' node takes.
 pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
+    open(tar_of(boot, root))
+}
+
+/// The same with another byte there and in the last place of root.img.
+pub(crate) fn spoilt_bundle_of(boot: &[u8], root: &[u8], at: usize) -> Bundle<Cursor<Vec<u8>>> {
+    let mut tar = tar_of(boot, root);
+    let start = tar
+        .windows(root.len())
+        .position(|bytes| bytes == root)
+        .unwrap();
+    for at in [at, root.len().checked_sub(1).unwrap()] {
+        tar[start.checked_add(at).unwrap()] ^= 1;
+    }
+    open(tar)
+}
+
+fn keys() -> (SigningKey, TrustedKeys) {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let keys = TrustedKeys {
+        threshold: 1,
+        allow_unsigned: false,
+        keys: vec![TrustedKey {
+            id: "k".to_owned(),
+            ed25519: key.public(),
+        }],
+    };
+    (key, keys)
+}
+
+fn tar_of(boot: &[u8], root: &[u8]) -> Vec<u8> {
     let version = b"2.0\n";
     let members = [
         (update::VERSION_TXT, &version[..]),
@@ -31,15 +61,7 @@ pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
         members: members.map(|(name, bytes)| Member::of(name, bytes)).into(),
     };
     let manifest = manifest.to_json().unwrap();
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let keys = TrustedKeys {
-        threshold: 1,
-        allow_unsigned: false,
-        keys: vec![TrustedKey {
-            id: "k".to_owned(),
-            ed25519: key.public(),
-        }],
-    };
+    let (key, keys) = keys();
     let mut signatures = Signatures(vec![]);
     let signature = key.sign(manifest.as_bytes());
     signatures
@@ -51,7 +73,11 @@ pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
         (update::SIGNATURES, signatures.as_bytes()),
     ];
     let all: Vec<_> = documents.into_iter().chain(members).collect();
-    let tar = update::write(&all, 0, Vec::new()).unwrap();
+    update::write(&all, 0, Vec::new()).unwrap()
+}
+
+fn open(tar: Vec<u8>) -> Bundle<Cursor<Vec<u8>>> {
+    let (_, keys) = keys();
     let node = Identity {
         os: "node".to_owned(),
         env: "test".to_owned(),
@@ -71,9 +97,9 @@ pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
 }
 
 /// Installs a bundle that is no difference.
-pub(crate) fn install<M: Medium + Send, E: Medium>(
+pub(crate) fn install<M: Medium, E: Medium>(
     env: &mut EnvFile<E>,
-    slot: &mut SlotMedia<M>,
+    slot: &SlotMedia<M>,
     current: Slot,
     bundle: &mut Bundle<Cursor<Vec<u8>>>,
 ) -> anyhow::Result<()> {

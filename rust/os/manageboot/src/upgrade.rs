@@ -9,7 +9,7 @@ use update::{Bundle, Item, Member, ReadAt};
 use crate::envfile::{Content, EnvFile};
 use crate::mark::{has_magic, read_mark, write_mark, Mark, MARK, NO_MARK};
 use crate::medium::Medium;
-use crate::pipe::{copy, verify, Chunks};
+use crate::pipe::{copy, verify, Chunks, Heard};
 
 /// A boot loader larger than this is none: it is kept in memory.
 const LOADER_MAX: u64 = 16 << 20;
@@ -74,14 +74,14 @@ pub(crate) fn rollback<M: Medium, E: Medium>(
 
 /// Writes `bundle` to the slot that is not `current`, whose images are `base`. `whole` says whether the bundle is the right one, once all of it
 /// was read; without it the slot does not become complete. `progress` hears how many bytes are done.
-pub(crate) fn install<M: Medium + Send, E: Medium, R: Read>(
+pub(crate) fn install<M: Medium, E: Medium, R: Read + Send>(
     env: &mut EnvFile<E>,
-    target: &mut SlotMedia<M>,
+    target: &SlotMedia<M>,
     current: Slot,
     bundle: &mut Bundle<R>,
-    base: &SlotMedia<impl ReadAt>,
+    base: &SlotMedia<impl ReadAt + Sync>,
     whole: impl FnOnce() -> anyhow::Result<()>,
-    progress: &mut dyn FnMut(u64),
+    progress: Heard<'_>,
 ) -> anyhow::Result<Installed> {
     let slot = current.other();
     let (boot, root) = (format!("{slot}_boot"), format!("{slot}_root"));
@@ -98,8 +98,8 @@ pub(crate) fn install<M: Medium + Send, E: Medium, R: Read>(
         root: member(update::ROOT)?,
         loader: None,
     };
-    check_fits(&mut target.boot, &installed.boot, &boot)?;
-    check_fits(&mut target.root, &installed.root, &root)?;
+    check_fits(&target.boot, &installed.boot, &boot)?;
+    check_fits(&target.root, &installed.root, &root)?;
     let mut mark = None;
     while let Some(mut item) = bundle.next_member()? {
         match item.member().name.as_str() {
@@ -109,14 +109,14 @@ pub(crate) fn install<M: Medium + Send, E: Medium, R: Read>(
                 mark = Some(read_mark(chunks.first())?);
                 // From here on things are written: first that the running slot boots, then that the other one does not.
                 env.store(BootState::confirmed(current))?;
-                write_mark(&mut target.boot, &NO_MARK).with_context(|| failed(&boot))?;
+                write_mark(&target.boot, &NO_MARK).with_context(|| failed(&boot))?;
                 chunks.blank(&MARK)?;
-                copy(chunks, &mut target.boot, &boot, progress)?;
+                copy(chunks, &target.boot, &boot, progress)?;
             }
             update::ROOT => {
                 item.check_base(&base.root)?;
                 let chunks = Chunks::start(&mut item, &base.root)?;
-                copy(chunks, &mut target.root, &root, progress)?;
+                copy(chunks, &target.root, &root, progress)?;
             }
             _ => installed.loader = Some(read_loader(&mut item)?),
         }
@@ -129,25 +129,19 @@ pub(crate) fn install<M: Medium + Send, E: Medium, R: Read>(
 }
 
 /// Reads both images back; then the slot may look complete.
-fn complete<M: Medium + Send>(
-    target: &mut SlotMedia<M>,
+fn complete<M: Medium>(
+    target: &SlotMedia<M>,
     installed: &Installed,
     mark: &Mark,
     [boot, root]: [&str; 2],
-    progress: &mut dyn FnMut(u64),
+    progress: Heard<'_>,
 ) -> anyhow::Result<()> {
-    verify(&mut target.root, &installed.root, None, root, progress)?;
-    verify(
-        &mut target.boot,
-        &installed.boot,
-        Some(mark),
-        boot,
-        progress,
-    )?;
-    write_mark(&mut target.boot, mark).with_context(|| failed(boot))?;
-    if let Err(error) = verify(&mut target.boot, &installed.boot, None, boot, &mut |_| {}) {
+    verify(&target.root, &installed.root, None, root, progress)?;
+    verify(&target.boot, &installed.boot, Some(mark), boot, progress)?;
+    write_mark(&target.boot, mark).with_context(|| failed(boot))?;
+    if let Err(error) = verify(&target.boot, &installed.boot, None, boot, &mut |_| {}) {
         // Not complete after all. Should this fail as well, the slot is still only booted by a commit.
-        let _ = write_mark(&mut target.boot, &NO_MARK);
+        let _ = write_mark(&target.boot, &NO_MARK);
         return Err(error);
     }
     Ok(())
@@ -202,7 +196,7 @@ fn check_complete<M: Medium>(target: &mut SlotMedia<M>, slot: Slot) -> anyhow::R
     Ok(())
 }
 
-fn check_fits<M: Medium>(medium: &mut M, image: &Member, name: &str) -> anyhow::Result<()> {
+fn check_fits<M: Medium>(medium: &M, image: &Member, name: &str) -> anyhow::Result<()> {
     let size = medium
         .size()
         .with_context(|| format!("cannot tell the size of {name}"))?;

@@ -12,9 +12,11 @@ use update::{older_formats, Bundle, Identity, Member, Policy, TrustedKeys};
 use crate::envfile::EnvFile;
 use crate::http::Manners;
 use crate::machine::Machine;
+use crate::medium::Partition;
 use crate::progress::Progress;
 use crate::source::{Hashed, Source};
 use crate::status::{self, SlotStatus, Status};
+use crate::upgrade::SlotMedia;
 use crate::{counters, loader, upgrade, Args, Install, Verb};
 
 /// What a verb has to say.
@@ -181,7 +183,11 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let mut env = EnvFile::open(&args.grubenv)?;
     let current = machine.current(|| Ok(env.content()))?;
     let target = current.other();
-    let mut slot = machine.open_slot(target, true)?;
+    let slot = machine.open_slot(target, true)?;
+    let slot = SlotMedia {
+        boot: Partition::new(slot.boot),
+        root: Partition::new(slot.root),
+    };
     let base = machine.read_slot(current)?;
 
     let place = &options.bundle;
@@ -201,7 +207,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let mut progress = Progress::of(bundle.manifest());
     let installed = upgrade::install(
         &mut env,
-        &mut slot,
+        &slot,
         current,
         &mut bundle,
         &base,
