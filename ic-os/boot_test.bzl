@@ -11,7 +11,7 @@ visibility(["//ic-os/...", "//tests/..."])
 _OWN_MEMORY_MIB = 500
 
 def _secure_boot(scenario, package):
-    """Production images boot with Secure Boot, others without; a TPM then holds what was predicted.
+    """Production images boot with Secure Boot, development ones with it and without; a TPM then holds what was predicted.
 
     Args:
       scenario: name of the scenario.
@@ -20,15 +20,17 @@ def _secure_boot(scenario, package):
     Returns:
       (list of string, list of string): flags, and labels that they name.
     """
-    if scenario not in ["prod", "refusals"]:
+    if scenario not in ["prod", "refusals", "upgrade"]:
         return [], []
     labels = [PK, KEK, DB, DBX]
     flags = ["--secure-boot", OWNER] + ["$(rootpath {})".format(key) for key in [PK, KEK, DB]] + ["--dbx=$(rootpath {})".format(DBX)]
     if scenario == "prod":
         measured = package + ":measured"
         return flags + ["--measured=$(rootpath {})".format(measured)], labels + [measured]
-    requests = package + ":to_sign"
-    return flags + ["--to-sign", "$(rootpaths {})".format(requests)], labels + [requests]
+    if scenario == "refusals":
+        requests = package + ":to_sign"
+        return flags + ["--to-sign", "$(rootpaths {})".format(requests)], labels + [requests]
+    return flags, labels
 
 def os_boot_test(name, os, env, scenario = None, package = None, disk = None, memory_mib = None, timeout = "long", readmes = [], args = [], data = [], tags = []):
     """Declares a boot test (docs/testing.md). It needs no more than the system's value and its images.

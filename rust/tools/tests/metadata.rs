@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 34] = [
+const STEPS: [(&str, &str, &str); 35] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),

@@ -24,11 +24,11 @@ pub struct Keys {
     /// db: whose programs are started.
     pub signer: PathBuf,
     /// dbx: EFI signature lists of what is revoked; without, virt-fw-vars revokes the digest of nothing.
-    pub revoked: Option<PathBuf>,
+    pub dbx: Option<PathBuf>,
+    /// dbx, too: digests (SHA-256, hex) of programs that are not started, whoever signed them.
+    pub revoked: Vec<String>,
     /// Whom the firmware's variables name as the owner of the certificates, a GUID. It means nothing to firmware, but a TPM measures it.
     pub owner: String,
-    /// dbx as well: digests (SHA-256, hex) of programs that are not started, whoever signed them.
-    pub revoked_programs: Vec<String>,
 }
 
 impl Keys {
@@ -36,8 +36,8 @@ impl Keys {
     pub fn enroll(&self, output: &Path) -> Result<()> {
         process::require(VIRT_FW_VARS, "python3-virt-firmware")?;
         let (_, empty) = firmware::find_secure()?;
-        let programs = self.revoked_programs.iter();
-        let programs = programs.flat_map(|digest| ["--add-dbx-hash", &self.owner, digest]);
+        let revoked = self.revoked.iter();
+        let revoked = revoked.flat_map(|digest| ["--add-dbx-hash", self.owner.as_str(), digest]);
         let mut command = Command::new(VIRT_FW_VARS);
         command
             .arg("--input")
@@ -47,14 +47,14 @@ impl Keys {
             .args(["--add-kek", &self.owner])
             .arg(&self.exchange)
             .args(["--add-db", &self.owner])
-            .arg(&self.signer);
+            .arg(&self.signer)
+            .args(revoked);
         let update = output.with_extension("dbx");
-        if let Some(lists) = &self.revoked {
+        if let Some(lists) = &self.dbx {
             write_update(lists, &update)?;
             command.arg("--set-dbx").arg(&update);
         }
         let ended = command
-            .args(programs)
             .arg("--secure-boot")
             .arg("--output")
             .arg(output)
@@ -93,9 +93,9 @@ mod tests {
             platform: path.clone(),
             exchange: path.clone(),
             signer: path,
-            revoked: None,
+            dbx: None,
+            revoked: Vec::new(),
             owner: "11111111-2222-3333-4444-555555555555".to_owned(),
-            revoked_programs: Vec::new(),
         };
         let error = keys.enroll(&dir.path().join("vars.fd")).unwrap_err();
         let error = error.to_string();

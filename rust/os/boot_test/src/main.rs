@@ -129,9 +129,9 @@ struct Setting {
     env: Option<&'static str>,
     firmware: PathBuf,
     secure_boot: Option<secure_boot::Firmware>,
-    to_sign: Vec<PathBuf>,
     /// What its TPM is to hold.
     measured: Option<::measured::Started>,
+    to_sign: Vec<PathBuf>,
     accel: Accel,
     disk: PathBuf,
     document: Option<PathBuf>,
@@ -207,7 +207,7 @@ fn run(args: Args) -> Result<()> {
 /// Firmware with these: an owner and three certificates. None without them.
 fn enrolled(
     given: Vec<String>,
-    revoked: Option<PathBuf>,
+    dbx: Option<PathBuf>,
     vars: &Path,
 ) -> Result<Option<secure_boot::Firmware>> {
     let Ok([owner, platform, exchange, signer]) = <[String; 4]>::try_from(given) else {
@@ -217,9 +217,9 @@ fn enrolled(
         platform: platform.into(),
         exchange: exchange.into(),
         signer: signer.into(),
-        revoked,
+        dbx,
+        revoked: Vec::new(),
         owner,
-        revoked_programs: Vec::new(),
     };
     secure_boot::Firmware::new(keys, vars.to_path_buf()).map(Some)
 }

@@ -159,7 +159,7 @@ impl Program {
     /// The program's signature is good, and the firmware has been told not to start it.
     fn revoked(&self, firmware: &Firmware, setting: &Setting) -> Result<()> {
         let keys = Keys {
-            revoked_programs: vec![self.digest.clone()],
+            revoked: vec![self.digest.clone()],
             ..firmware.keys.clone()
         };
         let vars = setting.scratch.path().join(format!("{}.fd", self.name));

@@ -29,6 +29,15 @@ const BY_HAND: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 || man
 const SETTLED: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 && systemctl show -P SubState confirm-boot.service || echo exited";
 const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
 
+/// A service that has to run before a system on trial is confirmed fails, and whoever confirms gives up soon.
+const SICKEN: &str = r#"grep -aq boot_cycle=failsafe_check /boot/grub/grubenv &&
+systemctl stop ssh.service && mkdir -p /run/systemd/system/confirm-boot.service.d &&
+sed 's/"10min"/"30s"/; s/"1min"/"10s"/' /opt/ic/share/confirm-boot.json >/run/soon.json &&
+printf '[Service]\nExecStart=\nExecStart=/opt/ic/bin/node_tool confirm-boot --settings /run/soon.json\n' >/run/systemd/system/confirm-boot.service.d/soon.conf &&
+systemctl daemon-reload && systemctl restart --no-block confirm-boot.service"#;
+/// What is said then.
+const NOT_CONFIRMED: &str = "THIS BOOT IS NOT CONFIRMED";
+
 /// What a kernel says before it starts the machine again.
 const PANIC: &str = "Kernel panic - not syncing";
 
@@ -84,7 +93,7 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     report.finish()
 }
 
-/// A to B, whose root has a bad block: back to A.
+/// A to B, which is not healthy at its first try and whose root has a bad block at the others: back to A.
 pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let bundle = Bundle::open(setting)?;
@@ -104,7 +113,6 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         bail!("slot B has no {INIT}");
     };
     let at = base::bounded::product(block, 4096);
-    node.flip("B_root", at)?;
     restart(&shell)?;
     // What the boot loader counted, at each start.
     let mut tries = Vec::new();
@@ -112,6 +120,14 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         tries.push(esp::state(node.partition("grub")?)?.tries.get());
         report.stage(&format!("slot B is tried, {tries:?}"));
         ensure!(tries.len() < MANY, "slot B is tried {tries:?}");
+        if tries.len() == 1 {
+            upgrade.sicken(&vm, &mut report)?;
+            continue;
+        }
+        if tries.len() == 2 {
+            // The kernel has just begun: it has read nothing of its root.
+            node.flip("B_root", at)?;
+        }
         vm.console().expect(PANIC, setting.within(BOOT))?;
     }
     let left = esp::state(node.partition("grub")?)?;
@@ -250,6 +266,16 @@ impl<'a> Upgrade<'a> {
         );
         self.node.mark(Expected::B.mark())?;
         report.stage("confirmed");
+        Ok(())
+    }
+
+    /// Slot B comes up, one of its checks fails, and it restarts by itself.
+    fn sicken(&self, vm: &Vm, report: &mut Report) -> Result<()> {
+        let shell = console_login(vm, self.setting, report)?;
+        self.must(&shell, &SICKEN.replace('\n', " "))?;
+        vm.console()
+            .expect(NOT_CONFIRMED, self.setting.within(120))?;
+        report.stage("a check failed, and nobody confirmed slot B");
         Ok(())
     }
 
