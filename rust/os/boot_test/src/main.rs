@@ -82,6 +82,9 @@ struct Args {
     /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one.
     #[arg(long, value_name = "UPDATE.TAR")]
     update: Option<PathBuf>,
+    /// For fallback: what is new in that bundle (docs/formats/update.md), installed in its place. Default: the bundle.
+    #[arg(long, value_name = "FILE")]
+    delta: Option<PathBuf>,
     /// For fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged.
     #[arg(long, value_name = "FILE")]
     update_key: Option<PathBuf>,
@@ -138,6 +141,7 @@ struct Setting {
     flips: Vec<verity::Flip>,
     extras: Vec<mounts::Extra>,
     update: Option<PathBuf>,
+    delta: Option<PathBuf>,
     update_key: Option<PathBuf>,
     cuts: cuts::Count,
     writes: Option<PathBuf>,
@@ -192,6 +196,7 @@ fn run(args: Args) -> Result<()> {
         flips: args.flip,
         extras: args.extra_drive,
         update: args.update,
+        delta: args.delta,
         update_key: args.update_key,
         cuts: args.cuts,
         writes: args.writes,

@@ -108,7 +108,10 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
     upgrade.settle(&shell, &mut report)?;
     refusals.check(&shell, node, setting, &mut report);
-    upgrade.install(&shell, DRIVE, &mut report)?;
+    let delta = setting.delta.as_deref();
+    let delta = delta.map(|path| Feed::start(path, BREAKS)).transpose()?;
+    let url = delta.as_ref().map(|feed| feed.url(0));
+    upgrade.install(&shell, url.as_deref().unwrap_or(DRIVE), &mut report)?;
     let Some((block, _)) = node.partition("B_root")?.first_block_of(INIT)?.pop() else {
         bail!("slot B has no {INIT}");
     };

@@ -43,7 +43,8 @@ fn other_slot(node: &Node, os_json: Option<&str>) {
         fs::write(share.join("os.json"), text).unwrap();
     }
     let image = node.partition("b1");
-    let made = Command::new("mke2fs")
+    // Bazel's PATH for tests does not lead there.
+    let made = Command::new("/usr/sbin/mke2fs")
         .args(["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d"])
         .args([&tree, &image])
         .output()
