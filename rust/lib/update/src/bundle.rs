@@ -155,7 +155,10 @@ impl<R: Read> Bundle<R> {
                 self.compare_version(&member)?;
                 continue;
             }
-            self.check_len(entry.mtime, size)?;
+            // Before a boot loader it is open whether images follow, or differences.
+            if delta_of(&name).is_some() {
+                self.check_len(entry.mtime, size)?;
+            }
             let content = Content::Image(self);
             return Ok(Some(Item::new(member, content)));
         }

@@ -169,6 +169,7 @@ fn in_a_bundle() {
         data_formats: BTreeMap::new(),
         members: vec![
             Member::of(VERSION_TXT, b"2\n"),
+            Member::of(LOADER, b"MZ"),
             Member::of(BOOT, &boot),
             Member::of(ROOT, &root),
         ],
@@ -180,10 +181,11 @@ fn in_a_bundle() {
         .unwrap();
     let signatures = signatures.to_json().unwrap();
     let (boot_delta, root_delta) = (make(&old_boot, &boot), make(&old_root, &root));
-    let members: [(&str, &[u8]); 5] = [
+    let members: [(&str, &[u8]); 6] = [
         (MANIFEST, json.as_bytes()),
         (SIGNATURES, signatures.as_bytes()),
         (VERSION_TXT, b"2\n"),
+        (LOADER, b"MZ"),
         (BOOT_DELTA, &boot_delta),
         (ROOT_DELTA, &root_delta),
     ];
@@ -206,6 +208,11 @@ fn in_a_bundle() {
     for bytes in [&tar, &zstd::encode_all(&tar[..], 1).unwrap()] {
         verify(&bytes[..], Some(len), &policy).unwrap();
         let mut bundle = Bundle::open(&bytes[..], Some(len), &policy).unwrap();
+        let mut loader = bundle.next_member().unwrap().unwrap();
+        assert_eq!(
+            loader.next_chunk(&Vec::new()).unwrap().unwrap().bytes,
+            b"MZ"
+        );
         for (name, old, new) in [(BOOT, &old_boot, &boot), (ROOT, &old_root, &root)] {
             let mut item = bundle.next_member().unwrap().unwrap();
             assert_eq!(item.member().name, name);
@@ -234,6 +241,8 @@ fn in_a_bundle() {
     }
     // Another old image gives other bytes, and those are not handed out.
     let mut bundle = Bundle::open(&tar[..], None, &policy).unwrap();
+    // The boot loader.
+    bundle.next_member().unwrap();
     let mut item = bundle.next_member().unwrap().unwrap();
     let error = item.next_chunk(&vec![7; old_boot.len()]).unwrap_err();
     assert!(
@@ -245,9 +254,11 @@ fn in_a_bundle() {
     // A difference that is none says which member.
     let mut damaged = members;
     let bad = [&boot_delta[..64], b"xxxx"].concat();
-    damaged[3].1 = &bad;
+    damaged[4].1 = &bad;
     let tar = write(&damaged, 1, Vec::new()).unwrap();
     let mut bundle = Bundle::open(&tar[..], None, &policy).unwrap();
+    // The boot loader.
+    bundle.next_member().unwrap();
     let mut item = bundle.next_member().unwrap().unwrap();
     let error = item.next_chunk(&old_boot).unwrap_err();
     assert!(
