@@ -20,10 +20,10 @@
 //! A name that nothing had is that of an empty file for this while. An empty `NEXT.EFI` is none, and is never put in place.
 //! `loader_cut` looks at all that the power can leave of this.
 //!
-//! Either loader starts either slot, so it does not matter in which order this and grubenv reach the disk. A loader that firmware refuses, or takes
-//! but that does not get as far as a slot, is not gone back from by itself: `PREVIOUS.EFI` is for the hand, from the firmware's own menu. A trial by
-//! the firmware's `BootNext` would be a way back, and is none: its entry outlives `NEXT.EFI`, and there is firmware that starts a disk by
-//! its last entry or not at all (docs/decisions/0011-boot-loader-by-rename.md).
+//! Either loader starts either slot, as long as it knows who signed them (docs/signing.md, "Rotation"), so it does not matter in which order this
+//! and grubenv reach the disk. A loader that firmware refuses, or takes but that does not get as far as a slot, is not gone back from by itself:
+//! `PREVIOUS.EFI` is for the hand, from the firmware's own menu. A trial by the firmware's `BootNext` would be a way back, and is none: its entry
+//! outlives `NEXT.EFI`, and there is firmware that starts a disk by its last entry or not at all (docs/decisions/0011-boot-loader-by-rename.md).
 
 use std::io;
 use std::path::Path;
@@ -46,21 +46,24 @@ const MZ: &[u8] = b"MZ";
 pub(crate) fn after_install(mount: &Path, loader: Option<&[u8]>) -> anyhow::Result<bool> {
     match loader {
         Some(loader) => Esp::open(mount)?.stage(loader),
-        None if is_staged(mount) => Esp::open(mount)?.unstage().map(|()| false),
+        None if is_staged(mount)? => Esp::open(mount)?.unstage().map(|()| false),
         None => Ok(false),
     }
 }
 
 /// Puts the loader that is kept in place, if there is one.
 pub(crate) fn after_commit(mount: &Path) -> anyhow::Result<bool> {
-    match is_staged(mount) {
+    match is_staged(mount)? {
         true => Esp::open(mount)?.promote(),
         false => Ok(false),
     }
 }
 
-fn is_staged(mount: &Path) -> bool {
-    mount.join(FOLDER).join(NEXT).exists()
+fn is_staged(mount: &Path) -> anyhow::Result<bool> {
+    let next = mount.join(FOLDER).join(NEXT);
+    // What can't be looked at is not nothing: the loader of a bundle would be left where it is, unsaid.
+    let staged = next.try_exists();
+    staged.with_context(|| format!("cannot look for {}", next.display()))
 }
 
 /// The boot loaders in a folder.
@@ -221,6 +224,19 @@ mod tests {
             error.contains("is the EFI system partition mounted?"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_looked_at_is_not_one_without_a_loader() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!after_commit(dir.path()).unwrap());
+        assert!(!after_install(dir.path(), None).unwrap());
+        // A link that leads to itself can be looked through by nobody, root included.
+        std::os::unix::fs::symlink("EFI", dir.path().join("EFI")).unwrap();
+        for done in [after_commit(dir.path()), after_install(dir.path(), None)] {
+            let error = done.unwrap_err().to_string();
+            assert!(error.starts_with("cannot look for "), "{error}");
+        }
     }
 
     /// All names are of one directory entry each, and fit into its first sector with those of the folder itself.
