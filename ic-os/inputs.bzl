@@ -25,7 +25,10 @@ def image_inputs(name, os, image, env, templates, made):
         "//ic-os:signer_certificate",
         image.partitions,
         image.rootfs,
-    ] + os.cmdlines.keys() + templates.keys() + made + [label for label in os.images.values()]
+    ] + os.cmdlines.keys() + templates.keys() + made + os.images.values()
+    if os.slots:
+        # What it makes has the version in it.
+        inputs.append("//ic-os:os.json.template")
     inputs_version(
         name = name,
         # One may be there twice.
