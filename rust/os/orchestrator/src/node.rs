@@ -4,15 +4,13 @@
 //! `{"refused": {"CAUSE": N, …}, "installed": N}`, absent until there is something to count. What can't be read is not told.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
-use grubenv::{Block, BootState, Cycle, Slot, ALTERNATIVE};
+use grubenv::{Block, BootState, Cycle, Slot, ALTERNATIVE, TRIES};
 use serde::Deserialize;
 
 use crate::metrics::Page;
-
-/// Variable with the starts of the named slot since it was confirmed; none is 0.
-const TRIES: &str = "boot_tries";
 
 /// Where it is found.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,7 +59,9 @@ impl Files {
             )
             .known(tries);
         }
-        let upgrades = self.upgrades();
+        let Some(upgrades) = self.upgrades() else {
+            return;
+        };
         let refused = page.counter(
             "node_upgrades_refused_total",
             "Upgrades refused since the machine started, by cause.",
@@ -83,18 +83,22 @@ impl Files {
         slots.next_back()?.parse().ok()
     }
 
-    /// None counted where there is no file.
-    fn upgrades(&self) -> Upgrades {
-        match std::fs::read(&self.upgrades) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+    /// None counted where there is no file, and nothing known where it can't be read: counters that go back to 0 are how a restart looks.
+    fn upgrades(&self) -> Option<Upgrades> {
+        let text = std::fs::read(&self.upgrades);
+        let read = text.and_then(|text| Ok(serde_json::from_slice(&text)?));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Upgrades::default()),
+            Err(error) => {
                 tracing::warn!(%error, file = %self.upgrades.display(), "not understood");
-                Upgrades::default()
-            }),
-            Err(_) => Upgrades::default(),
+                None
+            }
+            Ok(upgrades) => Some(upgrades),
         }
     }
 }
 
+/// Starts of the named slot since it was confirmed; none is 0.
 fn tries(block: &Block) -> Option<u64> {
     match block.get(TRIES) {
         None => Some(0),
@@ -177,6 +181,9 @@ mod tests {
             ),
             "{told}"
         );
-        assert!(text("", &[], Some("junk")).ends_with("node_upgrades_installed_total 0\n"));
+        for junk in ["junk", "", r#"{"installed": -1}"#] {
+            let told = text("", &[], Some(junk));
+            assert!(!told.contains("node_upgrades_"), "{told}");
+        }
     }
 }
