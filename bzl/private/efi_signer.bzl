@@ -5,6 +5,9 @@ load("//bzl/private/providers:efi_signer_info.bzl", "EfiSignerInfo")
 
 visibility(["//bzl/..."])
 
+# What a boot loader's script does not take as it is between double quotes, where the notice goes.
+_SPECIAL = ["\"", "$", "\\", "`"]
+
 def _efi_signer_impl(ctx):
     if ctx.file.key and ctx.attr.program:
         fail("key and program: got both, want one of them or none ({})".format(ctx.label))
@@ -16,6 +19,9 @@ def _efi_signer_impl(ctx):
     args.add("--certificate", ctx.file.certificate)
     args.add("--output", pgp_key)
     run_tool(ctx, "mkpgpkey", args, [ctx.file.certificate], [pgp_key], "MkPgpKey", "Writing the OpenPGP key of %{label}")
+    for character in _SPECIAL:
+        if character in ctx.attr.notice:
+            fail("notice: got {}, want text without {} ({})".format(repr(ctx.attr.notice), " ".join(_SPECIAL), ctx.label))
     notice = ctx.actions.declare_file(ctx.label.name + ".notice")
     ctx.actions.write(notice, line(ctx.attr.notice, "notice " + where) + "\n")
     return [
@@ -54,7 +60,7 @@ packet, for GRUB's `--pubkey`; `certificate`; `notice`, a file of one line, whic
             doc = "The private key, PEM, PKCS#8 or PKCS#1, not encrypted. It is an input of actions: for keys that need no protection.",
         ),
         "notice": attr.string(
-            doc = "One line to be shown when something is signed by it, and on the console of what is; default: none.",
+            doc = "One line to be shown when something is signed by it, and on the console of what is, without double quotes, dollar signs, backslashes and backquotes; default: none.",
         ),
         "program": attr.label(
             executable = True,

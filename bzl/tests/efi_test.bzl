@@ -86,6 +86,7 @@ _REFUSED = {
     "measured_lists": "has 2 files, want one or none",
     "signer_arguments": "arguments: got [\"-a\"] without a program",
     "signer_both": "key and program: got both, want one of them or none",
+    "signer_notice": "want text without \" $ \\ `",
     "snp_none": "vcpus: got 0, want 1 at least",
     "to_sign_other": "is no signed_efi",
     "uki_os_release": "os_release and os_release_path: got both, want one of them",
@@ -100,6 +101,7 @@ def _subjects(prefix):
     efi_signer(name = prefix + "program", arguments = ["-a", "b"], certificate = "one.txt", program = program, **manual)
     efi_signer(name = prefix + "nobody", certificate = "one.txt", **manual)
     efi_signer(name = prefix + "signer_both", certificate = "one.txt", key = "two.txt", program = program, **manual)
+    efi_signer(name = prefix + "signer_notice", certificate = "one.txt", notice = "don't \"$run\"", **manual)
     efi_signer(name = prefix + "signer_arguments", arguments = ["-a"], certificate = "one.txt", **manual)
     tree_file(name = prefix + "tree_file", path = "boot/vmlinuz", tree = prefix + "tree", **manual)
     uki = dict(cmdline = "one.txt", stub_tree = prefix + "tree", tree = prefix + "tree", **manual)
