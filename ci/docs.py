@@ -23,7 +23,8 @@ ELSEWHERE = {
     "ssh-keygen -Y sign ": "rust/os/config_tool/tests/process.rs",
     "bazel build --//ic-os:signer=//appliance:signer ": "nobody: a key of your own; //bzl/tests:efi_test has the rules",
     "openssl pkeyutl -sign -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -inkey ": "rust/lib/signing/tests/oracles.rs",
-    "openssl pkeyutl -sign -pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pkcs1 -provider ": "nobody: no token here",
+    "export PKCS11_PROVIDER_MODULE=": "rust/lib/signing/tests/token.rs",
+    "exec openssl pkeyutl -sign ": "rust/lib/signing/tests/token.rs, as the line above it",
     "openssl req -new ": "nobody: the keys are made",
     "openssl ca ": "nobody: the keys are made",
     "signdigests ": "rust/tools/tests/metadata.rs, with a key in a file",
@@ -38,6 +39,7 @@ ELSEWHERE = {
     "openssl req -newkey ": "nobody: the certificates are made",
     "printf 'subjectAltName=": "nobody: the certificates are made",
     "openssl x509 -req ": "nobody: the certificates are made",
+    "bazel build //ic-os/guestos/envs/dev/derived:inputs": "//tests/new-os:derived_update_test, by another name",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
