@@ -34,9 +34,9 @@ const AFTER_RESTART: &[Check] = &[
 ];
 
 /// Takes the superblock of both file systems and its first copy away, and the power. No mending without loss finds another one. They are
-/// read-only by then: the kernel would write some fields of a superblock that it has in memory.
+/// read-only by then, and the kernel says when it is done with that: it would write some fields of a superblock that it has in memory.
 const BREAK: &str = "sync; echo u >/proc/sysrq-trigger; \
-     for i in $(seq 60); do [ $(grep -cE ' /(var|data) ext4 ro' /proc/mounts) = 2 ] && break; sleep 1; done; for p in A_var data; do for b in 0 32768; do \
+     for i in $(seq 60); do dmesg | grep -q 'Emergency Remount complete' && break; sleep 1; done; for p in A_var data; do for b in 0 32768; do \
      dd if=/dev/zero of=/dev/disk/by-partlabel/$p bs=4096 count=1 seek=$b oflag=direct conv=notrunc status=none; done; done; \
      echo b >/proc/sysrq-trigger";
 
