@@ -12,6 +12,11 @@ pub const CYCLE: &str = "boot_cycle";
 /// Variable with how often the slot named was started since it was confirmed: a digit, and 0 if missing.
 pub const TRIES: &str = "boot_tries";
 
+/// Of the spare block: the values of the main one from which it was written. It holds as long as those are what the main one has.
+pub(crate) const SPARE_OF: &str = "spare_of";
+/// Of the spare block: the three variables of the state.
+pub(crate) const SPARE: [&str; 3] = ["spare_alternative", "spare_cycle", "spare_tries"];
+
 /// One of the two systems on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slot {
@@ -47,6 +52,15 @@ impl Slot {
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Slot {
+    /// The one that the boot loader started, by the kernel's command line: the last word counts, as for the kernel.
+    pub fn started(command_line: &str) -> Option<Self> {
+        let words = command_line.split_ascii_whitespace();
+        let mut slots = words.filter_map(|word| word.strip_prefix(ALTERNATIVE)?.strip_prefix('='));
+        slots.next_back()?.parse().ok()
     }
 }
 
@@ -217,6 +231,32 @@ impl BootState {
         }
     }
 
+    /// The state that the boot loader starts from: that of the spare block while it is in force ([`spare_holds`]), else that of the main
+    /// one. `None` is a file that is missing or whose bytes are no block; a state that neither says is [`BootState::default`] to it.
+    pub fn in_force(main: Option<&Block>, spare: Option<&Block>) -> Option<Self> {
+        match spare.filter(|spare| spare_holds(main, spare)) {
+            Some(spare) => Some(Self::of_values(SPARE.map(|name| spare.get(name)))),
+            None => main.map(Self::of),
+        }
+    }
+
+    /// Makes this the state in force by changing the main block alone, whatever the spare one says. It starts from no tries.
+    ///
+    /// The spare one could have been written for the very values that come now: a slot that is confirmed at each start, while the boot
+    /// loader can't write the main block, has the same ones each time. Then the number of tries is written as `00`, which is 0 to the boot
+    /// loader as well, and is other text.
+    pub fn decide(self, main: &mut Block, spare: Option<&Block>) -> Result<(), Error> {
+        let fresh = Self {
+            tries: Tries::NONE,
+            ..self
+        };
+        fresh.store(main)?;
+        if spare.is_some_and(|spare| spare_holds(Some(main), spare)) {
+            main.set(TRIES, b"00")?;
+        }
+        Ok(())
+    }
+
     /// Writes all variables into `block`.
     pub fn store(self, block: &mut Block) -> Result<(), Error> {
         block.set(ALTERNATIVE, self.alternative.as_str().as_bytes())?;
@@ -260,6 +300,26 @@ impl BootState {
     pub fn is_trial(self) -> bool {
         matches!(self.cycle, Cycle::FirstBoot | Cycle::FailsafeCheck)
     }
+
+    /// Whether `slot`, which runs, is that upgrade.
+    ///
+    /// One that was committed and waits for the next start is the other slot. `first_boot` for the slot that runs is what a boot loader leaves
+    /// that could save the state nowhere, and that started the upgrade because the other slot does not load.
+    pub fn is_trial_of(self, slot: Slot) -> bool {
+        self.is_trial() && self.alternative == slot
+    }
+}
+
+/// The values of the main block, as one text.
+pub(crate) fn found(main: Option<&Block>) -> Vec<u8> {
+    [ALTERNATIVE, CYCLE, TRIES]
+        .map(|name| main.and_then(|block| block.get(name)).unwrap_or_default())
+        .join(&b' ')
+}
+
+/// Whether the spare block is in force: it was written for the values that the main one has.
+pub fn spare_holds(main: Option<&Block>, spare: &Block) -> bool {
+    spare.get(SPARE_OF) == Some(&found(main))
 }
 
 /// Which slot a row boots.
@@ -358,6 +418,45 @@ mod tests {
         let names = Cycle::ALL.map(|cycle| cycle.to_string());
         assert_eq!(names, ["install", "first_boot", "failsafe_check", "stable"]);
         assert_eq!(BootState::of(&Block::new()), BootState::default());
+        for (line, slot) in [
+            (
+                "quiet boot_alternative=A boot_alternative=B\n",
+                Some(Slot::B),
+            ),
+            ("boot_alternative=B xboot_alternative=A", Some(Slot::B)),
+            ("boot_alternative=C", None),
+            ("boot_alternative", None),
+            ("", None),
+        ] {
+            assert_eq!(Slot::started(line), slot, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_spare_block_is_in_force_for_its_values_alone() {
+        let state = |main: &[_], spare: &[_]| {
+            BootState::in_force(Some(&block(main)), Some(&block(spare))).unwrap()
+        };
+        let main = [(ALTERNATIVE, "B"), (CYCLE, "first_boot"), (TRIES, "0")];
+        let spare = |of| [(SPARE_OF, of), ("spare_tries", "2")];
+        let counted = BootState {
+            tries: Tries(2),
+            ..BootState::default()
+        };
+        assert_eq!(state(&main, &spare("B first_boot 0")), counted);
+        for of in ["", "B first_boot", "B first_boot 00", "A first_boot 0"] {
+            assert_eq!(state(&main, &spare(of)), BootState::trial(Slot::B));
+        }
+        assert_eq!(state(&main, &[]), BootState::trial(Slot::B));
+        // Nothing and two blanks is what the script makes of a main one that is missing or empty.
+        assert_eq!(state(&[], &spare("  ")), counted);
+        let (none, of_none) = (block(&[]), block(&spare("  ")));
+        assert_eq!(BootState::in_force(None, Some(&of_none)), Some(counted));
+        assert_eq!(BootState::in_force(None, Some(&none)), None);
+        assert_eq!(BootState::in_force(None, None), None);
+        let main = block(&main);
+        let alone = BootState::in_force(Some(&main), None);
+        assert_eq!(alone, Some(BootState::trial(Slot::B)));
     }
 
     #[test]

@@ -27,7 +27,8 @@
 //! ([`BootState::confirmed`]). A slot that does not load is left for the other one, if that is complete, in the same start.
 //!
 //! The state is saved before anything is started. If it can't be, a second block takes it, the spare one, beside the values that
-//! the main one had: it is in force until the main one has others. An upgrade is not tried when neither takes it, unless the
+//! the main one had: it is in force until the main one has others ([`BootState::in_force`]). Who runs reads both, and
+//! writes the main one alone, so that it has others ([`BootState::decide`]). An upgrade is not tried when neither takes it, unless the
 //! other slot does not load.
 //!
 //! [`BootState::after_start`] is this table, [`Disk::start`] a whole start, and [`grub_script`] writes both as a script for GRUB.
@@ -39,7 +40,8 @@ mod start;
 
 pub use block::{Block, Error, SIGNATURE, SIZE};
 pub use boot::{
-    next_boot, BootState, Cycle, Limit, Slot, Tries, UnknownSlot, ALTERNATIVE, CYCLE, TRIES,
+    next_boot, spare_holds, BootState, Cycle, Limit, Slot, Tries, UnknownSlot, ALTERNATIVE, CYCLE,
+    TRIES,
 };
 pub use script::{grub_script, LIMIT_KEY};
 pub use start::{Disk, Env, System};

@@ -1,7 +1,6 @@
 //! The table as a script for GRUB.
 
-use crate::boot::{Count, Pick, Row, Slot, ALTERNATIVE, CYCLE, TABLE, TRIES};
-use crate::start::{SPARE, SPARE_OF};
+use crate::boot::{Count, Pick, Row, Slot, ALTERNATIVE, CYCLE, SPARE, SPARE_OF, TABLE, TRIES};
 use crate::Cycle;
 
 /// The key of the script's place for [`crate::Limit`].

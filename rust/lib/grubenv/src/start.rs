@@ -1,12 +1,7 @@
 //! One start of the boot loader, with all that can be missing or broken on a disk.
 
-use crate::boot::{BootState, Limit, Slot, ALTERNATIVE, CYCLE, TRIES};
+use crate::boot::{found, BootState, Limit, Slot, ALTERNATIVE, CYCLE, SPARE, SPARE_OF, TRIES};
 use crate::Block;
-
-/// Of the spare block: the values of the main one from which it was written. It holds as long as those are what the main one has.
-pub(crate) const SPARE_OF: &str = "spare_of";
-/// Of the spare block: the three variables of the state.
-pub(crate) const SPARE: [&str; 3] = ["spare_alternative", "spare_cycle", "spare_tries"];
 
 /// A file with an environment block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +58,7 @@ pub enum System {
 pub struct Disk {
     /// `grubenv` on GRUB's partition, which the running system writes, too.
     pub main: Env,
-    /// `grubenv` on the EFI system partition, which only GRUB writes.
+    /// `grubenv` on the EFI system partition, which only GRUB writes: what the running system decides is so written that this one is not in force.
     pub spare: Env,
     /// Slot A.
     pub a: System,
@@ -83,8 +78,8 @@ impl Disk {
     /// One start: the slot whose system runs then, or nothing if GRUB restarts the machine. Both blocks are left as GRUB leaves them.
     pub fn start(&mut self, limit: Limit) -> Option<Slot> {
         let complete = |disk: &Self, slot| disk.system(slot) != System::Absent;
-        let found = self.found();
-        let state = self.state(&found);
+        let found = found(self.main.block.as_ref());
+        let state = self.state();
         let mut after = state.after_start(limit, complete(self, state.alternative.other()));
         // An upgrade that can't be counted could be tried for ever.
         if !self.save(after, &found) && after.is_trial() {
@@ -101,20 +96,10 @@ impl Disk {
         (self.system(fallen.alternative) == System::Loads).then_some(fallen.alternative)
     }
 
-    /// The main block's values, as one text.
-    fn found(&self) -> Vec<u8> {
-        [ALTERNATIVE, CYCLE, TRIES]
-            .map(|name| self.main.get(name).unwrap_or_default())
-            .join(&b' ')
-    }
-
-    fn state(&self, found: &[u8]) -> BootState {
-        let (env, names) = if self.spare.get(SPARE_OF) == Some(found) {
-            (&self.spare, SPARE)
-        } else {
-            (&self.main, [ALTERNATIVE, CYCLE, TRIES])
-        };
-        BootState::of_values(names.map(|name| env.get(name)))
+    /// The state that GRUB starts from.
+    pub fn state(&self) -> BootState {
+        let [main, spare] = [&self.main, &self.spare].map(|env| env.block.as_ref());
+        BootState::in_force(main, spare).unwrap_or_default()
     }
 
     /// Whether `state` is on the disk now.

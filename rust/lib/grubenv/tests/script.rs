@@ -69,6 +69,53 @@ fn an_env_that_cannot_be_saved() {
     assert_eq!(starts(&mut trial, 2), "BB");
 }
 
+/// Who runs sees what is counted on the spare block, and decides by the main one.
+#[test]
+fn the_running_system_and_the_spare_block() {
+    let mut disk = disk(BootState::trial(Slot::B));
+    disk.main.writable = false;
+    let decide = |disk: &mut Disk, state: BootState| {
+        let spare = disk.spare.block.clone();
+        let main = disk.main.block.as_mut().unwrap();
+        state.decide(main, spare.as_ref()).unwrap();
+        assert_eq!(disk.state(), state);
+    };
+    let counted = |alternative, cycle, tries| BootState {
+        alternative,
+        cycle,
+        tries: Tries::new(tries).unwrap(),
+    };
+    // A trial that nobody confirms: the main block says for ever that it was not tried.
+    let main = disk.main.clone();
+    for tries in 1..=3 {
+        assert_eq!(starts(&mut disk, 1), "B");
+        assert_eq!(disk.state(), counted(Slot::B, Cycle::FailsafeCheck, tries));
+        assert!(disk.state().is_trial_of(Slot::B) && !disk.state().is_trial_of(Slot::A));
+    }
+    assert_eq!(starts(&mut disk, 1), "A");
+    assert_eq!(disk.state(), counted(Slot::A, Cycle::Stable, 1));
+    assert_eq!(disk.main, main);
+    // Committed again, those are the values that the spare one was written for.
+    let mut again = disk.clone();
+    decide(&mut again, BootState::trial(Slot::B));
+    assert_eq!(starts(&mut again, 4), "BBBA");
+    // Confirmed at every start, it stays; by the same values each time it would not.
+    let mut plain = disk.clone();
+    let [mut all, mut without] = [String::new(), String::new()];
+    for _ in 0..9 {
+        decide(&mut disk, BootState::confirmed(Slot::A));
+        all += &starts(&mut disk, 1);
+        let main = plain.main.block.as_mut().unwrap();
+        BootState::confirmed(Slot::A).store(main).unwrap();
+        without += &starts(&mut plain, 1);
+    }
+    assert_eq!(all, "AAAAAAAAA");
+    assert_eq!(without, "AAABBBAAA");
+    // And as soon as the main one can be written, the spare one is out of it.
+    disk.main.writable = true;
+    assert_eq!(starts(&mut disk, 4), "AABB");
+}
+
 #[test]
 fn no_env_at_all() {
     let none = Env {
@@ -135,6 +182,9 @@ fn env() -> impl Strategy<Value = Env> {
             "C",
             "]",
             "A stable 1",
+            "A stable 0",
+            "B first_boot 0",
+            "B stable 0",
             "  ",
         ])
         .prop_map(str::to_owned),
@@ -184,6 +234,19 @@ proptest! {
     #[test]
     fn script_and_simulation_agree(main in env(), spare in env(), a in system(), b in system(), limit in 1_u8..=9) {
         compare(Disk { main, spare, a, b }, Limit::new(limit).unwrap());
+    }
+
+    /// Whatever both blocks say, a decision is what the script finds.
+    #[test]
+    fn decisions_are_found(main in env(), spare in env(), slot in prop::sample::select(vec![Slot::A, Slot::B]), trial in any::<bool>()) {
+        let state = if trial { BootState::trial(slot) } else { BootState::confirmed(slot) };
+        let mut block = main.block.unwrap_or_default();
+        state.decide(&mut block, spare.block.as_ref()).unwrap();
+        let disk = Disk { main: Env::new(block), spare, a: System::Loads, b: System::Loads };
+        prop_assert_eq!(disk.state(), state);
+        let (started, after) = run(&grub_script(), disk, three());
+        prop_assert_eq!(started, Some(slot));
+        prop_assert_eq!(after.state(), state.after_start(three(), true));
     }
 }
 

@@ -97,7 +97,7 @@ fn installed(
 fn env() -> EnvFile<BadDisk> {
     let disk = BadDisk::new(0, None);
     *disk.bytes.lock().unwrap() = Block::new().to_bytes().unwrap().to_vec();
-    EnvFile::load(disk, Path::new("grubenv")).unwrap()
+    EnvFile::load(disk, Path::new("grubenv"), None).unwrap()
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The file with GRUB's environment block.
+//! The file with GRUB's environment block, and the spare one that GRUB writes when it can't write the first.
 
 use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Block, BootState, SIZE};
+use grubenv::{Block, BootState, Slot, SIZE};
 use rustix::fs::{flock, FlockOperation};
 
 use crate::medium::Medium;
@@ -12,25 +13,59 @@ use crate::medium::Medium;
 /// A disk writes this much whole or not at all.
 const SECTOR: usize = 512;
 
-/// What was found in the file.
+/// What was found in both files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// A block.
-    Block(Block),
-    /// Bytes that GRUB can't use: it boots slot A.
-    Damaged(grubenv::Error),
+pub(crate) struct Content {
+    /// The block, or why the bytes are none.
+    main: Result<Block, grubenv::Error>,
+    /// The spare one, if there is one that GRUB can read.
+    spare: Option<Block>,
 }
 
 impl Content {
-    fn parse(bytes: &[u8]) -> Self {
-        Block::parse(bytes).map_or_else(Self::Damaged, Self::Block)
+    pub(crate) fn new(main: Result<Block, grubenv::Error>, spare: Option<Block>) -> Self {
+        Self { main, spare }
     }
 
-    /// The state that GRUB starts from.
+    /// The state that GRUB starts from: slot A if neither block says one.
     pub(crate) fn state(&self) -> BootState {
-        match self {
-            Self::Block(block) => BootState::of(block),
-            Self::Damaged(_) => BootState::default(),
+        self.said().unwrap_or_default()
+    }
+
+    /// The same, if a block says it.
+    pub(crate) fn said(&self) -> Option<BootState> {
+        BootState::in_force(self.main.as_ref().ok(), self.spare.as_ref())
+    }
+
+    /// The slot that is named.
+    pub(crate) fn named(self) -> Result<Slot, grubenv::Error> {
+        match (self.said(), self.main) {
+            (None, Err(error)) => Err(error),
+            (said, _) => Ok(said.unwrap_or_default().alternative),
+        }
+    }
+}
+
+/// The spare block on the EFI system partition. One that is missing or damaged says nothing, to GRUB as well.
+fn read_spare(path: &Path) -> Option<Block> {
+    let read = File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        // One byte too many is enough to know.
+        let most = base::past(base::as_u64(SIZE), 1);
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    match read {
+        Ok(bytes) => Block::parse(&bytes).ok(),
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                // What GRUB can't read it can't have written, either.
+                eprintln!(
+                    "manageboot: warning: cannot read {}, taken for one that says nothing: {error}",
+                    path.display()
+                );
+            }
+            None
         }
     }
 }
@@ -41,17 +76,19 @@ pub(crate) struct EnvFile<M> {
     medium: M,
     path: PathBuf,
     bytes: Vec<u8>,
+    /// What the spare file says; it is only ever read.
+    spare: Option<Block>,
 }
 
 impl EnvFile<File> {
-    /// What the file at `path` holds.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Content> {
+    /// What the file at `path` holds, and the one at `spare`.
+    pub(crate) fn read(path: &Path, spare: &Path) -> anyhow::Result<Content> {
         let file = File::open(path).with_context(|| cannot_read(path))?;
-        Ok(EnvFile::load(file, path)?.content())
+        Ok(EnvFile::load(file, path, read_spare(spare))?.content())
     }
 
     /// Opens the file for changes; nobody else who opens it through us can until this is dropped.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, spare: &Path) -> anyhow::Result<Self> {
         // Never created: a missing file means that GRUB's partition is not mounted, or that GRUB could not write it.
         let file = OpenOptions::new()
             .read(true)
@@ -66,13 +103,13 @@ impl EnvFile<File> {
                 path.display()
             );
         }
-        EnvFile::load(file, path)
+        EnvFile::load(file, path, read_spare(spare))
     }
 }
 
 impl<M: Medium> EnvFile<M> {
-    /// Reads the block from `medium`, called `path` in messages.
-    pub(crate) fn load(medium: M, path: &Path) -> anyhow::Result<Self> {
+    /// Reads the block from `medium`, called `path` in messages; `spare` is what the spare file says.
+    pub(crate) fn load(medium: M, path: &Path, spare: Option<Block>) -> anyhow::Result<Self> {
         let size = medium.size().with_context(|| cannot_read(path))?;
         // One byte too many is enough to know.
         let len = base::as_usize(size).min(SIZE + 1);
@@ -84,25 +121,27 @@ impl<M: Medium> EnvFile<M> {
             medium,
             path: path.to_owned(),
             bytes,
+            spare,
         })
     }
 
     /// What it holds.
     pub(crate) fn content(&self) -> Content {
-        Content::parse(&self.bytes)
+        Content::new(Block::parse(&self.bytes), self.spare.clone())
     }
 
-    /// Makes `state` the state on the disk; does nothing if it is already. Other variables stay.
+    /// Makes `state`, which starts from no tries, the state in force; does nothing if it is already. Other variables stay. The spare block
+    /// is not in force afterwards, whatever it says.
     ///
     /// A damaged block is replaced: it says nothing, and GRUB could not write it either.
     pub(crate) fn store(&mut self, state: BootState) -> anyhow::Result<bool> {
         let path = self.path.display();
-        let (mut block, healthy) = match self.content() {
-            Content::Block(block) => (block, true),
-            Content::Damaged(_) => (Block::new(), false),
+        let (mut block, healthy) = match Block::parse(&self.bytes) {
+            Ok(block) => (block, true),
+            Err(_) => (Block::new(), false),
         };
         state
-            .store(&mut block)
+            .decide(&mut block, self.spare.as_ref())
             .with_context(|| format!("cannot change {path}"))?;
         let new = block.to_bytes()?;
         if self.bytes == new {
@@ -142,28 +181,83 @@ mod tests {
     fn one_byte_more_or_less_is_no_block() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("grubenv");
+        let none = dir.path().join("none");
         let mut bytes = Block::new().to_bytes().unwrap().to_vec();
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Block(_)));
+        assert!(EnvFile::read(&path, &none).unwrap().main.is_ok());
         bytes.push(b'#');
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Damaged(_)));
+        assert!(EnvFile::read(&path, &none).unwrap().main.is_err());
         bytes.truncate(SIZE - 1);
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(EnvFile::read(&path).unwrap(), Content::Damaged(_)));
+        assert!(EnvFile::read(&path, &none).unwrap().main.is_err());
     }
 
     #[test]
     fn one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("grubenv");
+        let none = dir.path().join("none");
         std::fs::write(&path, Block::new().to_bytes().unwrap()).unwrap();
-        let first = EnvFile::open(&path).unwrap();
-        let error = EnvFile::open(&path).unwrap_err().to_string();
+        let first = EnvFile::open(&path, &none).unwrap();
+        let error = EnvFile::open(&path, &none).unwrap_err().to_string();
         assert!(error.contains("another manageboot is running"), "{error}");
         // Looking is always allowed.
-        EnvFile::read(&path).unwrap();
+        EnvFile::read(&path, &none).unwrap();
         drop(first);
-        EnvFile::open(&path).unwrap();
+        EnvFile::open(&path, &none).unwrap();
+    }
+
+    /// A decision changes the state, whether or not the spare block was written for the same values; and the second time nothing.
+    #[test]
+    fn what_is_decided_is_in_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["grubenv", "spare"].map(|name| dir.path().join(name));
+        let spare_of = |of: &str| {
+            let mut block = Block::new();
+            for (name, value) in [
+                ("spare_of", of),
+                ("spare_alternative", "B"),
+                ("spare_cycle", "failsafe_check"),
+                ("spare_tries", "2"),
+            ] {
+                block.set(name, value.as_bytes()).unwrap();
+            }
+            std::fs::write(&other, block.to_bytes().unwrap()).unwrap();
+        };
+        let decisions = [Slot::A, Slot::B]
+            .map(|slot| [BootState::confirmed(slot), BootState::trial(slot)])
+            .concat();
+        for main in &decisions {
+            for state in &decisions {
+                let mut block = Block::new();
+                main.store(&mut block).unwrap();
+                for of in [main, state] {
+                    std::fs::write(&path, block.to_bytes().unwrap()).unwrap();
+                    spare_of(&format!("{} {} 0", of.alternative, of.cycle));
+                    let found = EnvFile::read(&path, &other).unwrap().state();
+                    assert_eq!(found == *main, of != main, "{found:?}");
+                    let mut env = EnvFile::open(&path, &other).unwrap();
+                    let changed = env.store(*state).unwrap();
+                    assert_eq!(changed, of == state || main != state);
+                    assert!(!env.store(*state).unwrap());
+                    drop(env);
+                    assert_eq!(EnvFile::read(&path, &other).unwrap().state(), *state);
+                }
+            }
+        }
+        // Without a block the spare one is in force when it was written so.
+        std::fs::write(&path, [0; SIZE]).unwrap();
+        spare_of("  ");
+        let content = EnvFile::read(&path, &other).unwrap();
+        assert_eq!(content.state().tries.get(), 2);
+        assert_eq!(content.named().unwrap(), Slot::B);
+        std::fs::write(&other, "junk").unwrap();
+        let content = EnvFile::read(&path, &other).unwrap();
+        assert_eq!(
+            (content.said(), content.state()),
+            (None, BootState::default())
+        );
+        content.named().unwrap_err();
     }
 }

@@ -33,6 +33,8 @@ use anyhow::{ensure, Context};
 use crate::folder::{Folder, Mounted};
 
 const FOLDER: &str = "EFI/BOOT";
+/// GRUB's spare state, on the same partition.
+pub(crate) const SPARE_ENV: &str = "EFI/BOOT/grubenv";
 pub(crate) const LOADER: &str = "BOOTX64.EFI";
 pub(crate) const NEXT: &str = "NEXT.EFI";
 pub(crate) const PREVIOUS: &str = "PREVIOUS.EFI";

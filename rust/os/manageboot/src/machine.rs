@@ -77,11 +77,9 @@ impl Machine {
         if let Some(slot) = self.booted.or(root) {
             return Ok(slot);
         }
-        match env()? {
-            Content::Block(block) => Ok(grubenv::BootState::of(&block).alternative),
-            Content::Damaged(error) => Err(error)
-                .context("no boot_alternative= on the kernel command line and no usable grubenv"),
-        }
+        env()?
+            .named()
+            .context("no boot_alternative= on the kernel command line and no usable grubenv")
     }
 
     /// The slot that the running root is read from, if that is one of the two at all.
@@ -336,9 +334,9 @@ mod tests {
         // Without the word, the root says it; without a root, grubenv.
         assert_eq!(current("root=PARTLABEL=B_root", None).unwrap(), Slot::B);
         let line = "xboot_alternative=B root=PARTUUID=ABCD";
-        let damaged = Content::Damaged(grubenv::Error::Signature);
+        let damaged = Content::new(Err(grubenv::Error::Signature), None);
         assert!(current(line, Some(damaged)).is_err());
-        let block = Content::Block(grubenv::Block::new());
+        let block = Content::new(Ok(grubenv::Block::new()), None);
         assert_eq!(current(line, Some(block)).unwrap(), Slot::A);
     }
 

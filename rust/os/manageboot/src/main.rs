@@ -19,6 +19,9 @@
 //!    two sectors changes, and a disk writes a sector whole or not at all. The file is never truncated, renamed or moved: GRUB
 //!    rewrites it by block list. A block that can't be read means slot A, stable, to GRUB; one is only ever written
 //!    while both slots are complete or while it does not say anything new.
+//!    When GRUB can't write it, it writes a spare one on the EFI system partition, which is in force as long as grubenv has the values that it
+//!    had then ([`grubenv::BootState::in_force`]). Both are read here, and only grubenv is written: by the same one write it gets values
+//!    that the spare one does not name ([`grubenv::BootState::decide`]), so that what is decided is in force.
 //! 5. **A committed slot gets a few tries** ([`grubenv::Limit`]). GRUB counts them before it starts the slot; unless `confirm` ran,
 //!    it then goes back to the old one, which rule 1 kept. It counts the starts of confirmed slots as well, and leaves one that is never
 //!    confirmed again for the other slot, if that is complete.
@@ -111,7 +114,7 @@ struct Args {
     /// What this system is: os, env, version, and how often its boot loader tries a slot.
     #[arg(long, global = true, value_name = "JSON", default_value = status::IDENTITY)]
     identity: PathBuf,
-    /// Where the EFI system partition is mounted; it is made writable for as long as a boot loader is written.
+    /// Where the EFI system partition is mounted: EFI/BOOT/grubenv there is the spare block; it is made writable for as long as a boot loader is written.
     #[arg(long, global = true, value_name = "DIR", default_value = "/boot/efi")]
     esp: PathBuf,
     /// Print one JSON object instead of text.

@@ -95,7 +95,8 @@ impl State {
     /// Runs `verb` and returns the state after it and what it wrote.
     fn run(&self, verb: &dyn Fn(&mut EnvFile<Disk>, &mut SlotMedia<Disk>)) -> (State, Vec<Op>) {
         let log = Log::default();
-        let mut env = EnvFile::load(self.disk(Place::Env, &log), Path::new("grubenv")).unwrap();
+        let mut env =
+            EnvFile::load(self.disk(Place::Env, &log), Path::new("grubenv"), None).unwrap();
         let mut slot = SlotMedia {
             boot: self.disk(Place::Boot, &log),
             root: self.disk(Place::Root, &log),

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure, Context};
 use grubenv::{BootState, Slot};
 use update::{Bundle, Item, Member, ReadAt};
 
-use crate::envfile::{Content, EnvFile};
+use crate::envfile::EnvFile;
 use crate::mark::{has_magic, read_mark, write_mark, Mark, MARK, NO_MARK};
 use crate::medium::Medium;
 use crate::pipe::{copy, verify, Chunks, Heard};
@@ -36,10 +36,12 @@ pub(crate) struct Installed {
 
 /// Makes `current` the slot to boot from now on, if grubenv agrees that it was booted. Says whether anything changed.
 pub(crate) fn confirm<M: Medium>(env: &mut EnvFile<M>, current: Slot) -> anyhow::Result<bool> {
-    let named = env.content().state().alternative;
     // A damaged grubenv names no slot; the running one is as good as it gets.
-    if named != current && matches!(env.content(), Content::Block(_)) {
-        bail!("slot {current} is running, but grubenv says that slot {named} boots: nothing to confirm");
+    match env.content().said().map(|state| state.alternative) {
+        Some(named) if named != current => bail!(
+            "slot {current} is running, but grubenv says that slot {named} boots: nothing to confirm"
+        ),
+        _ => (),
     }
     env.store(BootState::confirmed(current))
 }
@@ -165,8 +167,7 @@ fn read_loader<R: Read>(item: &mut Item<'_, R>) -> anyhow::Result<Vec<u8>> {
 }
 
 fn is_trial<E: Medium>(env: &EnvFile<E>, current: Slot) -> bool {
-    let state = env.content().state();
-    state.is_trial() && state.alternative == current
+    env.content().state().is_trial_of(current)
 }
 
 /// While the running slot is on trial, the other one is what a failure falls back to.

@@ -1,5 +1,6 @@
 //! What each verb does, in terms of the other modules, and what it has to say.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use grubenv::{Limit, Slot};
 use serde_json::{json, Value};
 use update::{older_formats, Bundle, Identity, Member, Policy, TrustedKeys};
 
-use crate::envfile::EnvFile;
+use crate::envfile::{Content, EnvFile};
 use crate::http::Manners;
 use crate::machine::Machine;
 use crate::medium::Partition;
@@ -33,10 +34,8 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
         json: json!({"slot": slot.as_str()}),
     };
     match &args.verb {
-        Verb::Current => Ok(slot(machine.current(|| EnvFile::read(&args.grubenv))?)),
-        Verb::Target => Ok(slot(
-            machine.current(|| EnvFile::read(&args.grubenv))?.other(),
-        )),
+        Verb::Current => Ok(slot(machine.current(|| read_env(args))?)),
+        Verb::Target => Ok(slot(machine.current(|| read_env(args))?.other())),
         Verb::Confirm => confirm(args, &machine),
         Verb::UpgradeCommit => commit(args, &machine),
         Verb::Rollback { force } => rollback(args, &machine, *force),
@@ -70,10 +69,18 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
     }
 }
 
+fn read_env(args: &Args) -> anyhow::Result<Content> {
+    EnvFile::read(&args.grubenv, &args.esp.join(loader::SPARE_ENV))
+}
+
+fn open_env(args: &Args) -> anyhow::Result<EnvFile<File>> {
+    EnvFile::open(&args.grubenv, &args.esp.join(loader::SPARE_ENV))
+}
+
 fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
     let tries = identity(&args.identity)?.boot_tries;
     let limit = Limit::new(tries).with_context(|| format!("boot_tries: got {tries}"))?;
-    let content = EnvFile::read(&args.grubenv)?;
+    let content = read_env(args)?;
     let state = content.state();
     Ok(Status {
         running: machine.current(|| Ok(content))?,
@@ -84,7 +91,7 @@ fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
 }
 
 fn confirm(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
-    let mut env = EnvFile::open(&args.grubenv)?;
+    let mut env = open_env(args)?;
     let current = machine.current(|| Ok(env.content()))?;
     let changed = upgrade::confirm(&mut env, current)?;
     let already = if changed { "" } else { " already" };
@@ -95,7 +102,7 @@ fn confirm(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
 }
 
 fn commit(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
-    let mut env = EnvFile::open(&args.grubenv)?;
+    let mut env = open_env(args)?;
     let current = machine.current(|| Ok(env.content()))?;
     let mut slot = machine.open_slot(current.other(), false)?;
     upgrade::commit(&mut env, &mut slot, current)?;
@@ -111,7 +118,7 @@ fn commit(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
 }
 
 fn rollback(args: &Args, machine: &Machine, force: bool) -> anyhow::Result<Answer> {
-    let mut env = EnvFile::open(&args.grubenv)?;
+    let mut env = open_env(args)?;
     let current = machine.current(|| Ok(env.content()))?;
     let target = current.other();
     let mut slot = machine.open_slot(target, false)?;
@@ -136,7 +143,7 @@ fn rollback(args: &Args, machine: &Machine, force: bool) -> anyhow::Result<Answe
 }
 
 /// Refuses a system that is too old for the data which the running one has written.
-fn check_formats(running: &Path, other: std::fs::File) -> anyhow::Result<()> {
+fn check_formats(running: &Path, other: File) -> anyhow::Result<()> {
     let running = identity(running)?;
     let other = status::identity(other)?;
     match older_formats(&running.data_formats, &other.data_formats).first() {
@@ -180,7 +187,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         .as_ref()
         .map(|hex| hex.to_ascii_lowercase().parse());
     let sha256: Option<Sha256Digest> = sha256.transpose().context("--sha256")?;
-    let mut env = EnvFile::open(&args.grubenv)?;
+    let mut env = open_env(args)?;
     let current = machine.current(|| Ok(env.content()))?;
     let target = current.other();
     let slot = machine.open_slot(target, true)?;

@@ -96,6 +96,53 @@ fn an_upgrade_that_does_not_work_is_left() {
     assert_eq!(node.ok(&["next"]), "A\n");
 }
 
+/// What the boot loader counted on the spare block, because it can't write grubenv.
+#[test]
+fn what_is_on_the_spare_block_counts() {
+    let node = Node::new();
+    node.reboot();
+    node.ok(&["confirm"]);
+    let bundle = node.write("update.tar", &good("2", 3));
+    node.ok(&["upgrade-install", &bundle]);
+    node.ok(&["upgrade-commit"]);
+    for tries in 1..=TRIES {
+        assert_eq!(node.reboot_with_spare(), Slot::B);
+        let status = node.json(&["status"]);
+        assert_eq!(status["boot_cycle"], "failsafe_check");
+        assert_eq!(status["tries_left"], TRIES - tries);
+        // By grubenv alone it was never tried.
+        let why = node.refused(&["upgrade-install", &bundle], 1);
+        assert!(why.contains("confirm first"), "{why}");
+    }
+    assert_eq!(node.ok(&["next"]), "A\n");
+    assert_eq!(node.reboot_with_spare(), Slot::A);
+    assert_eq!(node.ok(&["confirm"]), "slot A is confirmed\n");
+    assert_eq!(node.ok(&["confirm"]), "slot A is confirmed already\n");
+    // Confirmed at every start, it stays for more of them than an unconfirmed one gets.
+    for _ in 0..=TRIES {
+        assert_eq!(node.reboot_with_spare(), Slot::A);
+        assert_eq!(node.ok(&["confirm"]), "slot A is confirmed\n");
+    }
+    // The same commit as before is one all the same.
+    node.ok(&["upgrade-commit"]);
+    for _ in 0..TRIES {
+        assert_eq!(node.reboot_with_spare(), Slot::B);
+    }
+    assert_eq!(node.reboot_with_spare(), Slot::A);
+    node.ok(&["upgrade-commit"]);
+    assert_eq!(node.reboot_with_spare(), Slot::B);
+    assert_eq!(node.ok(&["confirm"]), "slot B is confirmed\n");
+    assert_eq!(node.reboot(), Slot::B);
+    // One that can't be read says nothing, and that is said.
+    let spare = node.path("esp/EFI/BOOT/grubenv");
+    fs::remove_file(&spare).unwrap();
+    fs::create_dir(&spare).unwrap();
+    let output = node.run(&["confirm"]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("taken for one that says nothing"), "{told}");
+}
+
 #[test]
 fn bundles_that_are_refused() {
     let node = Node::new();

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Block, Cycle, CYCLE};
+use grubenv::{Block, BootState, Slot};
 use os_config::duration;
 use serde::{Deserialize, Deserializer};
 
@@ -33,6 +33,16 @@ pub(crate) struct Args {
     /// GRUB's environment block, which says whether the slot is on trial
     #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
     grubenv: PathBuf,
+    /// The spare one, which the boot loader writes when it can't write the first
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/boot/efi/EFI/BOOT/grubenv"
+    )]
+    spare_grubenv: PathBuf,
+    /// The kernel's command line, which names the slot that runs
+    #[arg(long, value_name = "FILE", default_value = "/proc/cmdline")]
+    cmdline: PathBuf,
     /// Program whose argument `confirm` keeps the boot loader booting this slot
     #[arg(long, value_name = "PROGRAM", default_value = "/opt/ic/bin/manageboot")]
     manageboot: PathBuf,
@@ -90,7 +100,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn run(args: &Args, system: &System) -> anyhow::Result<()> {
     let begun = Instant::now();
     let settings = settings(&system.path(&args.settings))?;
-    let trial = on_trial(&system.path(&args.grubenv))?;
+    let trial = on_trial(args, system)?;
     let checks = settings
         .checks
         .iter()
@@ -165,18 +175,36 @@ fn settings(path: &Path) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Whether nobody ever confirmed this slot. Without a readable block the boot loader tries nothing, either.
-fn on_trial(grubenv: &Path) -> anyhow::Result<bool> {
-    let block = std::fs::read(grubenv)
-        .map_err(anyhow::Error::from)
-        .and_then(|bytes| Ok(Block::parse(&bytes)?));
-    match block {
-        Ok(block) => Ok(block.get(CYCLE) == Some(Cycle::FailsafeCheck.as_str().as_bytes())),
-        Err(error) => {
-            say(&format!("{}: {error:#}", grubenv.display()))?;
-            Ok(false)
+/// Whether the slot that runs is an upgrade that nobody ever confirmed. Without a readable block the boot loader tries nothing, either.
+fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
+    let main = block(&system.path(&args.grubenv));
+    let spare = block(&system.path(&args.spare_grubenv)).ok();
+    let Some(state) = BootState::in_force(main.as_ref().ok(), spare.as_ref()) else {
+        if let Err(error) = main {
+            say(&format!("{error:#}"))?;
+        }
+        return Ok(false);
+    };
+    let cmdline = system.path(&args.cmdline);
+    let line = std::fs::read(&cmdline).unwrap_or_default();
+    match Slot::started(&String::from_utf8_lossy(&line)) {
+        Some(running) => Ok(state.is_trial_of(running)),
+        None => {
+            // The checks of a trial are more, so an upgrade is not confirmed too early.
+            say(&format!(
+                "{} names no slot with boot_alternative=, taken for the one that boots next: {}",
+                cmdline.display(),
+                state.alternative
+            ))?;
+            Ok(state.is_trial())
         }
     }
+}
+
+fn block(path: &Path) -> anyhow::Result<Block> {
+    let shown = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(shown)?;
+    Block::parse(&bytes).with_context(shown)
 }
 
 fn confirm(manageboot: &Path) -> anyhow::Result<String> {

@@ -27,6 +27,7 @@ impl Boot {
         let mut block = grubenv::Block::new();
         block.set("boot_cycle", cycle.as_bytes()).unwrap();
         fs::write(boot.path("grubenv"), block.to_bytes().unwrap()).unwrap();
+        fs::write(boot.path("cmdline"), "quiet boot_alternative=A\n").unwrap();
         boot.script(
             "manageboot",
             "echo \"$@\" >>\"${0%/*}/calls\"; echo slot A is confirmed",
@@ -65,6 +66,10 @@ impl Boot {
                 "/settings",
                 "--grubenv",
                 "/grubenv",
+                "--spare-grubenv",
+                "/spare",
+                "--cmdline",
+                "/cmdline",
             ])
             .args([
                 "--manageboot",
@@ -159,6 +164,62 @@ fn the_world_outside_counts_on_trial_alone() {
     let (status, _, error) = boot.run("0", checks);
     assert_eq!(status, 1);
     assert!(error.contains("world: there is no D/world"), "{error}");
+}
+
+/// Whether a check for trials counts, so that one which never holds is told.
+fn is_trial(boot: &Boot) -> bool {
+    let checks =
+        json!([good(), {"name": "world", "only_on_trial": true, "is": {"exists": "/world"}}]);
+    boot.run("0", checks).0 == 1
+}
+
+#[test]
+fn a_trial_is_of_the_slot_that_runs() {
+    for (cycle, [of_a, of_b]) in [
+        // Started, and the boot loader could not say so anywhere; or committed, and waiting for the next start.
+        ("first_boot", [true, false]),
+        ("failsafe_check", [true, false]),
+        ("stable", [false, false]),
+    ] {
+        let boot = Boot::new(cycle);
+        assert_eq!(is_trial(&boot), of_a, "{cycle}");
+        fs::write(boot.path("cmdline"), "boot_alternative=B").unwrap();
+        assert_eq!(is_trial(&boot), of_b, "{cycle}");
+    }
+    let boot = Boot::new("failsafe_check");
+    fs::write(boot.path("cmdline"), "quiet").unwrap();
+    assert!(is_trial(&boot));
+    let (_, out, _) = boot.run("0", json!([good()]));
+    assert!(out.contains("D/cmdline names no slot"), "{out}");
+}
+
+#[test]
+fn the_spare_block_says_it_while_it_is_in_force() {
+    let boot = Boot::new("first_boot");
+    let spare = |of: &str, alternative: &str, cycle: &str| {
+        let mut block = grubenv::Block::new();
+        block.set("spare_of", of.as_bytes()).unwrap();
+        block
+            .set("spare_alternative", alternative.as_bytes())
+            .unwrap();
+        block.set("spare_cycle", cycle.as_bytes()).unwrap();
+        fs::write(boot.path("spare"), block.to_bytes().unwrap()).unwrap();
+    };
+    let of = " first_boot ";
+    spare(of, "A", "failsafe_check");
+    assert!(is_trial(&boot));
+    spare(of, "A", "stable");
+    assert!(!is_trial(&boot));
+    // The upgrade to B failed, which A runs to tell.
+    spare(of, "B", "failsafe_check");
+    assert!(!is_trial(&boot));
+    spare("A first_boot 0", "A", "stable");
+    assert!(is_trial(&boot));
+    // Also when the other one can't be read at all.
+    fs::write(boot.path("grubenv"), "junk").unwrap();
+    assert!(!is_trial(&boot));
+    spare("  ", "A", "failsafe_check");
+    assert!(is_trial(&boot));
 }
 
 #[test]

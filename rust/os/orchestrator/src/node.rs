@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use grubenv::{Block, BootState, Cycle, Slot, ALTERNATIVE, TRIES};
+use grubenv::{Block, BootState, Slot};
 use serde::Deserialize;
 
 use crate::metrics::Page;
@@ -21,6 +21,13 @@ pub(crate) struct Files {
     /// GRUB's environment block.
     #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
     grubenv: PathBuf,
+    /// The spare one, which the boot loader writes when it can't write the first.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/boot/efi/EFI/BOOT/grubenv"
+    )]
+    spare_grubenv: PathBuf,
     /// What manageboot counted.
     #[arg(long, value_name = "FILE", default_value = "/run/ic/manageboot.json")]
     upgrades: PathBuf,
@@ -38,26 +45,24 @@ impl Files {
     /// Adds all that can be read.
     pub(crate) fn metrics(&self, page: &mut Page) {
         let slot = self.slot();
-        let block = std::fs::read(&self.grubenv).ok();
-        let block = block.and_then(|bytes| Block::parse(&bytes).ok());
+        let [main, spare] = [&self.grubenv, &self.spare_grubenv].map(|path| block(path));
+        let state = BootState::in_force(main.as_ref(), spare.as_ref());
         if let Some(slot) = slot {
             page.gauge("node_slot", "The slot that runs, as a label.")
                 .labelled(&[("slot", slot.as_str())], 1);
         }
-        if let Some(block) = block {
-            let tries = tries(&block);
-            let state = BootState::of(&block);
-            let stays = state.cycle == Cycle::Stable && Some(state.alternative) == slot;
+        if let Some(state) = state {
+            let confirmed = slot.is_some_and(|slot| state == BootState::confirmed(slot));
             page.gauge(
                 "node_slot_confirmed",
                 "1 when the slot that runs was found to work in this boot; the boot loader then keeps booting it.",
             )
-            .value(u8::from(stays && tries == Some(0)));
+            .value(u8::from(confirmed));
             page.gauge(
                 "node_boot_tries",
                 "Starts of the slot that boots next since it was confirmed.",
             )
-            .known(tries);
+            .value(state.tries.get());
         }
         let Some(upgrades) = self.upgrades() else {
             return;
@@ -77,10 +82,7 @@ impl Files {
     }
 
     fn slot(&self) -> Option<Slot> {
-        let line = std::fs::read_to_string(&self.cmdline).ok()?;
-        let words = line.split_ascii_whitespace();
-        let mut slots = words.filter_map(|word| word.strip_prefix(ALTERNATIVE)?.strip_prefix('='));
-        slots.next_back()?.parse().ok()
+        Slot::started(&std::fs::read_to_string(&self.cmdline).ok()?)
     }
 
     /// None counted where there is no file, and nothing known where it can't be read: counters that go back to 0 are how a restart looks.
@@ -98,33 +100,40 @@ impl Files {
     }
 }
 
-/// Starts of the named slot since it was confirmed; none is 0.
-fn tries(block: &Block) -> Option<u64> {
-    match block.get(TRIES) {
-        None => Some(0),
-        Some(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-    }
+/// What is in a file with an environment block, if it is one.
+fn block(path: &Path) -> Option<Block> {
+    Block::parse(&std::fs::read(path).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(cmdline: &str, variables: &[(&str, &str)], upgrades: Option<&str>) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name| dir.path().join(name);
+    fn env(variables: &[(&str, &str)]) -> Vec<u8> {
         let mut block = Block::new();
         for (name, value) in variables {
             block.set(name, value.as_bytes()).unwrap();
         }
+        block.to_bytes().unwrap().to_vec()
+    }
+
+    fn text(cmdline: &str, variables: &[(&str, &str)], upgrades: Option<&str>) -> String {
+        told(cmdline, [&env(variables), b""], upgrades)
+    }
+
+    fn told(cmdline: &str, [main, spare]: [&[u8]; 2], upgrades: Option<&str>) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name| dir.path().join(name);
         std::fs::write(path("cmdline"), cmdline).unwrap();
-        std::fs::write(path("grubenv"), block.to_bytes().unwrap()).unwrap();
+        std::fs::write(path("grubenv"), main).unwrap();
+        std::fs::write(path("spare"), spare).unwrap();
         if let Some(upgrades) = upgrades {
             std::fs::write(path("upgrades"), upgrades).unwrap();
         }
         let files = Files {
             cmdline: path("cmdline"),
             grubenv: path("grubenv"),
+            spare_grubenv: path("spare"),
             upgrades: path("upgrades"),
         };
         let mut page = Page::default();
@@ -162,11 +171,34 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_told() {
+        let told = told("quiet", [b"junk", b"junk"], Some("{}"));
+        assert_eq!(told, "node_upgrades_installed_total 0\n");
+        // What is no digit is 0 to the boot loader.
         let told = text("quiet", &[("boot_tries", "many")], Some("{}"));
         assert_eq!(
             told,
-            "node_slot_confirmed 0\nnode_upgrades_installed_total 0\n"
+            "node_slot_confirmed 0\nnode_boot_tries 0\nnode_upgrades_installed_total 0\n"
         );
+    }
+
+    #[test]
+    fn what_the_boot_loader_counts_on_the_spare_block_is_told() {
+        let main = env(&[
+            ("boot_alternative", "A"),
+            ("boot_cycle", "stable"),
+            ("boot_tries", "0"),
+        ]);
+        for (of, confirmed, tries) in [("A stable 0", 0, 2), ("", 1, 0)] {
+            let spare = env(&[
+                ("spare_of", of),
+                ("spare_alternative", "A"),
+                ("spare_cycle", "stable"),
+                ("spare_tries", "2"),
+            ]);
+            let told = told("boot_alternative=A", [&main, &spare], None);
+            let want = format!("node_slot_confirmed {confirmed}\nnode_boot_tries {tries}\n");
+            assert!(told.contains(&want), "{told}");
+        }
     }
 
     #[test]

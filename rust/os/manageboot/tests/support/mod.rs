@@ -18,7 +18,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use grubenv::{next_boot, Block, Limit, Slot};
+use grubenv::{next_boot, Block, Disk, Env, Limit, Slot, System};
 use serde_json::Value;
 use tempfile::TempDir;
 use update::{Identity, Manifest, Member, Signatures, SigningKey, TrustedKey, TrustedKeys};
@@ -109,6 +109,25 @@ impl Node {
         let block = Block::parse(&fs::read(self.path("grubenv")).unwrap()).unwrap();
         let (slot, left) = next_boot(&block, Limit::new(TRIES).unwrap(), true).unwrap();
         fs::write(self.path("grubenv"), left.to_bytes().unwrap()).unwrap();
+        fs::write(self.path("cmdline"), command_line(slot)).unwrap();
+        slot
+    }
+
+    /// A start for which GRUB can't write grubenv, but its spare one.
+    pub fn reboot_with_spare(&self) -> Slot {
+        let spare = self.path("esp/EFI/BOOT/grubenv");
+        let block = |path: &Path| Block::parse(&fs::read(path).ok()?).ok();
+        let mut disk = Disk {
+            main: Env {
+                block: block(&self.path("grubenv")),
+                writable: false,
+            },
+            spare: Env::new(block(&spare).unwrap_or_default()),
+            a: System::Loads,
+            b: System::Loads,
+        };
+        let slot = disk.start(Limit::new(TRIES).unwrap()).unwrap();
+        fs::write(&spare, disk.spare.block.unwrap().to_bytes().unwrap()).unwrap();
         fs::write(self.path("cmdline"), command_line(slot)).unwrap();
         slot
     }
