@@ -12,12 +12,11 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, Problem};
 use crate::proof::{Proof, SIGNATURE, SUMS};
-use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
-use crate::store::{read_file, Config, CONFIG_INI, SSH_KEYS_DIR, SSH_USERS};
+use crate::store::{both, read_file, Config, CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SSH_USERS};
 
 /// The names at the top.
-const TOP: [&str; 4] = [CONFIG_INI, SSH_KEYS_DIR, SUMS, SIGNATURE];
+const TOP: [&str; 5] = [CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SUMS, SIGNATURE];
 
 /// What systems leave on a medium that is only plugged in, in lower case, and whose it is.
 const LEFT_BEHIND: [(&str, &str); 16] = [
@@ -58,11 +57,18 @@ impl Medium {
         let top = reader.names(dir, &TOP, |name| {
             format!("not read, want {}", name_list(&TOP)) + &hint(name, &TOP)
         });
-        match find(&top, CONFIG_INI) {
-            Some(path) => reader.settings(path),
-            None => reader.errors.push(Error::Missing {
+        let mains = [CONFIG_INI, CONFIG_JSON].map(|name| (name, find(&top, name)));
+        for (name, path) in mains {
+            if let Some(path) = path {
+                reader.main(name, path);
+            }
+        }
+        match mains {
+            [(_, None), (_, None)] => reader.errors.push(Error::Missing {
                 path: dir.join(CONFIG_INI),
             }),
+            [(_, Some(_)), (_, Some(json))] => reader.errors.push(both(json.to_path_buf())),
+            _ => {}
         }
         if let Some(folder) = find(&top, SSH_KEYS_DIR) {
             reader.keys(folder);
@@ -143,17 +149,14 @@ impl Reader {
         found
     }
 
-    fn settings(&mut self, path: &Path) {
+    fn main(&mut self, name: &str, path: &Path) {
         let read = read_file(path).and_then(|found| {
             let bytes = found.ok_or_else(|| Error::Missing {
                 path: path.to_path_buf(),
             })?;
-            Ok((Settings::parse(path, &bytes)?, bytes))
+            self.config.put_main(name, path, bytes)
         });
-        match read {
-            Ok((settings, bytes)) => self.config.put_settings(settings, bytes),
-            Err(error) => self.errors.push(error),
-        }
+        self.errors.extend(read.err());
     }
 
     fn keys(&mut self, folder: &Path) {

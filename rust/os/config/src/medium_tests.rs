@@ -61,14 +61,14 @@ fn names_have_no_case_and_desktops_leave_things() {
 
 /// (name, what is said of it); the rest of the medium is right.
 const REFUSED: &[(&str, &str)] = &[
-    ("config.ini.txt", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("config (1).ini", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    ("config.ini.bak", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("confg.ini", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("notes.txt~", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    ("ssh-authorized-keys", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean ssh_authorized_keys?"),
-    ("authorized_keys", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    (".ssh", "not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig"),
+    ("config.ini.txt", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("config (1).ini", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
+    ("config.ini.bak", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("confg.ini", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("notes.txt~", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
+    ("ssh-authorized-keys", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean ssh_authorized_keys?"),
+    ("authorized_keys", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
+    (".ssh", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
     ("ssh_authorized_keys/admin.txt", "not the name of a user, want admin, readonly, backup; did you mean admin?"),
     ("ssh_authorized_keys/admin.pub", "not the name of a user, want admin, readonly, backup; did you mean admin?"),
     ("ssh_authorized_keys/admni", "not the name of a user, want admin, readonly, backup; did you mean admin?"),

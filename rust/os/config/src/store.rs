@@ -14,13 +14,16 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::atomic;
-use crate::error::Error;
+use crate::document::Document;
+use crate::error::{Error, Problem};
 use crate::proof::{Ownership, OWNER};
 use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
 
 /// Name of the settings file.
 pub const CONFIG_INI: &str = "config.ini";
+/// Name of the file that one system hands to the next, in place of [`CONFIG_INI`].
+pub const CONFIG_JSON: &str = "config.json";
 /// Name of the folder with one file of keys a user.
 pub const SSH_KEYS_DIR: &str = "ssh_authorized_keys";
 /// The users who may have keys.
@@ -38,8 +41,10 @@ const OPEN_FLAGS: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK);
 /// Everything a configuration says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
-    /// `config.ini`.
+    /// `config.ini`, or what `config.json` says in its keys.
     pub settings: Settings,
+    /// `config.json`, if that is what there is.
+    pub document: Option<Document>,
     /// Keys by user, in the order of [`SSH_USERS`]; a user without a file is absent.
     pub keys: Vec<(&'static str, AuthorizedKeys)>,
     /// The checked files: path under the folder, content.
@@ -54,14 +59,23 @@ impl Config {
     fn read(dir: &Path) -> Result<Self, Error> {
         let mut config = Self::default();
         let mut errors = Vec::new();
-        let path = dir.join(CONFIG_INI);
-        match read_file(&path) {
-            Ok(Some(bytes)) => match Settings::parse(&path, &bytes) {
-                Ok(settings) => config.put_settings(settings, bytes),
-                Err(error) => errors.push(error),
-            },
-            Ok(None) => errors.push(Error::Missing { path }),
-            Err(error) => errors.push(error),
+        let mut said = 0_u8;
+        for name in [CONFIG_INI, CONFIG_JSON] {
+            let path = dir.join(name);
+            let Some(read) = read_file(&path).transpose() else {
+                continue;
+            };
+            said += 1;
+            if let Err(error) = read.and_then(|bytes| config.put_main(name, &path, bytes)) {
+                errors.push(error);
+            }
+        }
+        match said {
+            0 => errors.push(Error::Missing {
+                path: dir.join(CONFIG_INI),
+            }),
+            1 => {}
+            _ => errors.push(both(dir.join(CONFIG_JSON))),
         }
         for user in SSH_USERS {
             let name = Path::new(SSH_KEYS_DIR).join(user);
@@ -83,9 +97,22 @@ impl Config {
         }
     }
 
-    pub(crate) fn put_settings(&mut self, settings: Settings, bytes: Vec<u8>) {
-        self.settings = settings;
-        self.files.push((PathBuf::from(CONFIG_INI), bytes));
+    /// Takes the file `name`, [`CONFIG_INI`] or [`CONFIG_JSON`], that was read from `path`.
+    pub(crate) fn put_main(
+        &mut self,
+        name: &str,
+        path: &Path,
+        bytes: Vec<u8>,
+    ) -> Result<(), Error> {
+        if name == CONFIG_JSON {
+            let document = Document::parse(path, &bytes)?;
+            self.settings = document.settings(path)?;
+            self.document = Some(document);
+        } else {
+            self.settings = Settings::parse(path, &bytes)?;
+        }
+        self.files.push((PathBuf::from(name), bytes));
+        Ok(())
     }
 
     pub(crate) fn put_keys(&mut self, user: &'static str, keys: AuthorizedKeys, bytes: Vec<u8>) {
@@ -94,8 +121,26 @@ impl Config {
         self.files.push((path, bytes));
     }
 
-    pub(crate) fn files(&self) -> &[(PathBuf, Vec<u8>)] {
+    /// The checked files, in the order in which they are read.
+    pub fn files(&self) -> &[(PathBuf, Vec<u8>)] {
         &self.files
+    }
+
+    /// The files beside `config.ini` or `config.json`.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &(PathBuf, Vec<u8>)> {
+        let mains = [CONFIG_INI, CONFIG_JSON].map(Path::new);
+        let others = move |(path, _): &&(PathBuf, _)| !mains.contains(&path.as_path());
+        self.files.iter().filter(others)
+    }
+
+    /// Takes files that were read before and their keys, as they are.
+    pub(crate) fn put_others<'a>(
+        &mut self,
+        files: impl Iterator<Item = &'a (PathBuf, Vec<u8>)>,
+        keys: &[(&'static str, AuthorizedKeys)],
+    ) {
+        self.files.extend(files.cloned());
+        self.keys = keys.to_vec();
     }
 
     /// Whether somebody could log in, and vouch for a later medium, with a key of this configuration.
@@ -163,7 +208,8 @@ impl Store {
     /// The kept configuration, or the defaults when none was ever kept.
     pub fn load(&self) -> Result<(Config, Origin), Error> {
         let dir = self.current();
-        if !dir.join(CONFIG_INI).exists() && !dir.join(SSH_KEYS_DIR).exists() {
+        let names = [CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR];
+        if !names.iter().any(|name| dir.join(name).exists()) {
             return Ok((Config::default(), Origin::Defaults));
         }
         Ok((Config::read(&dir)?, Origin::Stored))
@@ -180,7 +226,10 @@ impl Store {
         let dir = self.current();
         let settings = match read_file(&dir.join(CONFIG_INI))? {
             Some(bytes) => Settings::parse(Path::new(CONFIG_INI), &bytes).ok(),
-            None => None,
+            None => read_file(&dir.join(CONFIG_JSON))?.and_then(|bytes| {
+                let path = Path::new(CONFIG_JSON);
+                Document::parse(path, &bytes).ok()?.settings(path).ok()
+            }),
         };
         let keys = read_file(&dir.join(SSH_KEYS_DIR).join(OWNER))?;
         Ok(Ownership {
@@ -220,7 +269,8 @@ impl Store {
         if incoming.is_dir() {
             make_dir(&self.dir.join(SSH_KEYS_DIR))?;
             let users = SSH_USERS.map(|user| Path::new(SSH_KEYS_DIR).join(user));
-            for name in users.into_iter().chain([PathBuf::from(CONFIG_INI)]) {
+            let mains = [CONFIG_INI, CONFIG_JSON].map(PathBuf::from);
+            for name in users.into_iter().chain(mains) {
                 let path = self.dir.join(&name);
                 match read_file(&incoming.join(&name))? {
                     Some(bytes) => {
@@ -238,6 +288,15 @@ impl Store {
             atomic::sync_parent(&done).map_err(Error::io("sync", &self.dir))?;
         }
         remove_tree(&done)
+    }
+}
+
+/// Of `config.ini` and `config.json` there is one, or it is not known which one counts.
+pub(crate) fn both(path: PathBuf) -> Error {
+    let text = format!("there is {CONFIG_INI} too, want one of them: remove this file if {CONFIG_INI} is what you wrote, else the other");
+    Error::Invalid {
+        path,
+        problems: vec![Problem::new(0, text)],
     }
 }
 

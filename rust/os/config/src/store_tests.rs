@@ -85,7 +85,16 @@ fn power_cuts() {
     let old = medium("hostname=old\n", &[("admin", KEY), ("backup", KEY)]);
     let new = medium("hostname=new\n", &[("readonly", KEY)]);
     let new_config = Config::read(new.path()).unwrap();
-    let hostname = |store: &Store| store.load().unwrap().0.settings.hostname.unwrap();
+    let hostname = |store: &Store| {
+        store
+            .load()
+            .unwrap()
+            .0
+            .settings
+            .hostname
+            .unwrap()
+            .to_string()
+    };
     let copy = |from: &Path, to: &Path| {
         fs::create_dir_all(to.join(SSH_KEYS_DIR)).unwrap();
         for (name, bytes) in Config::read(from).unwrap().files {

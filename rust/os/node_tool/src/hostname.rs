@@ -14,7 +14,7 @@ pub(crate) fn setup(settings: &Settings, system: &System) -> anyhow::Result<Stri
         return Ok("hostname: not configured, the image's name stays".to_owned());
     };
     if system.is_running() {
-        nix::unistd::sethostname(name)
+        nix::unistd::sethostname(&**name)
             .with_context(|| format!("cannot set the host name {name}"))?;
     }
     system.write(FILE, format!("{name}\n").as_bytes())?;
