@@ -50,6 +50,35 @@ impl Kind {
         }
     }
 
+    /// The system that `/opt/ic/share/os.json`, which is `identity`, says this is; `None` where there is no such file, or where the system
+    /// has another name than the three.
+    pub fn of_system(identity: &Path) -> Result<Option<Self>, Error> {
+        let Some(bytes) = crate::store::read_file(identity)? else {
+            return Ok(None);
+        };
+        let os = serde_json::from_slice::<Value>(&bytes)
+            .ok()
+            .and_then(|value| Some(value.get("os")?.as_str()?.to_owned()));
+        let os = os.ok_or_else(|| Error::Invalid {
+            path: identity.to_path_buf(),
+            problems: vec![Problem::new(
+                0,
+                "not JSON with the field os, want the file that comes with the system",
+            )],
+        })?;
+        let known = Self::ALL.iter().find(|kind| kind.system() == os);
+        Ok(known.copied())
+    }
+
+    /// The system's name in `os.json`.
+    pub fn system(self) -> &'static str {
+        match self {
+            Self::Setup => "setupos",
+            Self::Host => "hostos",
+            Self::Guest => "guestos",
+        }
+    }
+
     /// The JSON Schema of a document of this kind, as text.
     pub fn schema(self) -> String {
         let mut schema = match self {
@@ -122,6 +151,17 @@ impl Document {
             Self::Guest(guest) => serde_json::to_string_pretty(guest),
         };
         text.expect("it is written to memory") + "\n"
+    }
+
+    /// The same as a value, to be put into other JSON.
+    #[expect(clippy::expect_used, reason = "as above")]
+    pub fn to_value(&self) -> Value {
+        let value = match self {
+            Self::Setup(setup) => serde_json::to_value(setup),
+            Self::Host(host) => serde_json::to_value(host),
+            Self::Guest(guest) => serde_json::to_value(guest),
+        };
+        value.expect("it is made of texts, numbers and lists")
     }
 
     /// The keys that say the same, for who asks by key.

@@ -35,6 +35,7 @@ mod mac;
 mod medium;
 mod part;
 mod proof;
+mod remarks;
 mod settings;
 mod ssh_keys;
 mod store;

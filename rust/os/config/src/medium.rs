@@ -83,6 +83,25 @@ impl Medium {
     }
 }
 
+impl Medium {
+    /// Reads one file alone, as a medium that has only that: `config.json` if its name ends so, else `config.ini`.
+    pub fn read_file(path: &Path) -> Result<Self, Error> {
+        let is_json = path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let name = if is_json { CONFIG_JSON } else { CONFIG_INI };
+        let mut reader = Reader::default();
+        reader.main(name, path);
+        match reader.errors.pop() {
+            None => Ok(Self {
+                config: reader.config,
+                proof: None,
+            }),
+            Some(error) => Err(error),
+        }
+    }
+}
+
 /// A known name and where it is.
 type Found = (&'static str, PathBuf);
 

@@ -147,6 +147,8 @@ pub struct Settings {
     pub install: InstallConfig,
     /// All keys that are set, as written, in the order of the file.
     pub pairs: Vec<(String, String)>,
+    /// The line of each of these.
+    lines: Vec<usize>,
 }
 
 /// The keys that begin with `guest_`.
@@ -185,6 +187,12 @@ impl Settings {
             path: path.to_path_buf(),
             problems: reader.problems,
         })
+    }
+
+    /// Line, key and value of all keys that are set.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+        let pairs = self.lines.iter().zip(&self.pairs);
+        pairs.map(|(line, (key, value))| (*line, key.as_str(), value.as_str()))
     }
 
     /// The value of `key` as written; `None` for a key that is not set.
@@ -245,6 +253,7 @@ impl Reader {
                 .iter()
                 .map(|p| (p.key.clone(), p.value.clone()))
                 .collect(),
+            lines: self.pairs.iter().map(|p| p.line).collect(),
         }
     }
 

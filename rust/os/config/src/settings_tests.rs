@@ -33,6 +33,56 @@ fn full_file() {
 }
 
 #[test]
+fn keys_of_an_installation() {
+    let text = "drive=wwn-0x5002538e4034d87b\nerase=yes\nkeep_data=no\nunattended=yes\nafter_install=halt\nnode_type=gen-2\n\
+                vm_memory_mib=4096\nvm_cpus=2\nvm_hugepages=yes\nipv6_prefix=2001:db8::/64\nipv6_gateway=2001:db8::1\n\
+                management_mac=34-56-78-9A-BC-DE\nguest_hostname=g\nguest_ipv6_gateway=fe80::1\n\
+                guest_ipv4_address=192.0.2.3\nguest_ipv4_prefix_length=24\nguest_name_servers=192.0.2.53\n";
+    let got = parse(text).unwrap();
+    let install = &got.install;
+    assert_eq!(install.drive.to_string(), "wwn-0x5002538e4034d87b");
+    assert_eq!(
+        (install.erase, install.keep_data, install.unattended),
+        (true, false, true)
+    );
+    assert_eq!(
+        (install.after_install, &*install.node_type),
+        (AfterInstall::Halt, "gen-2")
+    );
+    assert_eq!(got.vm.memory_mib.map(MemoryMib::get), Some(4096));
+    assert_eq!(
+        (got.vm.cpus.map(Cpus::get), got.vm.hugepages),
+        (Some(2), true)
+    );
+    assert_eq!(got.ipv6, None);
+    let derived = got.ipv6_derived.unwrap();
+    assert_eq!(derived.gateway.unwrap().to_string(), "2001:db8::1");
+    assert_eq!(got.management_mac.unwrap().to_string(), "34:56:78:9a:bc:de");
+    assert_eq!(got.guest.ipv6_gateway.unwrap().to_string(), "fe80::1");
+    assert_eq!(got.guest.ipv4.unwrap().prefix_length, 24);
+    // An address of its own in another network: its gateway is no other machine's.
+    let two =
+        parse("ipv6_address=2001:db9::2/64\nipv6_gateway=2001:db9::1\nipv6_prefix=2001:db8::/64\n")
+            .unwrap();
+    assert_eq!(two.ipv6_derived.unwrap().gateway, None);
+}
+
+#[test]
+fn keys_of_hosts_and_installers_are_keys() {
+    let mut all: Vec<_> = KEYS.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), KEYS.len());
+    for key in HOST_KEYS.iter().chain(&INSTALLER_KEYS) {
+        assert!(KEYS.contains(key), "{key}");
+    }
+    for key in KEYS {
+        let of_host = key.starts_with("vm_") || key.starts_with("guest_");
+        assert_eq!(HOST_KEYS.contains(&key), of_host, "{key}");
+    }
+}
+
+#[test]
 fn nothing_set_is_the_default() {
     assert_eq!(parse("").unwrap(), Settings::default());
     assert_eq!(
@@ -89,6 +139,24 @@ const REFUSED: &[(&str, &str)] = &[
     ("medium=any\n", "1: unknown key \"medium\", did you mean media?"),
     ("host-name=a\n", "1: unknown key \"host-name\", did you mean hostname?"),
     ("mtu=1279\n", "1: mtu: got \"1279\", want a number from 1280 to 9216"),
+    ("management_mac=34:56\n", "1: management_mac: got \"34:56\", want the hardware address of one card, as 34:56:78:9a:bc:de"),
+    ("ipv6_prefix=2001:db8::/48\n", "1: ipv6_prefix: got \"2001:db8::/48\", want an IPv6 network of 64 bits, as 2001:db8::/64"),
+    ("ipv6_prefix=2001:db8::/64\nipv6_gateway=2001:db9::1\n", "2: ipv6_gateway: not in the network of ipv6_prefix"),
+    ("ipv6_prefix=2001:db8::/64\nguest_ipv6_gateway=2001:db9::1\n", "2: guest_ipv6_gateway: not in the network of ipv6_prefix"),
+    ("ipv6_prefix=2001:db8::/64\nipv6_prefix_length=64\n", "2: ipv6_prefix_length: given without ipv6_address"),
+    ("guest_ipv6_gateway=2001:db8::1\n", "1: guest_ipv6_gateway: given without guest_ipv6_address"),
+    ("guest_ipv4_address=192.0.2.3\n", "1: guest_ipv4_address: has no prefix length, want 192.0.2.2/24 or guest_ipv4_prefix_length"),
+    ("ipv4_address=192.0.2.2/24\nguest_ipv4_address=192.0.2.2/25\n", "2: guest_ipv4_address: the same as ipv4_address, want one of the guest's own"),
+    ("guest_hostname=_\n", "1: guest_hostname: got \"_\", want a name of letters, digits and hyphens, at most 64 bytes"),
+    ("guest_name_servers=x\n", "1: guest_name_servers: got \"x\", want IP addresses separated by spaces or commas"),
+    ("vm_memory_mib=16G\n", "1: vm_memory_mib: got \"16G\", want a number from 512 to 16777216"),
+    ("vm_cpus=0\n", "1: vm_cpus: got \"0\", want a number from 1 to 1024"),
+    ("vm_hugepages=on\n", "1: vm_hugepages: got \"on\", want yes or no"),
+    ("erase=true\n", "1: erase: got \"true\", want yes or no"),
+    ("after_install=shutdown\n", "1: after_install: got \"shutdown\", want reboot or poweroff or halt"),
+    ("node_type=Gen 2\n", "1: node_type: got \"Gen 2\", want a name of small letters, digits and hyphens, at most 64 bytes"),
+    ("drive=2TB\n", "1: drive: got \"2TB\", want auto, or a drive's serial number, WWN or name in /dev/disk/by-id; drives of one size are no rarity"),
+    ("drives=auto\n", "1: unknown key \"drives\", did you mean drive?"),
     ("mtu=+1500\n", "1: mtu: got \"+1500\", want a number from 1280 to 9216"),
 ];
 

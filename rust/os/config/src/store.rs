@@ -157,7 +157,7 @@ impl Config {
             .map(|(_, keys)| keys)
     }
 
-    /// Everything as JSON, for scripts.
+    /// Everything as JSON, for scripts: the keys that are set, and the keys for logging in. [`Document::of`] has the typed form.
     pub fn to_json(&self) -> serde_json::Value {
         let settings: serde_json::Map<String, serde_json::Value> = self
             .settings
