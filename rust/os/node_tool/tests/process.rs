@@ -107,6 +107,62 @@ fn network_files() {
     }
 }
 
+/// An address of `ipv6_prefix`: from the hardware address that is said, else from that of the first card.
+#[test]
+fn network_with_a_derived_address() {
+    let setup = Setup::new(Some("ipv6_prefix=2001:db8::/64\nipv6_gateway=fe80::1\n"));
+    let (status, _, error) = setup.run(&["setup-network"]);
+    assert_eq!(status, 2);
+    assert!(error.contains("cannot read "), "{error}");
+    let net = setup.path("sys/class/net");
+    std::fs::create_dir_all(&net).unwrap();
+    let (status, _, error) = setup.run(&["setup-network"]);
+    assert_eq!(status, 1);
+    assert!(
+        error.contains("no wired card in ") && error.ends_with("set management_mac\n"),
+        "{error}"
+    );
+    assert!(!setup.path(NETWORK).exists());
+    for (file, text) in [
+        ("device", ""),
+        ("type", "1\n"),
+        ("address", "34:56:78:9a:bc:de\n"),
+    ] {
+        std::fs::create_dir_all(net.join("eno1")).unwrap();
+        std::fs::write(net.join("eno1").join(file), text).unwrap();
+    }
+    assert_eq!(
+        setup.ok("setup-network"),
+        "network: IPv6 2001:db8::3656:78ff:fe9a:bcde/64, IPv4 DHCP\n"
+    );
+    golden("ipv6-derived.network", &setup.read(NETWORK));
+    let said = "ipv6_prefix=2001:db8::/64\nmanagement_mac=02:00:5e:10:00:01\n";
+    std::fs::write(setup.path("boot/config/config.ini"), said).unwrap();
+    assert_eq!(
+        setup.ok("setup-network"),
+        "network: IPv6 2001:db8::5eff:fe10:1/64, IPv4 DHCP\n"
+    );
+}
+
+/// What one system handed to the next is read by the same commands.
+#[test]
+fn typed_configuration() {
+    let setup = Setup::new(None);
+    let json = r#"{
+        "kind": "guest", "format": 1, "hostname": "guest-1", "serial": 0, "media": "any",
+        "network": {
+            "management_mac": null,
+            "ipv6": {"address": "2001:db8::2", "prefix_length": 64, "gateway": "fe80::1"},
+            "ipv6_derived": null, "ipv4": null, "name_servers": ["2001:db8::53"], "domain": null, "mtu": null
+        }
+    }"#;
+    std::fs::create_dir_all(setup.path("boot/config")).unwrap();
+    std::fs::write(setup.path("boot/config/config.json"), json).unwrap();
+    assert_eq!(setup.ok("setup-hostname"), "hostname: guest-1\n");
+    setup.ok("setup-network");
+    golden("ipv6-static.network", &setup.read(NETWORK));
+}
+
 #[test]
 fn network_of_one_interface() {
     let setup = Setup::new(Some("ipv4_address=192.0.2.2/24\nmtu=9000\n"));
