@@ -2,6 +2,7 @@
 //!
 //! What a configuration is, and how it is kept, says the library `os_config`; here are the commands and the medium.
 
+mod check;
 mod medium;
 mod signature;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use os_config::{Config, Origin, Settings, Store, KEYS, OWNER, SSH_KEYS_DIR};
+use os_config::{Config, Document, Kind, Origin, Store, KEYS};
 
 use crate::medium::Volume;
 
@@ -39,11 +40,21 @@ enum Command {
         /// Take it whoever signed it: for who is root here already.
         #[arg(long)]
         unsigned: bool,
+        #[command(flatten)]
+        system: System,
     },
-    /// Checks a config.ini, or a folder laid out as a medium.
+    /// Checks a config.ini or config.json, or a folder laid out as a medium, and says which addresses its machines will have.
+    ///
+    /// Everything that is wrong is told at once, as file, line and text; exit status 1. Remarks are what is right and may not be meant.
     Check {
         /// The file or folder.
         path: PathBuf,
+        /// The system that shall read it; not given: that of the config.json, and for a config.ini setupos, the installation medium.
+        #[arg(long = "for", value_name = "SYSTEM", value_parser = system)]
+        system: Option<Kind>,
+        /// One JSON object on stdout, also if something is wrong.
+        #[arg(long)]
+        json: bool,
     },
     /// Prints the value of one key of config.ini; exit status 3 when it is not set.
     Get {
@@ -53,15 +64,44 @@ enum Command {
         #[arg(long, default_value = "/boot/config")]
         config: PathBuf,
     },
-    /// Prints the stored configuration.
+    /// Prints the stored configuration, as keys of config.ini.
     Show {
-        /// As JSON.
+        /// As JSON: its typed form (configuration), the keys (settings), and who may log in.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        system: System,
         /// Where the configuration is kept.
         #[arg(long, default_value = "/boot/config")]
         config: PathBuf,
     },
+}
+
+/// The system that a configuration is for.
+#[derive(clap::Args)]
+struct System {
+    /// The system that reads the configuration: setupos, hostos or guestos; not given: the one that --identity names.
+    #[arg(long = "for", value_name = "SYSTEM", value_parser = system)]
+    kind: Option<Kind>,
+    /// The file that says which system this is.
+    #[arg(long, default_value = "/opt/ic/share/os.json")]
+    identity: PathBuf,
+}
+
+impl System {
+    /// Which of the three it is; `None`: none of them, or nobody says.
+    fn kind(&self) -> anyhow::Result<Option<Kind>> {
+        match self.kind {
+            Some(kind) => Ok(Some(kind)),
+            None => Ok(Kind::of_system(&self.identity)?),
+        }
+    }
+}
+
+fn system(name: &str) -> Result<Kind, String> {
+    let known = Kind::ALL.iter().find(|kind| kind.system() == name);
+    let names = Kind::ALL.map(Kind::system).join(", ");
+    known.copied().ok_or_else(|| format!("want {names}"))
 }
 
 /// One of the two ways to name a medium.
@@ -76,6 +116,8 @@ struct Source {
     label: Option<String>,
 }
 
+/// Something is wrong with what was given; for `check --json`, which says that on stdout.
+const EXIT_REFUSED: u8 = 1;
 /// `get` of a key that may exist and is not set.
 const EXIT_NOT_SET: u8 = 3;
 
@@ -99,10 +141,22 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             config,
             mount_dir,
             unsigned,
-        } => ingest(&source, &Store::new(config), &mount_dir, unsigned)?,
-        Command::Check { path } => {
-            check(&path)?;
-            say(&format!("{}: ok", path.display()))?;
+            system,
+        } => {
+            let kind = system.kind()?;
+            ingest(&source, &Store::new(config), &mount_dir, unsigned, kind)?;
+        }
+        Command::Check { path, system, json } => {
+            let report = check::look(&path, system)?;
+            if !json {
+                say(&report.text()?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let (good, all) = report.json();
+            say(&format!("{all:#}"))?;
+            if !good {
+                return Ok(ExitCode::from(EXIT_REFUSED));
+            }
         }
         Command::Get { key, config } => {
             anyhow::ensure!(
@@ -115,10 +169,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 None => return Ok(ExitCode::from(EXIT_NOT_SET)),
             }
         }
-        Command::Show { json, config } => {
+        Command::Show {
+            json,
+            system,
+            config,
+        } => {
             let (config, origin) = Store::new(config).load()?;
             if json {
-                say(&format!("{:#}", config.to_json()))?;
+                say(&format!("{:#}", typed(&config, system.kind()?)?))?;
             } else {
                 say(text(&config, origin).trim_end())?;
             }
@@ -127,16 +185,29 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ingest(source: &Source, store: &Store, mount_dir: &Path, unsigned: bool) -> anyhow::Result<()> {
+fn ingest(
+    source: &Source,
+    store: &Store,
+    mount_dir: &Path,
+    unsigned: bool,
+    kind: Option<Kind>,
+) -> anyhow::Result<()> {
+    let checked = |dir: &Path| {
+        let medium = os_config::Medium::read(dir)?;
+        if let Some(kind) = kind {
+            medium.config.check_for(kind, dir)?;
+        }
+        Ok::<_, os_config::Error>(medium)
+    };
     let (medium, from) = match (&source.medium, &source.label) {
         (Some(dir), _) => {
             anyhow::ensure!(dir.is_dir(), "{} is not a folder", dir.display());
-            (os_config::Medium::read(dir)?, dir.display().to_string())
+            (checked(dir)?, dir.display().to_string())
         }
         (None, Some(label)) => match Volume::find(label, mount_dir)? {
             Some(volume) => {
                 // Read to the end before the volume is let go of.
-                let medium = os_config::Medium::read(volume.dir());
+                let medium = checked(volume.dir());
                 let from = volume.describe();
                 volume.release()?;
                 let medium = medium.with_context(|| format!("the medium {from} is refused"))?;
@@ -146,31 +217,25 @@ fn ingest(source: &Source, store: &Store, mount_dir: &Path, unsigned: bool) -> a
         },
         (None, None) => anyhow::bail!("want --medium or --label"),
     };
-    let config = medium.config;
-    if !unsigned && !store.holds(&config) {
+    let config = &medium.config;
+    if !unsigned && !store.holds(config) {
         let proof = medium.proof.as_ref();
         let ownership = store.ownership()?;
-        let admitted = ownership.admit(&config, proof, signature::verify)?;
+        let admitted = ownership.admit(config, proof, signature::verify)?;
         admitted.with_context(|| format!("the medium {from} is refused"))?;
     }
-    if store.ingest(&config)? {
+    if store.ingest(config)? {
         say(&format!("configuration taken over from {from}"))?;
     } else {
         say(&format!(
             "configuration of {from} is the stored one already"
         ))?;
     }
-    remark(&config)
-}
-
-/// What is right, and may not be meant.
-fn remark(config: &Config) -> anyhow::Result<()> {
-    if config.has_owner() {
-        return Ok(());
+    let of_system = kind.map(|kind| config.remarks(kind)).unwrap_or_default();
+    for remark in of_system.iter().chain(&medium.remarks()) {
+        say(&format!("remark: {remark}"))?;
     }
-    say(&format!(
-        "remark: no key in {SSH_KEYS_DIR}/{OWNER}: nobody can log in to a production system, and any later medium counts"
-    ))
+    Ok(())
 }
 
 /// What the machine goes on with.
@@ -184,17 +249,16 @@ fn kept(store: &Store) -> anyhow::Result<&'static str> {
     })
 }
 
-fn check(path: &Path) -> anyhow::Result<()> {
-    let meta =
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if meta.is_dir() {
-        remark(&os_config::Medium::read(path)?.config)?;
-    } else {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Settings::parse(path, &bytes)?;
+/// The configuration for scripts. A `config.ini` on a system that nobody names is taken for a host's, which says all that such a file can
+/// say of running systems.
+fn typed(config: &Config, kind: Option<Kind>) -> anyhow::Result<serde_json::Value> {
+    let itself = config.document.as_ref().map(Document::kind);
+    let document = Document::of(config, kind.or(itself).unwrap_or(Kind::Host))?;
+    let mut all = config.to_json();
+    if let Some(map) = all.as_object_mut() {
+        map.insert("configuration".to_owned(), document.to_value());
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The configuration for people.

@@ -6,6 +6,11 @@ use std::process::Command;
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me\n";
 
+/// A machine that takes its addresses from the network.
+const DYNAMIC: &str = "the first wired card, IPv6 by router advertisements, IPv4 by DHCP";
+const DYNAMIC_GUEST: &str =
+    "card derived from the host's, IPv6 by router advertisements, IPv4 by DHCP";
+
 struct Setup {
     dir: tempfile::TempDir,
 }
@@ -79,6 +84,16 @@ fn ingest_get_and_show() {
     assert_eq!(status, 0);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json.pointer("/settings/hostname").unwrap(), "node-1");
+    assert_eq!(json.pointer("/configuration/kind").unwrap(), "host");
+    let (_, guest, _) = setup.run("show --json --for guestos --config D/config");
+    let guest: serde_json::Value = serde_json::from_str(&guest).unwrap();
+    assert_eq!(guest.pointer("/configuration/kind").unwrap(), "guest");
+    assert_eq!(
+        guest
+            .pointer("/configuration/network/ipv6/prefix_length")
+            .unwrap(),
+        64
+    );
     assert_eq!(
         json.pointer("/ssh_authorized_keys/admin/0").unwrap(),
         KEY.trim_end()
@@ -132,7 +147,9 @@ fn unread_files_are_refused() {
     let remark = "remark: no key in ssh_authorized_keys/admin: nobody can log in to a production system, and any later medium counts";
     assert_eq!(
         setup.run("check D/medium"),
-        ok(&format!("{remark}\nD/medium: ok"))
+        ok(&format!(
+            "{remark}\nhost: a, {DYNAMIC}\nguest: the image's name, {DYNAMIC_GUEST}\nD/medium: ok"
+        ))
     );
 }
 
@@ -309,7 +326,9 @@ fn check_takes_files_and_folders() {
     let setup = Setup::new("hostname=a\n", "x\n");
     assert_eq!(
         setup.run("check D/medium/config.ini"),
-        ok("D/medium/config.ini: ok")
+        ok(&format!(
+            "host: a, {DYNAMIC}\nguest: the image's name, {DYNAMIC_GUEST}\nD/medium/config.ini: ok"
+        ))
     );
     let (status, _, error) = setup.run("check D/medium");
     assert_eq!(status, 1);
@@ -327,6 +346,109 @@ fn check_takes_files_and_folders() {
             "config_tool: error: cannot read D/absent: No such file or directory (os error 2)\n"
                 .to_owned()
         )
+    );
+}
+
+#[test]
+fn check_says_addresses_and_what_may_not_be_meant() {
+    let ini = "hostname=node-1\nipv6_prefix=2001:db8::/64\nmanagement_mac=34:56:78:9a:bc:de\nipv4_address=192.0.2.2/24\n\
+               guest_hostname=guest-1\nerase=yes\nunattended=yes\n";
+    let setup = Setup::new(ini, KEY);
+    let machines = "host: node-1, card 34:56:78:9a:bc:de, IPv6 2001:db8::3656:78ff:fe9a:bcde/64 (derived), IPv4 192.0.2.2/24\n\
+                    guest: guest-1, card 66:13:66:f4:22:8d, IPv6 2001:db8::6413:66ff:fef4:228d/64 (derived), IPv4 by DHCP\n\
+                    D/medium: ok";
+    let remark = "remark: erase=yes and unattended=yes: a machine that starts from this medium overwrites the drive that it chooses, and \
+                  nobody is asked";
+    assert_eq!(
+        setup.run("check D/medium"),
+        ok(&format!("{remark}\n{machines}"))
+    );
+    let installed =
+        "remark: erase, unattended: only an installer reads that; this system is installed already";
+    assert_eq!(
+        setup.run("check --for hostos D/medium"),
+        ok(&format!("{installed}\n{machines}"))
+    );
+    let (status, json, error) = setup.run("check D/medium --json");
+    assert_eq!((status, error.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let guest = serde_json::json!({
+        "machine": "guest", "hostname": "guest-1", "mac": "66:13:66:f4:22:8d",
+        "ipv6": "2001:db8::6413:66ff:fef4:228d/64", "ipv6_by": "derived", "ipv4": null, "ipv4_by": "DHCP",
+    });
+    assert_eq!(json["machines"][1], guest);
+    assert_eq!(json["problems"], serde_json::json!([]));
+    assert_eq!(json["for"], "setupos");
+    assert_eq!(json["configuration"]["install"]["erase"], true);
+    assert_eq!(json["remarks"].as_array().unwrap().len(), 1);
+    let (status, _, error) = setup.run("check --for windows D/medium");
+    assert_eq!(status, 1);
+    assert!(error.contains("want setupos, hostos, guestos"), "{error}");
+}
+
+#[test]
+fn check_tells_all_problems_to_scripts_too() {
+    let setup = Setup::new("mtu=1\ndrive=sda\n", "x\n");
+    let (status, json, error) = setup.run("check --json D/medium");
+    assert_eq!((status, error.as_str()), (1, ""));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let problems = json["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 3);
+    assert_eq!(problems[0]["file"], "D/medium/config.ini");
+    assert_eq!(problems[0]["line"], 1);
+    assert_eq!(problems[1]["line"], 2);
+    assert!(problems[1]["text"]
+        .as_str()
+        .unwrap()
+        .starts_with("drive: got \"sda\", want auto, or "));
+    assert_eq!(problems[2]["file"], "D/medium/ssh_authorized_keys/admin");
+    assert_eq!(json.get("configuration"), None);
+}
+
+/// A stick's settings are a host's; a guest that took them would answer in the host's place.
+#[test]
+fn a_guest_takes_no_media_of_hosts() {
+    let setup = Setup::new("hostname=node-1\nguest_hostname=g\n", KEY);
+    std::fs::write(setup.path("os.json"), "{\"os\": \"guestos\"}").unwrap();
+    let want = "D/medium/config.ini:2: guest_hostname: got \"g\", and only a host reads that: this is a guest, whose own keys have \
+                no prefix; take the line out\n";
+    for command in [
+        "ingest --medium D/medium --config D/config --identity D/os.json",
+        "ingest --medium D/medium --config D/config --for guestos",
+        "check --for guestos D/medium",
+    ] {
+        let error = format!("config_tool: error: {want}");
+        assert_eq!(setup.run(command), (1, String::new(), error), "{command}");
+    }
+    assert_eq!(
+        setup.run("ingest --medium D/medium --config D/config --for hostos"),
+        ok("configuration taken over from D/medium")
+    );
+    // The typed form of it, as the host hands it on, is what a guest takes.
+    let (_, json, _) = setup.run("show --json --for hostos --config D/config");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    std::fs::remove_file(setup.path("medium/config.ini")).unwrap();
+    let write = |document: &serde_json::Value| {
+        std::fs::write(setup.path("medium/config.json"), document.to_string()).unwrap();
+    };
+    let ingest = "ingest --medium D/medium --config D/guest --for guestos";
+    std::fs::create_dir(setup.path("guest")).unwrap();
+    write(&json["configuration"]);
+    assert_eq!(
+        setup.run(ingest).2,
+        "config_tool: error: D/medium/config.json: kind: got \"host\", want guest: it was made for another system\n"
+    );
+    write(&json["configuration"]["guest"]);
+    assert_eq!(
+        setup.run(ingest),
+        ok("configuration taken over from D/medium")
+    );
+    assert_eq!(setup.run("get hostname --config D/guest"), ok("g"));
+    assert_eq!(
+        setup.run("check D/medium/config.json"),
+        ok(&format!(
+            "guest: g, {DYNAMIC_GUEST}\nD/medium/config.json: ok"
+        ))
     );
 }
 
