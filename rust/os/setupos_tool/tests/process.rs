@@ -122,7 +122,7 @@ fn all_of_a_bad_configuration_at_once() {
     for litter in ["README.txt", ".DS_Store", "._admin", "Thumbs.db", "admin~"] {
         machine.write(&format!("boot/config/ssh_authorized_keys/{litter}"), "x");
     }
-    let want = "D/boot/config/config.ini.txt: not read, want config.ini, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?\n\
+    let want = "D/boot/config/config.ini.txt: not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?\n\
          D/boot/config/config.ini:1: hostname: got \"bad_name\", want a name of letters, digits and hyphens, at most 64 bytes\n\
          D/boot/config/config.ini:2: unknown key \"mtuu\", did you mean mtu?\n\
          D/boot/config/config.ini:3: not UTF-8 text\n\
@@ -145,6 +145,20 @@ fn all_of_a_bad_configuration_at_once() {
         out.ends_with("setupos: status shown\nsetupos: images verified\n"),
         "{out}"
     );
+}
+
+#[test]
+fn a_typed_configuration_is_one_for_this_system() {
+    let machine = Machine::new();
+    machine.remove("boot/config/config.ini");
+    let guest = r#"{
+        "kind": "guest", "format": 1, "hostname": null, "serial": 0, "media": "any",
+        "network": {
+            "management_mac": null, "ipv6": null, "ipv6_derived": null, "ipv4": null, "name_servers": [], "domain": null, "mtu": null
+        }
+    }"#;
+    machine.write("boot/config/config.json", guest);
+    machine.refused("D/boot/config/config.json: kind: got \"guest\", want setup: it was made for another system\n");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use crate::system::System;
 pub(crate) const CONFIG: &str = "config";
 /// The label that the volume must have.
 const LABEL: &str = "CONFIG";
+/// The files of which there is one.
+const MAINS: [&str; 2] = [os_config::CONFIG_INI, os_config::CONFIG_JSON];
 /// Name of its partition in the partition table.
 const PARTITION: &str = "config";
 
@@ -35,7 +37,7 @@ fn inspect(context: &mut Context) -> Result<Vec<String>, Failure> {
     let mut problems = Vec::new();
     if block::is_mounted(&context.system, &place) {
         problems.extend(label(context, &place));
-    } else if !dir.join(os_config::CONFIG_INI).exists() {
+    } else if !MAINS.iter().any(|name| dir.join(name).exists()) {
         return Err(Failure::new(absent(&context.system, &dir)));
     }
     problems.extend(files(context, &dir));
@@ -151,7 +153,11 @@ fn absent(system: &System, dir: &Path) -> String {
 /// Everything that is wrong with the files in `dir`; what is right goes to the facts.
 fn files(context: &mut Context, dir: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    match os_config::Medium::read(dir) {
+    let read = os_config::Medium::read(dir).and_then(|medium| {
+        let right = medium.config.check_for(os_config::Kind::Setup, dir);
+        right.map(|()| medium)
+    });
+    match read {
         Ok(medium) => {
             let read = medium.config;
             let config = &mut context.facts.config;
