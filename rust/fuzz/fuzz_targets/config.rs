@@ -14,6 +14,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(again, read);
         // The keys that say the same are keys that `config.ini` could hold.
         let handed = Config::default().hand_over(&read).expect("it was read");
-        assert_eq!(Document::of(&handed, read.kind()).expect("it is of its own kind"), read);
+        assert_eq!(
+            Document::of(&handed, read.kind()).expect("it is of its own kind"),
+            read
+        );
     }
 });

@@ -156,6 +156,8 @@ impl Pairs {
             Some(of_host) if of_host.prefix != derived.prefix => return,
             Some(of_host) if of_host.gateway == derived.gateway => return,
             Some(_) => {}
+            // Of a host that has no address of its own the key would make one.
+            None if host.ipv6.is_none() => return,
             None => self.put("ipv6_prefix", Some(derived.prefix)),
         }
         self.put("guest_ipv6_gateway", derived.gateway);

@@ -127,7 +127,7 @@ fn one_of_the_two_files() {
     std::fs::write(dir.path().join("config.json"), "x").unwrap();
     let error = Medium::read(dir.path()).unwrap_err().to_string();
     assert!(
-        error.contains("config.json:1: not JSON") && error.ends_with(want),
+        error.contains("config.json:1: not JSON") && error.contains(want),
         "{error}"
     );
 }
@@ -161,6 +161,19 @@ fn a_document_for_another_system_is_refused() {
             .starts_with("/M/config.json: kind: got \"host\""),
         "{error}"
     );
+}
+
+/// A document may say what keys can't: then the keys say less, and never something else of the machine itself.
+#[test]
+fn keys_never_derive_what_the_document_does_not() {
+    let stick = read(&[("config.ini", "ipv6_prefix=2001:db8::/64\n")]);
+    let mut host = HostConfig::of(&stick).unwrap();
+    host.network.ipv6_derived = None;
+    let next = stick
+        .hand_over(&Document::Host(Box::new(host.clone())))
+        .unwrap();
+    assert_eq!(HostConfig::of(&next).unwrap(), host);
+    assert_eq!(crate::NetworkConfig::from(&next.settings), host.network);
 }
 
 /// Keys, as many as one likes, of those that go together.

@@ -59,23 +59,18 @@ impl Config {
     fn read(dir: &Path) -> Result<Self, Error> {
         let mut config = Self::default();
         let mut errors = Vec::new();
-        let mut said = 0_u8;
-        for name in [CONFIG_INI, CONFIG_JSON] {
-            let path = dir.join(name);
-            let Some(read) = read_file(&path).transpose() else {
-                continue;
-            };
-            said += 1;
-            if let Err(error) = read.and_then(|bytes| config.put_main(name, &path, bytes)) {
-                errors.push(error);
-            }
-        }
-        match said {
-            0 => errors.push(Error::Missing {
+        let mains = [CONFIG_INI, CONFIG_JSON].map(|name| (name, dir.join(name)));
+        let found = mains.map(|(name, path)| Some((name, read_file(&path).transpose()?, path)));
+        match &found {
+            [None, None] => errors.push(Error::Missing {
                 path: dir.join(CONFIG_INI),
             }),
-            1 => {}
-            _ => errors.push(both(dir.join(CONFIG_JSON))),
+            [Some(_), Some((.., json))] => errors.push(both(json.clone())),
+            _ => {}
+        }
+        for (name, read, path) in found.into_iter().flatten() {
+            let kept = read.and_then(|bytes| config.put_main(name, &path, bytes));
+            errors.extend(kept.err());
         }
         for user in SSH_USERS {
             let name = Path::new(SSH_KEYS_DIR).join(user);
