@@ -35,7 +35,7 @@ def image_inputs(name, os, image, env, templates, made):
         srcs = {label: None for label in inputs}.keys(),
         settings = json.encode({
             "boot_args": image.boot_args,
-            "boot_tries": os.boot_tries,
+            "boot_limit": os.boot_limit,
             "cmdlines": os.cmdlines,
             "data_formats": os.data_formats,
             "directories": image.directories,

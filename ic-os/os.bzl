@@ -66,8 +66,8 @@ _ENV_FIELDS = {
 
 # Field of the whole to kind.
 _FIELDS = _ENV_FIELDS | {
+    "boot_limit": "number",
     "boot_test": "dict",
-    "boot_tries": "number",
     "cmdlines": "label map",
     "context": "label",
     "data_formats": "map",
@@ -152,8 +152,8 @@ def os_errors(name, fields):
     if seen:
         errors += _keys_error(name + ": boot_test", seen, _BOOT_TEST_MANDATORY, seen.keys())
     errors += _keys_error(name + ": ids", fields["ids"], _IDS, fields.get("images", {}).keys())
-    if fields.get("boot_tries", 1) not in range(1, 10):
-        errors.append("{}: boot_tries: got {}, want 1 to 9".format(name, fields["boot_tries"]))
+    if fields.get("boot_limit", 1) not in range(1, 10):
+        errors.append("{}: boot_limit: got {}, want 1 to 9".format(name, fields["boot_limit"]))
     if not fields["envs"]:
         errors.append("{}: envs: got none, want one at least".format(name))
     for env, own in fields["envs"].items():
@@ -197,7 +197,7 @@ def operating_system(name, **fields):
         `cmdlines`*: template of a kernel command line, one line, to what the system's profile with it says of itself. With slots: that of
         slot A to "ID=A", and that of B to "ID=B". Without: one, to "". They know `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`.
         `boot_args`: key to text in `cmdlines`; `EXTRA_BOOT_ARGS` is empty unless said.
-        `boot_tries`: how often a slot is started without being confirmed before the other one is, 1 to 9; default: 3.
+        `boot_limit`: how often a slot is started without being confirmed before the other one is, 1 to 9; default: 3.
         `grub_config`*: label of the template of the boot loader's configuration, which is built into it.
         `ids`*: fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex), and one for each
         partition of `images` that wants one.
@@ -216,7 +216,7 @@ def operating_system(name, **fields):
     errors = os_errors(name, fields)
     if errors:
         fail("\n".join(errors))
-    empty = {field: _EMPTY[kind] for field, kind in _FIELDS.items() if kind in _EMPTY} | {"boot_tries": 3}
+    empty = {field: _EMPTY[kind] for field, kind in _FIELDS.items() if kind in _EMPTY} | {"boot_limit": 3}
     places = {
         "context": "//ic-os/{}/context".format(name),
         "partitions": "//ic-os/{}:partitions.csv".format(name),

@@ -112,7 +112,7 @@ def loader(name, os, image, env):
         output_group = "pgp_key",
         **STEP
     )
-    template_file("grub_cfg", os.grub_config, image.partitions, {"BOOT_TRIES": str(os.boot_tries)})
+    template_file("grub_cfg", os.grub_config, image.partitions, {"BOOT_LIMIT": str(os.boot_limit)})
     template_file("early_cfg", "//ic-os/bootloader:early.cfg.template", image.partitions, file_values = {":signer_notice": "SIGNER_NOTICE"})
     dockerfile_rootfs(
         name = "loader_rootfs",

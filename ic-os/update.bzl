@@ -25,7 +25,7 @@ def update_trust(name, os, env, signed_updates, version):
         template = "//ic-os:os.json.template",
         values = {
             # The number that its boot loader has (see `loader`).
-            "BOOT_TRIES": str(os.boot_tries),
+            "BOOT_LIMIT": str(os.boot_limit),
             "DATA_FORMATS": json.encode(data_formats),
             "ENV": env,
             "OS": os.name,

@@ -28,7 +28,7 @@ _REFUSED = {
     "env_text": ({"envs": {"dev": "prod"}}, "x: envs: dev: got \"prod\", want a dict of fields"),
     "field": (
         {"component": {}},
-        "x: got field \"component\", want one of boot_args, boot_test, boot_tries, build_args, cmdlines, components, context, data_formats, directories, early_components, envs, " +
+        "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdlines, components, context, data_formats, directories, early_components, envs, " +
         "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, signed_updates, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),

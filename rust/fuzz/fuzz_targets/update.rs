@@ -54,10 +54,11 @@ fn bundle(bytes: &[u8]) {
         }],
     };
     let node = Identity {
+        format: Identity::FORMAT,
         os: "a".to_owned(),
         env: "a".to_owned(),
         version: "1".parse().unwrap(),
-        boot_tries: 3,
+        boot_limit: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

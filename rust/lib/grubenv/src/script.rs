@@ -4,7 +4,7 @@ use crate::boot::{Count, Pick, Row, Slot, ALTERNATIVE, CYCLE, SPARE, SPARE_OF, T
 use crate::Cycle;
 
 /// The key of the script's place for [`crate::Limit`].
-pub const LIMIT_KEY: &str = "BOOT_TRIES";
+pub const LIMIT_KEY: &str = "BOOT_LIMIT";
 
 const HEAD: &str = r#"# Which slot to start. Written by the crate grubenv, which has the table and simulates this script: don't edit.
 #
@@ -103,7 +103,7 @@ sleep 5
 reboot
 "#;
 
-/// The script, as a template: `{{partuuid:NAME}}` are the partitions `esp`, `grub`, `A_boot` and `B_boot`, `{{BOOT_TRIES}}` is the limit.
+/// The script, as a template: `{{partuuid:NAME}}` are the partitions `esp`, `grub`, `A_boot` and `B_boot`, `{{BOOT_LIMIT}}` is the limit.
 pub fn grub_script() -> String {
     let names = [ALTERNATIVE, CYCLE, TRIES];
     let found = names.map(|name| format!("${name}")).join(" ");

@@ -1,7 +1,8 @@
 //! What the JSON files have in common: one text for one meaning, and an error that says where another one differs.
 
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use std::fmt::Display;
 
@@ -67,12 +68,34 @@ pub enum Error {
     },
 }
 
+/// The number of a format, the only one that is read and written here.
+pub(crate) struct Format {
+    pub(crate) number: u64,
+    /// What a file of another one means, and what to do.
+    pub(crate) remedy: &'static str,
+}
+
+impl Format {
+    /// Refuses another number, or what is none.
+    pub(crate) fn check(&self, got: &Value) -> Result<(), Fault> {
+        let Self { number, remedy } = self;
+        if got.as_u64() == Some(*number) {
+            return Ok(());
+        }
+        let got = got.to_string();
+        let want = format!("{number}: {remedy}");
+        Err(Fault::of("format", base::text::shorten(&got), want))
+    }
+}
+
 /// A JSON file of ours.
 pub(crate) trait Document: Serialize + DeserializeOwned {
     /// What it is called.
     const NAME: &'static str;
     /// The most bytes it has.
     const MAX: usize;
+    /// The format that is known here, of files that have a field `format`.
+    const KNOWN: Option<Format> = None;
 
     /// What types alone don't say.
     fn check(&self) -> Result<(), Fault>;
@@ -84,12 +107,22 @@ pub(crate) fn parse<D: Document>(bytes: &[u8]) -> Result<D, Error> {
         let (name, got, max) = (D::NAME, bytes.len(), D::MAX);
         return Err(Error::Long { name, got, max });
     }
+    // First: in another format there are other fields, and to say that one is unknown would send a reader the wrong way.
+    if let (Some(known), Ok(head)) = (D::KNOWN, serde_json::from_slice::<Head>(bytes)) {
+        known.check(&head.format).map_err(fault_of::<D>)?;
+    }
     let document: D = serde_json::from_slice(bytes).map_err(|source| Error::Json {
         name: D::NAME,
         source,
     })?;
     checked(&document)?;
     Ok(document)
+}
+
+/// What a file of any format has.
+#[derive(Deserialize)]
+struct Head {
+    format: Value,
 }
 
 /// Reads a file that has the one text that [`to_json`] gives it.
@@ -122,8 +155,10 @@ pub(crate) fn to_json<D: Document>(document: &D) -> Result<String, Error> {
 }
 
 fn checked<D: Document>(document: &D) -> Result<(), Error> {
-    document.check().map_err(|fault| Error::Field {
-        name: D::NAME,
-        fault,
-    })
+    document.check().map_err(fault_of::<D>)
+}
+
+fn fault_of<D: Document>(fault: Fault) -> Error {
+    let name = D::NAME;
+    Error::Field { name, fault }
 }

@@ -6,11 +6,17 @@ use base::{as_u64, as_usize, parallel, Sha256Digest};
 use plan::{Digest, Piece, ReadAt, Reader};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{self, Document, Fault};
+use crate::documents::{self, Document, Fault, Format};
 use crate::{Expiry, Version};
 
 /// The format that is written and read here.
 pub const FORMAT: u64 = 1;
+
+const KNOWN: Format = Format {
+    number: FORMAT,
+    remedy: "this bundle is for a program of another version, install one in between first",
+};
+
 /// The file that says the version, for people.
 pub const VERSION_TXT: &str = "VERSION.TXT";
 /// The boot loader, a signed EFI program; not in every bundle.
@@ -145,10 +151,10 @@ impl Document for Manifest {
     // A digest takes 75 bytes: enough for 55 GiB in chunks of 1 MiB.
     const MAX: usize = 4 << 20;
 
+    const KNOWN: Option<Format> = Some(KNOWN);
+
     fn check(&self) -> Result<(), Fault> {
-        if self.format != FORMAT {
-            return Err(Fault::of("format", self.format, format!("{FORMAT}: this bundle is for a program of another version, install one in between first")));
-        }
+        KNOWN.check(&self.format.into())?;
         check_name("os", &self.os)?;
         check_name("env", &self.env)?;
         for name in self.data_formats.keys() {
@@ -278,6 +284,18 @@ mod tests {
                 "\"os\": \"\"",
                 "os: got \"\", want 1 to 64 letters",
             ),
+            // With it come other fields: the number is what counts.
+            (
+                "\"format\": 1,\n  \"os\"",
+                "\"format\": 2,\n  \"system\"",
+                "format: got 2, want 1: this bundle",
+            ),
+            (
+                "\"format\": 1",
+                "\"format\": \"1\"",
+                "format: got \"1\", want 1: this bundle",
+            ),
+            ("\"format\": 1,", "", "missing field `format`"),
             ("\"os\": \"node\"", "\"os\": \"a/b\"", "os: got \"a/b\""),
             ("\"os\"", "\"so\"", "unknown field `so`"),
             (

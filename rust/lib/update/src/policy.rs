@@ -7,18 +7,25 @@ use std::fmt;
 use base::Sha256Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{self, Document, Fault};
+use crate::documents::{self, Document, Fault, Format};
 use crate::expiry::shown;
 use crate::manifest::check_name;
 use crate::{Expiry, Manifest, Signatures, TrustedKeys, Version};
 
+/// The format of `os.json` that is written and read here.
+const KNOWN: Format = Format {
+    number: Identity::FORMAT,
+    remedy: "that system comes after this program, which does not know what it says",
+};
 /// The boot loader counts by one digit.
-const BOOT_TRIES: std::ops::RangeInclusive<u8> = 1..=9;
+const BOOT_LIMIT: std::ops::RangeInclusive<u8> = 1..=9;
 
-/// `os.json`: what a system is. It lies in the root under dm-verity.
+/// `os.json`: what a system is (`docs/formats/os.json.md`). It lies in the root under dm-verity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
+    /// [`Identity::FORMAT`].
+    pub format: u64,
     /// The operating system.
     pub os: String,
     /// Its environment.
@@ -26,7 +33,7 @@ pub struct Identity {
     /// Its version.
     pub version: Version,
     /// How many starts a slot gets to be confirmed in: 1 to 9, the number that the system's boot loader has.
-    pub boot_tries: u8,
+    pub boot_limit: u8,
     /// As in [`Manifest`].
     pub data_formats: BTreeMap<String, u64>,
 }
@@ -34,15 +41,17 @@ pub struct Identity {
 impl Document for Identity {
     const NAME: &'static str = "os.json";
     const MAX: usize = 64 << 10;
+    const KNOWN: Option<Format> = Some(KNOWN);
 
     fn check(&self) -> Result<(), Fault> {
+        KNOWN.check(&self.format.into())?;
         check_name("os", &self.os)?;
         check_name("env", &self.env)?;
-        if !BOOT_TRIES.contains(&self.boot_tries) {
-            let (from, to) = BOOT_TRIES.into_inner();
+        if !BOOT_LIMIT.contains(&self.boot_limit) {
+            let (from, to) = BOOT_LIMIT.into_inner();
             return Err(Fault::of(
-                "boot_tries",
-                self.boot_tries,
+                "boot_limit",
+                self.boot_limit,
                 format!("{from} to {to}"),
             ));
         }
@@ -52,6 +61,9 @@ impl Document for Identity {
 }
 
 impl Identity {
+    /// The format that is written and read here. A key more is another one: who does not know a key can't tell whether it may be passed over.
+    pub const FORMAT: u64 = 1;
+
     /// Reads the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, documents::Error> {
         documents::parse(bytes)
@@ -392,5 +404,74 @@ fn foreign(unknown: &[String]) -> String {
             " ({} signed too, which this node does not know)",
             unknown.join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> String {
+        let identity = Identity {
+            format: Identity::FORMAT,
+            os: "node".to_owned(),
+            env: "test".to_owned(),
+            version: "1.2.3".parse().unwrap(),
+            boot_limit: 3,
+            data_formats: BTreeMap::from([("history".to_owned(), 2)]),
+        };
+        let text = identity.to_json().unwrap();
+        assert_eq!(Identity::parse(text.as_bytes()).unwrap(), identity);
+        // As a build writes it.
+        let line: String = text.lines().map(str::trim).collect();
+        assert_eq!(Identity::parse(line.as_bytes()).unwrap(), identity);
+        text
+    }
+
+    #[test]
+    fn what_a_system_is() {
+        for (from, to, why) in [
+            (
+                "\"format\": 1,",
+                "\"format\": 2, \"more\": 1,",
+                "format: got 2, want 1: that system comes after this program",
+            ),
+            (
+                "\"format\": 1,",
+                "\"format\": null,",
+                "format: got null, want 1",
+            ),
+            ("\"format\": 1,", "", "missing field `format`"),
+            (
+                "\"format\": 1,",
+                "\"format\": 1, \"more\": 1,",
+                "unknown field `more`, expected one of `format`, `os`",
+            ),
+            (
+                "\"format\": 1,",
+                "\"format\": 1, \"format\": 2,",
+                "duplicate field `format`",
+            ),
+            ("boot_limit", "boot_tries", "unknown field `boot_tries`"),
+            (
+                "\"boot_limit\": 3",
+                "\"boot_limit\": 10",
+                "boot_limit: got 10, want 1 to 9",
+            ),
+            (
+                "\"env\": \"test\"",
+                "\"env\": \"\"",
+                "env: got \"\", want 1 to 64 letters",
+            ),
+            ("\"history\"", "\"a/b\"", "data_formats: got \"a/b\""),
+        ] {
+            let changed = text().replacen(from, to, 1);
+            assert_ne!(changed, text());
+            let error = Identity::parse(changed.as_bytes()).unwrap_err().to_string();
+            assert!(
+                error.starts_with("os.json: ") && error.contains(why),
+                "{error}"
+            );
+        }
     }
 }

@@ -39,10 +39,11 @@ fn history(format: u64) -> BTreeMap<String, u64> {
 
 fn node() -> Identity {
     Identity {
+        format: Identity::FORMAT,
         os: "node".to_owned(),
         env: "prod".to_owned(),
         version: "1.2.0".parse().unwrap(),
-        boot_tries: 3,
+        boot_limit: 3,
         data_formats: history(2),
     }
 }

@@ -191,10 +191,11 @@ fn in_a_bundle() {
     ];
     let tar = write(&members, 1, Vec::new()).unwrap();
     let node = Identity {
+        format: Identity::FORMAT,
         os: "node".to_owned(),
         env: "prod".to_owned(),
         version: "1".parse().unwrap(),
-        boot_tries: 3,
+        boot_limit: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

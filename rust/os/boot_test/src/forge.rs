@@ -159,10 +159,11 @@ mod tests {
         let mut bytes = vec![0; usize::try_from(image.len()).unwrap()];
         image.read_at(&mut bytes, 0).unwrap();
         let node = Identity {
+            format: Identity::FORMAT,
             os: "guestos".to_owned(),
             env: "dev".to_owned(),
             version: "1.0.0".parse().unwrap(),
-            boot_tries: 3,
+            boot_limit: 3,
             data_formats: Default::default(),
         };
         let ed25519: PublicKey = key().public();

@@ -134,7 +134,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         vm.console().expect(PANIC, setting.within(BOOT))?;
     }
     let left = esp::state(node.partition("grub")?)?;
-    let limit = upgrade.bundle.identity()?.boot_tries;
+    let limit = upgrade.bundle.identity()?.boot_limit;
     report.check(
         &format!("slot B was tried {limit} times, as its own boot loader has it"),
         gave_up(&tries, limit, left),

@@ -79,10 +79,11 @@ fn tar_of(boot: &[u8], root: &[u8]) -> Vec<u8> {
 fn open(tar: Vec<u8>) -> Bundle<Cursor<Vec<u8>>> {
     let (_, keys) = keys();
     let node = Identity {
+        format: Identity::FORMAT,
         os: "node".to_owned(),
         env: "test".to_owned(),
         version: "1.0".parse().unwrap(),
-        boot_tries: 3,
+        boot_limit: 3,
         data_formats: BTreeMap::new(),
     };
     let policy = Policy {

@@ -78,8 +78,8 @@ fn open_env(args: &Args) -> anyhow::Result<EnvFile<File>> {
 }
 
 fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
-    let tries = identity(&args.identity)?.boot_tries;
-    let limit = Limit::new(tries).with_context(|| format!("boot_tries: got {tries}"))?;
+    let tries = identity(&args.identity)?.boot_limit;
+    let limit = Limit::new(tries).with_context(|| format!("boot_limit: got {tries}"))?;
     let content = read_env(args)?;
     let state = content.state();
     Ok(Status {

@@ -437,12 +437,12 @@ fn status_and_going_back() {
     assert_eq!(node.json(&["status"])["boot_cycle"], "stable");
     // How often the boot loader tries is in the verified root, or nowhere.
     let text = fs::read_to_string(node.path("os.json")).unwrap();
-    let line = format!("  \"boot_tries\": {TRIES},\n");
+    let line = format!("  \"boot_limit\": {TRIES},\n");
     assert!(text.contains(&line), "{text}");
     for (other, want) in [
-        ("", "missing field `boot_tries`"),
-        ("\"boot_tries\": 0,", "boot_tries: got 0, want 1 to 9"),
-        ("\"boot_tries\": 10,", "boot_tries: got 10, want 1 to 9"),
+        ("", "missing field `boot_limit`"),
+        ("\"boot_limit\": 0,", "boot_limit: got 0, want 1 to 9"),
+        ("\"boot_limit\": 10,", "boot_limit: got 10, want 1 to 9"),
     ] {
         fs::write(node.path("os.json"), text.replace(&line, other)).unwrap();
         for verb in ["status", "next"] {

@@ -17,10 +17,11 @@ type Formats<'a> = &'a [(&'a str, u64)];
 
 fn identity(formats: Formats) -> String {
     let identity = Identity {
+        format: Identity::FORMAT,
         os: "node".to_owned(),
         env: "test".to_owned(),
         version: "1.0".parse().unwrap(),
-        boot_tries: TRIES,
+        boot_limit: TRIES,
         data_formats: formats.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect(),
     };
     identity.to_json().unwrap()
@@ -126,8 +127,13 @@ fn what_does_not_say() {
         (None, "/opt/ic/share/os.json"),
         (Some("{}"), "missing field"),
         (
-            Some("{\"os\": \"node\", \"env\": \"test\", \"version\": \"1.0\", \"boot_tries\": 3}"),
+            Some("{\"format\": 1, \"os\": \"node\", \"env\": \"test\", \"version\": \"1.0\", \"boot_limit\": 3}"),
             "missing field `data_formats`",
+        ),
+        // One that comes after this program.
+        (
+            Some("{\"format\": 2, \"system\": \"node\"}"),
+            "format: got 2, want 1: that system comes after this program",
         ),
     ] {
         let node = node(&[]);

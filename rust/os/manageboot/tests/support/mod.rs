@@ -67,10 +67,11 @@ impl Node {
     /// What the node is; its boot loader tries a slot [`TRIES`] times.
     pub fn is(&self, os: &str, env: &str, version: &str) {
         let identity = Identity {
+            format: Identity::FORMAT,
             os: os.to_owned(),
             env: env.to_owned(),
             version: version.parse().unwrap(),
-            boot_tries: TRIES,
+            boot_limit: TRIES,
             data_formats: BTreeMap::new(),
         };
         fs::write(self.path("os.json"), identity.to_json().unwrap()).unwrap();
