@@ -21,7 +21,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
     version that follows from that).
 
-    The root file system is under dm-verity; the templates of `cmdlines` know its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
+    The root file system is under dm-verity; the template `cmdline` knows its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
     system are signed by `--//ic-os:signer` (docs/signing.md); `:to_sign` is what to sign outside the build. `:measured` is what a TPM holds
     when a machine with `--//ic-os:platform_key`, `--//ic-os:exchange_key` and `--//ic-os:revoked` has started them (docs/formats/measured.md).
 

@@ -25,7 +25,8 @@ def image_inputs(name, os, image, env, templates, made):
         "//ic-os:signer_certificate",
         image.partitions,
         image.rootfs,
-    ] + os.cmdlines.keys() + templates.keys() + made + os.images.values()
+        os.cmdline,
+    ] + templates.keys() + made + os.images.values()
     if os.slots:
         # What it makes has the version in it.
         inputs.append("//ic-os:os.json.template")
@@ -36,7 +37,6 @@ def image_inputs(name, os, image, env, templates, made):
         settings = json.encode({
             "boot_args": image.boot_args,
             "boot_limit": os.boot_limit,
-            "cmdlines": os.cmdlines,
             "data_formats": os.data_formats,
             "directories": image.directories,
             "env": env,

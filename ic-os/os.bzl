@@ -68,7 +68,7 @@ _ENV_FIELDS = {
 _FIELDS = _ENV_FIELDS | {
     "boot_limit": "number",
     "boot_test": "dict",
-    "cmdlines": "label map",
+    "cmdline": "label",
     "context": "label",
     "data_formats": "map",
     "early_components": "label map",
@@ -95,7 +95,7 @@ _BOOT_TEST_FIELDS = {
 
 _BOOT_TEST_MANDATORY = ["memory_mib", "root"]
 
-_MANDATORY = ["cmdlines", "components", "envs", "grub_config", "ids", "packages", "programs"]
+_MANDATORY = ["cmdline", "components", "envs", "grub_config", "ids", "packages", "programs"]
 
 _EMPTY = {
     "flag": True,
@@ -194,9 +194,9 @@ def operating_system(name, **fields):
         `slots`: whether there are two of boot and root (A_boot, A_root, …) and an update.tar; default: True.
         `images`: partition to label, the content of partitions beside esp, grub, boot and root; labels of the env's package are well.
         `partition_images`: macro with arguments name, os and env that declares these; default: none.
-        `cmdlines`*: template of a kernel command line, one line, to what the system's profile with it says of itself. With slots: that of
-        slot A to "ID=A", and that of B to "ID=B". Without: one, to "". They know `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`.
-        `boot_args`: key to text in `cmdlines`; `EXTRA_BOOT_ARGS` is empty unless said.
+        `cmdline`*: label of the template of the kernel's command line, one line, which knows `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`. With
+        slots it is filled in for each, and knows the slot's letter, too: `{{SLOT}}`, as in `{{partuuid:{{SLOT}}_root}}`.
+        `boot_args`: key to text in `cmdline`; `EXTRA_BOOT_ARGS` is empty unless said.
         `boot_limit`: how often a slot is started without being confirmed before the other one is, 1 to 9; default: 3.
         `grub_config`*: label of the template of the boot loader's configuration, which is built into it.
         `ids`*: fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex), and one for each

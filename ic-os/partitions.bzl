@@ -161,14 +161,12 @@ def boot_partition(name, os, image, env):
       image: the system in one env (see in_env); its root file system has boot/vmlinuz and boot/initrd.img.
       env: name of the env.
     """
-    lines = {}
-    for template, profile in os.cmdlines.items():
-        target = "cmdline_" + str(len(lines))
-        template_file(target, template, image.partitions, image.boot_args, {
+    lines = {":cmdline_" + slot: {"SLOT": slot} for slot in ["A", "B"]} if os.slots else {":cmdline": {}}
+    for line, slot in lines.items():
+        template_file(line[1:], os.cmdline, image.partitions, image.boot_args | slot, {
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
         })
-        lines[":" + target] = profile
     image_tree(
         name = "kernel_tree",
         rootfs = image.rootfs,
@@ -177,9 +175,10 @@ def boot_partition(name, os, image, env):
     )
     uki_image(
         name = "uki_unsigned",
-        cmdline = ":cmdline_0",
+        # What is started unless a slot is asked for.
+        cmdline = lines.keys()[0],
         os_release_path = "usr/lib/os-release",
-        profiles = {line: profile for line, profile in lines.items() if profile},
+        profiles = {line: "ID=" + slot["SLOT"] for line, slot in lines.items() if slot},
         sbat = "//ic-os:sbat.csv",
         stub = "linuxx64.efi.stub",
         stub_tree = ":loader_tree",

@@ -27,6 +27,7 @@ filled_template = rule(
     implementation = _filled_template_impl,
     doc = """A text file from a template: `{{KEY}}` from `values` and `file_values`, and from the partition table, for the partition NAME,
 `{{partuuid:NAME}}`, `{{start:NAME}}` and `{{size:NAME}}` (bytes), `{{number:NAME}}` (from 1) and `{{type:NAME}}`.
+A key may stand in a key, one deep: `{{partuuid:{{SLOT}}_root}}`.
 
 A key that nothing answers is an error with its line. Two braces that are to stay are written `{{"{{"}}`.""",
     attrs = {

@@ -23,17 +23,12 @@ NODE_PROGRAMS = COMMON_PROGRAMS | {
     "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
 }
 
-# The kernel's command lines of systems with two slots. One boot.img serves both, so it holds both. Partition ids come from partitions.csv, the
+# The kernel's command line of systems with two slots, filled in for each: one boot.img serves both, so it holds both. Partition ids come from partitions.csv, the
 # root hash from the root image: a root that is not the one built together with it does not start, and a block changed later is a kernel panic.
-SLOTS_CMDLINES = {
-    "//ic-os/common:cmdline-A.template": "ID=A",
-    "//ic-os/common:cmdline-B.template": "ID=B",
-}
+SLOTS_CMDLINE = "//ic-os/common:cmdline-slots.template"
 
 # That of systems without slots.
-SINGLE_CMDLINES = {
-    "//ic-os/common:cmdline.template": "",
-}
+SINGLE_CMDLINE = "//ic-os/common:cmdline.template"
 
 # Mount points of the systems with two slots.
 # Kinds of data that outlive an upgrade, both slots being able to read them, to the number of the format (docs/formats/update.md): raised by who changes

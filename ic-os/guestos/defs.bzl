@@ -2,7 +2,7 @@
 
 load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_STATE", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_CMDLINES", "SLOTS_DIRECTORIES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_CMDLINE", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -37,7 +37,7 @@ PROD = {
 GUESTOS = operating_system(
     name = "guestos",
     boot_args = {"CONSOLES": SERIAL_CONSOLE},
-    cmdlines = SLOTS_CMDLINES,
+    cmdline = SLOTS_CMDLINE,
     components = GUESTOS_COMPONENTS,
     data_formats = NODE_DATA_FORMATS | {
         # FORMAT in rust/os/replica/src/state.rs.

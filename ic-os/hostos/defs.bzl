@@ -2,7 +2,7 @@
 
 load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_STATE", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_CMDLINES", "SLOTS_DIRECTORIES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_CMDLINE", "SLOTS_DIRECTORIES")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -37,7 +37,7 @@ PROD = {
 HOSTOS = operating_system(
     name = "hostos",
     boot_args = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE},
-    cmdlines = SLOTS_CMDLINES,
+    cmdline = SLOTS_CMDLINE,
     components = HOSTOS_COMPONENTS,
     data_formats = NODE_DATA_FORMATS,
     directories = SLOTS_DIRECTORIES,

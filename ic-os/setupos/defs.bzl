@@ -2,7 +2,7 @@
 
 load("//components:setupos.bzl", "SETUPOS_COMPONENTS", "SETUPOS_DEV_COMPONENTS", "SETUPOS_DEV_SYMLINKS", "SETUPOS_EARLY_COMPONENTS", "SETUPOS_PROD_COMPONENTS", "SETUPOS_PROD_SYMLINKS", "SETUPOS_SYMLINKS", "SETUPOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "COMMON_PROGRAMS", "DEV_BUILD_ARGS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SINGLE_CMDLINES")
+load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "COMMON_PROGRAMS", "DEV_BUILD_ARGS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SINGLE_CMDLINE")
 load(":medium.bzl", "setupos_medium")
 
 visibility(["//ic-os/...", "//tests/..."])
@@ -39,7 +39,7 @@ PROD = {
 SETUPOS = operating_system(
     name = "setupos",
     boot_args = {"CONSOLES": SCREEN_AND_SERIAL_CONSOLE},
-    cmdlines = SINGLE_CMDLINES,
+    cmdline = SINGLE_CMDLINE,
     components = SETUPOS_COMPONENTS,
     directories = {
         "/boot/config": "0755",

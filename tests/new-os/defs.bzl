@@ -2,7 +2,7 @@
 
 load("//components:common.bzl", "COMMON_COMPONENTS", "COMMON_PROD_COMPONENTS", "COMMON_PROD_SYMLINKS", "COMMON_SYMLINKS")
 load("//ic-os:os.bzl", "operating_system")
-load("//ic-os/common:defs.bzl", "COMMON_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SINGLE_CMDLINES")
+load("//ic-os/common:defs.bzl", "COMMON_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SINGLE_CMDLINE")
 
 visibility(["//tests/..."])
 
@@ -15,7 +15,7 @@ PROD = {
 NEWOS = operating_system(
     name = "newos",
     boot_args = {"CONSOLES": SERIAL_CONSOLE},
-    cmdlines = SINGLE_CMDLINES,
+    cmdline = SINGLE_CMDLINE,
     boot_test = {
         "memory_mib": 1024,
         "root": "root",

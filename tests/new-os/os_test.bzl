@@ -5,7 +5,7 @@ load("//ic-os:os.bzl", "env_error", "in_env", "os_errors", "os_with")
 load(":defs.bzl", "NEWOS")
 
 _GOOD = {
-    "cmdlines": {"//x:cmdline.template": ""},
+    "cmdline": "//x:cmdline.template",
     "components": {"//x:motd": "/etc/motd"},
     "envs": {"prod": {}},
     "grub_config": "//x:grub.cfg.template",
@@ -28,7 +28,7 @@ _REFUSED = {
     "env_text": ({"envs": {"dev": "prod"}}, "x: envs: dev: got \"prod\", want a dict of fields"),
     "field": (
         {"component": {}},
-        "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdlines, components, context, data_formats, directories, early_components, envs, " +
+        "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, envs, " +
         "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, signed_updates, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
@@ -51,7 +51,7 @@ def _refused_test_impl(ctx):
     asserts.equals(
         env,
         ["x: got no field {}, want {}".format(field, want) for field, want in {
-            "cmdlines": "a dict of labels that begin with // to text",
+            "cmdline": "a label that begins with //",
             "components": "a dict of labels that begin with // to text",
             "envs": "a dict",
             "grub_config": "a label that begins with //",

@@ -8,10 +8,12 @@
 //! | `{{number:NAME}}`     | its number in the table, from 1                     |
 //! | `{{type:NAME}}`       | its type's GUID, lower case                         |
 //! | `{{KEY}}`             | the value given for KEY                             |
+//! | `{{size:{{KEY}}_x}}`  | a key inside a key, one deep: its value is put in first |
 //! | `{{"TEXT"}}`          | TEXT: how braces that are to stay are said, `{{"{{"}}` |
 //!
 //! White space inside the braces is not looked at. Values are not searched for braces again. `}}` alone is plain text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::layout::Layout;
@@ -79,13 +81,38 @@ fn render_line(
 ) -> Result<(), TemplateProblem> {
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (key, after) = after.split_once("}}").ok_or(TemplateProblem::Unclosed)?;
         out.push_str(before);
+        let (key, after) = key(after, values, layout)?;
         out.push_str(&value(key.trim(), values, layout)?);
         rest = after;
     }
     out.push_str(rest);
     Ok(())
+}
+
+/// The key that `text` begins with, keys inside it replaced, and what is behind its braces.
+fn key<'a>(
+    text: &'a str,
+    values: &BTreeMap<String, String>,
+    layout: Option<&Layout>,
+) -> Result<(Cow<'a, str>, &'a str), TemplateProblem> {
+    let (mut key, mut rest) = split(text)?;
+    // Braces in a literal text are no key.
+    if key.trim_start().starts_with('"') || !key.contains("{{") {
+        return Ok((Cow::Borrowed(key), rest));
+    }
+    let mut whole = String::new();
+    while let Some((before, inner)) = key.split_once("{{") {
+        whole.push_str(before);
+        whole.push_str(&value(inner.trim(), values, layout)?);
+        (key, rest) = split(rest)?;
+    }
+    whole.push_str(key);
+    Ok((Cow::Owned(whole), rest))
+}
+
+fn split(text: &str) -> Result<(&str, &str), TemplateProblem> {
+    text.split_once("}}").ok_or(TemplateProblem::Unclosed)
 }
 
 fn value(
@@ -151,6 +178,9 @@ mod tests {
         .unwrap();
         let values = BTreeMap::from([
             ("VERSION".to_owned(), "{{1.2}}".to_owned()),
+            ("SLOT".to_owned(), "A".to_owned()),
+            ("WHAT".to_owned(), "root".to_owned()),
+            ("A".to_owned(), "of slot A".to_owned()),
             ("e".to_owned(), String::new()),
         ]);
         render(text, &values, Some(&table.layout(None).unwrap())).map_err(|e| e.to_string())
@@ -171,6 +201,12 @@ mod tests {
             render_all("{{type:A_root}}").unwrap(),
             "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
         );
+        // A key inside a key; what it puts there is not searched for more.
+        assert_eq!(
+            render_all("{{number:{{SLOT}}_root}} {{ size:{{ SLOT }}_{{WHAT}} }}{{{{SLOT}}}}")
+                .unwrap(),
+            "1 4194304of slot A"
+        );
         assert_eq!(render_all("").unwrap(), "");
         // Literal text, a colon and braces in it too; what is left of it are no keys.
         assert_eq!(
@@ -188,10 +224,32 @@ mod tests {
             ),
             (
                 "{{\"}}",
-                "line 1: no value for {{\"}}, there are: VERSION, e",
+                "line 1: no value for {{\"}}, there are: A, SLOT, VERSION, WHAT, e",
             ),
-            ("{{X}}", "line 1: no value for {{X}}, there are: VERSION, e"),
-            ("{{}}", "line 1: no value for {{}}, there are: VERSION, e"),
+            (
+                "{{X}}",
+                "line 1: no value for {{X}}, there are: A, SLOT, VERSION, WHAT, e",
+            ),
+            (
+                "{{}}",
+                "line 1: no value for {{}}, there are: A, SLOT, VERSION, WHAT, e",
+            ),
+            (
+                "{{size:{{X}}_root}}",
+                "line 1: no value for {{X}}, there are: A, SLOT, VERSION, WHAT, e",
+            ),
+            (
+                "{{size:{{WHAT}}}}",
+                "line 1: {{size:root}} names no partition, there are: A_root",
+            ),
+            (
+                "{{size:{{SLOT}}_root",
+                "line 1: {{ is not closed by }} on the same line",
+            ),
+            (
+                "{{A{{SLOT{{WHAT}}}}}}",
+                "line 1: no value for {{SLOT{{WHAT}}, there are: A, SLOT, VERSION, WHAT, e",
+            ),
             (
                 "{{size:B_root}}",
                 "line 1: {{size:B_root}} names no partition, there are: A_root",

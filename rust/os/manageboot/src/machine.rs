@@ -228,6 +228,8 @@ fn flags(kind: Kind, write: bool) -> OFlags {
 mod tests {
     use super::*;
 
+    use std::collections::BTreeMap;
+
     /// A file of the source tree: Bazel runs tests at its root, cargo in the package's folder.
     fn source(path: &str) -> String {
         std::fs::read_to_string(path)
@@ -259,11 +261,12 @@ mod tests {
     /// The line that an image of this template and table starts `slot` with.
     fn rendered(os: &str, slot: Slot) -> String {
         let table = Table::parse(&source(&format!("ic-os/{os}/partitions.csv"))).unwrap();
-        let values = ["ROOT_HASH", "HASH_OFFSET", "CONSOLES", "EXTRA_BOOT_ARGS"]
-            .map(|key| (key.to_owned(), format!("x{key}")));
+        let given = ["ROOT_HASH", "HASH_OFFSET", "CONSOLES", "EXTRA_BOOT_ARGS"];
+        let mut values = BTreeMap::from(given.map(|key| (key.to_owned(), format!("x{key}"))));
+        values.insert("SLOT".to_owned(), slot.to_string());
         partitions::render(
-            &source(&format!("ic-os/common/cmdline-{slot}.template")),
-            &values.into(),
+            &source("ic-os/common/cmdline-slots.template"),
+            &values,
             Some(&table.layout(None).unwrap()),
         )
         .unwrap()

@@ -224,10 +224,11 @@ impl Node {
 /// What GRUB starts the kernel of `slot` with, by the template that the images are made from.
 pub fn command_line(slot: Slot) -> String {
     // Bazel runs tests at the root of the source tree, cargo in the package's folder.
-    let template = format!("ic-os/common/cmdline-{slot}.template");
-    let mut line = fs::read_to_string(&template)
-        .or_else(|_| fs::read_to_string(Path::new("../../..").join(&template)))
-        .unwrap();
+    let template = "ic-os/common/cmdline-slots.template";
+    let mut line = fs::read_to_string(template)
+        .or_else(|_| fs::read_to_string(Path::new("../../..").join(template)))
+        .unwrap()
+        .replace("{{SLOT}}", slot.as_str());
     for (name, short) in [("A_root", "a1"), ("B_root", "b1")] {
         let uuid = format!("b1a0a1c2-0000-4000-8000-0000000000{short}");
         line = line.replace(&format!("{{{{partuuid:{name}}}}}"), &uuid);
