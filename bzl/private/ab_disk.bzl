@@ -34,6 +34,11 @@ def ab_disk(
     the initrd sets dm-verity up is its own business; it finds the root hash on the command line. All texts are templates (see
     `filled_template`) that know the partition table.
 
+    It has no Secure Boot: no program is signed, and GRUB reads grub.cfg, grubenv and boot_args as they lie on the disk. dm-verity shows then that the
+    root file system is the one whose hash the command line has, and finds damaged blocks; whoever can write to the disk can put another command line,
+    another kernel or another boot loader there, and nothing notices. A machine whose firmware asks for signatures does not start it. For disks that
+    others can write to: `signed_efi` for boot loader and `uki_image`, with a configuration that is built in (docs/signing.md).
+
     `:NAME` is the disk as a file, NAME.img; `:NAME_update` is NAME_update.tar with boot.img and root.img, for the other slot;
     `:NAME_run` boots the disk; `:NAME_plan` is it for rules and tests; `:NAME_root` and `:NAME_boot` are its partitions.
 
