@@ -1,4 +1,5 @@
 """Whole builds by Bazel, beside mkosi with the same packages and the same changed file of 20 MB."""
+import contextlib
 import json
 import os
 import pathlib
@@ -137,6 +138,55 @@ def first_instruction(runs):
     row("20 MB changed to QEMU's first output by :run", None, statistics.median(times), "<= 2")
 
 
+# The program that benchmarks change in a copy of the checkout.
+PROGRAM = "rust/os/replica"
+
+
+@contextlib.contextmanager
+def program_to_change(top):
+    """A function that changes the program: another constant in it, as a real change has. Whatever ends this, its source is as it was."""
+    source = top / PROGRAM / "src/main.rs"
+    text = source.read_text()
+    if "fn main() " not in text:
+        sys.exit(f"bench: {source}: no `fn main() ` to put a constant before")
+
+    def change():
+        number = time.monotonic_ns() % 10**16
+        source.write_text(text.replace("fn main() ", f'#[used]\nstatic BENCH: [u8; 16] = *b"{number:016d}";\n\nfn main() ', 1))
+    try:
+        yield change
+    finally:
+        source.write_text(text)
+
+
+def edit_loop(runs):
+    """One GuestOS program changed: disk.img of dev, and of prod, whose boot loader and kernel image are signed, in turn."""
+    with copy_of_checkout() as top:
+        edit_loop_in(top, runs)
+
+
+def edit_loop_in(top, runs):
+    disks = {env: f"//ic-os/guestos/envs/{env}:disk" for env in ("dev", "prod")}
+    bazel("build", *disks.values(), cwd=top)
+    times = {env: [] for env in disks}
+    compiling = []
+    with program_to_change(top) as change:
+        for number in range(runs + 1):
+            # Each image has a change of its own: what the other one was made from, Bazel has already. Who comes first, changes, too.
+            for env in sorted(disks, reverse=number % 2 == 1):
+                change()
+                compiled = bazel("build", f"//{PROGRAM}", cwd=top)
+                seconds = bazel("build", disks[env], cwd=top)
+                if number:
+                    # The first round warms the file caches.
+                    compiling.append(compiled)
+                    times[env].append(seconds)
+                    say(f"edit loop, round {number}: {env} {seconds:.2f} s, after compiling for {compiled:.2f} s")
+    row("edit loop: compiling the changed program", None, statistics.median(compiling), "")
+    dev, prod = (statistics.median(times[env]) for env in ("dev", "prod"))
+    row("edit loop: the program compiled to disk.img of prod, signed", dev, prod, "", "peer: the same, dev")
+
+
 def six(runs):
     """All six images: from packages, with nothing to do, and with one program of GuestOS changed."""
     with copy_of_checkout() as top:
@@ -147,19 +197,16 @@ def six_in(top, runs):
     everything = "//ic-os/..."
     bazel("build", everything, cwd=top)
     row("six images, no-op", None, statistics.median(bazel("build", everything, cwd=top) for _ in range(runs)), "<= 2")
-    source = top / "rust/os/replica/src/main.rs"
-    text = source.read_text()
     changed = ["//ic-os/guestos/envs/dev:disk", "//ic-os/setupos/envs/dev:disk"]
     disk_cache = pathlib.Path(cache()) / "disk"
     compiling, images, grown = [], [], []
-    for _ in range(runs):
-        # Another constant in the program, as a real change has.
-        source.write_text(text.replace("fn main() ", f'#[used]\nstatic BENCH: [u8; 16] = *b"{time.monotonic_ns():016d}";\n\nfn main() ', 1))
-        before = allocated([disk_cache])
-        compiling.append(bazel("build", "//rust/os/replica", cwd=top))
-        images.append(bazel("build", *changed, cwd=top))
-        grown.append((allocated([disk_cache]) - before) / 1e6)
-    source.write_text(text)
+    with program_to_change(top) as change:
+        for _ in range(runs):
+            change()
+            before = allocated([disk_cache])
+            compiling.append(bazel("build", f"//{PROGRAM}", cwd=top))
+            images.append(bazel("build", *changed, cwd=top))
+            grown.append((allocated([disk_cache]) - before) / 1e6)
     row("GuestOS program changed: compiling it", None, statistics.median(compiling), "")
     row("GuestOS program changed: GuestOS and SetupOS disks", None, statistics.median(images), "<= 10")
     row("GuestOS program changed: new in Bazel's cache", None, statistics.median(grown), "", unit="MB")
