@@ -394,6 +394,47 @@ mod tests {
     }
 
     #[test]
+    fn what_a_guest_is_given_is_on_the_line() {
+        let config = VmConfig::new("/fw", Accel::Tcg)
+            .memory_mib(512)
+            .cpus(3)
+            .uuid("0b3e4b7c-5f21-4b6e-9d0a-1f6f5a1c0001")
+            .vsock_cid(None)
+            .arg("-smbios")
+            .arg("type=11,value=a b");
+        let line = crate::quote(config.args(Terminal::Stdio));
+        for want in [
+            " -smp 3 -m 512 ",
+            " -uuid 0b3e4b7c-5f21-4b6e-9d0a-1f6f5a1c0001 ",
+            " -smbios 'type=11,value=a b'",
+        ] {
+            assert!(line.contains(want), "{want}: {line}");
+        }
+        assert!(!line.contains("vsock"), "{line}");
+    }
+
+    #[test]
+    fn servers_of_others_are_told_what_to_serve() {
+        let mut config = VmConfig::new("/fw", Accel::Tcg)
+            .disk("raw.img")
+            .drive(Drive::served("a.image").keep_in("k"));
+        assert!(config.is_served());
+        let told = config.serve_elsewhere(Path::new("/run/x"));
+        let [one] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(one.image, Path::new("a.image"));
+        // By the drive's place among all of them.
+        assert_eq!(one.socket, Path::new("/run/x/disk1.sock"));
+        assert_eq!(one.keep.as_deref(), Some(Path::new("k")));
+        assert!(!one.read_only);
+        let line = config.terminal_command().join(" ");
+        assert!(
+            line.contains("file.server.path=/run/x/disk1.sock"),
+            "{line}"
+        );
+        assert!(!VmConfig::new("/fw", Accel::Tcg).disk("raw.img").is_served());
+    }
+
+    #[test]
     fn forwards_are_parsed() {
         let forward: Forward = "8080:80".parse().unwrap();
         assert_eq!((forward.host, forward.guest), (8080, 80));

@@ -35,6 +35,29 @@ struct Served {
     socket: Option<PathBuf>,
 }
 
+impl Served {
+    /// The image at `path` as the guest sees it at first.
+    fn disk(&self, path: &Path) -> std::result::Result<Overlay, nbd::Error> {
+        let image = Reader::open_any(path)?;
+        let disk = match &self.keep {
+            None => Overlay::throw_away(image)?,
+            Some(keep) => {
+                let identity = nbd::identity(&image);
+                Overlay::keep(image, keep, identity)?
+            }
+        };
+        for offset in &self.flips {
+            let mut byte = [0];
+            disk.read_at(&mut byte, *offset)?;
+            disk.write_at(&byte.map(|b| !b), *offset)?;
+        }
+        for (offset, bytes) in &self.puts {
+            disk.write_at(bytes, *offset)?;
+        }
+        Ok(disk)
+    }
+}
+
 impl Drive {
     /// A raw image that is never written to: what the guest writes is thrown away.
     pub fn raw(path: impl Into<PathBuf>) -> Self {
@@ -110,7 +133,7 @@ impl Drive {
         self
     }
 
-    /// The guest sees `bytes` at `offset`; the drive becomes a served one.
+    /// The guest sees `bytes` at `offset`, over bytes that are flipped; of two that overlap it sees the later one. The drive becomes a served one.
     #[must_use]
     pub fn put(mut self, offset: u64, bytes: Vec<u8>) -> Self {
         let mut served = self.as_served();
@@ -199,23 +222,7 @@ impl Drive {
             path: path.clone(),
             source,
         };
-        let image = Reader::open_any(path).map_err(|error| failed(error.into()))?;
-        let disk = match &served.keep {
-            None => Overlay::throw_away(image),
-            Some(keep) => {
-                let identity = nbd::identity(&image);
-                Overlay::keep(image, keep, identity)
-            }
-        };
-        let disk = disk.map_err(failed)?;
-        for offset in &served.flips {
-            let mut byte = [0];
-            disk.read_at(&mut byte, *offset).map_err(failed)?;
-            disk.write_at(&byte.map(|b| !b), *offset).map_err(failed)?;
-        }
-        for (offset, bytes) in &served.puts {
-            disk.write_at(bytes, *offset).map_err(failed)?;
-        }
+        let disk = served.disk(path).map_err(failed)?;
         let server = Server::start(disk, self.throw_away, socket).map_err(failed)?;
         served.socket = Some(socket.to_owned());
         Ok(Some(server))
@@ -357,6 +364,69 @@ mod tests {
         assert!(std::fs::read(&raw).unwrap() == vec![3; 1 << 20]);
     }
 
+    /// What a guest sees at first of the list's image, from `start` on.
+    fn seen(drive: &Drive, start: u64, len: usize) -> Vec<u8> {
+        let Form::Served(served) = &drive.form else {
+            panic!("{drive:?} is not served");
+        };
+        let mut bytes = vec![9; len];
+        let disk = served.disk(drive.path()).unwrap();
+        disk.read_at(&mut bytes, start).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn bytes_are_put_over_the_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let raw = dir.path().join("input");
+        // The list's image is 1 MiB of threes, then 1 MiB of zeros.
+        let end = 1 << 20;
+        for drive in [
+            Drive::image(list(dir.path())),
+            Drive::raw(dir.path().join("whole")),
+        ] {
+            if !drive.is_served() {
+                let bytes = [vec![3; end], vec![0; end]].concat();
+                std::fs::write(drive.path(), bytes).unwrap();
+            }
+            let edge = u64::try_from(end).unwrap() - 2;
+            let drive = drive
+                .flip(edge)
+                .put(edge - 1, vec![7, 8])
+                .flip(edge + 2)
+                .put(edge + 1, vec![])
+                .put(0, vec![1, 2])
+                .put(1, vec![5]);
+            assert!(drive.is_served() && !drive.throw_away);
+            assert_eq!(seen(&drive, 0, 3), [1, 5, 3]);
+            // A byte that is put where another one is flipped is as it was put.
+            assert_eq!(seen(&drive, edge - 2, 6), [3, 7, 8, 3, !0, 0]);
+        }
+        assert!(std::fs::read(&raw).unwrap() == vec![3; end]);
+    }
+
+    #[test]
+    fn what_is_put_is_kept_where_changes_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let keep = dir.path().join("keep");
+        let drive = Drive::image(list(dir.path())).keep_in(&keep);
+        assert_eq!(seen(&drive.clone().put(9, vec![1]), 9, 2), [1, 3]);
+        assert_eq!(seen(&drive, 9, 2), [1, 3]);
+    }
+
+    #[test]
+    fn one_drive_is_served_where_it_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let servers = Drive::image(list(dir.path())).serve_at(&socket).unwrap();
+        assert!(servers.sockets().eq([socket.as_path()]));
+        std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        drop(servers);
+        assert!(!socket.exists());
+        let none = Drive::raw("a.img").serve_at(&socket).unwrap();
+        assert_eq!(none.sockets().count(), 0);
+    }
+
     #[test]
     fn what_cannot_be_served_is_named() {
         let dir = tempfile::tempdir().unwrap();
@@ -369,6 +439,8 @@ mod tests {
             error => panic!("{error}"),
         };
         let beyond = text(Drive::image(&list).flip(2 << 20));
+        assert!(beyond.contains("outside the image"), "{beyond}");
+        let beyond = text(Drive::image(&list).put((2 << 20) - 1, vec![1, 2]));
         assert!(beyond.contains("outside the image"), "{beyond}");
         let foreign = dir.path().join("foreign");
         std::fs::write(&foreign, vec![1; 9000]).unwrap();

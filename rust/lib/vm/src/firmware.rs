@@ -55,6 +55,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_given_has_to_be_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let found = given_or_find(Some(file.path())).unwrap();
+        assert_eq!(found, file.path());
+        // No other one is taken in its place, and a folder is none.
+        for path in [Path::new("/nonexistent/OVMF.fd"), Path::new("/")] {
+            let error = given_or_find(Some(path)).unwrap_err().to_string();
+            let want = format!("no OVMF firmware at {}: ", path.display());
+            assert!(error.starts_with(&want), "{error}");
+        }
+    }
+
+    #[test]
     fn absent_firmware_says_what_to_install() {
         let error = find_in(&["/nonexistent/OVMF.fd"]).unwrap_err();
         assert_eq!(

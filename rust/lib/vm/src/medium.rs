@@ -213,6 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn one_without_a_name_is_the_same_and_others_can_open_it() {
+        let dir = folder();
+        let image = dir.path().join("1.img");
+        from_folder(&dir.path().join("in"), "CONFIG", &image).unwrap();
+        let medium = Medium::from_folder(&dir.path().join("in"), "CONFIG").unwrap();
+        let status = std::process::Command::new("cmp")
+            .args([medium.path(), image])
+            .status();
+        assert!(status.unwrap().success());
+        let path = medium.path();
+        drop(medium);
+        assert!(!path.exists());
+    }
+
+    #[test]
     fn more_than_settings_is_refused() {
         let dir = folder();
         let large = File::create(dir.path().join("in/large")).unwrap();

@@ -261,6 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn a_command_on_the_terminal_ends_as_it_ends() {
+        let run = |script: &str| run_on_terminal(&["sh", "-c", script].map(str::to_owned));
+        assert_eq!(run("exit 7").unwrap().code(), Some(7));
+        // Where its files for a while go is where ours do.
+        let ours = std::env::temp_dir();
+        let script = format!("test \"$TMPDIR\" -ef '{}'", ours.display());
+        assert!(run(&script).unwrap().success());
+        assert!(run_on_terminal(&[]).is_err());
+    }
+
+    #[test]
     fn a_missing_program_is_named_with_its_package() {
         let error = require("qemu-system-nonesuch", "qemu-system-x86").unwrap_err();
         assert_eq!(

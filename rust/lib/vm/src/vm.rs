@@ -173,3 +173,67 @@ impl Scratch {
 fn pair() -> Result<(UnixStream, UnixStream)> {
     UnixStream::pair().map_err(VmError::io("create a socket pair"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program on its console in place of QEMU.
+    fn program(script: &str, folder: &Path, log: Option<&Path>) -> Result<Vm> {
+        let words = ["sh", "-c", script].map(str::to_owned);
+        Vm::start_command(&words, folder, log, Accel::Tcg)
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(240))
+    }
+
+    #[test]
+    fn a_command_has_the_console_and_its_end_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        // A terminal makes a line of it; a program that has none gets what was typed.
+        let script = "echo words >&2; pwd; line=$(head -c 6); echo \"got $line\"; exit 3";
+        let vm = program(script, dir.path(), Some(&log)).unwrap();
+        let here = dir.path().canonicalize().unwrap();
+        vm.console().expect(here.to_str().unwrap(), soon()).unwrap();
+        vm.console().send_line("a line").unwrap();
+        vm.console().expect("got a line", soon()).unwrap();
+        assert_eq!(vm.wait_exit(soon()).unwrap().code(), Some(3));
+        assert_eq!(vm.errors().trim(), "words");
+        assert_eq!((vm.accel(), vm.host_port(22)), (Accel::Tcg, None));
+        let error = vm.qmp().unwrap_err().to_string();
+        assert!(error.contains("started without QMP"), "{error}");
+        let kept = std::fs::read_to_string(&log).unwrap();
+        assert!(kept.contains("got a line"), "{kept}");
+    }
+
+    #[test]
+    fn one_that_goes_on_is_told_and_can_be_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let vm = program("echo up; exec sleep 1000", dir.path(), None).unwrap();
+        vm.console().expect("up", soon()).unwrap();
+        let error = vm.wait_exit(Deadline::after(Duration::ZERO)).unwrap_err();
+        assert!(
+            matches!(&error, VmError::StillRunning { seconds: 0, tail } if tail.contains("up")),
+            "{error}"
+        );
+        vm.kill();
+        assert_eq!(vm.wait_exit(soon()).unwrap().code(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for (words, why) in [
+            (vec![], "the command is empty"),
+            (
+                vec!["qemu-system-nonesuch".to_owned()],
+                "qemu-system-nonesuch is not installed",
+            ),
+        ] {
+            let error = Vm::start_command(&words, dir.path(), None, Accel::Tcg).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+}
