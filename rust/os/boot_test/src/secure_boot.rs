@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
-use base::as_u64;
+use base::{as_u64, as_usize};
 use vm::{Drive, Keys, Vm, VmConfig};
 
 use crate::image::Window;
@@ -65,13 +65,13 @@ const CHANGES: [Change; 4] = [
     Change {
         what: "a byte of the command line",
         partition: "A_boot",
-        place: |boot| section(boot, b".cmdline"),
+        place: |boot| section(boot, ".cmdline"),
         says: BAD,
     },
     Change {
         what: "a byte of the initrd",
         partition: "A_boot",
-        place: |boot| section(boot, b".initrd\0"),
+        place: |boot| section(boot, ".initrd"),
         says: BAD,
     },
     Change {
@@ -122,12 +122,12 @@ fn says(vm: &Vm, texts: &[&str], setting: &Setting) -> Result<()> {
 /// The boot loader without its signature: all that is changed is the place in its header that says where one is.
 fn unsigned(setting: &Setting) -> Result<()> {
     let esp = Window::open_partition(&setting.disk, "esp")?;
-    let mut content = vec![0; base::as_usize(esp.len())];
+    let mut content = vec![0; as_usize(esp.len())];
     esp.read_at(&mut content, 0)?;
     let header = position(&content, b"PE\0\0")?;
     // PE32+: 24 bytes of headers, 112 of the optional one, and then places with lengths, of which the fifth is that of the certificates.
     let place = base::bounded::sum(as_u64(header), 24 + 112 + 4 * 8);
-    let entry = content.get(base::as_usize(place)..).unwrap_or_default();
+    let entry = content.get(as_usize(place)..).unwrap_or_default();
     let entry = entry.get(..8).context("a program without end")?;
     ensure!(entry != [0; 8], "the boot loader is not signed");
     let drive = Drive::image(&setting.disk).put(esp.locate(place, 8)?, vec![0; 8]);
@@ -206,23 +206,26 @@ fn read(boot: &Window, path: &str) -> Result<Vec<u8>> {
 }
 
 /// Where in the image the content of a section of the system begins.
-fn section(boot: &Window, name: &[u8]) -> Result<u64> {
-    let uki = read(boot, "/uki.efi")?;
-    let header = uki.windows(name.len()).position(|at| at == name);
-    // PE: a section's header has its name, and behind 20 bytes the place of its content.
-    let header = header.and_then(|at| uki.get(at..)).unwrap_or_default();
-    let place = header.get(20..24).and_then(|at| at.try_into().ok());
-    let place = u32::from_le_bytes(place.context("the system has no such section")?);
-    let content = uki.get(usize::try_from(place)?..).unwrap_or_default();
-    find(
-        boot,
-        content.get(..64).context("a section without content")?,
-    )
+fn section(boot: &Window, name: &str) -> Result<u64> {
+    let start = section_start(&read(boot, "/uki.efi")?, name)?;
+    find(boot, &start)
+}
+
+/// The first bytes of a section's content: enough that they are nowhere else.
+fn section_start(uki: &Vec<u8>, name: &str) -> Result<[u8; 64]> {
+    let image = pe::Image::read(uki, as_u64(uki.len())).context("the system is no EFI program")?;
+    let section = image.section(name);
+    let section = section.with_context(|| format!("the system has no section {name}"))?;
+    let content = section.content();
+    let content = uki.get(as_usize(content.start)..as_usize(content.end));
+    let start = content.and_then(|content| content.first_chunk());
+    let start = start.with_context(|| format!("section {name} has less than 64 bytes"));
+    start.copied()
 }
 
 /// Where in the image the first of such bytes is.
 fn find(window: &Window, bytes: &[u8]) -> Result<u64> {
-    let mut content = vec![0; base::as_usize(window.len())];
+    let mut content = vec![0; as_usize(window.len())];
     window.read_at(&mut content, 0)?;
     window.locate(as_u64(position(&content, bytes)?), 1)
 }
@@ -230,4 +233,56 @@ fn find(window: &Window, bytes: &[u8]) -> Result<u64> {
 fn position(content: &[u8], bytes: &[u8]) -> Result<usize> {
     let at = content.windows(bytes.len()).position(|at| at == bytes);
     at.context("no such bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program with these sections, as systemd's stub is one.
+    fn program(sections: &[(&[u8; 8], Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        bytes[..2].copy_from_slice(b"MZ");
+        bytes[60] = 64;
+        let mut head = b"PE\0\0\x64\x86".to_vec();
+        head.push(u8::try_from(sections.len()).unwrap());
+        head.extend([0; 13]);
+        // The optional header without directories.
+        head.extend([112, 0, 0, 0]);
+        let mut optional = vec![0; 112];
+        optional[..2].copy_from_slice(&[0x0b, 0x02]);
+        optional[60..64].copy_from_slice(&1024_u32.to_le_bytes());
+        head.extend(optional);
+        for (name, content) in sections {
+            let (at, len) = (bytes.len(), u32::try_from(content.len()).unwrap());
+            head.extend(*name);
+            head.extend(len.to_le_bytes());
+            head.extend([0; 4]);
+            head.extend(len.to_le_bytes());
+            head.extend(u32::try_from(at).unwrap().to_le_bytes());
+            head.extend([0; 16]);
+            bytes.extend(content);
+        }
+        bytes[64..][..head.len()].copy_from_slice(&head);
+        bytes
+    }
+
+    #[test]
+    fn sections_by_name() {
+        let uki = program(&[
+            // What looks like the header of another one is none.
+            (b".text\0\0\0", b".initrd\0".repeat(9)),
+            (b".initrd\0", (0..100).collect()),
+            (b".cmdline", b"short".to_vec()),
+        ]);
+        let start = section_start(&uki, ".initrd").unwrap();
+        assert!(start.iter().copied().eq(0..64), "{start:?}");
+        for (uki, name, why) in [
+            (&uki, ".cmdline", "section .cmdline has less than 64 bytes"),
+            (&uki, ".osrel", "the system has no section .osrel"),
+            (&vec![0; 99], ".initrd", "the system is no EFI program"),
+        ] {
+            assert_eq!(section_start(uki, name).unwrap_err().to_string(), why);
+        }
+    }
 }
