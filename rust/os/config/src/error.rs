@@ -61,6 +61,12 @@ pub enum Error {
         /// Most bytes taken.
         limit: u64,
     },
+    /// A medium would take the key of the machine's data away.
+    #[error("{}: it is not the stored one: what is encrypted with that could be read by nobody. Put the stored data.key on the medium; to give it up for good, remove it in the store first", path.display())]
+    OtherKey {
+        /// The file on the medium, whether it is there or not.
+        path: PathBuf,
+    },
     /// Several files are wrong.
     #[error("{}", lines(.0.iter().map(ToString::to_string)))]
     Several(Vec<Error>),
@@ -93,6 +99,7 @@ impl Error {
             Self::TooLarge { path, limit } => {
                 vec![(path, Problem::new(0, format!("larger than {limit} bytes")))]
             }
+            Self::OtherKey { path } => vec![(path, Problem::new(0, "it is not the stored one"))],
             Self::Io {
                 action,
                 path,

@@ -8,6 +8,7 @@
 //! ssh_authorized_keys/admin         OpenSSH public keys, one a line, see `AuthorizedKeys`
 //! ssh_authorized_keys/readonly
 //! ssh_authorized_keys/backup
+//! data.key                          what the machine's data are encrypted with, see `DataKey`
 //! config.sha256                     sums of these files, if it is signed, see `Proof`
 //! config.sha256.sig                 the signature
 //! ```
@@ -25,6 +26,7 @@ mod address;
 pub mod atomic;
 mod cards;
 mod convert;
+mod data_key;
 mod document;
 pub mod duration;
 mod error;
@@ -45,6 +47,7 @@ pub mod version;
 
 pub use address::Address;
 pub use cards::Card;
+pub use data_key::{DataKey, DATA_KEY};
 pub use document::{Document, Kind};
 pub use error::{Error, Problem};
 pub use mac::{DerivedIpv6, Ipv6Prefix, Mac};

@@ -10,13 +10,21 @@ use std::path::{Path, PathBuf};
 use base::text::hint;
 use walkdir::WalkDir;
 
+use crate::data_key::{DataKey, DATA_KEY};
 use crate::error::{Error, Problem};
 use crate::proof::{Proof, SIGNATURE, SUMS};
 use crate::ssh_keys::AuthorizedKeys;
 use crate::store::{both, read_file, Config, CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SSH_USERS};
 
 /// The names at the top.
-const TOP: [&str; 5] = [CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SUMS, SIGNATURE];
+const TOP: [&str; 6] = [
+    CONFIG_INI,
+    CONFIG_JSON,
+    SSH_KEYS_DIR,
+    DATA_KEY,
+    SUMS,
+    SIGNATURE,
+];
 
 /// What systems leave on a medium that is only plugged in, in lower case, and whose it is.
 const LEFT_BEHIND: [(&str, &str); 16] = [
@@ -72,6 +80,9 @@ impl Medium {
         }
         if let Some(folder) = find(&top, SSH_KEYS_DIR) {
             reader.keys(folder);
+        }
+        if let Some(path) = find(&top, DATA_KEY) {
+            reader.data_key(path);
         }
         let proof = reader.proof(dir, find(&top, SUMS), find(&top, SIGNATURE));
         let config = reader.config;
@@ -203,6 +214,18 @@ impl Reader {
                 Ok(None) => {}
                 Err(error) => self.errors.push(error),
             }
+        }
+    }
+
+    fn data_key(&mut self, path: &Path) {
+        let read = read_file(path).and_then(|found| match found {
+            Some(bytes) => Ok(Some((DataKey::parse(path, &bytes)?, bytes))),
+            None => Ok(None),
+        });
+        match read {
+            Ok(Some((key, bytes))) => self.config.put_data_key(key, bytes),
+            Ok(None) => {}
+            Err(error) => self.errors.push(error),
         }
     }
 

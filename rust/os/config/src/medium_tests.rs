@@ -61,14 +61,14 @@ fn names_have_no_case_and_desktops_leave_things() {
 
 /// (name, what is said of it); the rest of the medium is right.
 const REFUSED: &[(&str, &str)] = &[
-    ("config.ini.txt", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("config (1).ini", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    ("config.ini.bak", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("confg.ini", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?"),
-    ("notes.txt~", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    ("ssh-authorized-keys", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean ssh_authorized_keys?"),
-    ("authorized_keys", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
-    (".ssh", "not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig"),
+    ("config.ini.txt", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("config (1).ini", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig"),
+    ("config.ini.bak", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("confg.ini", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig; did you mean config.ini?"),
+    ("notes.txt~", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig"),
+    ("ssh-authorized-keys", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig; did you mean ssh_authorized_keys?"),
+    ("authorized_keys", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig"),
+    (".ssh", "not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig"),
     ("ssh_authorized_keys/admin.txt", "not the name of a user, want admin, readonly, backup; did you mean admin?"),
     ("ssh_authorized_keys/admin.pub", "not the name of a user, want admin, readonly, backup; did you mean admin?"),
     ("ssh_authorized_keys/admni", "not the name of a user, want admin, readonly, backup; did you mean admin?"),
@@ -157,6 +157,33 @@ fn a_signature_is_whole_and_of_this_medium() {
         all.extend(files);
         assert_eq!(read(&all).unwrap_err(), want);
     }
+}
+
+#[test]
+fn a_key_of_the_data_is_read_and_signed_for() {
+    let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let got = read(&[("config.ini", ""), ("Data.Key", digits)]).unwrap();
+    assert_eq!(got.config.data_key.unwrap().digits(), digits);
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let sums = format!("{empty}  config.ini\n");
+    let error = read(&[
+        ("config.ini", ""),
+        ("data.key", digits),
+        ("config.sha256", &sums),
+        ("config.sha256.sig", "s"),
+    ]);
+    assert_eq!(
+        error.unwrap_err(),
+        "M/config.sha256: data.key is not listed"
+    );
+    // Together with what else is wrong.
+    let error = read(&[("config.ini", "mtu=1\n"), ("data.key", "secret")]).unwrap_err();
+    let lines: Vec<_> = error.lines().collect();
+    assert_eq!(lines.len(), 2, "{error}");
+    assert!(lines[1].starts_with("M/data.key:1: byte 1 is none of 0-9 a-f, want 64 digits"));
+    assert!(!error.contains("secret"), "{error}");
+    let error = read(&[("config.ini", ""), ("data.key.txt", digits)]).unwrap_err();
+    assert!(error.ends_with("did you mean data.key?"), "{error}");
 }
 
 proptest::proptest! {

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::atomic;
+use crate::data_key::{DataKey, DATA_KEY};
 use crate::document::Document;
 use crate::error::{Error, Problem};
 use crate::proof::{Ownership, OWNER};
@@ -47,6 +48,8 @@ pub struct Config {
     pub document: Option<Document>,
     /// Keys by user, in the order of [`SSH_USERS`]; a user without a file is absent.
     pub keys: Vec<(&'static str, AuthorizedKeys)>,
+    /// `data.key`: what the machine's data are encrypted with, if they are.
+    pub data_key: Option<DataKey>,
     /// The checked files: path under the folder, content.
     files: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -85,6 +88,11 @@ impl Config {
                 Err(error) => errors.push(error),
             }
         }
+        match read_data_key(dir) {
+            Ok(Some((key, bytes))) => config.put_data_key(key, bytes),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
         match errors.len() {
             0 => Ok(config),
             1 => Err(errors.pop().unwrap_or(Error::Several(Vec::new()))),
@@ -114,6 +122,11 @@ impl Config {
         self.keys.push((user, keys));
         let path = Path::new(SSH_KEYS_DIR).join(user);
         self.files.push((path, bytes));
+    }
+
+    pub(crate) fn put_data_key(&mut self, key: DataKey, bytes: Vec<u8>) {
+        self.data_key = Some(key);
+        self.files.push((PathBuf::from(DATA_KEY), bytes));
     }
 
     /// The checked files, in the order in which they are read.
@@ -152,7 +165,8 @@ impl Config {
             .map(|(_, keys)| keys)
     }
 
-    /// Everything as JSON, for scripts: the keys that are set, and the keys for logging in. [`Document::of`] has the typed form.
+    /// Everything as JSON, for scripts: the keys that are set, and the keys for logging in; of the key of the data only whether there is one.
+    /// [`Document::of`] has the typed form.
     pub fn to_json(&self) -> serde_json::Value {
         let settings: serde_json::Map<String, serde_json::Value> = self
             .settings
@@ -165,7 +179,11 @@ impl Config {
             .iter()
             .map(|(user, keys)| ((*user).to_owned(), keys.keys.clone().into()))
             .collect();
-        serde_json::json!({ "settings": settings, "ssh_authorized_keys": keys })
+        serde_json::json!({
+            "data_key": self.data_key.is_some(),
+            "settings": settings,
+            "ssh_authorized_keys": keys,
+        })
     }
 }
 
@@ -210,6 +228,11 @@ impl Store {
         Ok((Config::read(&dir)?, Origin::Stored))
     }
 
+    /// The kept key of the machine's data, whatever else is kept.
+    pub fn data_key(&self) -> Result<Option<DataKey>, Error> {
+        Ok(read_data_key(&self.current())?.map(|(key, _)| key))
+    }
+
     /// Whether `config` is what is kept already.
     pub fn holds(&self, config: &Config) -> bool {
         self.load()
@@ -234,11 +257,21 @@ impl Store {
         })
     }
 
-    /// Replaces the kept configuration by `config`; says whether anything changed.
+    /// Replaces the kept configuration by `config`; says whether anything changed. A key of the data that is kept stays: who forgets it on a later
+    /// medium would lose all that is encrypted with it.
     pub fn ingest(&self, config: &Config) -> Result<bool, Error> {
         self.finish()?;
         if self.holds(config) {
             return Ok(false);
+        }
+        let kept = match self.data_key() {
+            // One that went bad is lost already.
+            Err(Error::Invalid { .. }) => None,
+            kept => kept?,
+        };
+        if kept.is_some() && kept != config.data_key {
+            let path = PathBuf::from(DATA_KEY);
+            return Err(Error::OtherKey { path });
         }
         let staging = self.dir.join(INCOMING_NEW);
         remove_tree(&staging)?;
@@ -246,7 +279,7 @@ impl Store {
         make_dir(&staging.join(SSH_KEYS_DIR))?;
         for (name, bytes) in &config.files {
             let path = staging.join(name);
-            atomic::write(&path, bytes, 0o644).map_err(Error::io("write", path))?;
+            atomic::write(&path, bytes, mode(name)).map_err(Error::io("write", path))?;
         }
         // Names inside first, then the one that counts.
         atomic::sync_parent(&staging.join(CONFIG_INI)).map_err(Error::io("sync", &staging))?;
@@ -264,12 +297,12 @@ impl Store {
         if incoming.is_dir() {
             make_dir(&self.dir.join(SSH_KEYS_DIR))?;
             let users = SSH_USERS.map(|user| Path::new(SSH_KEYS_DIR).join(user));
-            let mains = [CONFIG_INI, CONFIG_JSON].map(PathBuf::from);
-            for name in users.into_iter().chain(mains) {
+            let others = [DATA_KEY, CONFIG_INI, CONFIG_JSON].map(PathBuf::from);
+            for name in users.into_iter().chain(others) {
                 let path = self.dir.join(&name);
                 match read_file(&incoming.join(&name))? {
                     Some(bytes) => {
-                        atomic::write_if_changed(&path, &bytes, 0o644)
+                        atomic::write_if_changed(&path, &bytes, mode(&name))
                             .map_err(Error::io("write", path))?;
                     }
                     None => remove_file(&path)?,
@@ -292,6 +325,23 @@ pub(crate) fn both(path: PathBuf) -> Error {
     Error::Invalid {
         path,
         problems: vec![Problem::new(0, text)],
+    }
+}
+
+/// Key of the data, and the file's bytes.
+fn read_data_key(dir: &Path) -> Result<Option<(DataKey, Vec<u8>)>, Error> {
+    let path = dir.join(DATA_KEY);
+    match read_file(&path)? {
+        Some(bytes) => Ok(Some((DataKey::parse(&path, &bytes)?, bytes))),
+        None => Ok(None),
+    }
+}
+
+/// Permission bits of a kept file.
+fn mode(name: &Path) -> u32 {
+    match name == Path::new(DATA_KEY) {
+        true => 0o600,
+        false => 0o644,
     }
 }
 

@@ -48,6 +48,90 @@ fn ingest_replaces_everything_and_is_idempotent() {
     }
 }
 
+const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+
+/// A medium with a key of the data.
+fn keyed(ini: &str, digits: &str) -> Config {
+    let medium = medium(ini, &[("admin", KEY)]);
+    fs::write(medium.path().join(DATA_KEY), digits).unwrap();
+    Medium::read(medium.path()).unwrap().config
+}
+
+#[test]
+fn a_key_of_the_data_is_roots_alone_and_stays() {
+    let kept = tempfile::tempdir().unwrap();
+    let store = Store::new(kept.path());
+    assert_eq!(store.data_key().unwrap(), None);
+    // A machine may get one later.
+    let bare = medium("hostname=a\n", &[("admin", KEY)]);
+    let bare = Config::read(bare.path()).unwrap();
+    assert!(store.ingest(&bare).unwrap());
+    let first = keyed("hostname=b\n", DIGITS);
+    assert!(store.ingest(&first).unwrap());
+    assert!(!store.ingest(&first).unwrap());
+    let path = kept.path().join(DATA_KEY);
+    assert_eq!(fs::read(&path).unwrap(), DIGITS.as_bytes());
+    let mode = |path: &Path| {
+        let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap());
+        mode & 0o7777
+    };
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&kept.path().join(CONFIG_INI)), 0o644);
+    let key = store.data_key().unwrap().unwrap();
+    assert_eq!(key.digits(), DIGITS.trim_end());
+    assert_eq!(store.load().unwrap().0.data_key, Some(key));
+    let json = first.to_json();
+    assert_eq!(json["data_key"], true);
+    assert!(!json.to_string().contains(DIGITS.trim_end()));
+
+    // With the same key everything else may change.
+    assert!(store
+        .ingest(&keyed("hostname=c\n", DIGITS.trim_end()))
+        .unwrap());
+    // Without it, or with another one, nothing does.
+    for other in [
+        bare.clone(),
+        keyed("hostname=d\n", &DIGITS.replace('f', "e")),
+    ] {
+        let error = store.ingest(&other).unwrap_err().to_string();
+        assert!(
+            error.starts_with("data.key: it is not the stored one"),
+            "{error}"
+        );
+        let config = store.load().unwrap().0;
+        assert_eq!(config.settings.hostname.as_deref(), Some("c"));
+    }
+    // Whoever gives it up does so by hand; one that can't be read is lost already.
+    fs::write(&path, "rubbish").unwrap();
+    assert!(store.data_key().is_err());
+    assert!(store
+        .ingest(&keyed("hostname=e\n", &DIGITS.replace('f', "e")))
+        .unwrap());
+    fs::remove_file(&path).unwrap();
+    assert!(store.ingest(&bare).unwrap());
+    assert!(!path.exists());
+}
+
+/// The power goes when the new configuration counts and is not copied yet.
+#[test]
+fn a_key_that_counts_is_found_before_it_is_copied() {
+    let kept = tempfile::tempdir().unwrap();
+    let store = Store::new(kept.path());
+    let incoming = kept.path().join(INCOMING);
+    fs::create_dir(&incoming).unwrap();
+    fs::write(incoming.join(CONFIG_INI), "").unwrap();
+    fs::write(incoming.join(DATA_KEY), DIGITS).unwrap();
+    let key = store.data_key().unwrap().unwrap();
+    let config = store.load().unwrap().0;
+    assert_eq!(config.data_key, Some(key));
+    assert!(!store.ingest(&config).unwrap());
+    assert_eq!(
+        fs::read(kept.path().join(DATA_KEY)).unwrap(),
+        DIGITS.as_bytes()
+    );
+    assert!(!incoming.exists());
+}
+
 #[test]
 fn all_files_are_reported() {
     let bad = medium("mtu=1\n", &[("admin", "x\n")]);
@@ -160,6 +244,7 @@ fn json() {
     assert_eq!(
         config.to_json(),
         serde_json::json!({
+            "data_key": false,
             "settings": {"hostname": "a", "mtu": "1500"},
             "ssh_authorized_keys": {"admin": [KEY.trim_end()]},
         })

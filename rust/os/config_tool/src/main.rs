@@ -273,6 +273,9 @@ fn text(config: &Config, origin: Origin) -> String {
     for (user, keys) in &config.keys {
         text.push_str(&format!("# ssh keys of {user}: {}\n", keys.keys.len()));
     }
+    if config.data_key.is_some() {
+        text.push_str("# the machine's data are encrypted (data.key)\n");
+    }
     text
 }
 

@@ -122,7 +122,7 @@ fn all_of_a_bad_configuration_at_once() {
     for litter in ["README.txt", ".DS_Store", "._admin", "Thumbs.db", "admin~"] {
         machine.write(&format!("boot/config/ssh_authorized_keys/{litter}"), "x");
     }
-    let want = "D/boot/config/config.ini.txt: not read, want config.ini, config.json, ssh_authorized_keys, config.sha256, config.sha256.sig; did you mean config.ini?\n\
+    let want = "D/boot/config/config.ini.txt: not read, want config.ini, config.json, ssh_authorized_keys, data.key, config.sha256, config.sha256.sig; did you mean config.ini?\n\
          D/boot/config/config.ini:1: hostname: got \"bad_name\", want a name of letters, digits and hyphens, at most 64 bytes\n\
          D/boot/config/config.ini:2: unknown key \"mtuu\", did you mean mtu?\n\
          D/boot/config/config.ini:3: not UTF-8 text\n\
