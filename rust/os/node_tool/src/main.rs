@@ -6,6 +6,7 @@
 
 mod confirm;
 mod hostname;
+mod luks;
 mod network;
 mod ssh;
 mod volume;
@@ -106,7 +107,9 @@ fn main() -> ExitCode {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         let system = System { root: args.root };
         match &args.command {
-            Command::PrepareVolume(args) => return volume::prepare(args, &system),
+            Command::PrepareVolume(volume) => {
+                return volume::prepare(volume, &args.config, &system)
+            }
             Command::ConfirmBoot(args) => return confirm::run(args, &system),
             Command::Network { .. } | Command::Hostname | Command::Ssh | Command::All => {}
         }
@@ -138,8 +141,8 @@ fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()>
         }
         Command::Hostname => say(&hostname::setup(&config.settings, system)?),
         Command::Ssh => say(&ssh::setup(config, system)?),
-        Command::PrepareVolume(args) => volume::prepare(&args, system),
-        Command::ConfirmBoot(args) => confirm::run(&args, system),
+        // These need no configuration that is right: `main` has done them.
+        Command::PrepareVolume(_) | Command::ConfirmBoot(_) => Ok(()),
         Command::All => {
             let network = Command::Network {
                 interface: None,

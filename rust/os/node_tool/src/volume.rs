@@ -12,6 +12,9 @@
 //! A file system that lost its superblock therefore never passes for a new partition (to systemd-makefs it would): its other
 //! structures are there. The mark lies in the partition's last block, which never belongs to a file system made here, so a power cut
 //! in the middle of the first boot is known for what it is. A partition that became larger takes its file system along.
+//!
+//! With `--stored-key`, and a key in the configuration, the partition is encrypted ([`crate::luks`]): all of the above is then of what is inside, but the mark, which
+//! lies on the partition itself until volume and file system are both made.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -23,6 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
 
+use crate::luks::{self, Key, Refusal, Step};
 use crate::{say, System};
 
 /// What is done with a file system that can't be mended without loss.
@@ -57,6 +61,12 @@ pub(crate) struct Args {
     /// Folder to mount it at, to see whether that works
     #[arg(long, value_name = "FOLDER")]
     try_at: Option<PathBuf>,
+    /// Encrypt it (LUKS2) with the data.key of the configuration, if that has one; it is /dev/mapper/LABEL then
+    #[arg(long)]
+    stored_key: bool,
+    /// A symbolic link to make to what is to be mounted: the partition, or what is inside
+    #[arg(long, value_name = "FILE")]
+    link: Option<PathBuf>,
     /// How long the partition may take to appear
     #[arg(long, value_name = "TIME", default_value = "4min", value_parser = os_config::duration::parse)]
     appears_within: Duration,
@@ -81,10 +91,13 @@ const TAIL: u64 = 64 << 10;
 const WORTHWHILE: u64 = 8 * BLOCK;
 /// The least that is made into a file system.
 const LEAST: u64 = 8 << 20;
+/// Why one is made.
+const NEW: &str = "new";
+const CUT_OFF: &str = "half made before the power went";
 
 /// What is on a partition.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+pub(crate) enum Found {
     /// Nothing ever was.
     Nothing,
     /// A file system was being made when the power went.
@@ -96,14 +109,38 @@ enum Found {
 }
 
 /// Makes the file system ready for its mount.
-pub(crate) fn prepare(args: &Args, system: &System) -> anyhow::Result<()> {
+pub(crate) fn prepare(args: &Args, config: &Path, system: &System) -> anyhow::Result<()> {
     let path = device(args, system)?;
     appear(&path, args.appears_within)?;
-    let device = Volume::open(path, &args.label)?;
-    let found = device.look()?;
-    match found {
-        Found::Nothing => return device.make("new"),
-        Found::HalfMade => return device.make("half made before the power went"),
+    let key = match args.stored_key {
+        true => Key::stored(config, system).context("the key of the data")?,
+        false => Key::None,
+    };
+    let partition = Volume::open(path, &args.label)?;
+    let device = match partition.decrypted(&key, system) {
+        Ok(None) => partition,
+        Ok(Some(inner)) => inner,
+        Err(error) => {
+            let (name, shown) = (&partition.label, partition.path.display());
+            let what = match error.is::<Refusal>() {
+                true => "STAYS AS IT IS, and nothing that needs it starts",
+                false => "is not ready",
+            };
+            return Err(error.context(format!("PARTITION {name} ({shown}) {what}")));
+        }
+    };
+    ready(args, &device)?;
+    match &args.link {
+        Some(link) => point(&system.path(link), &device.path),
+        None => Ok(()),
+    }
+}
+
+/// Makes the file system of a partition, or of what is inside one, ready for its mount.
+fn ready(args: &Args, device: &Volume) -> anyhow::Result<()> {
+    match device.look()? {
+        Found::Nothing => return device.make(NEW),
+        Found::HalfMade => return device.make(CUT_OFF),
         Found::Ext4 | Found::Other => {}
     }
     let Err(why) = device.mend(args.try_at.as_deref()) else {
@@ -132,6 +169,18 @@ pub(crate) fn prepare(args: &Args, system: &System) -> anyhow::Result<()> {
             ))
         }
     }
+}
+
+/// Makes `link` a symbolic link to `target`, in place of one that is there.
+fn point(link: &Path, target: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot make the link {}", link.display());
+    match std::fs::remove_file(link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(cannot)
+        }
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, link).with_context(cannot)
 }
 
 /// The partition that the flags mean.
@@ -212,6 +261,60 @@ impl Volume {
         })
     }
 
+    /// What is inside of an encrypted partition; it is made if it is to be encrypted and holds nothing. None if it is not encrypted.
+    fn decrypted(&self, key: &Key, system: &System) -> anyhow::Result<Option<Self>> {
+        let found = self.look()?;
+        let shown = || format!("cannot read {}", self.path.display());
+        let is_luks = luks::is_luks(&self.file).with_context(shown)?;
+        let open = |key| {
+            let path = luks::open(&self.path, &self.label, key, system)?;
+            Self::open(path, &self.label)
+        };
+        match luks::step(&found, is_luks, key)? {
+            Step::Open(key) => Ok(Some(open(key)?)),
+            Step::Plain if is_luks => {
+                // mkfs leaves bytes alone that a later start would take for a header.
+                self.zero(luks::HEADER)?;
+                Ok(None)
+            }
+            Step::Plain => Ok(None),
+            Step::Make(key) => {
+                self.mark()?;
+                luks::format(&self.path, &self.label, key)?;
+                let inner = open(key)?;
+                inner.mkfs()?;
+                self.unmark()?;
+                let why = match found {
+                    Found::Nothing => NEW,
+                    _ => CUT_OFF,
+                };
+                say(&format!(
+                    "file system {} ({}): made ({why}, encrypted)",
+                    self.label,
+                    inner.path.display()
+                ))?;
+                Ok(Some(inner))
+            }
+        }
+    }
+
+    /// Writes zeros from the start on.
+    fn zero(&self, len: u64) -> anyhow::Result<()> {
+        let zeros = vec![0; 1 << 20];
+        let len = len.min(self.mark_at());
+        let mut at = 0;
+        let cannot = || format!("cannot write {}", self.path.display());
+        while at < len {
+            let part = zeros.len().min(usize::try_from(len.abs_diff(at))?);
+            let part = zeros.get(..part).unwrap_or(&zeros);
+            self.file.write_all_at(part, at).with_context(cannot)?;
+            at = at
+                .checked_add(u64::try_from(part.len())?)
+                .with_context(cannot)?;
+        }
+        self.file.sync_all().with_context(cannot)
+    }
+
     fn look(&self) -> anyhow::Result<Found> {
         self.found()
             .with_context(|| format!("cannot read {}", self.path.display()))
@@ -267,12 +370,34 @@ impl Volume {
 
     /// Makes a file system; `why` goes before the word in the message.
     fn make(&self, why: &str) -> anyhow::Result<()> {
-        let shown = self.path.display();
-        let cannot = || format!("cannot write {shown}");
+        self.mark()?;
+        self.mkfs()?;
+        self.unmark()?;
+        say(&format!(
+            "file system {} ({}): made ({why})",
+            self.label,
+            self.path.display()
+        ))
+    }
+
+    /// Notes that something is being made here.
+    fn mark(&self) -> anyhow::Result<()> {
+        self.note(MARK)
+    }
+
+    /// Notes that it is made.
+    fn unmark(&self) -> anyhow::Result<()> {
+        self.note(&[0; MARK.len()])
+    }
+
+    fn note(&self, bytes: &[u8]) -> anyhow::Result<()> {
         self.file
-            .write_all_at(MARK, self.mark_at())
-            .with_context(cannot)?;
-        self.file.sync_all().with_context(cannot)?;
+            .write_all_at(bytes, self.mark_at())
+            .and_then(|()| self.file.sync_all())
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    fn mkfs(&self) -> anyhow::Result<()> {
         let blocks = self.blocks().to_string();
         let block = BLOCK.to_string();
         let args = ["-q", "-F", "-m", "1", "-b", &block, "-L", &self.label];
@@ -283,15 +408,9 @@ impl Volume {
             .output()
             .context("cannot start mkfs.ext4")?;
         ensure!(output.status.success(), "mkfs.ext4: {}", told(&output));
-        self.file.sync_all().with_context(cannot)?;
         self.file
-            .write_all_at(&[0; MARK.len()], self.mark_at())
-            .and_then(|()| self.file.sync_all())
-            .with_context(cannot)?;
-        say(&format!(
-            "file system {} ({shown}): made ({why})",
-            self.label
-        ))
+            .sync_all()
+            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     /// Blocks of a file system here.
@@ -398,7 +517,7 @@ fn zeros(mut file: &File, len: u64) -> io::Result<bool> {
 }
 
 /// The last of what a program said, on one line.
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text
