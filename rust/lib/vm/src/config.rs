@@ -1,5 +1,6 @@
 //! What a guest is made of, and the QEMU command line for it.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,6 +17,8 @@ pub struct Forward {
     pub host: u16,
     /// Port there.
     pub guest: u16,
+    /// Who has it: an address of QEMU's own network, as a machine inside the guest has one; none: the guest itself.
+    pub address: Option<Ipv4Addr>,
 }
 
 impl FromStr for Forward {
@@ -26,7 +29,12 @@ impl FromStr for Forward {
         let parse = || {
             let (host, guest) = text.split_once(':')?;
             let (host, guest) = (host.parse().ok()?, guest.parse().ok()?);
-            (guest != 0).then_some(Self { host, guest })
+            let address = None;
+            (guest != 0).then_some(Self {
+                host,
+                guest,
+                address,
+            })
         };
         parse().ok_or_else(|| VmError::BadForward {
             text: text.to_owned(),
@@ -101,7 +109,24 @@ impl VmConfig {
     /// Makes port `guest` of the guest reachable at port `host` of 127.0.0.1; 0 picks a free one.
     #[must_use]
     pub fn forward(mut self, host: u16, guest: u16) -> Self {
-        self.forwards.push(Forward { host, guest });
+        let address = None;
+        self.forwards.push(Forward {
+            host,
+            guest,
+            address,
+        });
+        self
+    }
+
+    /// The same for a port of a machine inside the guest, which is at `address` of QEMU's network, 10.0.2.0/24.
+    #[must_use]
+    pub fn forward_to(mut self, host: u16, address: Ipv4Addr, guest: u16) -> Self {
+        let address = Some(address);
+        self.forwards.push(Forward {
+            host,
+            guest,
+            address,
+        });
         self
     }
 
@@ -255,8 +280,11 @@ impl VmConfig {
         }
         if self.network {
             let mut netdev = "user,id=net0".to_owned();
-            for Forward { host, guest } in &self.forwards {
-                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+            for forward in &self.forwards {
+                let Forward { host, guest, .. } = forward;
+                let address = forward.address.map(|address| address.to_string());
+                let address = address.unwrap_or_default();
+                netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-{address}:{guest}"));
             }
             // No boot ROM: nothing boots from the network.
             args.add(["-netdev", &netdev]);
@@ -334,7 +362,7 @@ mod tests {
             .disk("/tmp/a,b.img")
             .drive(Drive::qcow2("config.qcow2"))
             .forward(2222, 22)
-            .forward(8080, 8080)
+            .forward_to(8080, Ipv4Addr::new(10, 0, 2, 77), 8080)
             .no_reboot(true)
             .vsock_cid(Some(7));
         let line = crate::quote(config.args(Terminal::Sockets));
@@ -346,7 +374,7 @@ mod tests {
              -device virtio-blk-pci,drive=disk0,bootindex=1 \
              -drive if=none,id=disk1,format=qcow2,cache=unsafe,snapshot=off,file=config.qcow2 \
              -device virtio-blk-pci,drive=disk1,bootindex=2 \
-             -netdev user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:8080 \
+             -netdev user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-10.0.2.77:8080 \
              -device virtio-net-pci,netdev=net0,romfile= -device vhost-vsock-pci,guest-cid=7 \
              -chardev socket,id=console,fd=0 -serial chardev:console \
              -chardev socket,id=qmp,fd=1 -qmp chardev:qmp -no-reboot"

@@ -1,5 +1,6 @@
 //! A running guest.
 
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -103,7 +104,17 @@ impl Vm {
 
     /// The port of 127.0.0.1 that leads to port `guest` of the guest.
     pub fn host_port(&self, guest: u16) -> Option<u16> {
-        let forward = self.forwards.iter().find(|f| f.guest == guest)?;
+        self.find_port(None, guest)
+    }
+
+    /// The port of 127.0.0.1 that leads to port `port` of the machine at `address` inside the guest.
+    pub fn host_port_to(&self, address: Ipv4Addr, port: u16) -> Option<u16> {
+        self.find_port(Some(address), port)
+    }
+
+    fn find_port(&self, address: Option<Ipv4Addr>, guest: u16) -> Option<u16> {
+        let mut forwards = self.forwards.iter();
+        let forward = forwards.find(|f| f.guest == guest && f.address == address)?;
         Some(forward.host)
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn digest(esp: Window, path: &str) -> Result<Sha256Digest> {
 }
 
 /// The file at `path` of a FAT file system, all of it.
-fn read(volume: Window, path: &str) -> Result<Vec<u8>> {
+pub(crate) fn read(volume: Window, path: &str) -> Result<Vec<u8>> {
     let volume = FileSystem::new(volume, FsOptions::new());
     let volume = volume.with_context(|| format!("cannot read the file system of {path}"))?;
     let root = volume.root_dir();

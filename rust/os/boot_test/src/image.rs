@@ -237,7 +237,7 @@ pub(crate) mod tests {
     }
 
     /// A disk of two partitions, "first" of 1 MiB and "A_root" with `content`, by crate `gpt`.
-    fn disk(path: &Path, content: &[u8]) {
+    pub(crate) fn disk(path: &Path, content: &[u8]) {
         let mut file = std::fs::File::options()
             .read(true)
             .write(true)

@@ -10,6 +10,7 @@
 //! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
 //! | `cuts` | development | the power cuts of an `upgrade` whose log was kept |
 //! | `state` | development | what belongs to the machine is there after a restart; a broken `/var` is made anew, a broken `/data` stays as it is |
+//! | `install` | SetupOS for development | it installs, also after a power cut; HostOS then starts GuestOS, whose replica answers |
 //! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
 //! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
@@ -26,6 +27,7 @@ mod forge;
 mod hardening;
 mod http;
 mod image;
+mod install;
 mod kept;
 mod lists;
 mod measured;
@@ -37,6 +39,7 @@ mod report;
 mod room;
 mod scenario;
 mod secure_boot;
+mod shown;
 mod ssh;
 mod state;
 mod untouched;
@@ -61,7 +64,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, state or exact.
+    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, state, install or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.

@@ -11,6 +11,7 @@ use vm::{Drive, Event, Shell, Tpm, Vm, VmConfig};
 use crate::checks::{self, PRODUCTION};
 use crate::cuts;
 use crate::documented;
+use crate::install;
 use crate::measured;
 use crate::mounts;
 use crate::report::{note, Report};
@@ -26,7 +27,7 @@ use crate::{Setting, BOOT};
 const SSH: u16 = 22;
 /// By its own command line, or by Secure Boot.
 const LOCKED_DOWN: &str = "Kernel is locked down from ";
-const UUID: &str = "0f6a1c5e-8f0b-4c53-9d55-5d0b7e0a4c11";
+pub(crate) const UUID: &str = "0f6a1c5e-8f0b-4c53-9d55-5d0b7e0a4c11";
 
 /// Which scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(crate) enum Name {
     Cuts,
     Exact,
     State,
+    Install,
 }
 
 impl FromStr for Name {
@@ -56,8 +58,9 @@ impl FromStr for Name {
             "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
             "state" => Ok(Self::State),
+            "install" => Ok(Self::Install),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, state, exact"
+                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, state, install, exact"
             )),
         }
     }
@@ -67,9 +70,13 @@ impl Name {
     /// The env that an image must be of.
     pub(crate) fn env(self) -> Option<&'static str> {
         match self {
-            Self::Dev | Self::Upgrade | Self::Fallback | Self::Cuts | Self::State | Self::Exact => {
-                Some("dev")
-            }
+            Self::Dev
+            | Self::Upgrade
+            | Self::Fallback
+            | Self::Cuts
+            | Self::State
+            | Self::Install
+            | Self::Exact => Some("dev"),
             Self::Prod => Some("prod"),
             Self::Verity | Self::Refusals => None,
         }
@@ -88,6 +95,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Cuts => cuts::replay(setting),
         Name::Exact => documented::boot(setting),
         Name::State => state::run(setting),
+        Name::Install => install::run(setting),
     };
     if outcome.is_err() {
         note(&format!("console log: {}", setting.log.display()));

@@ -136,7 +136,7 @@ fn check_ports(args: &Args) -> Result<()> {
     if args.ssh_port != 0 {
         vm::ports::check_free(args.ssh_port, "--ssh-port PORT (0 for none)")?;
     }
-    for Forward { host, guest } in &args.forward {
+    for Forward { host, guest, .. } in &args.forward {
         ensure!(
             *host != 0,
             "--forward {host}:{guest}: 0 is no port of this host"
@@ -291,7 +291,7 @@ fn announce(args: &Args) {
             args.ssh_port
         );
     }
-    for Forward { host, guest } in &args.forward {
+    for Forward { host, guest, .. } in &args.forward {
         eprintln!("runvm: 127.0.0.1:{host} leads to the guest's port {guest}");
     }
     eprintln!("runvm: the guest's console follows; Ctrl-A X quits");

@@ -2,7 +2,7 @@
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
-use vm::{Shell, Vm};
+use vm::{Deadline, Shell, Vm};
 
 use super::{nothing, nothing_inside, Os};
 use crate::checks::{prints, succeeds, Check, SLOTS};
@@ -11,8 +11,10 @@ use crate::report::Report;
 use crate::scenario::port;
 use crate::Setting;
 
-const ORCHESTRATOR: u16 = 7070;
-const REPLICA: u16 = 8080;
+/// Port of the orchestrator.
+pub(crate) const ORCHESTRATOR: u16 = 7070;
+/// Port of the replica.
+pub(crate) const REPLICA: u16 = 8080;
 
 pub(super) const OS: Os = Os {
     name: "guestos",
@@ -71,7 +73,7 @@ fn outside(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     let orchestrator = port(vm, ORCHESTRATOR)?;
     report.check(
         "the replica answers outside, with the image's version",
-        replica_version(replica, setting),
+        replica_version(replica, setting, setting.within(20)),
     );
     report.check(
         "the orchestrator is healthy",
@@ -85,8 +87,9 @@ fn outside(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn replica_version(port: u16, setting: &Setting) -> Result<()> {
-    let body = http::get_ok(port, "/api/v2/status", setting.within(20))?;
+/// The replica behind `port` answers, with the version of the image.
+pub(crate) fn replica_version(port: u16, setting: &Setting, within: Deadline) -> Result<()> {
+    let body = http::get_ok(port, "/api/v2/status", within)?;
     let status: Value = serde_json::from_str(&body).with_context(|| format!("answer `{body}`"))?;
     let version = status.get("version").and_then(Value::as_str);
     ensure!(

@@ -2,7 +2,7 @@
 //! that it brings along ([`described`]).
 
 mod described;
-mod guestos;
+pub(crate) mod guestos;
 mod hostos;
 mod setupos;
 
