@@ -1,7 +1,7 @@
 //! Boot sector and FSInfo (sections 3.1 to 3.3 and 5 of the specification): 512 bytes each.
 
 use zerocopy::byteorder::little_endian::{U16, U32};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::error::Error;
 use crate::geometry::{Geometry, ROOT_RECORDS, SECTOR_LEN, TABLES};
@@ -20,57 +20,57 @@ pub(crate) struct Head {
 pub(crate) type Sector = [u8; 512];
 
 /// The first 36 bytes of every volume.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Bpb {
+pub(crate) struct Bpb {
     /// A jump over these fields.
-    jump: [u8; 3],
+    pub(crate) jump: [u8; 3],
     /// The name that most readers have been tried with.
-    oem_name: [u8; 8],
-    bytes_per_sector: U16,
-    sectors_per_cluster: u8,
-    reserved_sectors: U16,
-    tables: u8,
+    pub(crate) oem_name: [u8; 8],
+    pub(crate) bytes_per_sector: U16,
+    pub(crate) sectors_per_cluster: u8,
+    pub(crate) reserved_sectors: U16,
+    pub(crate) tables: u8,
     /// 0 in FAT32.
-    root_records: U16,
+    pub(crate) root_records: U16,
     /// 0 where 16 bits do not hold it, and in FAT32.
-    total_16: U16,
-    media: u8,
+    pub(crate) total_16: U16,
+    pub(crate) media: u8,
     /// 0 in FAT32.
-    table_16: U16,
+    pub(crate) table_16: U16,
     /// 32 sectors a track and 64 heads: 1 MiB a cylinder; nothing uses it any more.
-    sectors_per_track: U16,
-    heads: U16,
-    hidden_sectors: U32,
+    pub(crate) sectors_per_track: U16,
+    pub(crate) heads: U16,
+    pub(crate) hidden_sectors: U32,
     /// 0 where `total_16` has it.
-    total_32: U32,
+    pub(crate) total_32: U32,
 }
 
 /// What follows in FAT32 only.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Wide {
-    table_32: U32,
+pub(crate) struct Wide {
+    pub(crate) table_32: U32,
     /// 0: both tables are kept alike.
-    flags: U16,
-    version: U16,
-    root_cluster: U32,
-    info_sector: U16,
-    backup_sector: U16,
-    reserved: [u8; 12],
+    pub(crate) flags: U16,
+    pub(crate) version: U16,
+    pub(crate) root_cluster: U32,
+    pub(crate) info_sector: U16,
+    pub(crate) backup_sector: U16,
+    pub(crate) reserved: [u8; 12],
 }
 
 /// What follows then.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Names {
-    drive: u8,
-    reserved: u8,
+pub(crate) struct Names {
+    pub(crate) drive: u8,
+    pub(crate) reserved: u8,
     /// 0x29: the three fields below are there.
-    signature: u8,
-    volume_id: U32,
-    label: [u8; 11],
-    kind: [u8; 8],
+    pub(crate) signature: u8,
+    pub(crate) volume_id: U32,
+    pub(crate) label: [u8; 11],
+    pub(crate) kind: [u8; 8],
 }
 
 /// The boot sector of FAT12 and FAT16.
@@ -84,28 +84,28 @@ struct NarrowBoot {
 }
 
 /// The boot sector of FAT32.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct WideBoot {
-    bpb: Bpb,
-    wide: Wide,
-    names: Names,
-    code: [u8; 420],
-    signature: [u8; 2],
+pub(crate) struct WideBoot {
+    pub(crate) bpb: Bpb,
+    pub(crate) wide: Wide,
+    pub(crate) names: Names,
+    pub(crate) code: [u8; 420],
+    pub(crate) signature: [u8; 2],
 }
 
 /// FSInfo, in FAT32 only.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct FsInfo {
-    lead: [u8; 4],
-    reserved: [u8; 480],
-    structure: [u8; 4],
-    free: U32,
+pub(crate) struct FsInfo {
+    pub(crate) lead: [u8; 4],
+    pub(crate) reserved: [u8; 480],
+    pub(crate) structure: [u8; 4],
+    pub(crate) free: U32,
     /// Where a search for a free cluster should start.
-    next: U32,
-    reserved_2: [u8; 12],
-    trail: [u8; 4],
+    pub(crate) next: U32,
+    pub(crate) reserved_2: [u8; 12],
+    pub(crate) trail: [u8; 4],
 }
 
 /// The third sector of FAT32's boot record: empty but for its signature.
@@ -122,7 +122,7 @@ const _: () = {
     assert!(size_of::<FsInfo>() == 512 && size_of::<Third>() == 512);
 };
 
-const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+pub(crate) const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 const MEDIA: u8 = 0xf8;
 const INFO: u16 = 1;
 /// Where FAT32 keeps the second copy of the three.

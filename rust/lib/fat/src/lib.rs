@@ -23,8 +23,11 @@
 //! | name with `\ : * ? " < > \|`, controls, not UTF-8, | refused                                       |
 //! | over 255 UTF-16 units, ending in a dot or space    |                                               |
 //! | file of 4 GiB or more                              | refused                                       |
+//!
+//! [`Volume`] changes files of a FAT32 volume that is there; the module [`edit`] says why a cut at any instant leaves the old files or the new.
 
 mod boot;
+pub mod edit;
 mod error;
 mod geometry;
 mod layout;
@@ -36,6 +39,7 @@ mod short;
 mod table;
 mod time;
 
+pub use edit::{Edit, EditError, Volume, Write};
 pub use error::Error;
 pub use layout::layout;
 pub use params::{FatType, Params};

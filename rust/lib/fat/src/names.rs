@@ -64,7 +64,7 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
 
 /// The capital letter of `c` by which readers compare names: one for one, as Windows (with a table of 65536 UTF-16 units) and mtools
 /// (with `towupper`) do it, so that `ß` is no `SS`. Linux makes capitals of fewer letters: what differs here differs there.
-fn capital(c: char) -> char {
+pub(crate) fn capital(c: char) -> char {
     let mut capitals = c.to_uppercase();
     let pair = |by: u32| u32::from(c).checked_add(by).and_then(char::from_u32);
     match (capitals.next(), capitals.next()) {
@@ -83,7 +83,7 @@ fn capital(c: char) -> char {
 }
 
 /// What is wrong with a long name (section 7 of the specification).
-fn fault(name: &str) -> Option<&'static str> {
+pub(crate) fn fault(name: &str) -> Option<&'static str> {
     if name.chars().any(|c| c < ' ' || "\\:*?\"<>|".contains(c)) {
         return Some("its name has a control character or one of \\ : * ? \" < > |");
     }

@@ -1,7 +1,7 @@
 //! Directory records (sections 6 and 7 of the specification), 32 bytes each.
 
 use zerocopy::byteorder::little_endian::{U16, U32};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::short::{checksum, Names, Short};
 use crate::time::Moment;
@@ -19,42 +19,42 @@ pub(crate) const DIRECTORY: u8 = 0x10;
 /// File that no backup has seen.
 pub(crate) const ARCHIVE: u8 = 0x20;
 /// What marks a long-name record, and the one of them that comes first.
-const LONG: u8 = 0x0f;
-const FIRST: u8 = 0x40;
+pub(crate) const LONG: u8 = 0x0f;
+pub(crate) const FIRST: u8 = 0x40;
 
 /// A short record.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct ShortRecord {
-    name: Short,
-    attributes: u8,
-    reserved: u8,
+pub(crate) struct ShortRecord {
+    pub(crate) name: Short,
+    pub(crate) attributes: u8,
+    pub(crate) reserved: u8,
     /// Hundredths of a second of birth.
-    birth_fine: u8,
-    birth_time: U16,
-    birth_date: U16,
-    read_date: U16,
-    cluster_high: U16,
-    time: U16,
-    date: U16,
-    cluster_low: U16,
-    len: U32,
+    pub(crate) birth_fine: u8,
+    pub(crate) birth_time: U16,
+    pub(crate) birth_date: U16,
+    pub(crate) read_date: U16,
+    pub(crate) cluster_high: U16,
+    pub(crate) time: U16,
+    pub(crate) date: U16,
+    pub(crate) cluster_low: U16,
+    pub(crate) len: U32,
 }
 
 /// A part of a long name.
-#[derive(IntoBytes, Immutable)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct LongRecord {
+pub(crate) struct LongRecord {
     /// From 1 on; the last part, which comes first, plus 64.
-    number: u8,
-    name_1: [U16; 5],
-    attributes: u8,
-    kind: u8,
+    pub(crate) number: u8,
+    pub(crate) name_1: [U16; 5],
+    pub(crate) attributes: u8,
+    pub(crate) kind: u8,
     /// [`checksum`] of the short name.
-    sum: u8,
-    name_2: [U16; 6],
-    cluster: U16,
-    name_3: [U16; 2],
+    pub(crate) sum: u8,
+    pub(crate) name_2: [U16; 6],
+    pub(crate) cluster: U16,
+    pub(crate) name_3: [U16; 2],
 }
 
 const _: () = assert!(size_of::<ShortRecord>() == 32 && size_of::<LongRecord>() == 32);

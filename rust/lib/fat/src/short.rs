@@ -80,6 +80,17 @@ pub(crate) fn assign(names: &[&str]) -> Option<Vec<Names>> {
     Some(out)
 }
 
+/// The short name of one more entry of a directory, in which short names are taken already. Nothing if all that it could have are.
+pub(crate) fn beside(name: &str, mut taken: BTreeSet<Short>) -> Option<Names> {
+    let (basis, lost) = basis(name);
+    if !lost && taken.insert(basis) {
+        let long = name.bytes().any(|b| b.is_ascii_lowercase());
+        return Some(Names { short: basis, long });
+    }
+    let short = Numbers::default().free(basis, &mut taken)?;
+    Some(Names { short, long: true })
+}
+
 /// The numbers by how many digits they have, and how many letters of the stem they leave.
 const FORMS: [(usize, Range<u32>); 6] = [
     (6, 1..10),

@@ -15,6 +15,9 @@ pub(crate) struct Moment {
 const FIRST: i64 = 315_532_800;
 
 impl Moment {
+    /// 1980-01-01 00:00.
+    pub(crate) const FIRST: Self = Self { time: 0, date: 33 };
+
     /// `seconds` since 1970 in UTC; times before 1980 become its first moment, after 2107 there is none.
     pub(crate) fn of(seconds: i64) -> Option<Self> {
         let civil = Civil::of(seconds.max(FIRST));
