@@ -3,55 +3,55 @@
 use partitions::{Layout, Placed, SECTOR};
 use uuid::Uuid;
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::Error;
 
 /// The protective MBR.
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Mbr {
-    code: [u8; 440],
-    disk_signature: [u8; 4],
-    unknown: [u8; 2],
-    protective: MbrRecord,
-    others: [[u8; 16]; 3],
-    signature: [u8; 2],
+pub(crate) struct Mbr {
+    pub(crate) code: [u8; 440],
+    pub(crate) disk_signature: [u8; 4],
+    pub(crate) unknown: [u8; 2],
+    pub(crate) protective: MbrRecord,
+    pub(crate) others: [[u8; 16]; 3],
+    pub(crate) signature: [u8; 2],
 }
 
 /// The one partition of the MBR.
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct MbrRecord {
-    boot: u8,
+pub(crate) struct MbrRecord {
+    pub(crate) boot: u8,
     /// By cylinders: that of sector 1.
-    start: [u8; 3],
-    kind: u8,
+    pub(crate) start: [u8; 3],
+    pub(crate) kind: u8,
     /// By cylinders: all ones, since no disk of ours is that small.
-    end: [u8; 3],
-    first: U32,
-    sectors: U32,
+    pub(crate) end: [u8; 3],
+    pub(crate) first: U32,
+    pub(crate) sectors: U32,
 }
 
 /// The header; zeros follow up to the end of its sector.
-#[derive(Clone, IntoBytes, Immutable)]
+#[derive(Clone, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Header {
-    signature: [u8; 8],
-    revision: U32,
-    header_size: U32,
+pub(crate) struct Header {
+    pub(crate) signature: [u8; 8],
+    pub(crate) revision: U32,
+    pub(crate) header_size: U32,
     /// Of these 92 bytes, while this is 0.
-    crc: U32,
-    reserved: U32,
-    own_sector: U64,
-    other_sector: U64,
-    first_usable: U64,
-    last_usable: U64,
-    disk_guid: [u8; 16],
-    entries_sector: U64,
-    entries: U32,
-    entry_size: U32,
-    entries_crc: U32,
+    pub(crate) crc: U32,
+    pub(crate) reserved: U32,
+    pub(crate) own_sector: U64,
+    pub(crate) other_sector: U64,
+    pub(crate) first_usable: U64,
+    pub(crate) last_usable: U64,
+    pub(crate) disk_guid: [u8; 16],
+    pub(crate) entries_sector: U64,
+    pub(crate) entries: U32,
+    pub(crate) entry_size: U32,
+    pub(crate) entries_crc: U32,
 }
 
 /// A partition.
@@ -72,13 +72,13 @@ const _: () = {
     assert!(size_of::<Header>() == 92 && size_of::<Entry>() == 128);
 };
 
-const HEADER_SIZE: u32 = 92;
+pub(crate) const HEADER_SIZE: u32 = 92;
 const ENTRIES: u32 = 128;
 const ENTRY_SIZE: u32 = 128;
 /// Sectors of all entries.
 const TABLE: u64 = 32;
 /// What stands for a size that 32 bits do not hold.
-const BEYOND: u32 = 0xffff_ffff;
+pub(crate) const BEYOND: u32 = 0xffff_ffff;
 
 /// What of a disk is its table, by the place in bytes: protective MBR, header and entries, and the copies of both at the end. All else
 /// of the sectors they are in is zero.
@@ -132,7 +132,7 @@ pub(crate) fn table(layout: &Layout, disk_guid: Uuid) -> Result<[(u64, Vec<u8>);
 }
 
 /// The MBR of a disk whose last sector is `last`: a partition over all of it but the MBR.
-fn protective(last: u64) -> Mbr {
+pub(crate) fn protective(last: u64) -> Mbr {
     let sectors = u32::try_from(last).unwrap_or(BEYOND);
     Mbr {
         code: [0; 440],
@@ -152,7 +152,9 @@ fn protective(last: u64) -> Mbr {
 }
 
 /// A header's bytes with its checksum.
-fn summed(mut header: Header) -> Vec<u8> {
+pub(crate) fn summed(mut header: Header) -> Vec<u8> {
+    // It is not part of its own sum.
+    header.crc = U32::ZERO;
     header.crc = crc32fast::hash(header.as_bytes()).into();
     header.as_bytes().to_vec()
 }

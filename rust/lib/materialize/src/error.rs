@@ -46,6 +46,20 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// A medium cannot be read.
+    #[error("cannot read back from byte {at} on")]
+    ReadBack {
+        /// Where on the medium.
+        at: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A medium has something else than was written.
+    #[error("byte {at} of the medium is not what was written")]
+    Differs {
+        /// Where on the medium.
+        at: u64,
+    },
     /// Compression failed.
     #[error(transparent)]
     Compress(#[from] seekable::Error),

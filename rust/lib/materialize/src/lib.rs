@@ -14,6 +14,8 @@
 //! | inputs as they were             | an input that is written to or truncated meanwhile is an error, and the image is not kept |
 //! | the digest is of what is written | it is taken from the buffers that are written, in order, while other threads go on     |
 //!
+//! [`write_over`] writes the image over a medium ([`Target`]) that has other content, zeros included; [`compare`] reads it back.
+//!
 //! Threads do ranges of the image in any order, but take turns in order for what has one: the digest, and the compressed stream.
 
 mod compress;
@@ -22,10 +24,12 @@ mod gather;
 mod inputs;
 mod jobs;
 mod output;
+mod over;
 mod share;
 mod write;
 
 pub use compress::compress;
 pub use error::Error;
 pub use output::Output;
+pub use over::{compare, data_len, write_over, Aligned, Target, CHUNK};
 pub use write::{write, Options};

@@ -164,7 +164,7 @@ impl Writer<'_> {
     clippy::arithmetic_side_effects,
     reason = "`start` and `at` are at most the length of `bytes`"
 )]
-fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(crate) fn runs(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let (mut at, mut rest) = (0usize, bytes);
     std::iter::from_fn(move || {
         let blocks = rest.chunks(as_usize(BLOCK));

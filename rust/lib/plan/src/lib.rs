@@ -13,6 +13,7 @@
 //! | open an image, raw or by plan, from a path  | [`Reader::open_any`], [`List`]                        |
 //! | open images that become parts of another    | [`ImageSet`]: all over one list of inputs             |
 //! | put a part of an image into another one     | [`Builder::range`], [`Canvas::range`]                 |
+//! | change bytes of an image here and there    | [`Plan::replaced`]                                    |
 //! | take the digest of an image, or read it      | [`Digest`]                                            |
 //! | look at a plan                              | [`Plan::dump`]                                        |
 //!
@@ -33,7 +34,9 @@ mod list;
 mod plan;
 mod read;
 mod repeats;
+mod replaced;
 mod set;
+mod sparse;
 
 pub use builder::Builder;
 pub use canvas::Canvas;

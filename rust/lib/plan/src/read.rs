@@ -106,6 +106,10 @@ impl<R: ReadAt> Reader<R> {
         &self.inputs
     }
 
+    pub(crate) fn into_inputs(self) -> Vec<(String, R)> {
+        self.inputs
+    }
+
     /// Length of the image.
     #[allow(
         clippy::len_without_is_empty,

@@ -1,0 +1,80 @@
+//! Raw images whose holes count.
+
+use base::holes::next_data;
+use files::InputFile;
+
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::plan::{Input, Plan};
+use crate::read::Reader;
+
+impl Reader<InputFile> {
+    /// The same image, with the holes of a raw file known: they are zero in its plan. An image of a list stays as it is.
+    pub fn with_holes(self) -> Result<Self, Error> {
+        let len = self.len();
+        let raw = *self.plan() == Plan::whole(len)?;
+        let [(name, input)] = self.inputs() else {
+            return Ok(self);
+        };
+        if !raw || !input.stamp().is_file {
+            return Ok(self);
+        }
+        let failed = Error::io(name);
+        let found = (|| {
+            let file = input.file()?;
+            let mut found = Vec::new();
+            let mut at = 0;
+            while at < len {
+                let data = next_data(&file, at, len)?;
+                at = data.end;
+                found.push(data);
+            }
+            Ok(found)
+        })();
+        let mut builder = Builder::new([Input::of_len(len)]);
+        for data in found.map_err(failed)? {
+            builder.zero_to(data.start)?;
+            builder.source(0, data.start, data.end.abs_diff(data.start))?;
+        }
+        builder.zero_to(len)?;
+        self.with_plan(builder.finish()?)
+    }
+
+    /// Another image over the same inputs.
+    pub fn with_plan(self, plan: Plan) -> Result<Self, Error> {
+        Self::new(plan, self.into_inputs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Piece;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn holes_are_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.img");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(8 << 20).unwrap();
+        file.write_all_at(b"data", 4 << 20).unwrap();
+        let reader = Reader::open_any(&path).unwrap().with_holes().unwrap();
+        let zeros: u64 = reader
+            .plan()
+            .extents()
+            .filter(|e| e.piece == Piece::Zero)
+            .map(|e| e.len)
+            .sum();
+        // All but a block, where the file system knows holes.
+        assert!(zeros > 7 << 20, "{zeros}");
+        let mut bytes = vec![1; 8 << 20];
+        reader.read_at(&mut bytes, 0).unwrap();
+        let mut want = vec![0; 8 << 20];
+        want[4 << 20..(4 << 20) + 4].copy_from_slice(b"data");
+        assert!(bytes == want);
+        // One of a plan is what it was.
+        let plan = reader.plan().clone();
+        assert_eq!(reader.with_holes().unwrap().plan(), &plan);
+    }
+}
