@@ -28,6 +28,24 @@ pub fn last_lines(text: &str, count: usize) -> String {
     lines.join("\n")
 }
 
+/// A number of bytes as drives are sold by: `512 B`, `7.8 MB`, `31.9 GB`; cut, not rounded, so that nothing looks larger than it is.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [(&str, u64); 5] = [
+        ("EB", 1_000_000_000_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1_000),
+    ];
+    for (unit, size) in UNITS {
+        // Tenths of a unit: the sizes are multiples of ten.
+        if let Some(tenths @ 10..) = number.checked_div(size / 10) {
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{number} B")
+}
+
 /// How many slips of the finger lie between two words: a letter more, less or another one, two exchanged.
 pub fn slips(a: &str, b: &str) -> usize {
     strsim::osa_distance(a, b)
@@ -75,6 +93,20 @@ pub fn unified(names: (&str, &str), old: &str, new: &str, context: usize) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        for (number, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_999, "999.9 kB"),
+            (31_914_983_424, "31.9 GB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(number), text);
+        }
+    }
 
     #[test]
     fn ends_of_texts() {

@@ -17,6 +17,7 @@
 mod command;
 mod output;
 mod params;
+mod progress;
 mod workspace;
 
 use std::error::Error as StdError;
@@ -28,7 +29,8 @@ use command::parse;
 pub use command::VERSION;
 pub use output::{write_output, PendingOutput};
 pub use params::{expand, ParamError};
-pub use workspace::{workspace, NoWorkspace};
+pub use progress::{rate, Progress};
+pub use workspace::{existing, from_user, workspace, NoWorkspace};
 
 /// Any error a tool ends with; `anyhow::Error` and library errors both convert.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;

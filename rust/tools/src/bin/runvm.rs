@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure, Context, Result};
+use cli::{existing, from_user};
 use plan::List;
 use vm::medium::Medium;
 use vm::{AccelChoice, Drive, Elsewhere, Forward, VmConfig};
@@ -299,30 +300,6 @@ fn announce(args: &Args) {
 
 fn print(line: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot print the command")
-}
-
-/// `path` as it stands (a path that Bazel gave), else seen from where the user called.
-fn existing(path: &Path) -> PathBuf {
-    if path.exists() {
-        path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
-    } else {
-        from_user(path)
-    }
-}
-
-/// `path` seen from the folder in which the user called `bazel run`, which starts programs elsewhere; whole, so that it is the same
-/// for whoever starts elsewhere again.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "Bazel tells the user's folder in no other way; nothing is built from it"
-)]
-fn from_user(path: &Path) -> PathBuf {
-    let path = match std::env::var_os("BUILD_WORKING_DIRECTORY") {
-        Some(folder) if path.is_relative() => PathBuf::from(folder).join(path),
-        _ => path.to_path_buf(),
-    };
-    // It fails for an empty path only, which nothing can be done with anyway.
-    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// MiB from `2048`, `512M` or `4G`.
