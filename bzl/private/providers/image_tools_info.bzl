@@ -5,6 +5,7 @@ visibility(["//bzl/..."])
 # Field of ImageToolsInfo: what the tool does. The toolchain rule takes one attribute per entry.
 TOOLS = {
     "bootcheck": "boots a disk in QEMU and waits for what its console says",
+    "flash": "writes a disk image to a stick or a file, with a configuration in it",
     "hashblocks": "hashes each block of a file for dm-verity",
     "hashimage": "takes the digest of an image through its plan",
     "imgdump": "shows what is in an image",

@@ -210,7 +210,16 @@ const STEPS: [(&str, &str, &str); 35] = [
 /// They need root: `mkrootfs.rs` beside this does the same with the first, and crate debian with what the second hands on.
 const OF_ROOT: [&str; 2] = ["mkbase", "mkrootfs"];
 /// People run these; no action does.
-const OF_PEOPLE: [&str; 6] = ["bootcheck", "lock", "pin", "ruledoc", "runvm", "serve"];
+const OF_PEOPLE: [&str; 8] = [
+    "bootcheck",
+    "flash",
+    "inject-config",
+    "lock",
+    "pin",
+    "ruledoc",
+    "runvm",
+    "serve",
+];
 
 const TABLE: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
