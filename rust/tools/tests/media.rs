@@ -314,7 +314,7 @@ fn what_inject_config_refuses() {
     bed.put("config.tree", "tree.jsonl\nnote\nnote\n");
     bed.put("config.image", "config.plan\nnote\n");
     bed.put("disk.image", "disk.plan\nnote\ndata.img\n");
-    bed.ok("mkfat", "--tree config.tree --size-mib 34 --fat-type 32 --label CONFIG --volume-id 1 --mtime 0 --output config.plan");
+    bed.ok("mkfat", "--tree config.tree --size-mib 34 --fat-type 32 --label CONFIG --volume-id 00000001 --mtime 0 --output config.plan");
     bed.ok(
         "mkdisk",
         "--partitions table.csv --disk-guid 00000000-0000-4000-8000-000000000004 --image config=config.image \
