@@ -115,7 +115,7 @@ impl Wanted {
 }
 
 /// The two forms of the settings, of which a medium has one: as people write them, and as one system hands them to the next.
-pub(crate) const MAINS: [&str; 2] = [os_config::CONFIG_INI, "config.json"];
+pub(crate) const MAINS: [&str; 2] = [os_config::CONFIG_INI, os_config::CONFIG_JSON];
 
 #[cfg(test)]
 mod tests {
