@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Block, Error};
+use crate::{Bar, Block, Error};
 
 /// Variable with the slot.
 pub const ALTERNATIVE: &str = "boot_alternative";
@@ -266,13 +266,13 @@ impl BootState {
 
     /// What the boot loader makes of this state; the slot it boots is the one named afterwards.
     ///
-    /// `other_complete`: the slot that is not named holds a system.
-    pub fn after_start(self, limit: Limit, other_complete: bool) -> Self {
+    /// `other_usable`: the slot that is not named holds a system, and is not barred ([`crate::BARRED`]).
+    pub fn after_start(self, limit: Limit, other_usable: bool) -> Self {
         let more = self.tries.more(limit);
         let row = TABLE.iter().find(|row| {
             row.cycle == self.cycle
                 && row.more.is_none_or(|wanted| wanted == more.is_some())
-                && row.other.is_none_or(|wanted| wanted == other_complete)
+                && row.other.is_none_or(|wanted| wanted == other_usable)
         });
         // The table has a row for every state: `every_state_has_a_row`. Without one, the state stays.
         row.map_or(self, |row| Self {
@@ -342,7 +342,7 @@ pub(crate) struct Row {
     pub(crate) cycle: Cycle,
     /// A try is left.
     pub(crate) more: Option<bool>,
-    /// The other slot holds a system.
+    /// The other slot holds a system, and is not barred.
     pub(crate) other: Option<bool>,
     pub(crate) boots: Pick,
     pub(crate) left: Cycle,
@@ -388,7 +388,10 @@ pub fn next_boot(
     limit: Limit,
     other_complete: bool,
 ) -> Result<(Slot, Block), Error> {
-    let after = BootState::of(block).after_start(limit, other_complete);
+    let state = BootState::of(block);
+    let barred = Bar::of(Some(block)).slot();
+    let other_usable = other_complete && barred != Some(state.alternative.other());
+    let after = state.after_start(limit, other_usable);
     let mut left = block.clone();
     after.store(&mut left)?;
     Ok((after.alternative, left))

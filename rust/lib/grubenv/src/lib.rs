@@ -20,11 +20,12 @@
 //! | `failsafe_check`   | k < N                          | named        | `failsafe_check`  | k + 1             |
 //! | `failsafe_check`   | k ≥ N                          | **other**    | `stable`          | 1                 |
 //! | `stable`           | k < N                          | named        | `stable`          | k + 1             |
-//! | `stable`           | k ≥ N, the other is complete   | **other**    | `stable`          | 1                 |
+//! | `stable`           | k ≥ N, the other is usable     | **other**    | `stable`          | 1                 |
 //! | `stable`           | k ≥ N, the other is not        | named        | `stable`          | 1                 |
 //!
 //! "Named" is `boot_alternative`, which is changed to the slot started. Who runs there and is content writes `stable` and 0
-//! ([`BootState::confirmed`]). A slot that does not load is left for the other one, if that is complete, in the same start.
+//! ([`BootState::confirmed`]). Usable is a slot that is complete and not barred ([`BARRED`]). A slot that does not load is left for the other
+//! one, if that is usable, in the same start.
 //!
 //! The state is saved before anything is started. If it can't be, a second block takes it, the spare one, beside the values that
 //! the main one had: it is in force until the main one has others ([`BootState::in_force`]). Who runs reads both, and
@@ -33,15 +34,19 @@
 //!
 //! [`BootState::after_start`] is this table, [`Disk::start`] a whole start, and [`grub_script`] writes both as a script for GRUB.
 
+mod bar;
 mod block;
 mod boot;
+mod files;
 mod script;
 mod start;
 
+pub use bar::{Bar, BARRED};
 pub use block::{Block, Error, SIGNATURE, SIZE};
 pub use boot::{
     next_boot, spare_holds, BootState, Cycle, Limit, Slot, Tries, UnknownSlot, ALTERNATIVE, CYCLE,
     TRIES,
 };
+pub use files::{read_block, Blocks, FileError};
 pub use script::{grub_script, LIMIT_KEY};
 pub use start::{Disk, Env, System};

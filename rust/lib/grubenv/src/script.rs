@@ -1,7 +1,7 @@
 //! The table as a script for GRUB.
 
 use crate::boot::{Count, Pick, Row, Slot, ALTERNATIVE, CYCLE, SPARE, SPARE_OF, TABLE, TRIES};
-use crate::Cycle;
+use crate::{Cycle, BARRED};
 
 /// The key of the script's place for [`crate::Limit`].
 pub const LIMIT_KEY: &str = "BOOT_LIMIT";
@@ -93,7 +93,7 @@ if [ "x$saved" = x ]; then
 fi
 load $boot_alternative
 fall
-if complete $boot_alternative; then
+if usable $boot_alternative; then
     save
     load $boot_alternative
 fi
@@ -118,7 +118,7 @@ pub fn grub_script() -> String {
         .map(|(spare, name)| format!("    set {name}=\"${spare}\"\n"))
         .collect::<String>();
     let load = format!(
-        "load_env --skip-sig --file $main {main}\n\
+        "load_env --skip-sig --file $main {main} {BARRED}\n\
          set was=\"{found}\"\n\
          load_env --skip-sig --file $spare {SPARE_OF} {spare}\n\
          # The spare one holds as long as the main one has the values from which it was written.\n\
@@ -130,7 +130,7 @@ pub fn grub_script() -> String {
         .replace("MAIN_NAMES", &names.join(" "))
         .replace("SPARE_NAMES", &format!("{SPARE_OF} {}", SPARE.join(" ")))
         .replace("SET_SPARE", &set_spare);
-    [HEAD, &load, &known(), &complete(), &table(), &save, END].concat()
+    [HEAD, &load, &known(), &usable(), &table(), &save, END].concat()
 }
 
 /// Values that are unknown become those that stand for them, and `more` the number of this try, or nothing if it is one too many.
@@ -151,14 +151,15 @@ fn known() -> String {
     text
 }
 
-/// Whether a slot has what a start needs. The files are looked at by name only: reading them would ask for a signature.
-fn complete() -> String {
-    let mut text = String::from(
-        "\n# complete SLOT: whether it holds a system. An upgrade writes the start of a boot partition last.\nfunction complete {\n",
+/// Whether a slot may be fallen back to. The files are looked at by name only: reading them would ask for a signature.
+fn usable() -> String {
+    let mut text = format!(
+        "\n# usable SLOT: whether it holds a system, and nobody barred it. An upgrade writes the start of a boot partition last.\n\
+         function usable {{\n    if [ \"x$1\" = \"x${BARRED}\" ]; then\n        false\n"
     );
-    for (word, slot) in [("if", Slot::A), ("elif", Slot::B)] {
+    for slot in [Slot::A, Slot::B] {
         text.push_str(&format!(
-            "    {word} [ \"x$1\" = x{slot} -a -f ${slot}_boot/uki.efi -a -f ${slot}_boot/uki.efi.sig ]; then\n        true\n"
+            "    elif [ \"x$1\" = x{slot} -a -f ${slot}_boot/uki.efi -a -f ${slot}_boot/uki.efi.sig ]; then\n        true\n"
         ));
     }
     text.push_str("    else\n        false\n    fi\n}\n");
@@ -167,7 +168,7 @@ fn complete() -> String {
 
 fn table() -> String {
     let mut text = String::from(
-        "\nset other_complete=\nif complete $other; then\n    set other_complete=1\nfi\n\n# The table.\nset trial=\n",
+        "\nset other_usable=\nif usable $other; then\n    set other_usable=1\nfi\n\n# The table.\nset trial=\n",
     );
     // What no row names is like the last cycle.
     for (cycle, word) in Cycle::ALL.into_iter().zip(["if", "elif", "elif"]) {
@@ -188,7 +189,7 @@ fn rows(cycle: Cycle, text: &mut String) {
     for row in rows {
         let conditions = [
             row.more.map(|is| has("more", is)),
-            row.other.map(|is| has("other_complete", is)),
+            row.other.map(|is| has("other_usable", is)),
         ];
         let conditions = conditions.into_iter().flatten().collect::<Vec<_>>();
         if conditions.is_empty() {

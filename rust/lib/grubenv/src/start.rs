@@ -1,7 +1,7 @@
 //! One start of the boot loader, with all that can be missing or broken on a disk.
 
 use crate::boot::{found, BootState, Limit, Slot, ALTERNATIVE, CYCLE, SPARE, SPARE_OF, TRIES};
-use crate::Block;
+use crate::{Bar, Block};
 
 /// A file with an environment block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +77,13 @@ impl Disk {
 
     /// One start: the slot whose system runs then, or nothing if GRUB restarts the machine. Both blocks are left as GRUB leaves them.
     pub fn start(&mut self, limit: Limit) -> Option<Slot> {
-        let complete = |disk: &Self, slot| disk.system(slot) != System::Absent;
+        // As it is found: the boot loader never writes it.
+        let barred = Bar::of(self.main.block.as_ref()).slot();
+        let usable =
+            |disk: &Self, slot| disk.system(slot) != System::Absent && barred != Some(slot);
         let found = found(self.main.block.as_ref());
         let state = self.state();
-        let mut after = state.after_start(limit, complete(self, state.alternative.other()));
+        let mut after = state.after_start(limit, usable(self, state.alternative.other()));
         // An upgrade that can't be counted could be tried for ever.
         if !self.save(after, &found) && after.is_trial() {
             after = after.fallen();
@@ -89,7 +92,7 @@ impl Disk {
             return Some(after.alternative);
         }
         let fallen = after.fallen();
-        if !complete(self, fallen.alternative) {
+        if !usable(self, fallen.alternative) {
             return None;
         }
         self.save(fallen, &found);

@@ -11,7 +11,7 @@
 
 mod interpreter;
 
-use grubenv::{grub_script, Block, BootState, Cycle, Disk, Env, Limit, Slot, System, Tries};
+use grubenv::{grub_script, Bar, Block, BootState, Cycle, Disk, Env, Limit, Slot, System, Tries};
 use interpreter::run;
 use proptest::prelude::*;
 use std::path::Path;
@@ -156,6 +156,62 @@ fn a_slot_that_does_not_load() {
     assert_eq!(starts(&mut neither, 2), "BB");
 }
 
+/// The slots of eight starts of each state in which a slot that works is named: by what is barred, and whether what is named loads.
+#[test]
+fn a_barred_slot_is_not_fallen_back_to() {
+    use System::{Absent, Loads, Refused};
+    let (none, a, b) = (Bar::None, Bar::Now(Slot::A), Bar::Now(Slot::B));
+    for (barred, named, other, want) in [
+        (none, Loads, Loads, "AAABBBAA"),
+        (Bar::OnceConfirmed(Slot::B), Loads, Loads, "AAABBBAA"),
+        (b, Loads, Loads, "AAAAAAAA"),
+        // Barred is the one that is named: it says nothing of that, and something as soon as that is the other one.
+        (a, Loads, Loads, "AAABBBBB"),
+        (none, Refused, Loads, "BBBBBBBB"),
+        (b, Refused, Loads, "--------"),
+        (b, Absent, Loads, "--------"),
+        (b, Loads, Absent, "AAAAAAAA"),
+        (b, Loads, Refused, "AAAAAAAA"),
+    ] {
+        for slot in [Slot::A, Slot::B] {
+            for cycle in [Cycle::Install, Cycle::Stable] {
+                let mut disk = disk(BootState {
+                    cycle,
+                    ..BootState::confirmed(slot)
+                });
+                let main = disk.main.block.as_mut().unwrap();
+                let of_b = slot == Slot::B;
+                let turned = match barred {
+                    Bar::Now(it) => Bar::Now(it.other()),
+                    Bar::OnceConfirmed(it) => Bar::OnceConfirmed(it.other()),
+                    Bar::None => Bar::None,
+                };
+                if of_b { turned } else { barred }.store(main).unwrap();
+                (disk.a, disk.b) = if of_b { (other, named) } else { (named, other) };
+                compare(disk.clone(), three());
+                let got = starts(&mut disk, 8);
+                let want: String = match of_b {
+                    false => want.to_owned(),
+                    true => want
+                        .chars()
+                        .map(|c| match c {
+                            'A' => 'B',
+                            'B' => 'A',
+                            c => c,
+                        })
+                        .collect(),
+                };
+                assert_eq!(got, want, "{barred:?} {named:?} {other:?} {slot} {cycle}");
+            }
+        }
+    }
+    // On trial nothing is barred: what was left is what is fallen back to.
+    let mut trial = disk(BootState::trial(Slot::B));
+    a.store(trial.main.block.as_mut().unwrap()).unwrap();
+    compare(trial.clone(), three());
+    assert_eq!(starts(&mut trial, 4), "BBBA");
+}
+
 fn env() -> impl Strategy<Value = Env> {
     let word = prop_oneof![
         prop::sample::select(vec![
@@ -181,6 +237,7 @@ fn env() -> impl Strategy<Value = Env> {
             "\"",
             "C",
             "]",
+            "B_once_confirmed",
             "A stable 1",
             "A stable 0",
             "B first_boot 0",
@@ -198,6 +255,7 @@ fn env() -> impl Strategy<Value = Env> {
         "spare_alternative",
         "spare_cycle",
         "spare_tries",
+        "boot_barred",
         "other",
     ]);
     let block = prop::collection::vec((name, word), 0..8).prop_map(|values| {
