@@ -13,6 +13,7 @@
 //! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
 //! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
 //! | [`text`]     | what an input said, short enough for a message; near names; what differs     |
+//! | [`url`]      | what may be said of a URL: no password, no query                            |
 //! | [`version`]  | files that say a version, for builders and running systems alike             |
 //!
 //! And at the top: [`Sha256Digest`] with its [`Hasher`], the two conversions that cannot fail here,
@@ -29,6 +30,7 @@ pub mod lines;
 pub mod parallel;
 pub mod path;
 pub mod text;
+pub mod url;
 pub mod version;
 
 pub use digest::{Hasher, NoDigest, Sha256Digest, SHA256_START, SHA256_STEP};

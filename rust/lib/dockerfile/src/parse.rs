@@ -311,9 +311,10 @@ impl Arguments<'_> {
                 self.file_name(&heredoc.name)?;
                 sources.push(CopySource::HereDoc(heredoc));
             } else if word.contains("://") {
-                return Err(
-                    self.error(format!("source {word:?} is remote; a build has no network"))
-                );
+                let shown = base::url::shown(&word);
+                return Err(self.error(format!(
+                    "source {shown:?} is remote; a build has no network"
+                )));
             } else {
                 sources.push(CopySource::Path(self.word(&word)?));
             }
