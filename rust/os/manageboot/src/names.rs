@@ -56,19 +56,22 @@ impl Names {
         let missing = format!(
             "it names no server to ask for {host}: want a line such as \"nameserver 192.0.2.53\""
         );
-        let mut last = Err(of(&self.resolv_conf, &missing));
+        let (mut nobody, mut wrong) = (false, Vec::new());
         for server in servers(&text) {
             let server = server.map_err(|error| of(&self.resolv_conf, &error));
             let found = server.and_then(|server| ask(SocketAddr::new(server, DOMAIN), host));
             match found {
                 Ok(found) if !found.is_empty() => return Ok(found),
-                // One that knows of no such host has said more than one that says nothing.
-                none @ Ok(_) => last = none,
-                error if last.is_err() => last = error,
-                _ => {}
+                Ok(_) => nobody = true,
+                Err(error) => wrong.push(error.to_string()),
             }
         }
-        last
+        match (nobody, &wrong[..]) {
+            // One that knows of no such host has said more than one that says nothing.
+            (true, _) => Ok(Vec::new()),
+            (false, []) => Err(of(&self.resolv_conf, &missing)),
+            (false, wrong) => Err(io::Error::other(wrong.join("; "))),
+        }
     }
 }
 
@@ -136,19 +139,28 @@ fn servers(text: &str) -> impl Iterator<Item = Result<IpAddr, String>> + '_ {
 }
 
 /// IPv6 and IPv4 addresses of `host`, by the server at `server`. None: there is no such host.
+///
+/// Both are asked for, whatever becomes of the first: there are servers that fail at what they have no records of, and an address of one kind is enough. Only
+/// when there is none, what was wrong counts: without the other answer nobody knows that there is no such host.
 fn ask(server: SocketAddr, host: &str) -> io::Result<Vec<IpAddr>> {
-    let mut all = Vec::new();
+    let (mut all, mut wrong) = (Vec::new(), Vec::new());
     for kind in [TYPE::AAAA, TYPE::A] {
         let asked = question(host, kind).map_err(io::Error::other)?;
         let found = exchange(server, &asked)
             .map_err(|error| error.to_string())
-            .and_then(|answer| addresses(&asked, &answer))
-            .map_err(|error| {
-                io::Error::other(format!("name server {server}, asked for {host}: {error}"))
-            })?;
-        all.extend(found);
+            .and_then(|answer| addresses(&asked, &answer));
+        match found {
+            Ok(found) => all.extend(found),
+            Err(error) => wrong.push(format!("{kind:?}: {error}")),
+        }
     }
-    Ok(all)
+    match all.is_empty() && !wrong.is_empty() {
+        true => Err(io::Error::other(format!(
+            "name server {server}, asked for {host}: {}",
+            wrong.join(", ")
+        ))),
+        false => Ok(all),
+    }
 }
 
 /// Sends a question, and takes the first answer.
@@ -273,6 +285,14 @@ mod tests {
             said.contains("resolv.conf: line 1: nameserver one: "),
             "{said}"
         );
+        // Each server's trouble.
+        std::fs::write(&names.resolv_conf, "nameserver one\nnameserver two\n").unwrap();
+        let said = error(HOST);
+        assert!(
+            said.contains("nameserver one: ") && said.contains("; "),
+            "{said}"
+        );
+        assert!(said.contains("line 2: nameserver two: "), "{said}");
         // Not a text, and not a file.
         std::fs::write(&names.hosts, b"\xff").unwrap();
         assert!(error(HOST).contains("/hosts: "));
@@ -337,9 +357,11 @@ mod tests {
                 let (len, from) = server.recv_from(&mut buffer).unwrap();
                 server.send_to(&answer(&buffer[..len], data), from).unwrap();
             }
-            // And a third time, with what is no answer.
-            let (_, from) = server.recv_from(&mut [0; 512]).unwrap();
-            server.send_to(b"no", from).unwrap();
+            // And then with what is no answer, to both.
+            for _ in 0..2 {
+                let (_, from) = server.recv_from(&mut [0; 512]).unwrap();
+                server.send_to(b"no", from).unwrap();
+            }
         });
         let found = ask(at, HOST).unwrap();
         let error = ask(at, HOST).unwrap_err().to_string();
@@ -348,8 +370,65 @@ mod tests {
             found,
             [IpAddr::from([0xfd; 16]), IpAddr::from([192, 0, 2, 7])]
         );
-        let place = format!("name server {at}, asked for {HOST}: the answer does not read: ");
+        let place = format!("name server {at}, asked for {HOST}: AAAA: the answer does not read: ");
         assert!(error.starts_with(&place), "{error}");
+        assert!(error.contains(", A: the answer does not read: "), "{error}");
+    }
+
+    /// What a server makes of a question.
+    #[derive(Clone, Copy)]
+    enum Says {
+        Fails,
+        Nothing,
+        Address,
+    }
+
+    /// What is found when AAAA and A are answered so.
+    fn asked_of([six, four]: [Says; 2]) -> Result<usize, String> {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = server.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            for (says, data) in [(six, &[0xfd; 16][..]), (four, &[192, 0, 2, 7])] {
+                let mut buffer = [0; 512];
+                let (len, from) = server.recv_from(&mut buffer).unwrap();
+                let mut plain = buffer[..len].to_vec();
+                plain[2] = 0x81;
+                let said = match says {
+                    Says::Fails => {
+                        // SERVFAIL.
+                        plain[3] = 2;
+                        plain
+                    }
+                    Says::Nothing => plain,
+                    Says::Address => answer(&buffer[..len], data),
+                };
+                server.send_to(&said, from).unwrap();
+            }
+        });
+        let found = ask(at, HOST);
+        thread.join().unwrap();
+        found
+            .map(|found| found.len())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn one_kind_is_enough() {
+        use Says::{Address, Fails, Nothing};
+        assert_eq!(asked_of([Fails, Address]), Ok(1));
+        assert_eq!(asked_of([Address, Fails]), Ok(1));
+        assert_eq!(asked_of([Nothing, Nothing]), Ok(0));
+        for (says, want) in [
+            ([Fails, Nothing], ": AAAA: it says ServerFailure"),
+            ([Nothing, Fails], ": A: it says ServerFailure"),
+            (
+                [Fails, Fails],
+                ": AAAA: it says ServerFailure, A: it says ServerFailure",
+            ),
+        ] {
+            let error = asked_of(says).unwrap_err();
+            assert!(error.ends_with(want), "{error}");
+        }
     }
 
     #[test]
