@@ -3,11 +3,13 @@
 //! The file is `{"installed": N, "refused": {"CAUSE": N}}`; it is in memory, so that it counts since the machine started.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use anyhow::Context;
+use rustix::fs::{flock, FlockOperation};
 use serde_json::{json, Value};
 use update::{Error, Refusal};
 
@@ -56,6 +58,8 @@ pub(crate) fn note(path: &Path, why: Option<&anyhow::Error>) -> anyhow::Result<(
     if let Some(error) = why {
         tell(&format!("upgrade refused: {error:#}"));
     }
+    // Held until this returns: two that count at once would lose one.
+    let _lock = lock(path)?;
     let mut counts = Counts::read(path)?;
     match why {
         None => counts.installed = count(counts.installed),
@@ -65,6 +69,18 @@ pub(crate) fn note(path: &Path, why: Option<&anyhow::Error>) -> anyhow::Result<(
         }
     }
     counts.write(path)
+}
+
+/// A lock on a file beside that at `path`, which is replaced and so can't have one itself. Waits: who counts is done at once.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let beside = path.with_extension("lock");
+    let shown = || format!("cannot lock {}", beside.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(shown)?;
+    }
+    let file = File::create(&beside).with_context(shown)?;
+    flock(&file, FlockOperation::LockExclusive).with_context(shown)?;
+    Ok(file)
 }
 
 fn count(so_far: u64) -> u64 {
@@ -119,9 +135,6 @@ impl Counts {
     /// Replaces the file in one step.
     fn write(&self, path: &Path) -> anyhow::Result<()> {
         let shown = || format!("cannot write {}", path.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(shown)?;
-        }
         let text = json!({"installed": self.installed, "refused": self.refused}).to_string();
         let new = path.with_extension("new");
         std::fs::write(&new, text + "\n").with_context(shown)?;
@@ -169,6 +182,22 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         let said = format!("{:#}", note(&path, None).unwrap_err());
         assert!(said.starts_with("cannot read "), "{said}");
+    }
+
+    #[test]
+    fn none_is_lost_when_several_count_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/ic/manageboot.json");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        note(&path, None).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Counts::read(&path).unwrap().installed, 200);
     }
 
     #[test]
