@@ -34,6 +34,7 @@ ELSEWHERE = {
     "bazel build --//ic-os:update_keys=//appliance:update_keys ": "nobody: keys of your own; //bzl/tests:update_test has the rules",
     "manageboot upgrade-install ": "rust/os/manageboot/tests/fetch.rs",
     "manageboot upgrade-commit": "rust/os/manageboot/tests/cli.rs",
+    "manageboot upgrade-cancel": "rust/os/manageboot/tests/fallback.rs",
     "reboot": "//tests/boot, the scenarios with an upgrade",
     "openssl req -x509 ": "nobody: the certificates are made, for a hundred years",
     "openssl req -newkey ": "nobody: the certificates are made",

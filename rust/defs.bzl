@@ -128,7 +128,7 @@ def rust_tool(name, deps = [], proc_macro_deps = []):
     )
     _checks(name, [":" + name], [])
 
-def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_data = [], test_size = "small"):
+def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_srcs = [], test_data = [], test_size = "small"):
     """A program that runs inside an image: static, so that it needs no library of the image's release.
 
     Args:
@@ -136,6 +136,7 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
       deps: crates it uses.
       proc_macro_deps: procedural-macro crates it uses.
       test_deps: crates only its tests use.
+      test_srcs: modules of its tests/*.rs that lie elsewhere.
       test_data: files its tests read.
       test_size: size of the tests.
     """
@@ -154,7 +155,7 @@ def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_dat
         deps,
         proc_macro_deps,
         test_deps,
-        [],
+        test_srcs,
         test_data,
         [":" + name],
         {"CARGO_BIN_EXE_" + name: "$(rootpath :{})".format(name)},

@@ -16,9 +16,10 @@ def _efi_signer_impl(ctx):
     where = "of {}".format(ctx.label)
     pgp_key = ctx.actions.declare_file(ctx.label.name + ".pgp")
     args = tool_args(ctx)
-    args.add("--certificate", ctx.file.certificate)
+    certificates = [ctx.file.certificate] + ctx.files.trusted
+    args.add_all(certificates, before_each = "--certificate")
     args.add("--output", pgp_key)
-    run_tool(ctx, "mkpgpkey", args, [ctx.file.certificate], [pgp_key], "MkPgpKey", "Writing the OpenPGP key of %{label}")
+    run_tool(ctx, "mkpgpkey", args, certificates, [pgp_key], "MkPgpKey", "Writing the OpenPGP keys of %{label}")
     for character in _SPECIAL:
         if character in ctx.attr.notice:
             fail("notice: got {}, want text without {} ({})".format(repr(ctx.attr.notice), " ".join(_SPECIAL), ctx.label))
@@ -44,8 +45,8 @@ efi_signer = rule(
     implementation = _efi_signer_impl,
     doc = """Who signs EFI programs: a certificate of an RSA key, and the key, or a program that has it, or neither.
 
-With neither, signatures come from outside the build (docs/signing.md). Output groups: `pgp_key`, the certificate's key as an OpenPGP
-packet, for GRUB's `--pubkey`; `certificate`; `notice`, a file of one line, which is empty without a notice.""",
+With neither, signatures come from outside the build (docs/signing.md). Output groups: `pgp_key`, the keys of `certificate` and `trusted` as OpenPGP
+packets in one file, for GRUB's `--pubkey`; `certificate`; `notice`, a file of one line, which is empty without a notice.""",
     attrs = {
         "arguments": attr.string_list(
             doc = "Arguments of the program.",
@@ -67,6 +68,11 @@ packet, for GRUB's `--pubkey`; `certificate`; `notice`, a file of one line, whic
             cfg = "exec",
             doc = "A program that signs: it gets the digest, 32 bytes, on standard input and writes the raw RSA signature (PKCS#1 v1.5, " +
                   "SHA-256) to standard output. It runs in an action, without network.",
+        ),
+        "trusted": attr.label_list(
+            allow_files = True,
+            doc = "Certificates of others whose systems this signer's boot loaders start, too: of the next signer before a change, of the last one after it. " +
+                  "They sign nothing here.",
         ),
     },
     provides = [EfiSignerInfo],

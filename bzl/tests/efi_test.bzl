@@ -70,6 +70,10 @@ _ACTIONS = {
         has = {"EfiToSign": ["--certificate bzl/tests/one.txt"]},
         has_not = ["SignEfi"],
     ),
+    "trusted": dict(
+        # All of them in one file, whoever signs first.
+        has = {"MkPgpKey": ["--certificate bzl/tests/one.txt --certificate bzl/tests/two.txt --output "]},
+    ),
     "tree_file": dict(
         has = {"MkFile": ["--path boot/vmlinuz"]},
     ),
@@ -100,6 +104,7 @@ def _subjects(prefix):
     efi_signer(name = prefix + "key", certificate = "one.txt", key = "two.txt", **manual)
     efi_signer(name = prefix + "program", arguments = ["-a", "b"], certificate = "one.txt", program = program, **manual)
     efi_signer(name = prefix + "nobody", certificate = "one.txt", **manual)
+    efi_signer(name = prefix + "trusted", certificate = "one.txt", trusted = ["two.txt"], **manual)
     efi_signer(name = prefix + "signer_both", certificate = "one.txt", key = "two.txt", program = program, **manual)
     efi_signer(name = prefix + "signer_notice", certificate = "one.txt", notice = "don't \"$run\"", **manual)
     efi_signer(name = prefix + "signer_arguments", arguments = ["-a"], certificate = "one.txt", **manual)
