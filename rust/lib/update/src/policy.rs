@@ -64,6 +64,9 @@ impl Identity {
     /// The format that is written and read here. A key more is another one: who does not know a key can't tell whether it may be passed over.
     pub const FORMAT: u64 = 1;
 
+    /// The file has no more bytes.
+    pub const MAX_LEN: usize = <Self as Document>::MAX;
+
     /// Reads the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, documents::Error> {
         documents::parse(bytes)

@@ -15,7 +15,7 @@ use grubenv::{Block, BootState, Slot};
 use crate::envfile::EnvFile;
 use crate::mark::MARK;
 use crate::medium::Medium;
-use crate::testing::{bundle_of, install, spoilt_bundle_of};
+use crate::testing::{bundle_of, install, no_spare, spoilt_bundle_of};
 use crate::upgrade::SlotMedia;
 
 /// Bytes of which one is wrong after the flush with this number.
@@ -90,14 +90,14 @@ fn installed(
     let error = install(&mut env, &slot, Slot::A, &mut bundle)
         .err()
         .map(|error| error.to_string());
-    assert_eq!(env.content().state(), BootState::confirmed(Slot::A));
+    assert_eq!(env.blocks().state(), BootState::confirmed(Slot::A));
     (error, slot.boot.bytes.into_inner().unwrap())
 }
 
 fn env() -> EnvFile<BadDisk> {
     let disk = BadDisk::new(0, None);
     *disk.bytes.lock().unwrap() = Block::new().to_bytes().unwrap().to_vec();
-    EnvFile::load(disk, Path::new("grubenv"), None).unwrap()
+    EnvFile::load(disk, Path::new("grubenv"), no_spare()).unwrap()
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! The file with GRUB's environment block, and the spare one that GRUB writes when it can't write the first.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Block, BootState, Slot, SIZE};
+use grubenv::{Bar, Block, Blocks, BootState, FileError, SIZE};
 use rustix::fs::{flock, FlockOperation};
 
 use crate::medium::Medium;
@@ -13,81 +12,42 @@ use crate::medium::Medium;
 /// A disk writes this much whole or not at all.
 const SECTOR: usize = 512;
 
-/// What was found in both files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
-    /// The block, or why the bytes are none.
-    main: Result<Block, grubenv::Error>,
-    /// The spare one, if there is one that GRUB can read.
-    spare: Option<Block>,
-}
-
-impl Content {
-    pub(crate) fn new(main: Result<Block, grubenv::Error>, spare: Option<Block>) -> Self {
-        Self { main, spare }
-    }
-
-    /// The state that GRUB starts from: slot A if neither block says one.
-    pub(crate) fn state(&self) -> BootState {
-        self.said().unwrap_or_default()
-    }
-
-    /// The same, if a block says it.
-    pub(crate) fn said(&self) -> Option<BootState> {
-        BootState::in_force(self.main.as_ref().ok(), self.spare.as_ref())
-    }
-
-    /// The slot that is named.
-    pub(crate) fn named(self) -> Result<Slot, grubenv::Error> {
-        match (self.said(), self.main) {
-            (None, Err(error)) => Err(error),
-            (said, _) => Ok(said.unwrap_or_default().alternative),
-        }
-    }
-}
-
-/// The spare block on the EFI system partition. One that is missing or damaged says nothing, to GRUB as well.
-fn read_spare(path: &Path) -> Option<Block> {
-    let read = File::open(path).and_then(|file| {
-        let mut bytes = Vec::new();
-        // One byte too many is enough to know.
-        let most = base::past(base::as_u64(SIZE), 1);
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    match read {
-        Ok(bytes) => Block::parse(&bytes).ok(),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                // What GRUB can't read it can't have written, either.
-                eprintln!(
-                    "manageboot: warning: cannot read {}, taken for one that says nothing: {error}",
-                    path.display()
-                );
-            }
-            None
-        }
-    }
-}
-
 /// The block on its medium.
 #[derive(Debug)]
 pub(crate) struct EnvFile<M> {
     medium: M,
     path: PathBuf,
     bytes: Vec<u8>,
-    /// What the spare file says; it is only ever read.
-    spare: Option<Block>,
+    blocks: Blocks,
+}
+
+/// What the files at `path` and `spare` say. The first must be there: without it, the boot loader's partition is not mounted.
+pub(crate) fn read(path: &Path, spare: &Path) -> anyhow::Result<Blocks> {
+    let found = Blocks {
+        main: grubenv::read_block(path),
+        spare: read_spare(spare),
+    };
+    match found.main {
+        Err(error @ FileError::Read { .. }) => Err(error).with_context(|| cannot_read(path)),
+        main => Ok(Blocks { main, ..found }),
+    }
+}
+
+/// The spare block on the EFI system partition. One that is missing or damaged says nothing, to GRUB as well.
+fn read_spare(path: &Path) -> Result<Block, FileError> {
+    let found = grubenv::read_block(path);
+    if let Some(error) = found.as_ref().err().filter(|error| error.hides()) {
+        // What GRUB can't read it can't have written, either.
+        eprintln!(
+            "manageboot: warning: {}, taken for one that says nothing",
+            cli::chain(error)
+        );
+    }
+    found
 }
 
 impl EnvFile<File> {
-    /// What the file at `path` holds, and the one at `spare`.
-    pub(crate) fn read(path: &Path, spare: &Path) -> anyhow::Result<Content> {
-        let file = File::open(path).with_context(|| cannot_read(path))?;
-        Ok(EnvFile::load(file, path, read_spare(spare))?.content())
-    }
-
-    /// Opens the file for changes; nobody else who opens it through us can until this is dropped.
+    /// Opens the file at `path` for changes; nobody else who opens it through us can until this is dropped. The one at `spare` is only read.
     pub(crate) fn open(path: &Path, spare: &Path) -> anyhow::Result<Self> {
         // Never created: a missing file means that GRUB's partition is not mounted, or that GRUB could not write it.
         let file = OpenOptions::new()
@@ -109,7 +69,11 @@ impl EnvFile<File> {
 
 impl<M: Medium> EnvFile<M> {
     /// Reads the block from `medium`, called `path` in messages; `spare` is what the spare file says.
-    pub(crate) fn load(medium: M, path: &Path, spare: Option<Block>) -> anyhow::Result<Self> {
+    pub(crate) fn load(
+        medium: M,
+        path: &Path,
+        spare: Result<Block, FileError>,
+    ) -> anyhow::Result<Self> {
         let size = medium.size().with_context(|| cannot_read(path))?;
         // One byte too many is enough to know.
         let len = base::as_usize(size).min(SIZE + 1);
@@ -117,31 +81,34 @@ impl<M: Medium> EnvFile<M> {
         medium
             .read_exact_at(&mut bytes, 0)
             .with_context(|| cannot_read(path))?;
+        let main = Block::parse(&bytes).map_err(|source| FileError::Block {
+            path: path.to_owned(),
+            source,
+        });
         Ok(Self {
             medium,
             path: path.to_owned(),
             bytes,
-            spare,
+            blocks: Blocks { main, spare },
         })
     }
 
-    /// What it holds.
-    pub(crate) fn content(&self) -> Content {
-        Content::new(Block::parse(&self.bytes), self.spare.clone())
+    /// What both files say.
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
-    /// Makes `state`, which starts from no tries, the state in force; does nothing if it is already. Other variables stay. The spare block
-    /// is not in force afterwards, whatever it says.
+    /// Makes `state`, which starts from no tries, the state in force, with `bar`; does nothing if both are already. Other variables stay. The
+    /// spare block is not in force afterwards, whatever it says.
     ///
     /// A damaged block is replaced: it says nothing, and GRUB could not write it either.
-    pub(crate) fn store(&mut self, state: BootState) -> anyhow::Result<bool> {
+    pub(crate) fn store(&mut self, state: BootState, bar: Bar) -> anyhow::Result<bool> {
         let path = self.path.display();
-        let (mut block, healthy) = match Block::parse(&self.bytes) {
-            Ok(block) => (block, true),
-            Err(_) => (Block::new(), false),
-        };
+        let healthy = self.blocks.main.is_ok();
+        let mut block = self.blocks.main.as_ref().cloned().unwrap_or_default();
         state
-            .decide(&mut block, self.spare.as_ref())
+            .decide(&mut block, self.blocks.spare.as_ref().ok())
+            .and_then(|()| bar.store(&mut block))
             .with_context(|| format!("cannot change {path}"))?;
         let new = block.to_bytes()?;
         if self.bytes == new {
@@ -162,6 +129,7 @@ impl<M: Medium> EnvFile<M> {
             .and_then(|()| self.medium.flush())
             .with_context(|| format!("cannot write {path}"))?;
         self.bytes = new.to_vec();
+        self.blocks.main = Ok(block);
         Ok(true)
     }
 }
@@ -176,6 +144,7 @@ fn cannot_read(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use grubenv::Slot;
 
     #[test]
     fn one_byte_more_or_less_is_no_block() {
@@ -184,13 +153,13 @@ mod tests {
         let none = dir.path().join("none");
         let mut bytes = Block::new().to_bytes().unwrap().to_vec();
         std::fs::write(&path, &bytes).unwrap();
-        assert!(EnvFile::read(&path, &none).unwrap().main.is_ok());
+        assert!(read(&path, &none).unwrap().main.is_ok());
         bytes.push(b'#');
         std::fs::write(&path, &bytes).unwrap();
-        assert!(EnvFile::read(&path, &none).unwrap().main.is_err());
+        assert!(read(&path, &none).unwrap().main.is_err());
         bytes.truncate(SIZE - 1);
         std::fs::write(&path, &bytes).unwrap();
-        assert!(EnvFile::read(&path, &none).unwrap().main.is_err());
+        assert!(read(&path, &none).unwrap().main.is_err());
     }
 
     #[test]
@@ -203,7 +172,7 @@ mod tests {
         let error = EnvFile::open(&path, &none).unwrap_err().to_string();
         assert!(error.contains("another manageboot is running"), "{error}");
         // Looking is always allowed.
-        EnvFile::read(&path, &none).unwrap();
+        assert!(read(&path, &none).unwrap().said().is_some());
         drop(first);
         EnvFile::open(&path, &none).unwrap();
     }
@@ -235,25 +204,25 @@ mod tests {
                 for of in [main, state] {
                     std::fs::write(&path, block.to_bytes().unwrap()).unwrap();
                     spare_of(&format!("{} {} 0", of.alternative, of.cycle));
-                    let found = EnvFile::read(&path, &other).unwrap().state();
+                    let found = read(&path, &other).unwrap().state();
                     assert_eq!(found == *main, of != main, "{found:?}");
                     let mut env = EnvFile::open(&path, &other).unwrap();
-                    let changed = env.store(*state).unwrap();
+                    let changed = env.store(*state, Bar::None).unwrap();
                     assert_eq!(changed, of == state || main != state);
-                    assert!(!env.store(*state).unwrap());
+                    assert!(!env.store(*state, Bar::None).unwrap());
                     drop(env);
-                    assert_eq!(EnvFile::read(&path, &other).unwrap().state(), *state);
+                    assert_eq!(read(&path, &other).unwrap().state(), *state);
                 }
             }
         }
         // Without a block the spare one is in force when it was written so.
         std::fs::write(&path, [0; SIZE]).unwrap();
         spare_of("  ");
-        let content = EnvFile::read(&path, &other).unwrap();
+        let content = read(&path, &other).unwrap();
         assert_eq!(content.state().tries.get(), 2);
         assert_eq!(content.named().unwrap(), Slot::B);
         std::fs::write(&other, "junk").unwrap();
-        let content = EnvFile::read(&path, &other).unwrap();
+        let content = read(&path, &other).unwrap();
         assert_eq!(
             (content.said(), content.state()),
             (None, BootState::default())

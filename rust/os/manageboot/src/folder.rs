@@ -9,6 +9,11 @@ use anyhow::{ensure, Context};
 use nix::mount::{mount, MsFlags};
 use rustix::fs::{fadvise, Advice};
 
+use crate::upgrade::LOADER_MAX;
+
+/// What has as many bytes is no boot loader: they are kept in memory.
+const FILE_MAX: u64 = LOADER_MAX + 1;
+
 /// Files by name. None of it is on the disk before something is flushed, and any of it may be.
 pub(crate) trait Folder {
     /// What keeps a file's bytes on the disk, whatever becomes of its name.
@@ -28,6 +33,8 @@ pub(crate) trait Folder {
     fn flush(&self) -> io::Result<()>;
     /// What is on the disk of a file, if it was flushed, not what is kept of it in memory.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    /// Makes it writable again, if the kernel took it for damaged because of clusters that were given back twice.
+    fn rouse(&self) -> io::Result<()>;
 }
 
 /// A folder of the mounted EFI system partition, writable as long as this lives.
@@ -39,24 +46,35 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// The folder of that name in the partition mounted at `mount`, which has the file `must`.
-    pub(crate) fn open(mount: &Path, folder: &str, must: &str) -> anyhow::Result<Self> {
+    /// The same, to be looked at as it is.
+    pub(crate) fn look(mount: &Path, folder: &str, must: &str) -> anyhow::Result<Self> {
         let folder = mount.join(folder);
         let loader = folder.join(must);
         let found = fs::metadata(&loader).with_context(|| {
             format!("{}: is the EFI system partition mounted?", loader.display())
         })?;
         ensure!(found.is_file(), "{} is no file", loader.display());
-        let remounted = is_mount_point(mount)?;
-        if remounted {
-            remount(mount, MsFlags::empty())
-                .with_context(|| format!("cannot make {} writable", mount.display()))?;
-        }
         Ok(Self {
             mount: mount.to_owned(),
             folder,
-            remounted,
+            remounted: false,
         })
+    }
+
+    /// The folder of that name in the partition mounted at `mount`, which has the file `must`.
+    pub(crate) fn open(mount: &Path, folder: &str, must: &str) -> anyhow::Result<Self> {
+        let mut mounted = Self::look(mount, folder, must)?;
+        if is_mount_point(mount)? {
+            remount(mount, MsFlags::empty())
+                .with_context(|| format!("cannot make {} writable", mount.display()))?;
+            mounted.remounted = true;
+        }
+        Ok(mounted)
+    }
+
+    /// Whether there is something of that name, links aside.
+    pub(crate) fn is_there(&self, name: &str) -> io::Result<bool> {
+        self.folder.join(name).try_exists()
     }
 }
 
@@ -90,12 +108,25 @@ impl Folder for Mounted {
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let mut file = File::open(self.folder.join(name))?;
+        let file = File::open(self.folder.join(name))?;
         // Pages of a file that is flushed are clean. Others stay, and those who can't be asked.
         let _ = fadvise(&file, 0, None, Advice::DontNeed);
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        // Who has the disk can put anything there.
+        file.take(FILE_MAX).read_to_end(&mut bytes)?;
+        match base::as_u64(bytes.len()) < FILE_MAX {
+            true => Ok(bytes),
+            false => Err(io::Error::other(format!(
+                "it has {FILE_MAX} bytes or more, and no boot loader does"
+            ))),
+        }
+    }
+
+    fn rouse(&self) -> io::Result<()> {
+        match self.remounted {
+            true => Ok(remount(&self.mount, MsFlags::empty())?),
+            false => Ok(()),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure, Context};
-use base::{as_usize, past};
+use base::{as_usize, past, url};
 use ureq::http::{HeaderMap, Response};
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
@@ -43,6 +43,7 @@ pub(crate) struct Manners {
 /// A file that is being fetched.
 pub(crate) struct Download {
     agent: Agent,
+    /// With user, password and query: for requests alone, never said.
     url: String,
     tries: u64,
     /// Tries in a row that brought nothing.
@@ -71,6 +72,10 @@ enum Trouble {
 
 impl From<ureq::Error> for Trouble {
     fn from(error: ureq::Error) -> Self {
+        if let ureq::Error::BadUri(_) = error {
+            // The crate's words have all of it.
+            return Self::Lasting(anyhow!("it is no URL that can be asked for"));
+        }
         // A certificate that is not right comes as invalid data.
         let passing = match &error {
             ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
@@ -143,7 +148,7 @@ impl Download {
         let line = if io::stderr().is_terminal() { "\r" } else { "" };
         eprintln!(
             "{line}manageboot: {}: {error:#}; byte {}, again in {} ms",
-            self.url,
+            url::shown(&self.url),
             self.at,
             wait.as_millis()
         );

@@ -9,12 +9,13 @@
 //! 1. **The running slot is never written.** Which one that is has to be proved: its root partition is what the kernel's command
 //!    line names as root, or as data or hash tree of a dm-verity root, or what lies beneath `/` in `/sys`. The target is the other
 //!    slot, on the same disk; a partition in use can't be opened. Nothing proved, nothing written.
-//! 2. **Before the first byte goes to the target, grubenv says "running slot, confirmed"** and is on the disk. This also takes
-//!    back an upgrade that was committed but not booted. While the running slot itself is a try that nobody confirmed,
+//! 2. **Before the first byte goes to the target, grubenv says "running slot, confirmed", and that the target is not to be fallen back to**
+//!    ([`grubenv::Bar`]), and is on the disk. This also takes back an upgrade that was committed but not booted. Only a commit, or a way back, lets the
+//!    target boot: a system that nobody decided for is never started because another one did not come up. While the running slot itself is a try that nobody confirmed,
 //!    the other slot is what GRUB falls back to: then `upgrade-install` and `upgrade-commit` refuse.
 //! 3. **A slot that is not complete shows it.** The sector of its boot partition with the magic number of the file system
 //!    is zeroed before anything else is written and comes back last, after both images are on the disk and were read back and
-//!    compared. `upgrade-commit` refuses a slot without it, and so does GRUB.
+//!    compared, and the bundle's boot loader waits on the EFI system partition. `upgrade-commit` refuses a slot without it, and so does GRUB.
 //! 4. **grubenv changes in one step.** Its 1024 bytes are written in place by one write and flushed. Only the first of its
 //!    two sectors changes, and a disk writes a sector whole or not at all. The file is never truncated, renamed or moved: GRUB
 //!    rewrites it by block list. A block that can't be read means slot A, stable, to GRUB; one is only ever written
@@ -48,7 +49,9 @@ mod medium;
 mod names;
 mod pipe;
 mod progress;
+mod root;
 mod running;
+mod signer;
 mod source;
 mod status;
 mod upgrade;
@@ -130,6 +133,8 @@ enum Verb {
     UpgradeInstall(Install),
     /// Boot the other slot next, on trial.
     UpgradeCommit,
+    /// Take back a commit before the restart: boot the running slot next. The other one stays complete, and is not booted unless committed again.
+    UpgradeCancel,
     /// The running system works: keep booting it.
     Confirm,
     /// Go back to the other slot at the next start: from a trial for good, else on trial.
@@ -164,6 +169,10 @@ struct Install {
     /// the inputs of an image. One that is older is never taken.
     #[arg(long)]
     any_version: bool,
+    /// Take a bundle whose boot loader does not start the system that runs, because it does not know who signed that, or of which there is no
+    /// telling. Once it is committed there is no way back.
+    #[arg(long)]
+    without_fallback: bool,
     /// The keys that may sign.
     #[arg(
         long,

@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::iter::from_fn;
 use std::ops::Range;
 
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use base::parallel::{cores, in_order};
 use base::{as_u64, past, Sha256Digest};
 use update::{Error, Item, Member, Place, ReadAt};
@@ -84,7 +84,7 @@ pub(crate) fn copy<M: Medium, R: Read + Send>(
     let sparing = item.delta().is_some();
     let room = buffers::room(&image);
     let pool = Pool::new(room);
-    let mut broken = Ok(());
+    let mut broken: anyhow::Result<()> = Ok(());
     in_order(
         buffers::threads(room, cores()),
         pieces(item, base, first, &pool, &mut broken),
@@ -114,15 +114,21 @@ fn pieces<'p, 'b, R: Read, B: ReadAt>(
     base: &'p B,
     first: Vec<u8>,
     pool: &'p Pool,
-    broken: &'p mut Result<(), Error>,
+    broken: &'p mut anyhow::Result<()>,
 ) -> impl Iterator<Item = Piece<'p>> + use<'p, 'b, R, B> {
     let mut first = Some(first);
     from_fn(move || {
         let mut buffer = pool.take();
         if let Some(first) = first.take() {
-            // It fits, being no longer than the longest.
             let len = first.len();
-            buffer.get_mut(..len)?.copy_from_slice(&first);
+            let Some(room) = buffer.get_mut(..len) else {
+                *broken = Err(anyhow!(
+                    "the first chunk of {} has {len} bytes, more than its buffer",
+                    item.member().name
+                ));
+                return None;
+            };
+            room.copy_from_slice(&first);
             let place = Place { offset: 0, len };
             return Some(Piece { place, buffer });
         }
@@ -132,7 +138,7 @@ fn pieces<'p, 'b, R: Read, B: ReadAt>(
                 buffer,
             }),
             Err(error) => {
-                *broken = Err(error);
+                *broken = Err(error.into());
                 None
             }
         }
@@ -164,7 +170,9 @@ fn write_differences<M: Medium>(
     medium.read_exact_at(there, offset)?;
     for range in differences(there, bytes) {
         let at = past(offset, range.start);
-        let bytes = bytes.get(range).unwrap_or_default();
+        let Some(bytes) = bytes.get(range) else {
+            return Err(io::Error::other("a difference beyond its chunk"));
+        };
         medium.write_all_at(bytes, at)?;
     }
     Ok(())
@@ -230,6 +238,29 @@ pub(crate) fn verify<M: Medium>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::bundle_of;
+
+    /// What ends the chunks early is an error, not an end.
+    #[test]
+    fn a_chunk_without_room_is_told() {
+        let mut bundle = bundle_of(&[7; 9000], b"root");
+        let mut item = loop {
+            let item = bundle.next_member().unwrap().unwrap();
+            if item.member().name == update::BOOT {
+                break item;
+            }
+        };
+        let base = Vec::new();
+        let mut broken = Ok(());
+        let pool = Pool::new(4096);
+        let first = item.next_chunk(&base).unwrap().unwrap().bytes.to_vec();
+        let count = pieces(&mut item, &base, first, &pool, &mut broken).count();
+        assert_eq!(count, 0);
+        assert_eq!(
+            broken.unwrap_err().to_string(),
+            "the first chunk of boot.img has 9000 bytes, more than its buffer"
+        );
+    }
 
     #[test]
     fn only_what_differs() {

@@ -13,13 +13,13 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use grubenv::{next_boot, Block, BootState, Cycle, Limit, Slot, Tries, SIZE};
+use grubenv::{next_boot, Bar, Block, BootState, Cycle, Limit, Slot, Tries, SIZE};
 
 use crate::envfile::EnvFile;
 use crate::mark::MARK;
 use crate::medium::Medium;
-use crate::testing::{bundle_of, install};
-use crate::upgrade::{commit, confirm, rollback, SlotMedia};
+use crate::testing::{bundle_of, install, no_spare};
+use crate::upgrade::{cancel, commit, confirm, rollback, SlotMedia};
 
 const SECTOR: usize = 512;
 
@@ -68,7 +68,7 @@ impl Medium for Disk {
 }
 
 /// grubenv and the target's partitions. The running slot is never written: rule 1.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct State {
     env: Vec<u8>,
     boot: Vec<u8>,
@@ -95,8 +95,12 @@ impl State {
     /// Runs `verb` and returns the state after it and what it wrote.
     fn run(&self, verb: &dyn Fn(&mut EnvFile<Disk>, &mut SlotMedia<Disk>)) -> (State, Vec<Op>) {
         let log = Log::default();
-        let mut env =
-            EnvFile::load(self.disk(Place::Env, &log), Path::new("grubenv"), None).unwrap();
+        let mut env = EnvFile::load(
+            self.disk(Place::Env, &log),
+            Path::new("grubenv"),
+            no_spare(),
+        )
+        .unwrap();
         let mut slot = SlotMedia {
             boot: self.disk(Place::Boot, &log),
             root: self.disk(Place::Root, &log),
@@ -152,6 +156,15 @@ impl State {
 
     /// The slots of the next four boots: an upgrade gets one try and fails, every other system confirms itself.
     fn boots(&self, current: Slot) -> Vec<Slot> {
+        self.starts(current, true)
+    }
+
+    /// The same, if nothing ever confirms itself.
+    fn failing_boots(&self, current: Slot) -> Vec<Slot> {
+        self.starts(current, false)
+    }
+
+    fn starts(&self, current: Slot, confirms: bool) -> Vec<Slot> {
         let limit = Limit::new(1).unwrap();
         let mut env = Block::parse(&self.env);
         (0..4)
@@ -160,8 +173,10 @@ impl State {
                     let other = BootState::of(block).alternative.other();
                     let complete = other == current || is_marked(&self.boot);
                     let (slot, mut left) = next_boot(block, limit, complete).unwrap();
-                    if BootState::of(&left).cycle == Cycle::Stable {
+                    if confirms && BootState::of(&left).cycle == Cycle::Stable {
                         BootState::confirmed(slot).store(&mut left).unwrap();
+                        let bar = Bar::of(Some(&left)).confirmed(slot);
+                        bar.store(&mut left).unwrap();
                     }
                     env = Ok(left);
                     slot
@@ -174,6 +189,10 @@ impl State {
 }
 
 fn env(slot: Slot, cycle: Cycle) -> Vec<u8> {
+    env_with(slot, cycle, Bar::None)
+}
+
+fn env_with(slot: Slot, cycle: Cycle, bar: Bar) -> Vec<u8> {
     let mut block = Block::new();
     let alternative = slot;
     let tries = if cycle == Cycle::FailsafeCheck {
@@ -187,6 +206,7 @@ fn env(slot: Slot, cycle: Cycle) -> Vec<u8> {
         tries,
     };
     state.store(&mut block).unwrap();
+    bar.store(&mut block).unwrap();
     block.to_bytes().unwrap().to_vec()
 }
 
@@ -260,11 +280,17 @@ fn cut_while_installing() {
                 install(env, slot, current, &mut bundle()).unwrap();
             });
             assert!(has_new(&end));
-            assert_eq!(end.env, env(current, Cycle::Stable));
+            let other = current.other();
+            assert_eq!(end.env, env_with(current, Cycle::Stable, Bar::Now(other)));
+            // It is there, and nobody decided for it.
+            assert_eq!(end.failing_boots(current), [current; 4]);
             for at in 0..=ops.len() {
                 for state in start.cut(&ops[..at]) {
                     let untouched = state.boot == old.boot && state.root == old.root;
                     for slot in state.boots(current) {
+                        assert!(slot == current || untouched, "op {at} of {}", ops.len());
+                    }
+                    for slot in state.failing_boots(current) {
                         assert!(slot == current || untouched, "op {at} of {}", ops.len());
                     }
                     // What looks complete is.
@@ -291,7 +317,9 @@ fn cut_while_committing() {
             let (installed, _) = start.run(&|env, slot| {
                 install(env, slot, current, &mut bundle()).unwrap();
             });
-            let (end, ops) = installed.run(&|env, slot| commit(env, slot, current).unwrap());
+            let (end, ops) = installed.run(&|env, slot| {
+                commit(env, slot, current, false, || Ok(false)).unwrap();
+            });
             let target = current.other();
             assert_eq!(end.boots(current), [target, current, current, current]);
             let mut outcomes = [0, 0];
@@ -305,6 +333,125 @@ fn cut_while_committing() {
             }
             assert!(outcomes[0] > 0 && outcomes[1] > 0);
         }
+    }
+}
+
+/// Nothing is committed if the boot loader that came with it is not in place.
+#[test]
+fn a_commit_without_its_loader_is_none() {
+    let start = State {
+        env: env(Slot::A, Cycle::Stable),
+        boot: boot_image(BOOT_SIZE, 1),
+        root: image(ROOT_SIZE, 2),
+    };
+    let (_, ops) = start.run(&|env, slot| {
+        let place = || anyhow::bail!("no loader");
+        let error = commit(env, slot, Slot::A, false, place).unwrap_err();
+        assert_eq!(error.to_string(), "no loader");
+    });
+    assert!(ops.is_empty());
+}
+
+#[test]
+fn cut_while_taking_a_commit_back() {
+    for current in [Slot::A, Slot::B] {
+        let other = current.other();
+        let committed = State {
+            env: env_with(other, Cycle::FirstBoot, Bar::OnceConfirmed(current)),
+            boot: boot_image(BOOT_SIZE, 1),
+            root: image(ROOT_SIZE, 2),
+        };
+        let (end, ops) = committed.run(&|env, _| assert!(cancel(env, current, || Ok(())).unwrap()));
+        assert_eq!(end.boots(current), [current; 4]);
+        assert_eq!(end.failing_boots(current), [current; 4]);
+        for at in 0..=ops.len() {
+            for state in committed.cut(&ops[..at]) {
+                // It holds, or it does not.
+                let boots = state.boots(current);
+                assert!([current, other].contains(&boots[0]));
+                assert_eq!(boots[1..], [current; 3]);
+            }
+        }
+        // Again: nothing is written, and a commit is one again.
+        let (_, ops) = end.run(&|env, _| {
+            let place = || panic!("the loader stays");
+            assert!(!cancel(env, current, place).unwrap());
+        });
+        assert!(ops.is_empty());
+        let (again, _) = end.run(&|env, slot| {
+            commit(env, slot, current, true, || Ok(false)).unwrap();
+        });
+        assert_eq!(again, committed);
+        // What runs without having been confirmed keeps its tries.
+        let tried = State {
+            env: {
+                let mut block = Block::parse(&env(current, Cycle::Stable)).unwrap();
+                block.set(grubenv::TRIES, b"2").unwrap();
+                block.to_bytes().unwrap().to_vec()
+            },
+            ..committed.clone()
+        };
+        let (_, ops) = tried.run(&|env, _| assert!(!cancel(env, current, || Ok(())).unwrap()));
+        assert!(ops.is_empty());
+        // Gone back from for good is no commit.
+        let gone = State {
+            env: env(other, Cycle::Stable),
+            ..committed
+        };
+        let (_, ops) = gone.run(&|env, _| {
+            let error = cancel(env, current, || Ok(())).unwrap_err().to_string();
+            assert!(error.contains("boots next for good"), "{error}");
+        });
+        assert!(ops.is_empty());
+    }
+}
+
+/// A system that writes data which the other one can't read: once it is confirmed, the other one is not fallen back to; until then it is.
+#[test]
+fn what_is_too_old_for_the_data_is_no_fallback() {
+    for too_old in [false, true] {
+        let start = State {
+            env: env_with(Slot::A, Cycle::Stable, Bar::Now(Slot::B)),
+            boot: boot_image(BOOT_SIZE, 1),
+            root: image(ROOT_SIZE, 2),
+        };
+        let (committed, _) = start.run(&|env, slot| {
+            commit(env, slot, Slot::A, too_old, || Ok(false)).unwrap();
+        });
+        // Not confirmed: back to A, and then to and fro.
+        let (a, b) = (Slot::A, Slot::B);
+        assert_eq!(committed.failing_boots(a), [b, a, b, a]);
+        // B runs on trial.
+        let mut block = Block::parse(&committed.env).unwrap();
+        let trial = BootState {
+            tries: Tries::FIRST,
+            cycle: Cycle::FailsafeCheck,
+            alternative: b,
+        };
+        trial.store(&mut block).unwrap();
+        let running = State {
+            env: block.to_bytes().unwrap().to_vec(),
+            ..committed
+        };
+        let (confirmed, ops) = running.run(&|env, _| assert!(confirm(env, b).unwrap()));
+        let want = if too_old { [b; 4] } else { [b, a, b, a] };
+        assert_eq!(confirmed.failing_boots(b), want);
+        for at in 0..=ops.len() {
+            for state in running.cut(&ops[..at]) {
+                // Confirmed and barred, or neither.
+                let block = Block::parse(&state.env).unwrap();
+                let done = BootState::of(&block) == BootState::confirmed(b);
+                let barred = Bar::of(Some(&block)) == Bar::Now(a);
+                assert_eq!(done && too_old, barred);
+            }
+        }
+        let (_, ops) = confirmed.run(&|env, _| assert!(!confirm(env, b).unwrap()));
+        assert!(ops.is_empty());
+        // Who goes there all the same has the newer one to fall back to.
+        let (back, _) = confirmed.run(&|env, slot| {
+            rollback(env, slot, b, false).unwrap();
+        });
+        assert_eq!(back.failing_boots(b), [a, b, a, b]);
     }
 }
 
@@ -342,7 +489,10 @@ fn a_trial_keeps_its_way_back() {
         let (end, ops) = start.run(&|env, slot| {
             let error = install(env, slot, Slot::B, &mut bundle()).unwrap_err();
             assert!(error.to_string().contains("confirm first"), "{error}");
-            assert!(commit(env, slot, Slot::B).is_err());
+            let place = || panic!("the loader stays");
+            assert!(commit(env, slot, Slot::B, false, place).is_err());
+            let error = cancel(env, Slot::B, || panic!("the loader stays")).unwrap_err();
+            assert!(error.to_string().contains("rollback goes back"), "{error}");
         });
         assert!(ops.is_empty() && end == start);
     }
@@ -356,7 +506,9 @@ fn an_incomplete_slot_is_not_committed() {
         root: image(ROOT_SIZE, 2),
     };
     let (_, ops) = start.run(&|env, slot| {
-        let error = commit(env, slot, Slot::A).unwrap_err().to_string();
+        let place = || panic!("the loader stays");
+        let error = commit(env, slot, Slot::A, false, place);
+        let error = error.unwrap_err().to_string();
         assert_eq!(
             error,
             "slot B holds no complete system: run upgrade-install first"
@@ -417,10 +569,14 @@ fn cut_while_going_back() {
                 root: image(ROOT_SIZE, 2),
             };
             let (end, ops) = start.run(&|env, slot| {
-                let state = rollback(env, slot, current).unwrap();
+                let state = rollback(env, slot, current, false).unwrap();
                 assert_eq!(state.is_trial(), cycle == Cycle::Stable);
             });
             assert_eq!(end.boots(current), [target, last, last, last]);
+            // From a trial for good: the one that was tried is not started again.
+            if cycle == Cycle::FailsafeCheck {
+                assert_eq!(end.failing_boots(current), [target; 4]);
+            }
             for at in 0..=ops.len() {
                 for state in start.cut(&ops[..at]) {
                     // Before and after: a slot that is complete, and the same one from the second start on, or the one that was left.
@@ -435,7 +591,8 @@ fn cut_while_going_back() {
                 ..start
             };
             let (_, ops) = empty.run(&|env, slot| {
-                let error = rollback(env, slot, current).unwrap_err().to_string();
+                let error = rollback(env, slot, current, false);
+                let error = error.unwrap_err().to_string();
                 assert!(error.contains("holds no complete system"), "{error}");
             });
             assert!(ops.is_empty());

@@ -7,9 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{bail, ensure, Context};
-use base::{Hasher, Sha256Digest};
+use base::{url, Hasher, Sha256Digest};
 
 use crate::http::{Download, Manners};
+
+/// What is said of a place: a URL without what opens doors.
+pub(crate) fn shown(place: &str) -> String {
+    url::shown(place).into_owned()
+}
 
 /// An open bundle, of which nothing was read.
 pub(crate) enum Source {
@@ -27,11 +32,14 @@ impl Source {
         }
         match place.split_once("://") {
             Some(("http" | "https", _)) => {
-                let download = Download::open(place, manners).with_context(|| place.to_owned())?;
+                let download = Download::open(place, manners).with_context(|| shown(place))?;
                 let len = download.len();
                 Ok(Self::Stream(Box::new(download), len))
             }
-            Some((scheme, _)) => bail!("{place}: scheme {scheme}, want http or https, or a file"),
+            Some((scheme, _)) => bail!(
+                "{}: scheme {scheme}, want http or https, or a file",
+                shown(place)
+            ),
             None => Self::file(Path::new(place)),
         }
     }

@@ -1,14 +1,13 @@
 //! What the two slots hold and which one boots next.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
-use anyhow::Context;
-use ext4_view::{Ext4, Ext4Read};
-use grubenv::{BootState, Limit, Slot};
+use base::as_u64;
+use grubenv::{Bar, BootState, Limit, Slot};
 use serde_json::{json, Value};
 use update::Identity;
 
+use crate::root::read_file;
 use crate::upgrade::{is_complete, SlotMedia};
 
 /// Where a system says what it is.
@@ -25,7 +24,7 @@ pub(crate) struct SlotStatus {
 impl SlotStatus {
     /// Looks at the partitions.
     pub(crate) fn of(media: anyhow::Result<SlotMedia<File>>) -> Self {
-        let mut media = match media {
+        let media = match media {
             Ok(media) => media,
             Err(error) => {
                 return Self {
@@ -35,14 +34,15 @@ impl SlotStatus {
             }
         };
         Self {
-            complete: is_complete(&mut media).ok(),
+            complete: is_complete(&media).ok(),
             identity: identity(media.root),
         }
     }
 
-    fn json(&self, confirmed: Option<bool>) -> Value {
+    fn json(&self, confirmed: Option<bool>, barred: bool) -> Value {
         let identity = self.identity.as_ref().ok();
         json!({
+            "barred": barred,
             "complete": self.complete,
             "confirmed": confirmed,
             "env": identity.map(|identity| &identity.env),
@@ -64,22 +64,9 @@ impl SlotStatus {
     }
 }
 
-/// A partition, for who reads file systems.
-struct Partition(File);
-
-impl Ext4Read for Partition {
-    fn read(&mut self, start: u64, buffer: &mut [u8]) -> Result<(), BoxedError> {
-        Ok(self.0.read_exact_at(buffer, start)?)
-    }
-}
-
-type BoxedError = Box<dyn std::error::Error + Send + Sync>;
-
 /// What the system in a root partition is.
 pub(crate) fn identity(root: File) -> anyhow::Result<Identity> {
-    let root = Ext4::load(Box::new(Partition(root)))
-        .context("the root partition is no ext4 file system")?;
-    let text = root.read(IDENTITY).context(IDENTITY)?;
+    let text = read_file(root, IDENTITY, as_u64(Identity::MAX_LEN))?;
     Ok(Identity::parse(&text)?)
 }
 
@@ -89,6 +76,8 @@ pub(crate) struct Status {
     pub(crate) running: Slot,
     /// What grubenv says.
     pub(crate) state: BootState,
+    /// Whom it says that is not fallen back to.
+    pub(crate) bar: Bar,
     /// How often an unconfirmed slot is started.
     pub(crate) limit: Limit,
     /// A and B.
@@ -101,8 +90,8 @@ impl Status {
         let other = self.state.alternative.other();
         let complete =
             |(slot, status): &(Slot, SlotStatus)| *slot == other && status.complete == Some(true);
-        let complete = self.slots.iter().any(complete);
-        self.state.after_start(self.limit, complete)
+        let usable = self.slots.iter().any(complete) && self.bar.slot() != Some(other);
+        self.state.after_start(self.limit, usable)
     }
 
     /// Starts that the slot has until another one is tried; nothing while no start is counted.
@@ -118,7 +107,7 @@ impl Status {
     /// For programs.
     pub(crate) fn json(&self) -> Value {
         let slots = self.slots.iter().map(|(slot, status)| {
-            let json = status.json(self.confirmed(*slot));
+            let json = status.json(self.confirmed(*slot), self.bar.slot() == Some(*slot));
             (slot.to_string(), json)
         });
         json!({
@@ -149,6 +138,9 @@ impl Status {
                     self.state.tries.get(),
                     self.tries_left()
                 ));
+            }
+            if self.bar.slot() == Some(*slot) {
+                line.push_str(", not to be fallen back to");
             }
             if *slot == self.next().alternative {
                 line.push_str(", boots next");

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::path::Path;
 
-use grubenv::Slot;
+use grubenv::{Block, FileError, Slot};
 use update::{
     Bundle, Identity, Manifest, Member, Policy, Signatures, SigningKey, TrustedKey, TrustedKeys,
 };
 
 use crate::envfile::EnvFile;
 use crate::medium::Medium;
-use crate::upgrade::{self, SlotMedia};
+use crate::upgrade::{self, Conditions, SlotMedia};
 
 /// A bundle that the tests' node takes.
 pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {
@@ -109,6 +110,21 @@ pub(crate) fn install<M: Medium, E: Medium>(
         root: Vec::new(),
     };
     let mut heard = |_| ();
-    upgrade::install(env, slot, current, bundle, &base, || Ok(()), &mut heard)?;
+    let on = Conditions {
+        loader: &|_| Ok(()),
+        whole: &|| Ok(()),
+        // The mark must not be there yet.
+        keep: &|_| {
+            let complete = upgrade::is_complete(slot)?;
+            anyhow::ensure!(!complete, "the slot is complete before its loader waits");
+            Ok(false)
+        },
+    };
+    upgrade::install(env, slot, current, bundle, &base, &on, &mut heard)?;
     Ok(())
+}
+
+/// No spare block.
+pub(crate) fn no_spare() -> Result<Block, FileError> {
+    grubenv::read_block(Path::new("/nonexistent/grubenv"))
 }

@@ -6,19 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{anyhow, ensure, Context};
 use base::Sha256Digest;
-use grubenv::{Limit, Slot};
+use grubenv::{Blocks, Limit, Slot};
 use serde_json::{json, Value};
 use update::{older_formats, Bundle, Identity, Member, Policy, TrustedKeys};
 
-use crate::envfile::{Content, EnvFile};
+use crate::envfile::{self, EnvFile};
 use crate::http::Manners;
 use crate::machine::Machine;
 use crate::medium::Partition;
 use crate::progress::Progress;
-use crate::source::{Hashed, Source};
+use crate::source::{shown, Hashed, Source};
 use crate::status::{self, SlotStatus, Status};
-use crate::upgrade::SlotMedia;
-use crate::{counters, loader, upgrade, Args, Install, Verb};
+use crate::upgrade::{Conditions, SlotMedia};
+use crate::{counters, loader, signer, upgrade, Args, Install, Verb};
 
 /// What a verb has to say.
 pub(crate) struct Answer {
@@ -34,10 +34,11 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
         json: json!({"slot": slot.as_str()}),
     };
     match &args.verb {
-        Verb::Current => Ok(slot(machine.current(|| read_env(args))?)),
-        Verb::Target => Ok(slot(machine.current(|| read_env(args))?.other())),
+        Verb::Current => Ok(slot(machine.current(|| named(&read_env(args)?))?)),
+        Verb::Target => Ok(slot(machine.current(|| named(&read_env(args)?))?.other())),
         Verb::Confirm => confirm(args, &machine),
         Verb::UpgradeCommit => commit(args, &machine),
+        Verb::UpgradeCancel => cancel(args, &machine),
         Verb::Rollback { force } => rollback(args, &machine, *force),
         Verb::Next => {
             let next = status(args, &machine)?.next();
@@ -69,8 +70,14 @@ pub(crate) fn answer(args: &Args) -> anyhow::Result<Answer> {
     }
 }
 
-fn read_env(args: &Args) -> anyhow::Result<Content> {
-    EnvFile::read(&args.grubenv, &args.esp.join(loader::SPARE_ENV))
+fn read_env(args: &Args) -> anyhow::Result<Blocks> {
+    envfile::read(&args.grubenv, &args.esp.join(loader::SPARE_ENV))
+}
+
+/// The slot that grubenv names.
+fn named(blocks: &Blocks) -> anyhow::Result<Slot> {
+    let named = blocks.named();
+    named.map_err(|error| anyhow!(cli::chain(error)))
 }
 
 fn open_env(args: &Args) -> anyhow::Result<EnvFile<File>> {
@@ -80,11 +87,11 @@ fn open_env(args: &Args) -> anyhow::Result<EnvFile<File>> {
 fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
     let tries = identity(&args.identity)?.boot_limit;
     let limit = Limit::new(tries).with_context(|| format!("boot_limit: got {tries}"))?;
-    let content = read_env(args)?;
-    let state = content.state();
+    let blocks = read_env(args)?;
     Ok(Status {
-        running: machine.current(|| Ok(content))?,
-        state,
+        running: machine.current(|| named(&blocks))?,
+        state: blocks.state(),
+        bar: blocks.bar(),
         limit,
         slots: [Slot::A, Slot::B].map(|slot| (slot, SlotStatus::of(machine.read_slot(slot)))),
     })
@@ -92,45 +99,121 @@ fn status(args: &Args, machine: &Machine) -> anyhow::Result<Status> {
 
 fn confirm(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
     let mut env = open_env(args)?;
-    let current = machine.current(|| Ok(env.content()))?;
+    let current = machine.current(|| named(env.blocks()))?;
     let changed = upgrade::confirm(&mut env, current)?;
     let already = if changed { "" } else { " already" };
+    let barred = env.blocks().bar().slot();
+    let bar = barred.map_or_else(String::new, |slot| {
+        format!("; slot {slot} is not to be fallen back to")
+    });
     Ok(Answer {
-        text: format!("slot {current} is confirmed{already}"),
-        json: json!({"changed": changed, "slot": current.as_str()}),
+        text: format!("slot {current} is confirmed{already}{bar}"),
+        json: json!({
+            "barred": barred.map(Slot::as_str),
+            "changed": changed,
+            "slot": current.as_str(),
+        }),
     })
 }
 
 fn commit(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
     let mut env = open_env(args)?;
-    let current = machine.current(|| Ok(env.content()))?;
-    let mut slot = machine.open_slot(current.other(), false)?;
-    upgrade::commit(&mut env, &mut slot, current)?;
+    let current = machine.current(|| named(env.blocks()))?;
     let target = current.other();
-    let loader = loader::after_commit(&args.esp).with_context(|| {
-        format!("slot {target} boots next, but the boot loader is the one of before")
+    let slot = machine.open_slot(target, false)?;
+    // An error here, and not later: the loader that came with the slot would be left where it is.
+    loader::waits(&args.esp).with_context(|| {
+        format!("slot {target} is not committed: its boot loader can't be reached")
+    })?;
+    let too_old = is_too_old(args, &slot);
+    let loader = upgrade::commit(&mut env, &slot, current, too_old == Some(true), || {
+        loader::place(&args.esp).with_context(|| {
+            format!("slot {target} is not committed: its boot loader is not in place")
+        })
     })?;
     let with = if loader { ", by a new boot loader" } else { "" };
+    let then = match too_old {
+        Some(true) => format!(
+            ": from then on slot {current} is too old for what it writes, and not fallen back to"
+        ),
+        _ => String::new(),
+    };
     Ok(Answer {
-        text: format!("slot {target} boots next{with}; confirm it there"),
-        json: json!({"boot_cycle": "first_boot", "loader": loader, "slot": target.as_str()}),
+        text: format!("slot {target} boots next{with}; confirm it there{then}"),
+        json: json!({
+            "boot_cycle": "first_boot",
+            "loader": loader,
+            "slot": target.as_str(),
+            // What nobody can tell is null.
+            "stays_fallback": too_old.map(|too_old| !too_old),
+        }),
     })
+}
+
+/// Whether the running system is too old for data that the one in `slot` writes; nothing if that does not say.
+fn is_too_old(args: &Args, slot: &SlotMedia<File>) -> Option<bool> {
+    let running = identity(&args.identity).ok()?;
+    let other = status::identity(slot.root.try_clone().ok()?).ok()?;
+    let older = older_formats(&other.data_formats, &running.data_formats);
+    Some(!older.is_empty())
+}
+
+fn cancel(args: &Args, machine: &Machine) -> anyhow::Result<Answer> {
+    let mut env = open_env(args)?;
+    let current = machine.current(|| named(env.blocks()))?;
+    let boot = machine.read_slot(current)?.boot;
+    let mut back = false;
+    let changed = upgrade::cancel(&mut env, current, || {
+        back = loader_for(args, boot, current)?;
+        Ok(())
+    })?;
+    let text = match (changed, back) {
+        (false, _) => format!("slot {current} boots next already, no upgrade is committed"),
+        (true, false) => format!("slot {current} boots next, as before upgrade-commit"),
+        (true, true) => format!(
+            "slot {current} boots next, by the boot loader of before, as before upgrade-commit"
+        ),
+    };
+    Ok(Answer {
+        text,
+        json: json!({"changed": changed, "loader": back, "slot": current.as_str()}),
+    })
+}
+
+/// Makes sure that the boot loader in place starts what is in the slot with the boot partition `boot`; says whether another one had to be put there.
+fn loader_for(args: &Args, boot: File, slot: Slot) -> anyhow::Result<bool> {
+    let (loader, previous) = loader::in_place(&args.esp)?;
+    let again = boot.try_clone().context("cannot read the slot")?;
+    match signer::check(&loader, boot) {
+        Err(error) if signer::is_stranger(&error) => {
+            let previous = previous.with_context(|| format!("the boot loader in place does not start slot {slot}, and there is no PREVIOUS.EFI"))?;
+            signer::check(&previous, again).with_context(|| {
+                format!("neither the boot loader in place nor PREVIOUS.EFI starts slot {slot}")
+            })?;
+            loader::take_back(&args.esp)?;
+            Ok(true)
+        }
+        // Where there is no telling, it is the one that somebody committed by.
+        _ => Ok(false),
+    }
 }
 
 fn rollback(args: &Args, machine: &Machine, force: bool) -> anyhow::Result<Answer> {
     let mut env = open_env(args)?;
-    let current = machine.current(|| Ok(env.content()))?;
+    let current = machine.current(|| named(env.blocks()))?;
     let target = current.other();
-    let mut slot = machine.open_slot(target, false)?;
+    let slot = machine.open_slot(target, false)?;
     if !force {
         let root = slot
             .root
             .try_clone()
             .context("cannot read the other slot")?;
         check_formats(&args.identity, root)
+            .and_then(|()| check_loader(args, &slot))
             .with_context(|| format!("slot {target} is not gone back to (--force does it)"))?;
     }
-    let state = upgrade::rollback(&mut env, &mut slot, current)?;
+    let too_old = is_too_old(args, &slot) == Some(true);
+    let state = upgrade::rollback(&mut env, &slot, current, too_old)?;
     let trial = if state.is_trial() {
         "; confirm it there"
     } else {
@@ -150,6 +233,38 @@ fn check_formats(running: &Path, other: File) -> anyhow::Result<()> {
         None => Ok(()),
         Some(change) => Err(anyhow!("{change}")),
     }
+}
+
+/// Refuses a slot that the boot loader in place does not start. Where there is no telling, the boot loader itself comes back to the running one.
+fn check_loader(args: &Args, slot: &SlotMedia<File>) -> anyhow::Result<()> {
+    let Ok((loader, _)) = loader::in_place(&args.esp) else {
+        return Ok(());
+    };
+    let boot = slot
+        .boot
+        .try_clone()
+        .context("cannot read the other slot")?;
+    match signer::check(&loader, boot) {
+        Err(error) if signer::is_stranger(&error) => {
+            Err(error.context("the boot loader in place does not start it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a bundle's boot loader that does not start the running slot, which is what an upgrade falls back to. The one in place evidently does.
+fn check_fallback(args: &Args, new: &[u8], boot: &File, slot: Slot) -> anyhow::Result<()> {
+    let (loader, _) = loader::in_place(&args.esp)?;
+    if loader == new {
+        return Ok(());
+    }
+    let boot = boot.try_clone().context("cannot read the running slot")?;
+    signer::check(new, boot).with_context(|| {
+        format!(
+            "there is no telling that the bundle's boot loader starts slot {slot}, which an upgrade falls back to: \
+             install a version whose boot loader knows both signers first (docs/signing.md, \"Rotation\"), or give up the way back with --without-fallback"
+        )
+    })
 }
 
 fn identity(path: &Path) -> anyhow::Result<Identity> {
@@ -188,7 +303,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         .map(|hex| hex.to_ascii_lowercase().parse());
     let sha256: Option<Sha256Digest> = sha256.transpose().context("--sha256")?;
     let mut env = open_env(args)?;
-    let current = machine.current(|| Ok(env.content()))?;
+    let current = machine.current(|| named(env.blocks()))?;
     let target = current.other();
     let slot = machine.open_slot(target, true)?;
     let slot = SlotMedia {
@@ -196,9 +311,11 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         root: Partition::new(slot.root),
     };
     let base = machine.read_slot(current)?;
+    // Mounted? Later a loader that waits could not be told from none.
+    loader::waits(&args.esp)?;
 
-    let place = &options.bundle;
-    let mut source = Source::open(place, &manners(options)?)?;
+    let place = shown(&options.bundle);
+    let mut source = Source::open(&options.bundle, &manners(options)?)?;
     let len = source.len();
     // What can be read twice is checked whole first: then nothing is written if anything is wrong with it.
     let looked = source.first(|file| {
@@ -212,26 +329,36 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let seen = reader.seen();
     let mut bundle = Bundle::open(reader, len, &policy).with_context(|| place.clone())?;
     let mut progress = Progress::of(bundle.manifest());
+    let on = Conditions {
+        loader: &|new| match options.without_fallback {
+            true => Ok(()),
+            false => check_fallback(args, new, &base.boot, current),
+        },
+        whole: &|| seen.check(),
+        keep: &|new| {
+            loader::keep(&args.esp, new).with_context(|| {
+                format!("slot {target} is not complete: its boot loader is not ready")
+            })
+        },
+    };
     let installed = upgrade::install(
         &mut env,
         &slot,
         current,
         &mut bundle,
         &base,
-        || seen.check(),
+        &on,
         &mut |bytes| progress.add(bytes),
     );
     progress.end();
     let installed = installed.with_context(|| place.clone())?;
-    let loader = loader::after_install(&args.esp, installed.loader.as_deref())
-        .with_context(|| format!("slot {target} is complete, but its boot loader is not ready"))?;
     let version = bundle.manifest().version.as_str();
     let image = |image: &Member| json!({"sha256": image.sha256, "size": image.size});
     Ok(Answer {
         text: format!("slot {target} holds version {version}; upgrade-commit boots it"),
         json: json!({
             "boot": image(&installed.boot),
-            "loader": loader,
+            "loader": installed.loader,
             "root": image(&installed.root),
             "signers": bundle.signers(),
             "slot": target.as_str(),

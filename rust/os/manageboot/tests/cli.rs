@@ -372,12 +372,28 @@ fn a_boot_loader_comes_with_the_slot() {
         .insert(1, (update::LOADER.to_owned(), loader));
     let esp = |name: &str| fs::read(node.path("esp/EFI/BOOT").join(name)).ok();
     let path = node.write("update.tar", &recipe.tar());
-    assert_eq!(node.json(&["upgrade-install", &path])["loader"], true);
+    let install = ["upgrade-install", "--without-fallback", &path];
+    assert_eq!(node.json(&install)["loader"], true);
+    assert_eq!(esp("NEXT.EFI").unwrap(), b"MZ new");
     // Not before the slot is to boot.
     assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ old");
     assert_eq!(node.json(&["upgrade-commit"])["loader"], true);
     assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ new");
     assert_eq!(esp("PREVIOUS.EFI").unwrap(), b"MZ old");
+    assert_eq!([esp("NEXT.EFI"), esp("NEXT.SHA")], [None, None]);
+    // What waits and is not as it was kept is not put in place, and nothing is committed.
+    assert_eq!(
+        node.ok(&["upgrade-cancel"]),
+        "slot A boots next, as before upgrade-commit\n"
+    );
+    fs::write(node.path("esp/EFI/BOOT/NEXT.EFI"), b"MZ other").unwrap();
+    let why = node.refused(&["upgrade-commit"], 1);
+    assert!(
+        why.contains("slot B is not committed: its boot loader is not in place")
+            && why.contains("has no NEXT.SHA"),
+        "{why}"
+    );
+    assert_eq!(node.ok(&["next"]), "A\n");
     // The same one again is nothing to do; that of a bundle which was replaced is forgotten.
     assert_eq!(node.json(&["upgrade-install", &path])["loader"], false);
     fs::write(node.path("esp/EFI/BOOT/NEXT.EFI"), b"MZ other").unwrap();
@@ -386,15 +402,15 @@ fn a_boot_loader_comes_with_the_slot() {
     assert_eq!(node.json(&["upgrade-commit"])["loader"], false);
     assert_eq!(esp("BOOTX64.EFI").unwrap(), b"MZ new");
     assert_eq!(esp("NEXT.EFI"), None);
-    // Whoever can't write the loader says so, and what boots next.
-    fs::remove_dir_all(node.path("esp/EFI")).unwrap();
-    let output = node.run(&["upgrade-install", &path]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    // Whoever can't keep the loader leaves no slot that could be committed without it.
+    fs::create_dir(node.path("esp/EFI/BOOT/NEW.EFI")).unwrap();
+    fs::write(node.path("esp/EFI/BOOT/BOOTX64.EFI"), b"MZ old").unwrap();
+    let output = node.run(&install);
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
     let why = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        why.contains("its boot loader is not ready") && why.contains("mounted?"),
-        "{why}"
-    );
+    assert!(why.contains("its boot loader is not ready"), "{why}");
+    let why = node.refused(&["upgrade-commit"], 1);
+    assert!(why.contains("holds no complete system"), "{why}");
 }
 
 #[test]

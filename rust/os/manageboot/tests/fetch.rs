@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::fs;
+
 use grubenv::Slot;
 
 use support::server::{Deed, Server};
@@ -129,6 +131,65 @@ fn who_does_not_answer_is_given_up() {
     assert!(node.counted()["refused"]["io"].as_u64().unwrap() == 3);
     let why = node.refused(&["upgrade-install", "ftp://localhost/x"], 1);
     assert!(why.contains("scheme ftp, want http or https"), "{why}");
+}
+
+/// Who gives a URL with a password or a token finds neither on the terminal nor in a file.
+#[test]
+fn secrets_of_urls_are_not_said() {
+    let node = node();
+    let secret = |url: &str| url.replace("://", "://me:s3cret@") + "?token=t0ken#fr4gment";
+    let all = |output: std::process::Output| {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        for word in ["s3cret", "t0ken", "fr4gment", "me:"] {
+            assert!(!said.contains(word), "{said}");
+        }
+        said
+    };
+    for (deeds, args, want) in [
+        // Lost on the way, given up, refused.
+        (
+            vec![Deed::Send(5000), Deed::Send(ALL)],
+            &["--json"][..],
+            "again in 250 ms",
+        ),
+        (vec![Deed::Status(404)], &[], "status 404"),
+        (
+            vec![Deed::Status(500)],
+            &["--tries", "2"],
+            "gave up after 2 tries",
+        ),
+        (vec![Deed::Send(0)], &["--tries", "2"], "Peer disconnected"),
+        (
+            vec![Deed::Send(ALL)],
+            &["--sha256", &"0".repeat(64)],
+            "has SHA-256",
+        ),
+    ] {
+        let server = Server::http(good("2", 5), deeds);
+        let url = secret(&server.url);
+        let said = all(node.run(&[&["upgrade-install", url.as_str()], args].concat()));
+        assert!(said.contains(want), "{said}");
+        let shown = server.url.replace("://", "://…@") + "?…";
+        assert!(said.contains(&shown), "{said}");
+    }
+    for (url, want) in [
+        (
+            "ftp://me:s3cret@localhost/x?token=t0ken",
+            "ftp://…@localhost/x?…: scheme ftp",
+        ),
+        (
+            "http://me:s3cret@local host/x?token=t0ken",
+            "http://…@local host/x?…: ",
+        ),
+        ("http://me:s3cret@/x?token=t0ken", "http://…@/x?…"),
+        ("http://me:s3cret@localhost:x/?token=t0ken", "http://…"),
+    ] {
+        let said = all(node.run(&["upgrade-install", url, "--tries", "1"]));
+        assert!(said.contains(want), "{said}");
+    }
+    let counted = fs::read_to_string(node.path("run/manageboot.json")).unwrap();
+    assert!(!counted.contains("s3cret"), "{counted}");
 }
 
 /// The length that the server says is checked before anything is written.
