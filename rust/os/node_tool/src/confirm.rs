@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Block, BootState, Slot};
+use grubenv::{Blocks, FileError, Slot};
 use os_config::duration;
 use serde::{Deserialize, Deserializer};
 
@@ -177,34 +177,37 @@ fn settings(path: &Path) -> anyhow::Result<Settings> {
 
 /// Whether the slot that runs is an upgrade that nobody ever confirmed. Without a readable block the boot loader tries nothing, either.
 fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
-    let main = block(&system.path(&args.grubenv));
-    let spare = block(&system.path(&args.spare_grubenv)).ok();
-    let Some(state) = BootState::in_force(main.as_ref().ok(), spare.as_ref()) else {
-        if let Err(error) = main {
-            say(&format!("{error:#}"))?;
-        }
+    let [main, spare] = [&args.grubenv, &args.spare_grubenv].map(|path| system.path(path));
+    let blocks = Blocks::read(&main, &spare);
+    let said = blocks.said();
+    let (main, spare) = (blocks.main.err(), blocks.spare.err());
+    // What is there and can't be read may say something else than what can.
+    let main = main.filter(|error| said.is_none() || error.hides());
+    for error in main.into_iter().chain(spare.filter(FileError::hides)) {
+        say(&cli::chain(&error))?;
+    }
+    let Some(state) = said else {
         return Ok(false);
     };
     let cmdline = system.path(&args.cmdline);
-    let line = std::fs::read(&cmdline).unwrap_or_default();
-    match Slot::started(&String::from_utf8_lossy(&line)) {
-        Some(running) => Ok(state.is_trial_of(running)),
-        None => {
-            // The checks of a trial are more, so an upgrade is not confirmed too early.
+    let running = match std::fs::read(&cmdline) {
+        Ok(line) => Slot::started(&String::from_utf8_lossy(&line))
+            .ok_or("it names no slot with boot_alternative=".to_owned()),
+        Err(error) => Err(format!("cannot read it: {error}")),
+    };
+    match running {
+        Ok(running) => Ok(state.is_trial_of(running)),
+        Err(why) => {
+            // No end here: it would take the deadline away, and with it the way back. The checks of a trial are more, so an upgrade is not
+            // confirmed too early.
             say(&format!(
-                "{} names no slot with boot_alternative=, taken for the one that boots next: {}",
+                "{}: {why}; the slot that runs is taken for the one that boots next, {}",
                 cmdline.display(),
                 state.alternative
             ))?;
             Ok(state.is_trial())
         }
     }
-}
-
-fn block(path: &Path) -> anyhow::Result<Block> {
-    let shown = || path.display().to_string();
-    let bytes = std::fs::read(path).with_context(shown)?;
-    Block::parse(&bytes).with_context(shown)
 }
 
 fn confirm(manageboot: &Path) -> anyhow::Result<String> {

@@ -190,7 +190,31 @@ fn a_trial_is_of_the_slot_that_runs() {
     fs::write(boot.path("cmdline"), "quiet").unwrap();
     assert!(is_trial(&boot));
     let (_, out, _) = boot.run("0", json!([good()]));
-    assert!(out.contains("D/cmdline names no slot"), "{out}");
+    assert!(
+        out.contains("D/cmdline: it names no slot with boot_alternative=; "),
+        "{out}"
+    );
+    // One that can't be read is told as that, and the deadline stays: it is the way back.
+    fs::remove_file(boot.path("cmdline")).unwrap();
+    assert!(is_trial(&boot));
+    let (status, out, _) = boot.run("0", json!([bad()]));
+    assert_eq!(status, 1);
+    let want = "D/cmdline: cannot read it: No such file or directory (os error 2); \
+                the slot that runs is taken for the one that boots next, A\n";
+    assert!(out.starts_with(want), "{out}");
+}
+
+/// What is there and can't be read may say more than what can.
+#[test]
+fn a_block_that_cannot_be_read_is_told() {
+    for name in ["grubenv", "spare"] {
+        let boot = Boot::new("stable");
+        let _ = fs::remove_file(boot.path(name));
+        fs::create_dir(boot.path(name)).unwrap();
+        let (status, out, _) = boot.run("0", json!([good()]));
+        assert_eq!(status, 0, "{out}");
+        assert!(out.starts_with(&format!("cannot read D/{name}: ")), "{out}");
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use grubenv::{Block, BootState, Slot};
+use grubenv::{Blocks, BootState, Slot};
 use serde::Deserialize;
 
 use crate::metrics::Page;
@@ -45,13 +45,17 @@ impl Files {
     /// Adds all that can be read.
     pub(crate) fn metrics(&self, page: &mut Page) {
         let slot = self.slot();
-        let [main, spare] = [&self.grubenv, &self.spare_grubenv].map(|path| block(path));
-        let state = BootState::in_force(main.as_ref(), spare.as_ref());
+        let blocks = Blocks::read(&self.grubenv, &self.spare_grubenv);
+        for (of, error) in [("grubenv", &blocks.main), ("spare grubenv", &blocks.spare)] {
+            if let Some(error) = error.as_ref().err().filter(|error| error.hides()) {
+                tracing::warn!(error = cli::chain(error), "{of} can't be read");
+            }
+        }
         if let Some(slot) = slot {
             page.gauge("node_slot", "The slot that runs, as a label.")
                 .labelled(&[("slot", slot.as_str())], 1);
         }
-        if let Some(state) = state {
+        if let Some(state) = blocks.said() {
             let confirmed = slot.is_some_and(|slot| state == BootState::confirmed(slot));
             page.gauge(
                 "node_slot_confirmed",
@@ -63,6 +67,13 @@ impl Files {
                 "Starts of the slot that boots next since it was confirmed.",
             )
             .value(state.tries.get());
+        }
+        if let Some(barred) = blocks.bar().slot() {
+            page.gauge(
+                "node_slot_barred",
+                "The slot that the boot loader does not fall back to, as a label: only installed, taken back, or too old for the data.",
+            )
+            .labelled(&[("slot", barred.as_str())], 1);
         }
         let Some(upgrades) = self.upgrades() else {
             return;
@@ -82,7 +93,13 @@ impl Files {
     }
 
     fn slot(&self) -> Option<Slot> {
-        Slot::started(&std::fs::read_to_string(&self.cmdline).ok()?)
+        match std::fs::read(&self.cmdline) {
+            Ok(line) => Slot::started(&String::from_utf8_lossy(&line)),
+            Err(error) => {
+                tracing::warn!(%error, file = %self.cmdline.display(), "which slot runs is not known");
+                None
+            }
+        }
     }
 
     /// None counted where there is no file, and nothing known where it can't be read: counters that go back to 0 are how a restart looks.
@@ -98,11 +115,6 @@ impl Files {
             Ok(upgrades) => Some(upgrades),
         }
     }
-}
-
-/// What is in a file with an environment block, if it is one.
-fn block(path: &Path) -> Option<Block> {
-    Block::parse(&std::fs::read(path).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -179,6 +191,20 @@ mod tests {
             told,
             "node_slot_confirmed 0\nnode_boot_tries 0\nnode_upgrades_installed_total 0\n"
         );
+    }
+
+    #[test]
+    fn what_is_not_fallen_back_to_is_told() {
+        for (value, want) in [
+            ("B", "node_slot_barred{slot=\"B\"} 1\n"),
+            ("B_once_confirmed", ""),
+            ("", ""),
+        ] {
+            let told = text("boot_alternative=A", &[("boot_barred", value)], None);
+            let lines = told.lines().filter(|line| line.contains("barred"));
+            let lines = lines.fold(String::new(), |all, line| all + line + "\n");
+            assert_eq!(lines, want, "{value}");
+        }
     }
 
     #[test]
