@@ -92,7 +92,7 @@ def root_partition(name, os):
     )
 
 def loader(name, os, image, env):
-    """The boot loader, signed: GRUB with its whole configuration and the key of whoever signs systems.
+    """The boot loader, signed: GRUB with its whole configuration and the keys of whoever signs systems, or did or will (`trusted` of the signer).
 
     Args:
       name: name of the image of its file.
