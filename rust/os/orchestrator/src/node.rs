@@ -120,6 +120,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use grubenv::Block;
 
     fn env(variables: &[(&str, &str)]) -> Vec<u8> {
         let mut block = Block::new();
