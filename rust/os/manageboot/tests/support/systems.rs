@@ -91,10 +91,11 @@ pub(crate) fn root(version: &str, replica: u64) -> Vec<u8> {
 
 pub(crate) fn identity(version: &str, replica: u64) -> Identity {
     Identity {
+        format: Identity::FORMAT,
         os: "node".to_owned(),
         env: "test".to_owned(),
         version: version.parse().unwrap(),
-        boot_tries: crate::TRIES,
+        boot_limit: crate::TRIES,
         data_formats: BTreeMap::from([("replica".to_owned(), replica)]),
     }
 }
