@@ -193,6 +193,9 @@ struct Install {
     /// Tries in a row at a server that bring nothing.
     #[arg(long, value_name = "N", default_value_t = 10)]
     tries: u64,
+    /// Say on stderr how much is written and read back, in lines such as `40 %`, also where that is no terminal.
+    #[arg(long)]
+    progress: bool,
     /// Where it is counted what was installed and refused.
     #[arg(long, value_name = "JSON", default_value = "/run/ic/manageboot.json")]
     counters: PathBuf,

@@ -1,20 +1,21 @@
-//! How far an installation is, for who looks at a terminal.
+//! How far an installation is, for who looks at a terminal, and for a program that asks for it.
 
 use std::io::{self, IsTerminal as _};
 
 use update::Manifest;
 
-/// Counts bytes that were written and read back, and shows it on a terminal, in one line that is written over.
+/// Counts bytes that were written and read back, and shows it on a terminal, in one line that is written over, or in lines.
 pub(crate) struct Progress {
     total: u64,
     done: u64,
     shown: Option<u64>,
     terminal: bool,
+    lines: bool,
 }
 
 impl Progress {
-    /// Of the installation of both images.
-    pub(crate) fn of(manifest: &Manifest) -> Self {
+    /// Of the installation of both images; with `lines`, each percent is one.
+    pub(crate) fn of(manifest: &Manifest, lines: bool) -> Self {
         let images = [update::BOOT, update::ROOT];
         let sizes = images.map(|name| manifest.member(name).map_or(0, |member| member.size));
         Self {
@@ -26,6 +27,7 @@ impl Progress {
             done: 0,
             shown: None,
             terminal: io::stderr().is_terminal(),
+            lines,
         }
     }
 
@@ -33,15 +35,21 @@ impl Progress {
     pub(crate) fn add(&mut self, bytes: u64) {
         self.done = self.done.saturating_add(bytes);
         let percent = self.done.saturating_mul(100).checked_div(self.total);
-        if self.terminal && percent != self.shown {
-            self.shown = percent;
-            eprint!("\r{} %", percent.unwrap_or(100));
+        if percent == self.shown {
+            return;
+        }
+        self.shown = percent;
+        let percent = percent.unwrap_or(100);
+        if self.lines {
+            eprintln!("{percent} %");
+        } else if self.terminal {
+            eprint!("\r{percent} %");
         }
     }
 
     /// Ends the line.
     pub(crate) fn end(&self) {
-        if self.shown.is_some() {
+        if self.shown.is_some() && self.terminal && !self.lines {
             eprintln!();
         }
     }

@@ -328,7 +328,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let reader = Hashed::new(source.reader(), sha256);
     let seen = reader.seen();
     let mut bundle = Bundle::open(reader, len, &policy).with_context(|| place.clone())?;
-    let mut progress = Progress::of(bundle.manifest());
+    let mut progress = Progress::of(bundle.manifest(), options.progress);
     let on = Conditions {
         loader: &|new| match options.without_fallback {
             true => Ok(()),

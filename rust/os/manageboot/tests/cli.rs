@@ -76,6 +76,27 @@ fn a_whole_upgrade() {
     assert_eq!(node.ok(&["target"]), "A\n");
 }
 
+/// For who shows it: never back, and to the end. Nobody asked: not a word.
+#[test]
+fn progress_in_lines() {
+    let node = Node::new();
+    node.reboot();
+    let bundle = node.write("update.tar", &good("1.7", 1));
+    let said = |args: &[&str]| {
+        let output = node.run(args);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let lines = said(&["upgrade-install", "--progress", &bundle]);
+    let percents: Vec<u8> = lines
+        .lines()
+        .map(|line| line.strip_suffix(" %").unwrap().parse().unwrap())
+        .collect();
+    assert!(percents.windows(2).all(|two| two[0] < two[1]), "{lines}");
+    assert_eq!(percents.last(), Some(&100));
+    assert_eq!(said(&["upgrade-install", &bundle]), "");
+}
+
 #[test]
 fn an_upgrade_that_does_not_work_is_left() {
     let node = Node::new();
