@@ -9,7 +9,7 @@ loops=()
 trap 'kill "${loops[@]}" 2>/dev/null' EXIT
 # Built before there is competition. With code of their own in tests/*.rs, or with programs started by unit tests.
 tests=$(bazel query --noshow_progress 'filter("_(process|consoles|cli|strangers|server|imgdump|plans|mkrootfs|mkdeployment)_test$|:vm_test$",
-  kind("rust_test rule", //rust/os/... + //rust/tools/... + //rust/lib/nbd/... + //rust/lib/vm/...))') || exit
+  kind("rust_test rule", //rust/os/... + //rust/tools/... + //rust/lib/nbd/... + //rust/lib/vm/... + //rust/lib/vsock_api/...))') || exit
 [ -n "$tests" ] || { echo 'FAIL busy: no tests found'; exit 1; }
 # shellcheck disable=SC2086
 bazel build --noshow_progress $tests || { echo 'FAIL busy: the tests do not build'; exit 1; }

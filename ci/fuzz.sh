@@ -92,6 +92,10 @@ git ls-files -z -- ':/components/*.service' ':/components/*.socket' ':/component
 done
 printf '# comment\nhostname=x\n[ssh]\n' >"$work/ini" && seed settings "$work/ini"
 printf 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHK2 a@b\n' >"$work/keys" && seed settings "$work/keys"
+printf '\0{"request":"version"}\xff{"request":"logs","params":{"unit":"a","lines":1}}\xff{"request":"upgrade-host","params":{"url":"https://a","version":"1"}}' \
+  >"$work/host-api" && seed vsock_api "$work/host-api"
+{ printf '\1'; cat ../../components/hostos/host-api/host-api.json; } >"$work/host-api" && seed vsock_api "$work/host-api"
+printf '\1{"format":1,"version":"1","healthy":true,"boot_id":"5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11","height":1,"reported":1}' >"$work/host-api" && seed vsock_api "$work/host-api"
 printf 'Package: a\nStatus: install ok installed\nVersion: 1\n\n\xff/.\n/usr\n/usr/a\n' >"$work/status" && seed ownership "$work/status"
 
 found=
