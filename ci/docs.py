@@ -35,6 +35,8 @@ ELSEWHERE = {
     "manageboot upgrade-install ": "rust/os/manageboot/tests/fetch.rs",
     "manageboot upgrade-commit": "rust/os/manageboot/tests/cli.rs",
     "manageboot upgrade-cancel": "rust/os/manageboot/tests/fallback.rs",
+    "host_api call upgrade-host ": "rust/os/host_api/tests/process.rs",
+    "host_api offer-guest-upgrade ": "rust/os/host_api/tests/process.rs",
     "reboot": "//tests/boot, the scenarios with an upgrade",
     "openssl req -x509 ": "nobody: the certificates are made, for a hundred years",
     "openssl req -newkey ": "nobody: the certificates are made",
