@@ -35,12 +35,17 @@ COMMON_SSH_COMPONENTS = {
     "//components:common/ssh/ssh-host-keys.service": "/usr/lib/systemd/system/ssh-host-keys.service",
 }
 
-# The systems that stay on a machine: settings kept from a CONFIG medium, keys for the people named there, the right time.
+# The systems that stay on a machine: settings kept from a CONFIG medium, keys for the people named there, the right time, upgrades and restarts
+# that the other one of host and guest asks for.
 COMMON_NODE_COMPONENTS = COMMON_COMPONENTS | COMMON_SSH_COMPONENTS | {
     "//components:common/chrony/chrony.conf": "/etc/chrony/chrony.conf",
     "//components:common/chrony/default": "/etc/default/chrony",
     "//components:common/config/ingest-config.service": "/usr/lib/systemd/system/ingest-config.service",
     "//components:common/modules/node.conf": "/usr/lib/modules-load.d/50-node.conf",
+    "//components:common/requests/requested-reboot.path": "/usr/lib/systemd/system/requested-reboot.path",
+    "//components:common/requests/requested-reboot.service": "/usr/lib/systemd/system/requested-reboot.service",
+    "//components:common/requests/requested-upgrade.path": "/usr/lib/systemd/system/requested-upgrade.path",
+    "//components:common/requests/requested-upgrade.service": "/usr/lib/systemd/system/requested-upgrade.service",
     "//components:common/ssh/50-ic-authorized-keys.conf": "/etc/ssh/sshd_config.d/50-ic-authorized-keys.conf",
     "//components:common/ssh/60-users.conf": "/etc/ssh/sshd_config.d/60-users.conf",
     "//components:common/ssh/setup-ssh-keys.service": "/usr/lib/systemd/system/setup-ssh-keys.service",

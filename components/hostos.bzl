@@ -21,6 +21,8 @@ HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | {
     "//components:hostos/etc/hostname": "/etc/hostname",
     "//components:hostos/etc/issue": "/etc/issue",
     "//components:hostos/etc/motd": "/etc/motd",
+    "//components:hostos/host-api/host-api.json": "/opt/ic/share/host-api.json",
+    "//components:hostos/host-api/host-api.service": "/usr/lib/systemd/system/host-api.service",
     "//components:hostos/modules/host.conf": "/usr/lib/modules-load.d/50-host.conf",
     "//components:hostos/network/50-bond0.netdev": "/usr/lib/systemd/network/50-bond0.netdev",
     "//components:hostos/network/50-bond0.network": "/usr/lib/systemd/network/50-bond0.network",

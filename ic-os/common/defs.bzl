@@ -20,6 +20,7 @@ COMMON_PROGRAMS = {
 # Programs of the systems that stay on a machine and are upgraded in place.
 NODE_PROGRAMS = COMMON_PROGRAMS | {
     "//rust/os/config_tool": "/opt/ic/bin/config_tool:0755",
+    "//rust/os/host_api": "/opt/ic/bin/host_api:0755",
     "//rust/os/manageboot": "/opt/ic/bin/manageboot:0755",
 }
 
