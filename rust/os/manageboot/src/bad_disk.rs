@@ -14,9 +14,9 @@ use grubenv::{Block, BootState, Slot};
 
 use crate::envfile::EnvFile;
 use crate::mark::MARK;
-use crate::medium::Medium;
 use crate::testing::{bundle_of, install, no_spare, spoilt_bundle_of};
 use crate::upgrade::SlotMedia;
+use direct::Medium;
 
 /// Bytes of which one is wrong after the flush with this number.
 struct BadDisk {

@@ -5,13 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use base::as_usize;
+use direct::Buffer;
 use update::Member;
 
 /// Memory for chunks that are on one way. They have a megabyte unless somebody chose otherwise, so that there is room for all threads.
 const ROOM: usize = 32 << 20;
-
-/// What past the page cache must be a multiple of this: place on the disk, length, and address in memory. Disks want 512 or 4096.
-pub(crate) const ALIGNMENT: usize = 4096;
 
 /// How long the longest chunk is.
 pub(crate) fn room(image: &Member) -> usize {
@@ -24,41 +22,6 @@ pub(crate) fn threads(len: usize, cores: NonZeroUsize) -> NonZeroUsize {
     let two = NonZeroUsize::MIN.saturating_add(1);
     let room = ROOM.checked_div(len).and_then(NonZeroUsize::new);
     cores.saturating_add(2).min(room.unwrap_or(two)).max(two)
-}
-
-/// Bytes that begin at a multiple of [`ALIGNMENT`].
-#[derive(Debug, Default)]
-pub(crate) struct Buffer {
-    memory: Box<[u8]>,
-    start: usize,
-    len: usize,
-}
-
-impl Buffer {
-    /// `len` zeros.
-    pub(crate) fn new(len: usize) -> Self {
-        // The allocator promises no more than the alignment of a byte; a box that is moved stays where it is.
-        let memory = vec![0; len.saturating_add(ALIGNMENT)].into_boxed_slice();
-        // `align_offset` may give up, and says so by a huge number: such a buffer goes through the page cache.
-        let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        Self { memory, start, len }
-    }
-}
-
-impl Deref for Buffer {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        let (_, rest) = self.memory.split_at(self.start);
-        rest.split_at(self.len).0
-    }
-}
-
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        let (_, rest) = self.memory.split_at_mut(self.start);
-        rest.split_at_mut(self.len).0
-    }
 }
 
 /// Buffers that nobody uses at the moment, all of one length.
@@ -123,20 +86,6 @@ impl DerefMut for Lent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn at_the_right_address() {
-        for len in [0, 1, 4095, 4096, 1 << 20] {
-            // Several, since one may be at such an address by chance.
-            let buffers: Vec<Buffer> = (0..9).map(|_| Buffer::new(len)).collect();
-            for mut buffer in buffers {
-                assert_eq!(buffer.as_ptr().align_offset(ALIGNMENT), 0);
-                assert_eq!(buffer.len(), len);
-                buffer.fill(1);
-                assert!(buffer.iter().all(|byte| *byte == 1));
-            }
-        }
-    }
 
     #[test]
     fn memory_is_bounded() {

@@ -7,7 +7,7 @@ use anyhow::{bail, ensure, Context};
 use grubenv::{Bar, Block, Blocks, BootState, FileError, SIZE};
 use rustix::fs::{flock, FlockOperation};
 
-use crate::medium::Medium;
+use direct::Medium;
 
 /// A disk writes this much whole or not at all.
 const SECTOR: usize = 512;

@@ -361,9 +361,9 @@ mod tests {
         std::fs::write(&file, "1234").unwrap();
         let opened = open_device(&file, true).unwrap();
         // Really for both, and at offsets.
-        crate::medium::Medium::write_all_at(&opened, b"x", 2).unwrap();
+        direct::Medium::write_all_at(&opened, b"x", 2).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"12x4");
         let opened = open_device(&file, false).unwrap();
-        assert!(crate::medium::Medium::write_all_at(&opened, b"y", 2).is_err());
+        assert!(direct::Medium::write_all_at(&opened, b"y", 2).is_err());
     }
 }

@@ -45,7 +45,6 @@ mod http;
 mod loader;
 mod machine;
 mod mark;
-mod medium;
 mod names;
 mod pipe;
 mod progress;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use anyhow::Context;
 use base::as_u64;
 
-use crate::medium::Medium;
+use direct::Medium;
 
 /// The first sector of the ext4 superblock, by which the boot loader knows the file system. One sector, because that is written whole or not
 /// at all.

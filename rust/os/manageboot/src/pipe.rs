@@ -22,9 +22,10 @@ use base::parallel::{cores, in_order};
 use base::{as_u64, past, Sha256Digest};
 use update::{Error, Item, Member, Place, ReadAt};
 
-use crate::buffers::{self, Buffer, Lent, Pool};
+use crate::buffers::{self, Lent, Pool};
 use crate::mark::{Mark, MARK};
-use crate::medium::Medium;
+use direct::Buffer;
+use direct::Medium;
 
 /// Compared at a time, where only what differs is written.
 const BLOCK: usize = 4096;

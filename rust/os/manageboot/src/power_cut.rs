@@ -17,9 +17,9 @@ use grubenv::{next_boot, Bar, Block, BootState, Cycle, Limit, Slot, Tries, SIZE}
 
 use crate::envfile::EnvFile;
 use crate::mark::MARK;
-use crate::medium::Medium;
 use crate::testing::{bundle_of, install, no_spare};
 use crate::upgrade::{cancel, commit, confirm, rollback, SlotMedia};
+use direct::Medium;
 
 const SECTOR: usize = 512;
 

@@ -10,8 +10,8 @@ use update::{
 };
 
 use crate::envfile::EnvFile;
-use crate::medium::Medium;
 use crate::upgrade::{self, Conditions, SlotMedia};
+use direct::Medium;
 
 /// A bundle that the tests' node takes.
 pub(crate) fn bundle_of(boot: &[u8], root: &[u8]) -> Bundle<Cursor<Vec<u8>>> {

@@ -8,8 +8,8 @@ use update::{Bundle, Item, Member, ReadAt};
 
 use crate::envfile::EnvFile;
 use crate::mark::{has_magic, read_mark, write_mark, Mark, MARK, NO_MARK};
-use crate::medium::Medium;
 use crate::pipe::{copy, verify, Chunks, Heard};
+use direct::Medium;
 
 /// A boot loader larger than this is none: it is kept in memory.
 pub(crate) const LOADER_MAX: u64 = 16 << 20;

@@ -13,12 +13,12 @@ use update::{older_formats, Bundle, Identity, Member, Policy, TrustedKeys};
 use crate::envfile::{self, EnvFile};
 use crate::http::Manners;
 use crate::machine::Machine;
-use crate::medium::Partition;
 use crate::progress::Progress;
 use crate::source::{shown, Hashed, Source};
 use crate::status::{self, SlotStatus, Status};
 use crate::upgrade::{Conditions, SlotMedia};
 use crate::{counters, loader, signer, upgrade, Args, Install, Verb};
+use direct::Partition;
 
 /// What a verb has to say.
 pub(crate) struct Answer {

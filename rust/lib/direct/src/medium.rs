@@ -1,25 +1,55 @@
-//! What upgrades are written to: partitions, files in their place, or, in tests, a disk that forgets.
+//! What is written to: disks, partitions, files in their place, or, in tests, a disk that forgets.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 
-use base::as_u64;
-use rustix::fs::{fadvise, Advice, OFlags};
+use base::{as_u64, as_usize};
+use rustix::fs::{fadvise, fallocate, Advice, FallocateFlags, OFlags};
 
-use crate::buffers::ALIGNMENT;
+use crate::buffer::ALIGNMENT;
 
 /// Bytes at offsets, kept for good once flushed. Several threads may read.
-pub(crate) trait Medium: Sync {
+pub trait Medium: Sync {
     /// How many bytes it holds.
     fn size(&self) -> io::Result<u64>;
     /// Reads all of `buffer`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `data` by as few writes as possible.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes `len` bytes from `offset` on zero, where it can without their travelling to the disk.
+    fn zero_at(&self, offset: u64, len: u64) -> io::Result<()> {
+        write_zeros(self, offset, len)
+    }
     /// Returns when everything written is on the disk; what is read afterwards comes from there.
     fn flush(&self) -> io::Result<()>;
+}
+
+/// What zeros are written from.
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
+/// Writes them one by one.
+fn write_zeros(medium: &(impl Medium + ?Sized), offset: u64, len: u64) -> io::Result<()> {
+    let end = offset.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
+    for at in (offset..end).step_by(ZEROS.len()) {
+        let left = as_usize(end.abs_diff(at)).min(ZEROS.len());
+        medium.write_all_at(ZEROS.split_at(left).0, at)?;
+    }
+    Ok(())
+}
+
+/// Asks the kernel for zeros: by a hole first, which on a disk is a discard of which zeros are promised, then by a command of the disk
+/// for that (fallocate(2) does both to block devices). Whether it made them; what it does not do for this disk is no error.
+fn zero_by_kernel(file: &File, offset: u64, len: u64) -> io::Result<bool> {
+    for how in [FallocateFlags::PUNCH_HOLE, FallocateFlags::ZERO_RANGE] {
+        match fallocate(file, how | FallocateFlags::KEEP_SIZE, offset, len) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_refusal(&error.into()) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
 }
 
 impl Medium for File {
@@ -34,6 +64,14 @@ impl Medium for File {
 
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         FileExt::write_all_at(self, data, offset)
+    }
+
+    fn zero_at(&self, offset: u64, len: u64) -> io::Result<()> {
+        // Zero bytes of nothing are refused by fallocate(2).
+        match len == 0 || zero_by_kernel(self, offset, len)? {
+            true => Ok(()),
+            false => write_zeros(self, offset, len),
+        }
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -53,7 +91,7 @@ const DIRECT_MIN: usize = 64 << 10;
 /// What is not aligned (the end of an image, the mark), what is short, and everything where the kernel refuses (some file systems) takes the way of
 /// [`File`], and is no less on the disk after a flush. The kernel keeps both ways consistent: direct access writes out and drops the cached pages of its range.
 #[derive(Debug)]
-pub(crate) struct Partition {
+pub struct Partition {
     file: File,
     /// The same, opened for direct access.
     direct: Option<File>,
@@ -61,7 +99,7 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Of what is open for reading and writing.
-    pub(crate) fn new(file: File) -> Self {
+    pub fn new(file: File) -> Self {
         let direct = open_direct(&file).ok();
         Self { file, direct }
     }
@@ -123,6 +161,10 @@ impl Medium for Partition {
         Medium::write_all_at(&self.file, tail, base::past(offset, len))
     }
 
+    fn zero_at(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.zero_at(offset, len)
+    }
+
     fn flush(&self) -> io::Result<()> {
         self.file.flush()
     }
@@ -131,7 +173,7 @@ impl Medium for Partition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffers::Buffer;
+    use crate::buffer::Buffer;
 
     #[test]
     fn flushing_a_file_asks_the_kernel() {
@@ -234,6 +276,57 @@ mod tests {
         assert_eq!(len(&buffer[512..], 0), None);
         way.direct = None;
         assert_eq!(way.direct(&buffer, 0).map(|(_, len)| len), None);
+    }
+
+    #[test]
+    fn zeros_of_any_length_at_any_place() {
+        const SIZE: usize = (1 << 20) + 12_345;
+        let file = tempfile::tempfile().unwrap();
+        let ways = ways(&file);
+        for (offset, len) in [
+            (0, 0),
+            (0, 1),
+            (511, 4096),
+            (4096, 65_536),
+            (12_288, 300_001),
+            (0, SIZE),
+            (SIZE - 5, 5),
+        ] {
+            for way in &ways {
+                Medium::write_all_at(&file, &vec![7; SIZE], 0).unwrap();
+                way.zero_at(as_u64(offset), as_u64(len)).unwrap();
+                let mut want = vec![7; SIZE];
+                want[offset..offset + len].fill(0);
+                let mut back = Buffer::new(SIZE);
+                way.read_exact_at(&mut back, 0).unwrap();
+                assert!(*back == *want, "{len} bytes at {offset}");
+                assert_eq!(way.size().unwrap(), as_u64(SIZE));
+            }
+        }
+        // One that the kernel makes no zeros for.
+        struct Plain(File);
+        impl Medium for Plain {
+            fn size(&self) -> io::Result<u64> {
+                self.0.size()
+            }
+            fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+                Medium::read_exact_at(&self.0, buffer, offset)
+            }
+            fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+                Medium::write_all_at(&self.0, data, offset)
+            }
+            fn flush(&self) -> io::Result<()> {
+                Medium::flush(&self.0)
+            }
+        }
+        Medium::write_all_at(&file, &vec![7; SIZE], 0).unwrap();
+        Plain(file.try_clone().unwrap())
+            .zero_at(3, 200_000)
+            .unwrap();
+        let mut back = vec![1; SIZE];
+        Medium::read_exact_at(&file, &mut back, 0).unwrap();
+        assert!(back[3..200_003].iter().all(|byte| *byte == 0));
+        assert!(back[..3] == [7; 3] && back[200_003..].iter().all(|byte| *byte == 7));
     }
 
     #[test]
