@@ -8,6 +8,8 @@
 //!
 //! [`moved_table`] is the table of an image on a disk that is larger: its copy goes to where the disk ends.
 //!
+//! [`table()`] is the partition table alone, for who writes to a disk that is there.
+//!
 //! [`bundle`] makes the plan of a tar of images, for updates.
 //!
 //! [`digest`] hashes images through their plans, [`manifest`] describes them.
@@ -26,3 +28,4 @@ pub use bundle::bundle;
 pub use error::Error;
 pub use moved::{moved_table, MovedTable};
 pub use named::{BadPair, NamedFile, Pair};
+pub use table::table;

@@ -82,7 +82,7 @@ pub(crate) const BEYOND: u32 = 0xffff_ffff;
 
 /// What of a disk is its table, by the place in bytes: protective MBR, header and entries, and the copies of both at the end. All else
 /// of the sectors they are in is zero.
-pub(crate) fn table(layout: &Layout, disk_guid: Uuid) -> Result<[(u64, Vec<u8>); 5], Error> {
+pub fn table(layout: &Layout, disk_guid: Uuid) -> Result<[(u64, Vec<u8>); 5], Error> {
     let sectors = layout.disk_size / SECTOR;
     let small = || Error::Table {
         reason: format!("a disk of {} bytes has no room for it", layout.disk_size),

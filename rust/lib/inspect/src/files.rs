@@ -79,6 +79,13 @@ pub fn partitions(image: &dyn Image) -> Result<Option<(Gpt, Vec<Kind>)>, Error> 
     Ok(Some((table.gpt, kinds)))
 }
 
+/// The partition table of a disk, and nothing of what the partitions hold; `None`: the image is no disk.
+pub fn table(image: &dyn Image) -> Result<Option<Gpt>, Error> {
+    let source = Source::new(image);
+    let table = gpt::read(Window::all(&source))?;
+    Ok(table.map(|table| table.gpt))
+}
+
 /// The partition called `name` (a name or a number) of a disk, without what it holds.
 pub fn partition(image: &dyn Image, name: &str) -> Result<Partition, Error> {
     let source = Source::new(image);

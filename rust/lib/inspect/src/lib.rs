@@ -53,7 +53,7 @@ pub use content::{volume, Volume};
 pub use dump::{dump, Options};
 pub use error::Error;
 pub use extract::{extract, Notes};
-pub use files::{partition, partitions, Files, Place};
+pub use files::{partition, partitions, table, Files, Place};
 pub use image::Image;
 pub use locate::{Found, Locator, Step, What};
 pub use model::*;
