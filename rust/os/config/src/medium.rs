@@ -27,7 +27,7 @@ const TOP: [&str; 6] = [
 ];
 
 /// What systems leave on a medium that is only plugged in, in lower case, and whose it is.
-const LEFT_BEHIND: [(&str, &str); 16] = [
+const LEFT_BEHIND: [(&str, &str); 18] = [
     ("$recycle.bin", "Windows: what was deleted"),
     ("desktop.ini", "Windows: how a folder looks"),
     ("found.000", "Windows: what a repair found"),
@@ -47,6 +47,8 @@ const LEFT_BEHIND: [(&str, &str); 16] = [
     (".volumeicon.icns", "macOS: icon"),
     (".directory", "KDE: how a folder looks"),
     ("lost+found", "Linux: what a repair found"),
+    ("setupos-log.txt", "SetupOS: what it did, for people"),
+    ("setupos-result.json", "SetupOS: what came of it"),
 ];
 
 /// A medium that was read and is right in itself.
