@@ -1,5 +1,6 @@
 """deployment_file: a description of images that travel inside another one."""
 
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "add_named", "image_of")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
@@ -20,6 +21,8 @@ def _deployment_file_impl(ctx):
     args.add("--version-file", ctx.file.version)
     for key, value in sorted(ctx.attr.properties.items()):
         args.add("--set", pair(key, value, "properties of {}".format(ctx.label)))
+    if ctx.attr.expires and ctx.attr.expires[BuildSettingInfo].value:
+        args.add("--set", pair("expires", ctx.attr.expires[BuildSettingInfo].value, "expires of {}".format(ctx.label)))
     images = {}
     properties = {}
     for target, name in ctx.attr.images.items():
@@ -45,6 +48,10 @@ deployment_file = rule(
 
 The images are not read: their digests are those of `DigestInfo`.""",
     attrs = {
+        "expires": attr.label(
+            providers = [BuildSettingInfo],
+            doc = "A string_flag: property `expires` of the whole, from when on it is too old, as 2027-01-31; empty or none: never.",
+        ),
         "image_name": attr.string(
             mandatory = True,
             doc = "Name of the whole.",

@@ -39,6 +39,7 @@ def setupos_medium(name, os, env):
     )
     deployment_file(
         name = "deployment",
+        expires = "//ic-os:medium_expires",
         image_name = os.name,
         images = {
             host_disk: _HOST,
