@@ -11,7 +11,7 @@ fi
 cd rust
 export CARGO_TARGET_DIR=$IMAGE_BUILD_CACHE/cargo-target CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
 {
-  cargo test --locked --package archive --package orchestrator --package sandbox --package tools -- --ignored --test-threads 1 &&
+  cargo test --locked --package archive --package orchestrator --package sandbox --package setupos_tool --package tools -- --ignored --test-threads 1 &&
     # Mounts file systems that share extents; in Bazel's sandbox these tests say that they can't.
     cargo test --locked --package materialize --test mounted -- --nocapture
 } || {

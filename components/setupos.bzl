@@ -20,6 +20,8 @@ SETUPOS_COMPONENTS = COMMON_COMPONENTS | COMMON_CARDS_COMPONENTS | {
     "//components:setupos/etc/hostname": "/etc/hostname",
     "//components:setupos/etc/issue": "/etc/issue",
     "//components:setupos/etc/motd": "/etc/motd",
+    "//components:setupos/install/setupos-install.path": "/usr/lib/systemd/system/setupos-install.path",
+    "//components:setupos/install/setupos-install.service": "/usr/lib/systemd/system/setupos-install.service",
     "//components:setupos/modules/drives.conf": "/usr/lib/modules-load.d/50-drives.conf",
     "//components:setupos/status/setupos-status.service": "/usr/lib/systemd/system/setupos-status.service",
     "//components:setupos/systemd/00-image.preset": "/usr/lib/systemd/system-preset/00-image.preset",

@@ -21,10 +21,17 @@ _IDS = {
     "verity": "e22bb12d-e0a6-4b59-bcf4-1737dd6a62e5",
 }
 
+# What each env takes that only this system has: what kinds of machines must have (README.md), and which images it vouches for.
+def _data(env):
+    return {
+        "//ic-os/setupos:node-types/{}.json".format(env): "/opt/ic/share/node-types.json",
+        "//ic-os/setupos/envs/{}:deployment".format(env): "/opt/ic/share/deployment.json",
+    }
+
 # For development: console login, root/root, debugging tools.
 DEV = {
     "build_args": DEV_BUILD_ARGS,
-    "components": SETUPOS_DEV_COMPONENTS,
+    "components": SETUPOS_DEV_COMPONENTS | _data("dev"),
     "packages": COMMON_DEV_PACKAGES + ["//ic-os/setupos/context:packages.dev"],
     "symlinks": SETUPOS_DEV_SYMLINKS,
 }
@@ -32,7 +39,7 @@ DEV = {
 # For production: no login of any kind.
 PROD = {
     "boot_args": PROD_BOOT_ARGS,
-    "components": SETUPOS_PROD_COMPONENTS,
+    "components": SETUPOS_PROD_COMPONENTS | _data("prod"),
     "symlinks": SETUPOS_PROD_SYMLINKS,
 }
 

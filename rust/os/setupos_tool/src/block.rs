@@ -66,6 +66,41 @@ pub(crate) fn mounted(system: &System, place: &Path) -> Option<String> {
     None
 }
 
+/// What has `disk` or one of its partitions: mount points, swap, mappings.
+pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
+    let dir = format!("/sys/block/{disk}");
+    let mut devices = vec![(disk.to_owned(), dir.clone())];
+    let parts = partitions(system, disk).into_iter();
+    devices.extend(parts.map(|part| (part.device.clone(), format!("{dir}/{}", part.device))));
+    let mounts = system.text("/proc/self/mountinfo");
+    let swaps = system.text("/proc/swaps");
+    let mut users = Vec::new();
+    for (device, dir) in devices {
+        let number = system.text(format!("{dir}/dev"));
+        for line in mounts.iter().flat_map(|text| text.lines()) {
+            let mut words = line.split(' ').skip(2);
+            let (at, point) = (words.next(), words.nth(1));
+            if at.is_some() && at == number.as_deref() {
+                users.extend(point.map(|point| format!("mounted at {}", unescape(point))));
+            }
+        }
+        for line in swaps.iter().flat_map(|text| text.lines()) {
+            if line.split_ascii_whitespace().next() == Some(&format!("/dev/{device}")) {
+                users.push("swap".to_owned());
+            }
+        }
+        let holders = system.names(format!("{dir}/holders"));
+        users.extend(
+            holders
+                .into_iter()
+                .map(|holder| format!("part of {holder}")),
+        );
+    }
+    users.sort();
+    users.dedup();
+    users
+}
+
 /// `MAJOR:MINOR` of what is mounted at `place`; of several, the last one hides the others.
 fn mounted_number(system: &System, place: &Path) -> Option<String> {
     let text = system.text("/proc/self/mountinfo")?;

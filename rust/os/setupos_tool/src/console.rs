@@ -8,7 +8,7 @@
 //! time.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,11 @@ const PAUSE_MS: u64 = 20;
 /// So long it may take nothing. A serial line at 9600 baud empties its buffer in less.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(TRIES * PAUSE_MS);
 
+/// Rows of a screen that does not say.
+const ROWS: usize = 25;
+/// A terminal that says it is narrower says nothing.
+const NARROWEST: usize = 39;
+
 /// Marks for programs that watch a log: the first screen is complete, all images are verified.
 const SHOWN: &str = "setupos: status shown";
 const VERIFIED: &str = "setupos: images verified";
@@ -38,8 +43,10 @@ pub(crate) struct Console {
     out: Out,
     is_screen: bool,
     colour: bool,
-    /// Rows that a screen has.
-    rows: usize,
+    /// Rows that a screen has, if somebody said so.
+    rows: Option<usize>,
+    /// What is typed here, if anybody reads it.
+    typed: Option<Typed>,
     /// What it shows; none before the first time, or when that is not known.
     shown: Option<Screen>,
 }
@@ -52,19 +59,21 @@ impl Console {
             out: Out::Stdout,
             is_screen: is_terminal && watch,
             colour: is_terminal && colour,
-            rows: usize::MAX,
+            rows: Some(usize::MAX),
+            typed: None,
             shown: None,
         }
     }
 
-    /// A device.
-    pub(crate) fn device(path: PathBuf, rows: usize, colour: bool) -> Self {
+    /// A device; `rows` in place of what it says itself.
+    pub(crate) fn device(path: PathBuf, rows: Option<usize>, colour: bool) -> Self {
         let is_screen = is_virtual_terminal(&path);
         Self {
             out: Out::Device(path, None),
             is_screen,
             colour: is_screen && colour,
             rows,
+            typed: None,
             shown: None,
         }
     }
@@ -80,6 +89,50 @@ impl Console {
     /// Whether it is standard output: without that there is nothing to go on for.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self.out, Out::Stdout)
+    }
+
+    /// Whether it is painted again and again.
+    pub(crate) fn is_screen(&self) -> bool {
+        self.is_screen
+    }
+
+    /// Adds a line to a log.
+    pub(crate) fn say(&mut self, line: &str) -> io::Result<()> {
+        self.write(format!("{line}\n").as_bytes())
+    }
+
+    /// Rows and columns of a terminal, as far as it knows them: a serial line knows neither, and is not opened for that.
+    fn size(&mut self) -> (Option<usize>, Option<usize>) {
+        let size = match &mut self.out {
+            Out::Stdout => rustix::termios::tcgetwinsize(io::stdout()).ok(),
+            Out::Device(path, file) if self.is_screen => {
+                *file = file.take().or_else(|| open_device(path).ok());
+                file.as_ref()
+                    .and_then(|file| rustix::termios::tcgetwinsize(file).ok())
+            }
+            Out::Device(..) => None,
+        };
+        let known = |number: u16| (number > 0).then(|| usize::from(number));
+        size.map_or((None, None), |size| {
+            (known(size.ws_row), known(size.ws_col))
+        })
+    }
+
+    /// Rows and columns that are used: one column less than there are, since a cursor behind the last one behaves differently everywhere.
+    fn room(&mut self) -> (usize, usize) {
+        let (rows, columns) = self.size();
+        let columns = columns.and_then(|columns| columns.checked_sub(1));
+        let columns = columns.filter(|columns| *columns >= NARROWEST);
+        (self.rows.or(rows).unwrap_or(ROWS), columns.unwrap_or(WIDTH))
+    }
+
+    /// Lines that were typed here since the last call; the first call begins to read.
+    pub(crate) fn typed(&mut self) -> Vec<String> {
+        let Out::Device(path, _) = &self.out else {
+            return Vec::new();
+        };
+        let typed = self.typed.get_or_insert_with(Typed::default);
+        typed.lines(path)
     }
 
     /// Shows `screen`.
@@ -105,12 +158,13 @@ impl Console {
     }
 
     /// All rows over the old ones.
-    fn repaint(&self, screen: &Screen) -> String {
+    fn repaint(&mut self, screen: &Screen) -> String {
         let mut text = String::from(match self.shown {
             None => "\x1b[2J\x1b[H",
             Some(_) => "\x1b[H",
         });
-        let rows = screen.rows(Some(self.rows));
+        let (rows, columns) = self.room();
+        let rows = screen.rows(Some(rows), columns);
         for (index, row) in rows.iter().enumerate() {
             // No line break after the last: on a full screen it would scroll.
             let end = if index == 0 { "" } else { "\r\n" };
@@ -123,11 +177,12 @@ impl Console {
     }
 
     /// The screen, or what is new in it.
-    fn log(&self, screen: &Screen) -> String {
+    fn log(&mut self, screen: &Screen) -> String {
         let mut text = String::new();
+        let (_, columns) = self.room();
         match &self.shown {
             None => {
-                for row in screen.rows(None) {
+                for row in screen.rows(None, columns) {
                     text.push_str(&self.painted(&row));
                     text.push('\n');
                 }
@@ -140,7 +195,7 @@ impl Console {
                         "" => format!("setupos: {}", line.text),
                         section => format!("setupos: {}: {}", section.to_lowercase(), line.text),
                     };
-                    for row in wrap(&whole, WIDTH) {
+                    for row in wrap(&whole, columns) {
                         text.push_str(&row);
                         text.push('\n');
                     }
@@ -193,15 +248,70 @@ impl Console {
     }
 }
 
+/// What is typed at a terminal, in whole lines: the terminal itself waits for Enter.
+#[derive(Default)]
+struct Typed {
+    file: Option<File>,
+    /// The beginning of a line, should one come in pieces.
+    rest: Vec<u8>,
+}
+
+impl Typed {
+    fn lines(&mut self, path: &Path) -> Vec<String> {
+        /// Nobody types a longer one that means something.
+        const LONGEST: usize = 4096;
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => match open_device_for(path, false) {
+                // What is no terminal is not typed at.
+                Ok(file) if file.is_terminal() => file,
+                _ => return Vec::new(),
+            },
+        };
+        let mut lines = Vec::new();
+        let mut buffer = [0; 256];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(len) => self.rest.extend(buffer.iter().take(len)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.file = Some(file);
+                    break;
+                }
+                // It may have gone, and come again under the same name.
+                Err(_) => break,
+            }
+        }
+        while let Some(end) = self
+            .rest
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            lines.push(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+        if self.rest.len() > LONGEST {
+            self.rest.clear();
+        }
+        lines
+    }
+}
+
 fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
 }
 
-/// Opens a device that is there; never makes a file.
+/// Opens a device that is there for writing; never makes a file.
 fn open_device(path: &Path) -> io::Result<File> {
+    open_device_for(path, true)
+}
+
+fn open_device_for(path: &Path, writing: bool) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new()
-        .write(true)
+        .read(!writing)
+        .write(writing)
         .custom_flags(flags.bits())
         .open(path)
 }
@@ -273,7 +383,7 @@ mod tests {
     fn no_file_is_made() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ttyS0");
-        let mut console = Console::device(path.clone(), 24, false);
+        let mut console = Console::device(path.clone(), None, false);
         assert!(console.show(&Screen::default()).is_err());
         assert!(!path.exists());
     }

@@ -66,13 +66,21 @@ pub(crate) struct Drive {
     pub(crate) bus: Option<&'static str>,
     pub(crate) model: Option<String>,
     pub(crate) serial: Option<String>,
+    /// World Wide Name, as the kernel has it: `naa.…`, `eui.…`.
+    pub(crate) wwn: Option<String>,
+    /// Names in /dev/disk/by-id.
+    pub(crate) ids: Vec<String>,
     /// In bytes. None: the kernel does not say.
     pub(crate) size: Option<u64>,
+    /// Bytes of what it reads and writes at least. None: the kernel does not say.
+    pub(crate) sector: Option<u64>,
     pub(crate) rotational: bool,
     pub(crate) removable: bool,
     pub(crate) read_only: bool,
     /// Whether this system runs from it.
     pub(crate) own: bool,
+    /// What has it, or a part of it: where it is mounted, what is made of it.
+    pub(crate) used_by: Vec<String>,
 }
 
 /// A network card.
@@ -96,6 +104,8 @@ pub(crate) struct Machine {
     pub(crate) cpu: Option<String>,
     /// None: the kernel does not say.
     pub(crate) cpus: Option<u64>,
+    /// Processors that are plugged in. None: the kernel does not say.
+    pub(crate) sockets: Option<u64>,
     /// In bytes. None: the kernel does not say.
     pub(crate) memory: Option<u64>,
     /// `AMD-V` or `VT-x`.

@@ -1,18 +1,20 @@
-//! Shows what an installation stick found: itself, its configuration, the images it carries, the machine.
+//! Shows what an installation stick found: itself, its configuration, the images it carries, the machine; and installs them.
 //!
-//! Everything is a step of the framework in `rust/os/steps`, and every step only looks: no drive is written to. What was
-//! found is data ([`facts`]); the screen ([`screen`]) and `--json` are two views of it.
+//! Everything is a step of the framework in `rust/os/steps`. `status` and `check` only look: no drive is written to. What was
+//! found is data ([`facts`]); the screen ([`screen`]) and `--json` are two views of it. `install` ([`mod@install`]) writes HostOS and
+//! GuestOS to a drive, if somebody asked for that.
 
 mod block;
 mod console;
 mod facts;
 mod inspect;
+mod install;
 mod screen;
 mod system;
 mod watch;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,11 +25,12 @@ use steps::{Lines, Report, Silent};
 use crate::console::Console;
 use crate::facts::Facts;
 use crate::inspect::{Context, Places};
+use crate::install::{Job, Say};
 use crate::screen::Screen;
 use crate::system::System;
 use crate::watch::Watch;
 
-/// Shows and checks what this installation medium found. No command writes to any drive.
+/// Shows and checks what this installation medium found, and installs HostOS and GuestOS. No command but `install` writes to any drive.
 #[derive(clap::Parser)]
 #[command(
     after_help = "Exit status: 0 shown, or nothing wrong; 1 something is wrong, or a bad flag; 2 reading or writing failed."
@@ -54,6 +57,25 @@ enum Command {
             terminals, and not if NO_COLOR is set."
     )]
     Status(StatusArgs),
+    /// Installs HostOS and GuestOS on a drive.
+    #[command(
+        long_about = "Installs HostOS and GuestOS on the drive that config.ini names, with its settings.\n\nOnly if somebody asked \
+            for it: unattended=yes in config.ini, or --asked. Everything is checked before anything is written; a drive that holds \
+            something is taken only with erase=yes, or with keep_data=yes if it has an installation of ours. Cut off anywhere and \
+            started again it goes on. Consoles get lines \"setupos: install: STEP: ...\" and at the end \"setupos: installed\" or \
+            \"setupos: NOT INSTALLED: CAUSE\"; virtual terminals are repainted. setupos-result.json and setupos-log.txt go to the \
+            CONFIG volume. Then the machine restarts, unless after_install= or --stay say otherwise."
+    )]
+    Install(Box<InstallArgs>),
+    /// Ends with status 0 if config.ini says unattended=yes or FILE is there, else with 1.
+    IsAsked {
+        /// Where `status --ask` says that somebody typed install.
+        #[arg(long, value_name = "FILE", default_value = "/run/setupos/install")]
+        typed: PathBuf,
+        /// The other way round.
+        #[arg(long)]
+        not: bool,
+    },
     /// Checks everything; what is wrong goes to stderr, all of it, and the exit status is 1.
     Check {
         /// Say what would be done, and do nothing.
@@ -88,9 +110,30 @@ struct StatusArgs {
     /// Leave the images' digests out: they take as long as reading the images.
     #[arg(long)]
     skip_digests: bool,
-    /// Rows of the virtual terminals: what does not fit is left out there.
-    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(12..=500))]
-    rows: u16,
+    /// Rows of the virtual terminals, if not those that they have: what does not fit is left out there.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(12..=500))]
+    rows: Option<u16>,
+    /// Make FILE when somebody types "install" and Enter at a console.
+    #[arg(long, value_name = "FILE", requires = "watch", conflicts_with = "json")]
+    ask: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct InstallArgs {
+    /// Check everything and say what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Show it on the consoles of the kernel and on tty1.
+    #[arg(long, conflicts_with = "console")]
+    all_consoles: bool,
+    /// Show it on this device in place of stdout; may be repeated.
+    #[arg(long, value_name = "DEV")]
+    console: Vec<PathBuf>,
+    /// Print the result as JSON; nothing else goes to stdout.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: install::Options,
 }
 
 fn main() -> ExitCode {
@@ -99,9 +142,13 @@ fn main() -> ExitCode {
             system: System::new(args.root),
             places: args.places,
             facts: Facts::default(),
+            medium: None,
+            properties: Default::default(),
         };
         match args.command {
             Command::Status(args) => status(context, &args),
+            Command::Install(args) => run_install(context, *args),
+            Command::IsAsked { typed, not } => is_asked(&context, &typed, not),
             Command::Check {
                 dry_run,
                 json,
@@ -109,6 +156,72 @@ fn main() -> ExitCode {
             } => check(context, dry_run, json, !skip_digests),
         }
     })
+}
+
+fn run_install(context: Context, mut args: InstallArgs) -> anyhow::Result<()> {
+    let colour = wants_colour();
+    let paths = match args.all_consoles {
+        true => console::all(&context.system),
+        false => args
+            .console
+            .iter()
+            .map(|path| context.system.path(path))
+            .collect(),
+    };
+    let device = |path| Console::device(path, None, colour);
+    let mut consoles: Vec<Console> = paths.into_iter().map(device).collect();
+    let say = match args.json {
+        true => Say::Json,
+        false => Say::Text,
+    };
+    if consoles.is_empty() && !args.json {
+        consoles.push(Console::stdout(false, colour));
+    }
+    // Who typed it at a console asked, too: once.
+    let typed = context.system.path(install::TYPED);
+    if typed.exists() {
+        args.options.asked = true;
+        if !args.dry_run {
+            std::fs::remove_file(&typed)
+                .with_context(|| format!("cannot remove {}", typed.display()))?;
+        }
+    }
+    let job = Job::new(context, args.options);
+    install::install(job, consoles, args.dry_run, say)
+}
+
+/// Whether an installation was asked for, by the settings or at a console.
+fn is_asked(context: &Context, typed: &Path, not: bool) -> anyhow::Result<()> {
+    let dir = context.system.path(&context.places.config);
+    let setup =
+        os_config::Medium::read(&dir).and_then(|medium| os_config::SetupConfig::of(&medium.config));
+    let unattended = match setup {
+        Ok(setup) => setup.install.unattended,
+        Err(_) => says_unattended(&context.system, &context.places.config),
+    };
+    let asked = unattended || context.system.exists(typed);
+    anyhow::ensure!(
+        asked != not,
+        match asked {
+            true => "an installation is asked for",
+            false => "nobody asked for an installation",
+        }
+    );
+    Ok(())
+}
+
+/// Whether settings with something wrong in them say that nobody is there: then it is the installation that says what is wrong, and
+/// keeps it on the medium.
+fn says_unattended(system: &System, dir: &Path) -> bool {
+    let ini = system.text(dir.join(os_config::CONFIG_INI));
+    let says = |line: &str| {
+        let pair = line.split_once('=');
+        pair.is_some_and(|(key, value)| key.trim() == "unattended" && value.trim() == "yes")
+    };
+    let json = system.text(dir.join(os_config::CONFIG_JSON));
+    let json = json.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let json = json.and_then(|value| value.pointer("/install/unattended")?.as_bool());
+    ini.is_some_and(|text| text.lines().any(says)) || json == Some(true)
 }
 
 fn status(mut context: Context, args: &StatusArgs) -> anyhow::Result<()> {
@@ -172,7 +285,10 @@ fn watch(
                 last_json = Some(json);
             }
         } else {
-            let screen = Screen::new(facts, &report);
+            let mut screen = Screen::new(facts, &report);
+            if args.ask.is_some() {
+                screen.invite(INVITATION);
+            }
             for (console, complaint) in consoles.iter_mut().zip(&mut complaints) {
                 let result = console.show(&screen);
                 if console.is_stdout() {
@@ -187,8 +303,25 @@ fn watch(
                 *complaint = error;
             }
         }
+        if let Some(file) = &args.ask {
+            ask(&watch.context().system.path(file), consoles)?;
+        }
         watch.wait(interval);
     }
+}
+
+/// What consoles say that are read.
+const INVITATION: &str = "To install HostOS and GuestOS: type install and press Enter.";
+
+/// Makes `file` if somebody typed the word.
+fn ask(file: &Path, consoles: &mut [Console]) -> anyhow::Result<()> {
+    for console in consoles {
+        if console.typed().iter().any(|line| line == "install") {
+            os_config::atomic::write(file, b"", 0o600)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn consoles(system: &System, args: &StatusArgs) -> Vec<Console> {
@@ -200,7 +333,7 @@ fn consoles(system: &System, args: &StatusArgs) -> Vec<Console> {
     if paths.is_empty() {
         return vec![Console::stdout(args.watch.is_some(), colour)];
     }
-    let device = |path| Console::device(path, usize::from(args.rows), colour);
+    let device = |path| Console::device(path, args.rows.map(usize::from), colour);
     paths.into_iter().map(device).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The screen: what was found, as lines of plain ASCII that fit 80 columns.
+//! The screen: what was found, as lines of plain ASCII that fit the console's columns, 80 where it does not say.
 
 use steps::{Record, Report, Status};
 
@@ -41,6 +41,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Screen {
     pub(crate) lines: Vec<Line>,
+    /// What comes below them in a frame, and is never left out.
+    framed: Option<(Style, Vec<String>)>,
     /// Whether all images were verified.
     pub(crate) verified: bool,
 }
@@ -69,8 +71,8 @@ impl Screen {
     /// The screen of what was found.
     pub(crate) fn new(facts: &Facts, report: &Report) -> Self {
         let mut screen = Self {
-            lines: Vec::new(),
             verified: is_verified(facts, report),
+            ..Self::default()
         };
         let version = facts.version.as_deref().unwrap_or("of unknown version");
         let env = facts.env.as_deref().unwrap_or("unknown env");
@@ -97,13 +99,24 @@ impl Screen {
         screen
     }
 
-    fn add(&mut self, section: &'static str, style: Style, text: impl AsRef<str>) {
+    /// Adds a line.
+    pub(crate) fn add(&mut self, section: &'static str, style: Style, text: impl AsRef<str>) {
         self.lines.push(Line {
             section,
             style,
             text: plain(text.as_ref()),
             passing: false,
         });
+    }
+
+    /// Puts lines into a frame at the end.
+    pub(crate) fn frame(&mut self, style: Style, lines: &[String]) {
+        self.framed = Some((style, lines.to_vec()));
+    }
+
+    /// What whoever sits at a console may type.
+    pub(crate) fn invite(&mut self, text: &str) {
+        self.add(SUMMARY, Style::Title, text);
     }
 
     /// Problems and remarks of steps.
@@ -187,15 +200,15 @@ impl Screen {
         self.add(SUMMARY, style, text);
     }
 
-    /// The rows; at most `most` of them if given, by leaving out the last lines of the longest sections.
-    pub(crate) fn rows(&self, most: Option<usize>) -> Vec<Row> {
+    /// The rows of at most `width` columns; at most `most` of them if given, by leaving out the last lines of the longest sections.
+    pub(crate) fn rows(&self, most: Option<usize>, width: usize) -> Vec<Row> {
         let mut sections: Vec<(&'static str, Vec<Row>)> = Vec::new();
         for line in &self.lines {
-            let width = match line.section {
-                TITLE => WIDTH,
-                _ => WIDTH - MARGIN,
+            let room = match line.section {
+                TITLE => width,
+                _ => width.saturating_sub(MARGIN),
             };
-            let rows = wrap(&line.text, width);
+            let rows = wrap(&line.text, room);
             let style = line.style;
             let rows = rows.into_iter().map(|text| Row { style, text });
             match sections.last_mut() {
@@ -203,8 +216,20 @@ impl Screen {
                 _ => sections.push((line.section, rows.collect())),
             }
         }
+        let framed = self
+            .framed
+            .as_ref()
+            .map_or_else(Vec::new, |(style, lines)| {
+                let rows = frame(lines, width).into_iter();
+                rows.map(|text| Row {
+                    style: *style,
+                    text,
+                })
+                .collect()
+            });
         if let Some(most) = most {
-            shorten(&mut sections, most);
+            // A frame that is larger than the screen leaves the rest as little as it can be.
+            shorten(&mut sections, most.saturating_sub(framed.len()));
         }
         let mut out = Vec::new();
         for (name, rows) in sections {
@@ -217,8 +242,26 @@ impl Screen {
                 out.push(Row { style, text });
             }
         }
+        out.extend(framed);
         out
     }
+}
+
+/// `lines` between lines, as wide as they are, at most `width`.
+pub(crate) fn frame(lines: &[String], width: usize) -> Vec<String> {
+    // "| " and " |"; on a console narrower than that nothing is right.
+    let room = width.saturating_sub(4).max(8);
+    let rows: Vec<String> = lines
+        .iter()
+        .flat_map(|line| wrap(&plain(line), room))
+        .collect();
+    let wide = rows.iter().map(String::len).max().unwrap_or(0);
+    let edge = format!("+{}+", "-".repeat(wide.saturating_add(2)));
+    let body = rows.iter().map(|row| format!("| {row:<wide$} |"));
+    let mut framed = vec![edge.clone()];
+    framed.extend(body);
+    framed.push(edge);
+    framed
 }
 
 /// Takes rows from the longest section until all fit, and says how many are missing.
@@ -254,7 +297,7 @@ fn shorten(sections: &mut [(&'static str, Vec<Row>)], most: usize) {
 }
 
 /// ASCII that moves no cursor: what comes from media and hardware is not trusted.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let safe = |c: char| match c {
         c if c.is_ascii_graphic() || c == ' ' => c,
         _ => '?',
@@ -262,39 +305,73 @@ fn plain(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-/// Breaks `text` (ASCII) between words into rows of at most `width`, and within words that are longer.
+/// Between words that belong together there is one space, between groups of them there are two.
+const BETWEEN: &str = "  ";
+/// In front of rows that go on.
+const HANG: &str = "  ";
+
+/// Breaks `text` (ASCII) into rows of at most `width`: between groups, if a group is longer than a row between its words, and within words
+/// that are longer.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    const HANG: &str = "  ";
-    let room = |row: &str| width.checked_sub(row.len());
     let mut rows = Vec::new();
     let mut row = String::new();
-    for word in text.split(' ') {
-        let mut word = word;
-        if !row.trim().is_empty() {
-            // With a space before it.
-            if room(&row).is_some_and(|room| word.len() < room) {
-                row.push(' ');
-                row.push_str(word);
-                continue;
-            }
+    for (number, group) in text.split(BETWEEN).enumerate() {
+        let between = if number == 0 { "" } else { BETWEEN };
+        let whole = [between.len(), group.len()].iter().sum();
+        let fits = |row: &str| {
+            width
+                .checked_sub(row.len())
+                .is_some_and(|room| room >= whole)
+        };
+        if fits(&row) {
+            row.push_str(between);
+            row.push_str(group);
+        } else if !row.trim().is_empty() && fits(HANG) {
             rows.push(std::mem::replace(&mut row, HANG.to_owned()));
+            row.push_str(group);
+        } else {
+            row.push_str(between);
+            words(group, width, &mut row, &mut rows);
         }
-        while let Some((part, rest)) = room(&row).and_then(|room| word.split_at_checked(room)) {
-            if rest.is_empty() || part.is_empty() {
-                break;
-            }
-            row.push_str(part);
-            rows.push(std::mem::replace(&mut row, HANG.to_owned()));
-            word = rest;
-        }
-        row.push_str(word);
     }
     rows.push(row);
     rows.iter().map(|row| row.trim_end().to_owned()).collect()
 }
 
+/// Adds the words of a group to `row`, and full rows to `rows`.
+fn words(group: &str, width: usize, row: &mut String, rows: &mut Vec<String>) {
+    let room = |row: &str| width.checked_sub(row.len());
+    for (number, word) in group.split(' ').enumerate() {
+        let mut word = word;
+        if !row.trim().is_empty() {
+            // With a space before it, unless those between groups are there.
+            let space = if number == 0 && row.ends_with(' ') {
+                ""
+            } else {
+                " "
+            };
+            let needed = [space.len(), word.len()].iter().sum();
+            if room(row).is_some_and(|room| room >= needed) {
+                row.push_str(space);
+                row.push_str(word);
+                continue;
+            }
+            rows.push(std::mem::replace(row, HANG.to_owned()));
+        }
+        while let Some((part, rest)) = room(row).and_then(|room| word.split_at_checked(room)) {
+            if rest.is_empty() || part.is_empty() {
+                break;
+            }
+            row.push_str(part);
+            rows.push(std::mem::replace(row, HANG.to_owned()));
+            word = rest;
+        }
+        row.push_str(word);
+    }
+}
+
 /// Bytes for people, with one digit after the point.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     for (unit, shift) in units {
         if bytes >> shift > 0 {

@@ -23,6 +23,12 @@ fn words_are_kept_whole_where_they_fit() {
         wrap("x abcdefghijklmnop y", 6),
         ["x", "  abcd", "  efgh", "  ijkl", "  mnop", "  y"]
     );
+    // Groups stay together where a row has room for them.
+    assert_eq!(wrap("a b  c d  e f", 9), ["a b  c d", "  e f"]);
+    assert_eq!(
+        wrap("a b  cc dd ee ff  e", 9),
+        ["a b  cc", "  dd ee", "  ff  e"]
+    );
     for width in 5..80 {
         for row in wrap("! some/very/long/path/without/spaces.ini:12: x  y z", width) {
             assert!(row.len() <= width, "{width}: {row}");
@@ -36,9 +42,9 @@ fn the_longest_sections_give_way() {
     lines.extend([("Drives", "d"); 30]);
     lines.extend([("Network", "n"); 9]);
     let all = screen(&lines);
-    assert_eq!(all.rows(None).len(), 41);
+    assert_eq!(all.rows(None, WIDTH).len(), 41);
     for most in 8..50 {
-        let rows = all.rows(Some(most));
+        let rows = all.rows(Some(most), WIDTH);
         assert!(rows.len() <= most, "{most}: {}", rows.len());
         let shown = |c: &str| {
             let ends = |text: &&&str| text.ends_with(&format!(" {c}"));
@@ -59,7 +65,7 @@ fn the_longest_sections_give_way() {
             assert_eq!(missing + shown("d"), all, "{most}");
         }
     }
-    let rows = all.rows(Some(12));
+    let rows = all.rows(Some(12), WIDTH);
     assert_eq!(
         texts(&rows)[..3],
         ["Config   one", "         two", "Drives   d"]
@@ -68,7 +74,7 @@ fn the_longest_sections_give_way() {
 
 #[test]
 fn nothing_moves_the_cursor() {
-    let rows = screen(&[("Config", "a\x1b[2J\nb\u{202e}c")]).rows(None);
+    let rows = screen(&[("Config", "a\x1b[2J\nb\u{202e}c")]).rows(None, WIDTH);
     assert_eq!(texts(&rows), ["Config   a?[2J?b?c"]);
 }
 

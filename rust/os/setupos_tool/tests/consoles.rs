@@ -302,3 +302,86 @@ fn a_reader_that_goes_is_an_error_and_no_panic() {
         }
     }
 }
+
+/// A terminal in the place of `name`: what a person sits at.
+fn terminal(machine: &Machine, name: &str, columns: u16) -> std::fs::File {
+    use std::os::fd::AsRawFd;
+    let size = nix::pty::Winsize {
+        ws_row: 50,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let pair = nix::pty::openpty(Some(&size), None).unwrap();
+    let slave = format!("/proc/self/fd/{}", pair.slave.as_raw_fd());
+    let slave_path = std::fs::read_link(slave).unwrap();
+    machine.remove(&format!("dev/{name}"));
+    std::os::unix::fs::symlink(slave_path, machine.path(&format!("dev/{name}"))).unwrap();
+    // Without somebody who has it open the terminal is gone.
+    std::mem::forget(pair.slave);
+    pair.master.into()
+}
+
+/// What comes out of `master`, up to and with `text`.
+fn read_until(master: &mut std::fs::File, text: &str) -> String {
+    use std::io::Read;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut from = master.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(len) = from.read(&mut buffer) {
+            if sender.send(buffer[..len].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    let mut all = Vec::new();
+    let start = Instant::now();
+    loop {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        let part = receiver.recv_timeout(left);
+        all.extend(
+            part.unwrap_or_else(|_| panic!("no {text:?} in {}", String::from_utf8_lossy(&all))),
+        );
+        let found = String::from_utf8_lossy(&all);
+        if found.contains(text) {
+            return found.into_owned();
+        }
+    }
+}
+
+#[test]
+fn a_wide_screen_is_used() {
+    let machine = Machine::new();
+    let mut master = terminal(&machine, "tty1", 160);
+    assert_eq!(
+        machine.run("status --console /dev/tty1 --skip-digests").0,
+        0
+    );
+    let screen = read_until(&mut master, "Result ");
+    assert!(
+        screen.contains("  3.8 GiB memory  UEFI, Secure Boot off\x1b[K"),
+        "{screen:?}"
+    );
+}
+
+#[test]
+fn what_is_typed_is_heard() {
+    let machine = Machine::new();
+    machine.write("run/setupos/x", "");
+    let mut master = terminal(&machine, "ttyS0", 0);
+    let command = "status --all-consoles --watch 1 --skip-digests --ask /run/setupos/install";
+    let running = Running::start(&mut machine.command(command));
+    read_until(&mut master, "type install and press Enter.");
+    let asked = machine.path("run/setupos/install");
+    master.write_all(b"installl\n instal\n").unwrap();
+    // The screen is painted again and again: it was looked at since.
+    machine.write("sys/class/net/eth0/carrier", "1\n");
+    wait_for("another look", || {
+        machine.read("dev/tty1").contains("virtio_net  link")
+    });
+    assert!(!asked.exists());
+    master.write_all(b"install\n").unwrap();
+    wait_for("the word to be heard", || asked.exists());
+    drop(running);
+}

@@ -29,8 +29,8 @@ fn a_machine_without_faults() {
          \x20        vda  8.0 GiB  virtio  serial stick  removable  runs this system\n\
          Network  eth0  52:54:00:12:34:56  virtio_net  no link\n\
          \x20        eth1  52:54:00:12:34:57  link, 1000 Mb/s  2001:db8::2/64  192.0.2.2/24\n\
-         Machine  Maker Model 1  Some CPU  4 processors  AMD-V  3.8 GiB memory  UEFI,\n\
-         \x20          Secure Boot off\n\
+         Machine  Maker Model 1  Some CPU  4 processors  AMD-V  3.8 GiB memory\n\
+         \x20          UEFI, Secure Boot off\n\
          Result   Nothing is wrong.\n\
          setupos: status shown\n\
          setupos: images verified\n",

@@ -159,7 +159,8 @@ fn files(context: &mut Context, dir: &Path) -> Vec<String> {
     });
     match read {
         Ok(medium) => {
-            let read = medium.config;
+            let read = medium.config.clone();
+            context.medium = Some(medium);
             let config = &mut context.facts.config;
             config.settings = read.settings.pairs.into_iter().collect();
             let keys = read.keys.into_iter();

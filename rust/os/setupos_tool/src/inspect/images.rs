@@ -44,6 +44,7 @@ fn find(context: &mut Context) -> Result<Vec<String>, Failure> {
     })?;
     let own = context.facts.env.as_deref();
     let mut problems = Vec::new();
+    problems.extend(not_vouched_for(context, &path));
     problems.extend(wrong_env(&shown, document.properties.get(ENV), own));
     for name in WANTED {
         if !document.images.iter().any(|image| image.name == name) {
@@ -71,6 +72,7 @@ fn find(context: &mut Context) -> Result<Vec<String>, Failure> {
         });
     }
     context.facts.images = images;
+    context.properties = document.properties;
     let own = context.facts.version.as_deref();
     let other = own.filter(|own| *own != document.version);
     let note = other.map(|own| {
@@ -80,14 +82,36 @@ fn find(context: &mut Context) -> Result<Vec<String>, Failure> {
     Failure::unless_none(problems, note.into_iter().collect())
 }
 
+/// What is wrong if the description at `path` is not the one that this system was built with. That one lies in the root, which is checked
+/// block by block; the images' volume is not. A system that was built without one vouches for nothing.
+fn not_vouched_for(context: &Context, path: &Path) -> Option<String> {
+    let own = context.system.path(&context.places.deployment_file);
+    let (shown, want) = (path.display(), own.display());
+    if !own.exists() {
+        return None;
+    }
+    match (bytes(&own), bytes(path)) {
+        (Ok(own), Ok(there)) if own == there => None,
+        (Ok(_), Ok(_)) => Some(format!(
+            "{shown}: not the description {want} that this system was built with: somebody exchanged the images"
+        )),
+        (Err(error), _) => Some(format!("{want}: {error}")),
+        (_, Err(error)) => Some(format!("{shown}: {error}")),
+    }
+}
+
 fn read(path: &Path) -> Result<Deployment, String> {
+    Deployment::parse(&bytes(path)?).map_err(|error| cli::chain(&error))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let file = System::open_plain(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     // One more than is taken, so that the parser sees what is too long.
     file.take(deployment::MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
-    Deployment::parse(&bytes).map_err(|error| cli::chain(&error))
+    Ok(bytes)
 }
 
 /// What is wrong with the env that `what` says it was built for. Nothing is said when this system's own is not known: that

@@ -1,5 +1,7 @@
 //! Processor, memory and firmware.
 
+use std::collections::BTreeSet;
+
 use super::Look;
 use crate::facts::Machine;
 use crate::system::System;
@@ -51,11 +53,23 @@ fn machine(system: &System) -> Machine {
         product: system.text("/sys/class/dmi/id/product_name"),
         cpu: of("model name"),
         cpus: online.and_then(|list| count(&list)),
+        sockets: sockets(system),
         memory: meminfo.and_then(|text| memory(&text)),
         virtualization,
         uefi: system.exists("/sys/firmware/efi"),
         secure_boot: secure_boot(system),
     }
+}
+
+/// How many packages the processors are in.
+fn sockets(system: &System) -> Option<u64> {
+    const CPUS: &str = "/sys/devices/system/cpu";
+    let names = system.names(CPUS).into_iter();
+    let packages: BTreeSet<String> = names
+        .filter(|name| name.starts_with("cpu"))
+        .filter_map(|name| system.text(format!("{CPUS}/{name}/topology/physical_package_id")))
+        .collect();
+    (!packages.is_empty()).then_some(base::as_u64(packages.len()))
 }
 
 /// `0-3,8`: five.

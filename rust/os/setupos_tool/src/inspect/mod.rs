@@ -7,6 +7,7 @@ mod images;
 mod machine;
 mod network;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use steps::{Effect, OnFailure, Report, Runner, Step, Watcher};
@@ -25,6 +26,10 @@ pub(crate) struct Context {
     /// Paths of the machine, not yet below the folder that may stand for it.
     pub(crate) places: Places,
     pub(crate) facts: Facts,
+    /// What the CONFIG medium says, if all of it is right.
+    pub(crate) medium: Option<os_config::Medium>,
+    /// Properties of the whole, as deployment.json has them.
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 /// Where things are.
@@ -57,10 +62,30 @@ pub(crate) struct Places {
         default_value = "/opt/ic/share/env.txt"
     )]
     pub(crate) env_file: PathBuf,
+    /// The images' description that this system was built with: the one beside the images must be the same.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/opt/ic/share/deployment.json"
+    )]
+    pub(crate) deployment_file: PathBuf,
 }
 
+/// All that takes no time, in order.
+pub(crate) const LOOKS: [&Look; 6] = [
+    &identity::STEP,
+    &config::STEP,
+    &images::STEP,
+    &drives::STEP,
+    &network::STEP,
+    &machine::STEP,
+];
+/// The digests of the images.
+pub(crate) const HASH: &Look = &images::DIGESTS_STEP;
+
 /// A step that only looks, and whose failure keeps no other from looking.
-struct Look {
+pub(crate) struct Look {
     name: &'static str,
     plan: fn(&Context) -> String,
     run: fn(&mut Context, steps::Progress<'_>) -> Result<Vec<String>, steps::Failure>,
@@ -99,18 +124,16 @@ pub(crate) fn inspect(
     dry_run: bool,
     watcher: &mut dyn Watcher,
 ) -> Report {
-    let mut steps: Vec<&dyn Step<Context>> = vec![
-        &identity::STEP,
-        &config::STEP,
-        &images::STEP,
-        &drives::STEP,
-        &network::STEP,
-        &machine::STEP,
-    ];
+    let mut steps: Vec<&dyn Step<Context>> = Vec::new();
+    for look in LOOKS {
+        steps.push(look);
+    }
     if digests {
         steps.push(&images::DIGESTS_STEP);
     }
     context.facts = Facts::default();
+    context.medium = None;
+    context.properties = BTreeMap::new();
     Runner::reading(dry_run).run(&steps, context, watcher)
 }
 
@@ -135,6 +158,7 @@ mod tests {
             &images::DIGESTS_STEP,
         ];
         for step in steps {
+            let step: &dyn Step<Context> = step;
             assert_eq!(step.effect(), Effect::Reads, "{}", step.name());
         }
     }

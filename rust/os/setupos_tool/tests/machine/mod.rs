@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ("sys/block/vda/ro", "0\n"),
     ("sys/block/vda/serial", "stick\n"),
     ("sys/block/vda/queue/rotational", "0\n"),
+    ("sys/block/vda/queue/logical_block_size", "512\n"),
     ("sys/block/vda/vda3/partition", "3\n"),
     ("sys/block/vda/vda3/dev", "252:3\n"),
     (
@@ -54,6 +55,7 @@ const FILES: &[(&str, &str)] = &[
     ("sys/block/nvme0n1/size", "3907029168\n"),
     ("sys/block/nvme0n1/device/model", "Fast 2000      \n"),
     ("sys/block/nvme0n1/device/serial", "S1\n"),
+    ("sys/block/nvme0n1/queue/logical_block_size", "512\n"),
     ("sys/class/net/lo/address", "00:00:00:00:00:00\n"),
     ("sys/class/net/eth0/address", "52:54:00:12:34:56\n"),
     ("sys/class/net/eth0/carrier", "0\n"),
@@ -63,6 +65,7 @@ const FILES: &[(&str, &str)] = &[
     ("sys/class/net/eth1/carrier", "1\n"),
     ("sys/class/net/eth1/speed", "1000\n"),
     ("sys/class/net/eth1/device/vendor", "0x1af4\n"),
+    ("sys/class/net/eth1/type", "1\n"),
     (
         "proc/net/if_inet6",
         "20010db8000000000000000000000002 03 40 00 80     eth1\n",

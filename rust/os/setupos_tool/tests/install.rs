@@ -1,0 +1,475 @@
+//! The real program installs on a file that stands for a drive, below a folder that stands for a machine. mke2fs is the real one.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod machine;
+
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use machine::{Machine, KEY};
+use partitions::Table;
+use uuid::Uuid;
+
+const MIB: usize = 1 << 20;
+const DRIVE: &str = "dev/nvme0n1";
+const SIZE: usize = 24 * MIB + 512;
+
+const HOST: &str = "name,start,size,type,uuid,description\n\
+    esp,,1M,esp,30acb6d4-d863-49ab-8d7c-150273b4ac5e,\n\
+    config,,4M,linux,a12fc610-993f-4edb-8679-3f8d644c0ded,\n\
+    data,,1M,linux,f55c8611-c612-4aa3-b461-c4baa37393b5,\n\
+    guestos,,1M,9738658b-93b1-489c-9e5e-390a2abc5882,08e0d98b-de03-4288-a0f7-3960dad555fa,\n";
+const GUEST: &str = "name,start,size,type,uuid,description\n\
+    esp,,1M,esp,2e01fc99-a852-4373-ae5d-842ee2be1b93,\n\
+    data,,1M,ef2829af-72c6-4b57-a886-e1dd90cd653b,0bd5baa9-41de-4115-8b8a-74f5cd4ac24d,\n";
+
+const TYPES: &str = r#"{"format": 1, "types": {
+    "default": {"drive_gib": 0, "memory_mib": 1024, "network": false, "sockets": 1, "threads": 1, "uefi": true, "virtualisation": false},
+    "huge": {"drive_gib": 0, "memory_mib": 999999, "network": false, "sockets": 1, "threads": 999, "uefi": true, "virtualisation": true}
+}}"#;
+
+const SETTINGS: &str = "unattended=yes\nhostname=node-1\nipv6_address=2001:db8::2/64\n";
+
+fn image(csv: &str, guid: u128, text: &str) -> Vec<u8> {
+    let layout = Table::parse(csv).unwrap().layout(None).unwrap();
+    let mut bytes = vec![0; layout.disk_size.try_into().unwrap()];
+    for (at, part) in disk::table(&layout, Uuid::from_u128(guid)).unwrap() {
+        let at = usize::try_from(at).unwrap();
+        bytes[at..at + part.len()].copy_from_slice(&part);
+    }
+    // In the first partition.
+    bytes[MIB + 7000..MIB + 7000 + text.len()].copy_from_slice(text.as_bytes());
+    bytes
+}
+
+/// Makes a program of a script, by another process: one that is open for writing here while another thread starts something can't be
+/// started.
+fn executable(path: &std::path::Path, script: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(script.as_bytes()).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+/// A machine with an empty drive, and a medium that installs unattended.
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.write_bytes("data/host-os.img", &image(HOST, 7, "host's loader"));
+    machine.write_bytes("data/guest-os.img", &image(GUEST, 8, "guest's loader"));
+    machine.deploy();
+    machine.write(
+        "opt/ic/share/deployment.json",
+        &machine.read("data/deployment.json"),
+    );
+    machine.write("opt/ic/share/node-types.json", TYPES);
+    machine.write("boot/config/config.ini", SETTINGS);
+    machine.write_bytes(DRIVE, &vec![0; SIZE]);
+    machine.write("sys/block/nvme0n1/size", &format!("{}\n", SIZE / 512));
+    std::fs::create_dir_all(machine.path("usr/sbin")).unwrap();
+    symlink("/usr/sbin/mke2fs", machine.path("usr/sbin/mke2fs")).unwrap();
+    // Says what it was told.
+    for program in ["systemctl", "efibootmgr"] {
+        let said = machine.path(&format!("{program}.said"));
+        let script = format!("#!/bin/sh\necho \"$*\" >>{}\n", said.display());
+        executable(&machine.path(&format!("usr/bin/{program}")), &script);
+    }
+    machine
+}
+
+fn result(machine: &Machine) -> serde_json::Value {
+    let text = machine.read("boot/config/setupos-result.json");
+    serde_json::from_str(&machine.text(text.as_bytes())).unwrap()
+}
+
+fn drive(machine: &Machine) -> Vec<u8> {
+    std::fs::read(machine.path(DRIVE)).unwrap()
+}
+
+/// Installs, and nothing is wrong.
+fn installs(machine: &Machine) -> String {
+    let (status, out, error) = machine.run("install --pause 0ms");
+    assert_eq!((status, error.as_str()), (0, ""), "{out}");
+    assert!(out.ends_with("\nsetupos: installed\n"), "{out}");
+    out
+}
+
+/// Does not install: the drive is as it was, and `cause` is said everywhere.
+fn refuses(machine: &Machine, cause: &str) -> String {
+    let before = drive(machine);
+    let (status, out, error) = machine.run("install --pause 0ms");
+    assert_eq!(status, 1, "{out}{error}");
+    assert!(error.contains(cause), "{error}");
+    let last = out.lines().last().unwrap();
+    assert!(last.starts_with("setupos: NOT INSTALLED: "), "{out}");
+    assert!(out.contains("| NOT INSTALLED"), "{out}");
+    let result = result(machine);
+    assert_eq!(result["installed"], false);
+    assert_eq!(result["written"], false);
+    assert_eq!(result["state"], "Nothing was written to any drive.");
+    assert!(
+        result["problems"]
+            .to_string()
+            .contains(&cause.replace('"', "\\\"")),
+        "{result}"
+    );
+    let log = machine.read("boot/config/setupos-log.txt");
+    assert!(machine.text(log.as_bytes()).contains(cause), "{log}");
+    assert!(!machine.path("systemctl.said").exists(), "it restarts");
+    assert!(drive(machine) == before, "something was written");
+    error
+}
+
+#[test]
+fn an_empty_drive_gets_both_systems() {
+    let machine = machine();
+    let out = installs(&machine);
+    for line in [
+        "setupos: install: asked: - unattended=yes\n",
+        "setupos: install: wipe: end tables and signatures of D/dev/nvme0n1\n",
+        "setupos: install: host: done\n",
+        "setupos: install: verify: read all of it back from D/dev/nvme0n1 and compare it\n",
+        "| INSTALLED  nvme0n1  24.0 MiB  Fast 2000  serial S1",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    // The order in which things happen.
+    let steps = [
+        "wipe",
+        "host",
+        "guest",
+        "config-volume",
+        "verify",
+        "tables",
+        "firmware",
+    ];
+    let places = steps.map(|step| {
+        out.find(&format!("setupos: install: {step}: done"))
+            .unwrap()
+    });
+    assert!(places.is_sorted(), "{out}");
+
+    let disk = drive(&machine);
+    assert_eq!(disk.len(), SIZE);
+    let gpt = inspect::table(&disk).unwrap().unwrap();
+    assert_eq!(gpt.problems, Vec::<String>::new());
+    let guestos = gpt.partitions.last().unwrap();
+    let start = usize::try_from(guestos.start()).unwrap();
+    let end = start + usize::try_from(guestos.size()).unwrap();
+    assert!(end > SIZE - 33 * 512 - 4096);
+    assert!(disk[MIB + 7000..].starts_with(b"host's loader"));
+    assert!(disk[start + MIB + 7000..].starts_with(b"guest's loader"));
+    let guest = inspect::table(&disk[start..end].to_vec()).unwrap().unwrap();
+    assert_eq!(guest.problems, Vec::<String>::new());
+
+    // What the machine is told, by another reader of ext4.
+    let config = disk[2 * MIB..6 * MIB].to_vec();
+    let ext4 = ext4_view::Ext4::load(Box::new(config)).unwrap();
+    let said: serde_json::Value =
+        serde_json::from_slice(&ext4.read("/config.json").unwrap()).unwrap();
+    assert_eq!(said["kind"], "host");
+    assert_eq!(said["hostname"], "node-1");
+    assert_eq!(said["network"]["management_mac"], "52:54:00:12:34:57");
+    assert_eq!(
+        ext4.read("/ssh_authorized_keys/admin").unwrap(),
+        KEY.as_bytes()
+    );
+
+    let result = result(&machine);
+    assert_eq!(result["installed"], true);
+    assert_eq!(result["version"], "1.2.3");
+    assert_eq!(result["drive"]["serial"], "S1");
+    assert_eq!(result["kept_data"], false);
+    assert_eq!(result["problems"], serde_json::json!([]));
+    assert_eq!(result["report"]["steps"][20]["name"], "firmware");
+    assert_eq!(machine.read("systemctl.said"), "--no-block reboot\n");
+    let log = machine.read("boot/config/setupos-log.txt");
+    assert!(log.contains("setupos: install: tables: done\n"), "{log}");
+    assert!(log.contains("INSTALLED"), "{log}");
+    // The medium that it left behind is still a right one.
+    assert!(machine.read("efibootmgr.said").contains("-c -d "));
+}
+
+#[test]
+fn nobody_asked() {
+    let machine = machine();
+    machine.write("boot/config/config.ini", "hostname=node-1\n");
+    refuses(&machine, "asked: nobody asked for an installation");
+    assert_eq!(machine.run("is-asked").0, 1);
+    assert_eq!(machine.run("is-asked --not").0, 0);
+    machine.write("run/setupos/install", "");
+    assert_eq!(machine.run("is-asked").0, 0);
+    installs(&machine);
+    let machine = self::machine();
+    assert_eq!(machine.run("is-asked").0, 0);
+    assert_eq!(machine.run("is-asked --not").0, 1);
+    // Nobody is there to see what is wrong with the settings: it is kept on the medium.
+    machine.write("boot/config/config.ini", "unattended=yes\nx=y\nmtu=1\n");
+    assert_eq!(machine.run("is-asked").0, 0);
+    let error = refuses(&machine, "D/boot/config/config.ini:2: unknown key \"x\"");
+    assert!(
+        error.contains("config.ini:3: mtu: got \"1\", want a number"),
+        "{error}"
+    );
+    machine.write("boot/config/config.ini", "x=y\n");
+    assert_eq!(machine.run("is-asked").0, 1);
+    machine.remove("boot/config/config.ini");
+    machine.write(
+        "boot/config/config.json",
+        "{\"install\": {\"unattended\": true}}",
+    );
+    assert_eq!(machine.run("is-asked").0, 0);
+}
+
+#[test]
+fn everything_that_is_wrong_at_once() {
+    let machine = machine();
+    machine.write(
+        "boot/config/config.ini",
+        "unattended=yes\nnode_type=huge\ndrive=S2\n",
+    );
+    machine.write("opt/ic/share/env.txt", "prod\n");
+    let error = refuses(&machine, "drive=S2: no drive has this serial number");
+    for cause in [
+        "images: D/data/deployment.json: built for env dev, this system is for prod",
+        "hardware: memory in MiB: 3906, want at least 999999",
+        "hardware: threads of processors: 4, want at least 999",
+        "hardware: virtualisation: ",
+    ] {
+        assert!(error.contains(cause), "{cause}: {error}");
+    }
+}
+
+#[test]
+fn images_are_checked_before_anything_is_written() {
+    let machine = machine();
+    machine.write_at("data/guest-os.img", 3_000_000, b"!");
+    refuses(&machine, "the file is damaged");
+    // Of another make, with a description that fits: not what this system was built with.
+    machine.deploy();
+    refuses(
+        &machine,
+        "that this system was built with: somebody exchanged the images",
+    );
+    let machine = self::machine();
+    machine.write("data/host-os.img", "no disk");
+    machine.deploy();
+    machine.write(
+        "opt/ic/share/deployment.json",
+        &machine.read("data/deployment.json"),
+    );
+    refuses(&machine, "D/data/host-os.img: no partition table");
+}
+
+#[test]
+fn a_drive_that_holds_something() {
+    let machine = machine();
+    let mut foreign = vec![0; SIZE];
+    foreign[510] = 0x55;
+    machine.write_bytes(DRIVE, &foreign);
+    refuses(&machine, "which is not ours: erase=yes erases all of it");
+    machine.write(
+        "boot/config/config.ini",
+        "unattended=yes\nerase=yes\nafter_install=poweroff\n",
+    );
+    let out = installs(&machine);
+    assert!(out.contains("all of it is erased (erase=yes)"), "{out}");
+    assert_eq!(machine.read("systemctl.said"), "--no-block poweroff\n");
+}
+
+#[test]
+fn data_stay_if_they_shall() {
+    let machine = machine();
+    installs(&machine);
+    let mut used = drive(&machine);
+    // HostOS's data begin at 6 MiB, GuestOS's at 2 MiB of guestos.
+    let places = [6 * MIB + 9, 7 * MIB + 2 * MIB + 9, SIZE - 40_000];
+    for place in places {
+        used[place] = 0x77;
+    }
+    used[2 * MIB + 9] = 0x77;
+    machine.write_bytes(DRIVE, &used);
+    std::fs::remove_file(machine.path("boot/config/setupos-result.json")).unwrap();
+    std::fs::remove_file(machine.path("systemctl.said")).unwrap();
+    refuses(
+        &machine,
+        "it has an installation of ours: keep its data with keep_data=yes",
+    );
+    machine.write("boot/config/config.ini", "unattended=yes\nkeep_data=yes\n");
+    let out = installs(&machine);
+    assert!(
+        out.contains("partition data of HostOS and that of GuestOS stay"),
+        "{out}"
+    );
+    let after = drive(&machine);
+    for place in places {
+        assert_eq!(after[place], 0x77, "{place}");
+    }
+    assert_eq!(after[2 * MIB + 9], 0);
+    assert_eq!(result(&machine)["kept_data"], true);
+}
+
+#[test]
+fn the_same_again_is_not_done_by_itself() {
+    let machine = machine();
+    machine.write("boot/config/config.ini", "unattended=yes\nerase=yes\n");
+    installs(&machine);
+    std::fs::remove_file(machine.path("systemctl.said")).unwrap();
+    let mut used = drive(&machine);
+    used[6 * MIB + 9] = 0x77;
+    machine.write_bytes(DRIVE, &used);
+    let out = installs(&machine);
+    assert!(
+        out.contains("This medium installed just that before"),
+        "{out}"
+    );
+    assert!(drive(&machine) == used, "something was written");
+    assert!(
+        !machine.path("systemctl.said").exists(),
+        "it restarts for ever"
+    );
+    // Somebody asks for it: done.
+    let (status, _, error) = machine.run("install --asked --stay");
+    assert_eq!((status, error.as_str()), (0, ""));
+    assert_eq!(drive(&machine)[6 * MIB + 9], 0);
+    assert!(!machine.path("systemctl.said").exists());
+    // Another drive in the same place.
+    used.fill(0);
+    machine.write_bytes(DRIVE, &used);
+    installs(&machine);
+    assert!(inspect::table(&drive(&machine)).unwrap().is_some());
+}
+
+#[test]
+fn a_dry_run_says_all_and_does_nothing() {
+    let machine = machine();
+    let before = machine.snapshot();
+    let (status, out, error) = machine.run("install --dry-run");
+    assert_eq!((status, error.as_str()), (0, ""));
+    assert_eq!(machine.snapshot(), before);
+    assert!(
+        out.contains(
+            "setupos: install: drive: - nvme0n1  24.0 MiB  Fast 2000  serial S1: it is empty\n"
+        ),
+        "{out}"
+    );
+    assert!(
+        out.contains("setupos: install: host: write HostOS to D/dev/nvme0n1\n"),
+        "{out}"
+    );
+    let (status, out, _) = machine.run("install --dry-run --json");
+    assert_eq!(status, 0);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["report"]["steps"][14]["name"], "wipe");
+    assert_eq!(json["report"]["steps"][14]["status"], "would-run");
+    assert_eq!(json["installed"], false);
+}
+
+#[test]
+fn what_fails_after_the_first_write_says_what_to_do() {
+    let machine = machine();
+    // Files take what is written up to 12 MiB, as a drive that fails would: GuestOS is beyond that, what is made in memory is not.
+    let command = machine.command("install --pause 0ms");
+    let limited = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
+    let output = Command::new("/bin/bash")
+        .args(["-c", limited, "bash", "12288"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()
+        .unwrap();
+    let status = output.status.code().unwrap();
+    let (out, error) = (machine.text(&output.stdout), machine.text(&output.stderr));
+    assert_ne!(status, 0, "{out}{error}");
+    let last = out.lines().last().unwrap();
+    assert!(last.starts_with("setupos: NOT INSTALLED: "), "{out}");
+    let result = result(&machine);
+    assert_eq!(result["installed"], false);
+    assert_eq!(result["written"], true, "{out}");
+    assert!(
+        out.contains("has half an installation and does not start."),
+        "{out}"
+    );
+    assert!(
+        out.contains("Start this medium again: it goes on by itself"),
+        "{out}"
+    );
+    assert!(!machine.path("systemctl.said").exists(), "it restarts");
+    assert!(inspect::table(&drive(&machine)).unwrap().is_none());
+    // Started again without any other setting.
+    let out = installs(&machine);
+    assert!(
+        out.contains("an installation was cut off: it is done again"),
+        "{out}"
+    );
+}
+
+/// A loop device, given back at the end.
+struct Loop(String);
+
+impl Loop {
+    fn of(file: &std::path::Path) -> Self {
+        let output = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Self(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
+/// What only a block device does: being held by one alone, zeros by a command, reading past the page cache.
+#[test]
+#[ignore = "needs root and a loop device: cargo test -p setupos_tool -- --ignored"]
+fn a_real_block_device() {
+    use std::os::unix::fs::OpenOptionsExt;
+    let machine = machine();
+    machine.write("boot/config/config.ini", "unattended=yes\nerase=yes\n");
+    machine.write_bytes("disk", &vec![0x5a; SIZE]);
+    machine.remove(DRIVE);
+    let device = Loop::of(&machine.path("disk"));
+    symlink(&device.0, machine.path(DRIVE)).unwrap();
+    let holder = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_EXCL.bits())
+        .open(&device.0)
+        .unwrap();
+    let (status, _, error) = machine.run("install --pause 0ms");
+    assert_ne!(status, 0);
+    assert!(
+        error.contains("cannot open it for writing: Device or resource busy"),
+        "{error}"
+    );
+    drop(holder);
+    installs(&machine);
+    drop(device);
+    let disk = std::fs::read(machine.path("disk")).unwrap();
+    assert_eq!(
+        inspect::table(&disk).unwrap().unwrap().problems,
+        Vec::<String>::new()
+    );
+    assert!(disk[MIB + 7000..].starts_with(b"host's loader"));
+    // A hole of the image, and what lies behind everything.
+    assert!(disk[6 * MIB..7 * MIB].iter().all(|byte| *byte == 0));
+    assert!(disk[12 * MIB..13 * MIB].iter().all(|byte| *byte == 0x5a));
+}
