@@ -164,16 +164,15 @@ impl Watch {
     }
 }
 
-/// The images are verified one after the other.
+/// The images are verified at the same time: each is as far as all of them are.
 fn put_progress(images: &mut [Image], done: u64) {
-    let mut left = done;
-    for image in images.iter_mut().filter(|i| i.state == State::Unverified) {
-        let percent = steps::parts_done(left, image.size, 100);
+    let waits = |image: &&mut Image| image.state == State::Unverified;
+    let sizes = images.iter_mut().filter(waits).map(|image| image.size);
+    // As in the progress itself.
+    let of = sizes.fold(0, u64::saturating_add);
+    let percent = steps::parts_done(done, of, 100);
+    for image in images.iter_mut().filter(waits) {
         image.state = State::Verifying { percent };
-        match left.checked_sub(image.size) {
-            Some(rest) => left = rest,
-            None => break,
-        }
     }
 }
 

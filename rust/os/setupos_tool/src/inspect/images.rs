@@ -173,20 +173,50 @@ fn verify(context: &mut Context, progress: Progress<'_>) -> Result<Vec<String>, 
     }
     // Saturated they say less of the progress, and of nothing else.
     let of = todo.iter().map(|i| i.size).fold(0, u64::saturating_add);
-    let mut before = 0_u64;
-    for image in todo {
-        let path = dir.join(&image.file);
-        let mut tell = |done: u64| progress(before.saturating_add(done), of);
-        match wrong_digest(&path, image, &mut tell) {
-            None => image.state = State::Verified,
-            Some(problem) => {
-                image.state = State::Bad;
-                problems.push(problem);
-            }
-        }
-        before = before.saturating_add(image.size);
+    let found = wrong_digests(&dir, &todo, &mut |done| progress(done, of));
+    for (image, problem) in todo.into_iter().zip(found) {
+        image.state = match problem {
+            None => State::Verified,
+            Some(_) => State::Bad,
+        };
+        problems.extend(problem);
     }
     Failure::unless_none(problems, notes)
+}
+
+/// What is wrong with each image. All are read at once: hashing takes longer than reading, and zeros are hashed like everything else.
+fn wrong_digests(
+    dir: &Path,
+    images: &[&mut Image],
+    progress: &mut dyn FnMut(u64),
+) -> Vec<Option<String>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|threads| {
+        let start = |image: &Image| {
+            let (path, sender, image) = (dir.join(&image.file), sender.clone(), image.clone());
+            threads.spawn(move || {
+                let mut before = 0;
+                wrong_digest(&path, &image, &mut |done: u64| {
+                    let more = done.saturating_sub(before);
+                    before = done;
+                    // Whoever listens ends after this.
+                    let _ = sender.send(more);
+                })
+            })
+        };
+        let started: Vec<_> = images.iter().map(|image| start(image)).collect();
+        drop(sender);
+        let mut done = 0_u64;
+        while let Ok(more) = receiver.recv() {
+            done = done.saturating_add(more);
+            progress(done);
+        }
+        let ended = started.into_iter().map(|thread| {
+            let panicked = |_| Some("reading an image ended by a panic".to_owned());
+            thread.join().unwrap_or_else(panicked)
+        });
+        ended.collect()
+    })
 }
 
 fn wrong_digest(path: &Path, image: &Image, progress: &mut dyn FnMut(u64)) -> Option<String> {
