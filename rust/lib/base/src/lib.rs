@@ -12,6 +12,7 @@
 //! | [`lines`]    | what a program prints, as lines, with work and memory bounded                |
 //! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
 //! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
+//! | [`shell`]    | words as one line that a shell splits into them again                        |
 //! | [`text`]     | what an input said, short enough for a message; near names; what differs     |
 //! | [`url`]      | what may be said of a URL: no password, no query                            |
 //! | [`version`]  | files that say a version, for builders and running systems alike             |
@@ -29,6 +30,7 @@ mod int;
 pub mod lines;
 pub mod parallel;
 pub mod path;
+pub mod shell;
 pub mod text;
 pub mod url;
 pub mod version;

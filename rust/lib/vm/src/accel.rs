@@ -184,7 +184,7 @@ fn probe_guest(guest: &Vm, deadline: Deadline) -> Result<(), Unusable> {
         if guest.console().unread_len() > 0 {
             return Ok(());
         }
-        match guest.qmp().and_then(crate::Qmp::status) {
+        match guest.qmp().and_then(|qmp| Ok(qmp.status()?)) {
             Ok(status) if status == "running" || status == "prelaunch" => {}
             Ok(status) => {
                 let reason = first_line(&guest.errors());

@@ -115,14 +115,12 @@ pub enum VmError {
         /// Most that fits.
         limit: usize,
     },
-    /// QMP answered something unexpected.
-    #[error("QMP command {command}: {detail}")]
-    Qmp {
-        /// The command.
-        command: String,
-        /// The answer or what is wrong with it.
-        detail: String,
-    },
+    /// QEMU's monitor did not do what it was asked for.
+    #[error(transparent)]
+    Qmp(#[from] qmp::Error),
+    /// A guest that was started without a monitor was to be asked something.
+    #[error("this guest was started without QMP")]
+    NoQmp,
     /// QEMU did not end in time.
     #[error("QEMU still runs after {seconds} s; the console ends with:\n{tail}")]
     StillRunning {
@@ -130,14 +128,6 @@ pub enum VmError {
         seconds: u64,
         /// Last lines of the console.
         tail: String,
-    },
-    /// A QMP event did not come in time.
-    #[error("no QMP event {event} within {seconds} s")]
-    NoEvent {
-        /// Name of the event.
-        event: String,
-        /// Time allowed.
-        seconds: u64,
     },
     /// The medium's content does not fit or its folder cannot be read.
     #[error("cannot make the medium from {}: {detail}", path.display())]

@@ -61,7 +61,7 @@ impl Vm {
         });
         match connected {
             Ok(qmp) => vm.qmp = Some(qmp),
-            Err(error) => return Err(vm.explain(error)),
+            Err(error) => return Err(vm.explain(error.into())),
         }
         Ok(vm)
     }
@@ -91,10 +91,7 @@ impl Vm {
 
     /// The QMP connection; an error for guests started by [`Vm::start_command`].
     pub fn qmp(&self) -> Result<&Qmp> {
-        self.qmp.as_ref().ok_or_else(|| VmError::Qmp {
-            command: "connection".to_owned(),
-            detail: "this guest was started without QMP".to_owned(),
-        })
+        self.qmp.as_ref().ok_or(VmError::NoQmp)
     }
 
     /// What the guest runs on.

@@ -38,7 +38,7 @@ fn firmware_speaks_and_qmp_ends_it() {
         .execute("no-such-command", serde_json::Value::Null)
         .is_err());
     qmp.quit().unwrap();
-    let event = qmp.wait_event("SHUTDOWN", minute()).unwrap();
+    let event = qmp.wait_event("SHUTDOWN", minute().remaining()).unwrap();
     assert_eq!(event.data["reason"], "host-qmp-quit");
     assert!(guest.wait_exit(minute()).unwrap().success());
     assert!(std::fs::read_to_string(log).unwrap().contains("Start PXE"));

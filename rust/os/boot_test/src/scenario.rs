@@ -248,7 +248,9 @@ fn finds_programs(login: &Login) -> Result<()> {
 
 /// Waits for the end of a guest that was told to power off.
 pub(crate) fn shut_down(vm: &Vm, setting: &Setting) -> Result<()> {
-    let event = vm.qmp()?.wait_event("SHUTDOWN", setting.within(30))?;
+    let event = vm
+        .qmp()?
+        .wait_event("SHUTDOWN", setting.within(30).remaining())?;
     by_itself(&event)?;
     exited(vm, setting)
 }
@@ -258,7 +260,10 @@ fn power_button(vm: &Vm, setting: &Setting) -> Result<()> {
     let deadline = setting.within(60);
     let event = loop {
         let pressed = vm.qmp()?.powerdown();
-        match vm.qmp()?.wait_event("SHUTDOWN", deadline.at_most(BETWEEN)) {
+        match vm
+            .qmp()?
+            .wait_event("SHUTDOWN", deadline.remaining().min(BETWEEN))
+        {
             Ok(event) => break event,
             Err(error) if pressed.is_err() || deadline.expired() => return Err(error.into()),
             Err(_) => {}

@@ -1,23 +1,21 @@
-//! QMP, QEMU's machine protocol: one JSON object a line.
-//!
-//! Spec: QEMU `docs/interop/qmp-spec.rst`. The server greets with `{"QMP": …}`; after `qmp_capabilities` it answers each
-//! `{"execute": NAME, "id": N}` with `{"return": …, "id": N}` or `{"error": {"class", "desc"}, "id": N}`, and sends
-//! `{"event": NAME, "data": …}` whenever something happens. All that arrives is read by a thread of its own.
+//! The client: whoever asks waits for its own answer, one thread reads for all.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
-use crate::{Deadline, Result, VmError};
+use crate::Error;
 
 /// QEMU answers at once; on a starved machine that can still take a while.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// Events kept; older ones are dropped.
 const EVENTS: usize = 1024;
+/// Longest line taken. The longest answers that anybody asks for here (statistics of every drive) have a few KiB.
+const MOST_LINE: u64 = 1 << 20;
 
 /// Something QEMU reported of its own accord.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +30,9 @@ pub struct Event {
 struct State {
     greeted: bool,
     closed: bool,
-    events: Vec<Event>,
+    events: VecDeque<Event>,
+    /// Commands whose answer somebody waits for.
+    asked: BTreeSet<u64>,
     answers: BTreeMap<u64, Value>,
     next_id: u64,
 }
@@ -48,18 +48,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `pick` finds something, the connection closes (None) or the time is over (None).
-    fn wait<T>(
-        &self,
-        deadline: Deadline,
-        mut pick: impl FnMut(&mut State) -> Option<T>,
-    ) -> Option<T> {
+    /// Waits until `pick` finds something, the connection closes (None) or `limit` is over (None).
+    fn wait<T>(&self, limit: Duration, mut pick: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let start = Instant::now();
         let mut state = self.lock();
         loop {
             if let Some(found) = pick(&mut state) {
                 return Some(found);
             }
-            let left = deadline.remaining();
+            let left = limit.checked_sub(start.elapsed())?;
             if state.closed || left.is_zero() {
                 return None;
             }
@@ -80,104 +77,130 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Shakes hands over `stream`. `on_event` is called for each event, from the reading thread.
-    pub fn connect(stream: UnixStream, on_event: impl Fn(&Event) + Send + 'static) -> Result<Self> {
-        let reader = stream.try_clone().map_err(VmError::io("open QMP twice"))?;
+    /// Shakes hands over `stream`. `on_event` is called for each event, from the reading thread; while it takes its time nothing more is
+    /// read. The thread ends with the connection.
+    pub fn connect(
+        stream: UnixStream,
+        on_event: impl Fn(&Event) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let reader = stream.try_clone().map_err(Error::io("open QMP twice"))?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("qmp".to_owned())
             .spawn(move || read_all(BufReader::new(reader), &theirs, &on_event))
-            .map_err(VmError::io("start QMP's thread"))?;
+            .map_err(Error::io("start QMP's thread"))?;
         let qmp = Self {
             shared,
             writer: stream,
         };
-        let greeted = qmp.shared.wait(Deadline::after(ANSWER_TIME), |state| {
-            state.greeted.then_some(())
-        });
-        greeted.ok_or_else(|| VmError::Qmp {
-            command: "greeting".to_owned(),
-            detail: "QEMU did not greet".to_owned(),
-        })?;
+        qmp.shared
+            .wait(ANSWER_TIME, |state| state.greeted.then_some(()))
+            .ok_or(Error::NoGreeting {
+                seconds: ANSWER_TIME.as_secs(),
+            })?;
         qmp.execute("qmp_capabilities", Value::Null)?;
         Ok(qmp)
     }
 
     /// Executes `command` and gives back what it returns; `arguments` may be null.
-    pub fn execute(&self, command: &str, arguments: Value) -> Result<Value> {
-        let failed = |detail: String| VmError::Qmp {
-            command: command.to_owned(),
-            detail,
-        };
+    pub fn execute(&self, command: &str, arguments: Value) -> Result<Value, Error> {
         let id = {
             let mut state = self.shared.lock();
             state.next_id = state.next_id.wrapping_add(1);
-            state.next_id
+            let id = state.next_id;
+            state.asked.insert(id);
+            id
         };
+        let answer = self.send(command, arguments, id).map(|()| {
+            let answers = |state: &mut State| state.answers.remove(&id);
+            self.shared.wait(ANSWER_TIME, answers)
+        });
+        // Whatever comes from now on, nobody waits for it.
+        let mut state = self.shared.lock();
+        state.asked.remove(&id);
+        state.answers.remove(&id);
+        drop(state);
+        let answer = answer?.ok_or_else(|| Error::NoAnswer {
+            command: command.to_owned(),
+            seconds: ANSWER_TIME.as_secs(),
+        })?;
+        match (answer.get("return"), answer.get("error")) {
+            (Some(value), None) => Ok(value.clone()),
+            (_, Some(error)) => Err(Error::Refused {
+                command: command.to_owned(),
+                detail: error.to_string(),
+            }),
+            (None, None) => Err(malformed(
+                command,
+                format!("neither result nor error in {answer}"),
+            )),
+        }
+    }
+
+    fn send(&self, command: &str, arguments: Value, id: u64) -> Result<(), Error> {
         let mut request = json!({ "execute": command, "id": id });
         if let (false, Some(object)) = (arguments.is_null(), request.as_object_mut()) {
             object.insert("arguments".to_owned(), arguments);
         }
         (&self.writer)
             .write_all(format!("{request}\n").as_bytes())
-            .map_err(VmError::io(format!("send {command} to QEMU")))?;
-        let answer = self
-            .shared
-            .wait(Deadline::after(ANSWER_TIME), |state| {
-                state.answers.remove(&id)
-            })
-            .ok_or_else(|| failed("QEMU gave no answer".to_owned()))?;
-        match (answer.get("return"), answer.get("error")) {
-            (Some(value), None) => Ok(value.clone()),
-            (_, Some(error)) => Err(failed(error.to_string())),
-            (None, None) => Err(failed(format!("neither result nor error in {answer}"))),
-        }
+            .map_err(Error::io(format!("send {command} to QEMU")))
     }
 
     /// The guest's state, such as `running`, `shutdown` or `internal-error`.
-    pub fn status(&self) -> Result<String> {
+    pub fn status(&self) -> Result<String, Error> {
         let answer = self.execute("query-status", Value::Null)?;
         answer
             .get("status")
             .and_then(Value::as_str)
             .map(str::to_owned)
-            .ok_or_else(|| VmError::Qmp {
-                command: "query-status".to_owned(),
-                detail: format!("no status in {answer}"),
-            })
+            .ok_or_else(|| malformed("query-status", format!("no status in {answer}")))
     }
 
     /// Presses the power button.
-    pub fn powerdown(&self) -> Result<()> {
+    pub fn powerdown(&self) -> Result<(), Error> {
         self.execute("system_powerdown", Value::Null).map(drop)
     }
 
     /// Ends QEMU at once, as if the plug were pulled.
-    pub fn quit(&self) -> Result<()> {
+    pub fn quit(&self) -> Result<(), Error> {
         self.execute("quit", Value::Null).map(drop)
     }
 
     /// Waits for an event called `name`, one that came earlier included; each is given out once.
-    pub fn wait_event(&self, name: &str, deadline: Deadline) -> Result<Event> {
+    pub fn wait_event(&self, name: &str, limit: Duration) -> Result<Event, Error> {
         self.shared
-            .wait(deadline, |state| {
+            .wait(limit, |state| {
                 let at = state.events.iter().position(|event| event.name == name)?;
-                Some(state.events.remove(at))
+                state.events.remove(at)
             })
-            .ok_or_else(|| VmError::NoEvent {
+            .ok_or_else(|| Error::NoEvent {
                 event: name.to_owned(),
-                seconds: deadline.seconds(),
+                seconds: limit.as_secs(),
             })
     }
 }
 
+fn malformed(command: &str, detail: String) -> Error {
+    Error::Malformed {
+        command: command.to_owned(),
+        detail,
+    }
+}
+
 /// Sorts every line that arrives into events and answers, until the connection closes.
-fn read_all(reader: impl BufRead, shared: &Shared, on_event: &dyn Fn(&Event)) {
-    for line in reader.lines() {
-        let Ok(line) = line else { break };
+fn read_all(mut reader: impl BufRead, shared: &Shared, on_event: &dyn Fn(&Event)) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut reader).take(MOST_LINE).read_until(b'\n', &mut line);
+        // What has no end is no line: the connection ended, or this is not QMP.
+        if read.is_err() || !line.ends_with(b"\n") {
+            break;
+        }
         // A line that is not JSON answers nothing; whoever waits runs into its deadline.
-        let Ok(value) = serde_json::from_str::<Value>(&line) else {
+        let Ok(value) = serde_json::from_slice::<Value>(&line) else {
             continue;
         };
         let event = event_of(&value);
@@ -187,13 +210,15 @@ fn read_all(reader: impl BufRead, shared: &Shared, on_event: &dyn Fn(&Event)) {
         let mut state = shared.lock();
         if let Some(event) = event {
             if state.events.len() >= EVENTS {
-                state.events.remove(0);
+                state.events.pop_front();
             }
-            state.events.push(event);
+            state.events.push_back(event);
         } else if value.get("QMP").is_some() {
             state.greeted = true;
         } else if let Some(id) = value.get("id").and_then(Value::as_u64) {
-            state.answers.insert(id, value);
+            if state.asked.contains(&id) {
+                state.answers.insert(id, value);
+            }
         }
         drop(state);
         shared.changed.notify_all();
@@ -240,21 +265,18 @@ mod tests {
         ]);
         assert_eq!(qmp.status().unwrap(), "running");
         qmp.powerdown().unwrap();
-        let event = qmp
-            .wait_event("SHUTDOWN", Deadline::after(ANSWER_TIME))
-            .unwrap();
+        let event = qmp.wait_event("SHUTDOWN", ANSWER_TIME).unwrap();
         assert_eq!(event.data["reason"], "guest-shutdown");
-        let soon = Deadline::after(Duration::from_millis(50));
         assert!(matches!(
-            qmp.wait_event("SHUTDOWN", soon),
-            Err(VmError::NoEvent { .. })
+            qmp.wait_event("SHUTDOWN", Duration::from_millis(50)),
+            Err(Error::NoEvent { .. })
         ));
     }
 
     #[test]
     fn errors_and_rubbish_are_reported() {
         let qmp = qemu(&[
-            "rubbish\r\n[1,2]\r\n{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}, \"id\": $ID}",
+            "rubbish\r\n[1,2]\r\n{\"return\": {}, \"id\": 77}\r\n{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}, \"id\": $ID}",
             "{\"id\": $ID}",
         ]);
         let error = qmp.execute("fly", Value::Null).unwrap_err().to_string();
@@ -264,5 +286,23 @@ mod tests {
             error.to_string().contains("neither result nor error"),
             "{error}"
         );
+        // What nobody asked for is not kept.
+        assert!(qmp.shared.lock().answers.is_empty());
+    }
+
+    #[test]
+    fn a_line_without_end_ends_the_connection() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let writer = std::thread::spawn(move || {
+            let mut writer = &theirs;
+            let chunk = vec![b'x'; 1 << 16];
+            // More than a line may have; it is read and dropped.
+            (0..32).try_for_each(|_| writer.write_all(&chunk))
+        });
+        assert!(matches!(
+            Qmp::connect(ours, |_| {}),
+            Err(Error::NoGreeting { .. })
+        ));
+        let _ = writer.join().unwrap();
     }
 }
