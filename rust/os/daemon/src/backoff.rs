@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The waits.
 #[derive(Debug, Clone)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     initial: Duration,
     max: Duration,
     stable_after: Duration,
@@ -12,7 +12,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(initial: Duration, max: Duration, stable_after: Duration) -> Self {
+    /// Waits `initial`, then twice as long each time, at most `max`; after a run of `stable_after` it begins anew.
+    pub fn new(initial: Duration, max: Duration, stable_after: Duration) -> Self {
         Self {
             initial,
             max: max.max(initial),
@@ -22,11 +23,12 @@ impl Backoff {
     }
 
     /// The wait after a run that took `ran`.
-    pub(crate) fn after(&mut self, ran: Duration) -> Duration {
+    pub fn after(&mut self, ran: Duration) -> Duration {
         if ran >= self.stable_after {
             self.next = self.initial;
         }
         let delay = self.next;
+        // Saturates on purpose: it ends at the largest wait.
         self.next = delay.saturating_mul(2).min(self.max);
         delay
     }

@@ -4,29 +4,31 @@ use std::fmt::{Display, Write};
 
 /// A page of metrics.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
+pub struct Page {
     text: String,
     name: &'static str,
 }
 
 impl Page {
-    pub(crate) fn gauge(&mut self, name: &'static str, help: &str) -> &mut Self {
+    /// Begins a family of values that go up and down.
+    pub fn gauge(&mut self, name: &'static str, help: &str) -> &mut Self {
         self.family(name, "gauge", help)
     }
 
-    pub(crate) fn counter(&mut self, name: &'static str, help: &str) -> &mut Self {
+    /// Begins a family of values that only go up.
+    pub fn counter(&mut self, name: &'static str, help: &str) -> &mut Self {
         self.family(name, "counter", help)
     }
 
     /// Sum and count, without quantiles.
-    pub(crate) fn summary(&mut self, name: &'static str, help: &str, sum: f64, count: u64) {
+    pub fn summary(&mut self, name: &'static str, help: &str, sum: f64, count: u64) {
         self.family(name, "summary", help)
             .sample("_sum", sum)
             .sample("_count", count);
     }
 
     /// The family's one sample; none where the value is not known.
-    pub(crate) fn known(&mut self, value: Option<impl Display>) -> &mut Self {
+    pub fn known(&mut self, value: Option<impl Display>) -> &mut Self {
         match value {
             Some(value) => self.value(value),
             None => self,
@@ -34,12 +36,12 @@ impl Page {
     }
 
     /// The family's one sample.
-    pub(crate) fn value(&mut self, value: impl Display) -> &mut Self {
+    pub fn value(&mut self, value: impl Display) -> &mut Self {
         self.sample("", value)
     }
 
     /// One sample with labels.
-    pub(crate) fn labelled(&mut self, labels: &[(&str, &str)], value: impl Display) -> &mut Self {
+    pub fn labelled(&mut self, labels: &[(&str, &str)], value: impl Display) -> &mut Self {
         let labels: Vec<_> = labels
             .iter()
             .map(|(key, value)| format!("{key}=\"{}\"", escape(value)))
@@ -47,7 +49,8 @@ impl Page {
         self.sample(&format!("{{{}}}", labels.join(",")), value)
     }
 
-    pub(crate) fn into_text(self) -> String {
+    /// The page.
+    pub fn into_text(self) -> String {
         self.text
     }
 
@@ -72,7 +75,7 @@ fn escape(text: &str) -> String {
 }
 
 /// VmRSS of a process in bytes, if it can be read.
-pub(crate) fn resident_memory(process: &str) -> Option<u64> {
+pub fn resident_memory(process: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let mut lines = text.lines();
     let line = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;

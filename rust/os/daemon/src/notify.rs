@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 /// Tells systemd how we are; says nothing when no one asked.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Notifier {
+pub struct Notifier {
     target: Option<Arc<(UnixDatagram, SocketAddr)>>,
 }
 
 impl Notifier {
     /// Sends to the socket that systemd gave us, if it did.
-    pub(crate) fn from_environment() -> Self {
+    pub fn from_environment() -> Self {
         #[allow(
             clippy::disallowed_methods,
             reason = "the protocol hands over its socket in this variable and in no other way"
@@ -26,7 +26,7 @@ impl Notifier {
     }
 
     /// Sends to `name`: a path, or `@` and an abstract name.
-    pub(crate) fn new(name: &OsString) -> Self {
+    pub fn new(name: &OsString) -> Self {
         let address = match name.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name),
             None => SocketAddr::from_pathname(name),
@@ -43,7 +43,7 @@ impl Notifier {
     }
 
     /// Sends one message, such as `READY=1`.
-    pub(crate) fn send(&self, message: &str) {
+    pub fn send(&self, message: &str) {
         if let Some((socket, address)) = self.target.as_deref() {
             if let Err(error) = socket.send_to_addr(message.as_bytes(), address) {
                 tracing::warn!(%error, message, "cannot tell systemd");

@@ -4,10 +4,7 @@
 //! ends, a probe that asks the replica's status endpoint, and two pages, `/health` and `/metrics`, that tell of both, and of the node's slot.
 //! Everything that decides something sits in [`supervisor`]; [`status`] is what the others read.
 
-mod backoff;
-mod metrics;
 mod node;
-mod notify;
 mod passwd;
 mod probe;
 mod server;
@@ -21,14 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use base::past;
+use daemon::{stop, Backoff, Notifier};
 use os_config::{duration, logging, version};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{signal, SignalKind};
-use tokio::sync::watch;
 
-use crate::backoff::Backoff;
-use crate::notify::Notifier;
 use crate::status::Shared;
 use crate::supervisor::{Program, Supervisor};
 
@@ -106,7 +99,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let stop = stop_signals()?;
+    let stop = stop::signals()?;
     let notifier = Notifier::from_environment();
     let version = version::read_or_unknown(&args.version_file);
     let user = passwd::lookup(&args.passwd_file, &args.replica_user)?;
@@ -176,24 +169,6 @@ fn program(args: &Args, user: passwd::User) -> anyhow::Result<Program> {
         version_file: absolute(&args.version_file)?,
         more: args.replica_arg.clone(),
     })
-}
-
-/// Counts SIGTERMs and SIGINTs: the first asks for a clean stop, the second for a fast one.
-fn stop_signals() -> anyhow::Result<watch::Receiver<u64>> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-    let (sender, receiver) = watch::channel(0_u64);
-    tokio::spawn(async move {
-        loop {
-            let signal = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            tracing::info!(signal, "asked to stop");
-            sender.send_modify(|count| *count = past(*count, 1));
-        }
-    });
-    Ok(receiver)
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {

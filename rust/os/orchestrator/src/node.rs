@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use daemon::Page;
 use grubenv::{Blocks, BootState, Slot};
 use serde::Deserialize;
-
-use crate::metrics::Page;
 
 /// Where it is found.
 #[derive(Debug, Clone, clap::Args)]

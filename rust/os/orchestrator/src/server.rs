@@ -5,8 +5,8 @@ use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use daemon::Page;
 
-use crate::metrics::Page;
 use crate::node;
 use crate::status::Shared;
 

@@ -1,53 +1,10 @@
 //! What is known: written by supervisor and probe, read by the pages.
 
-use std::fmt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::past;
-
-use crate::metrics::{self, Page};
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    Code(i32),
-    Signal(i32),
-    /// A status of another kind, as the kernel gives it: a run that was waited for has none.
-    Other(i32),
-}
-
-impl Exit {
-    pub(crate) fn of(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Code(code),
-            (None, Some(signal)) => Self::Signal(signal),
-            (None, None) => Self::Other(status.into_raw()),
-        }
-    }
-
-    /// The number that a shell would give.
-    fn shell_code(self) -> i32 {
-        match self {
-            Self::Code(code) => code,
-            // A signal has seven bits.
-            Self::Signal(signal) => 128 | signal,
-            Self::Other(raw) => raw,
-        }
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exited with status {code}"),
-            Self::Signal(signal) => write!(f, "was killed by signal {signal}"),
-            Self::Other(raw) => write!(f, "ended with the wait status {raw:#x}"),
-        }
-    }
-}
+use daemon::{Exit, Page};
 
 /// What the replica is doing.
 #[derive(Debug, Clone)]
@@ -273,7 +230,7 @@ impl Status {
             "orchestrator_resident_memory_bytes",
             "Memory of the orchestrator.",
         )
-        .known(metrics::resident_memory("self"));
+        .known(daemon::resident_memory("self"));
         page.gauge(
             "replica_up",
             "1 when the replica runs and answered the last question.",
@@ -295,7 +252,7 @@ impl Status {
         };
         // Without a process there is none.
         let memory = match pid {
-            Some(pid) => metrics::resident_memory(&pid.to_string()),
+            Some(pid) => daemon::resident_memory(&pid.to_string()),
             None => Some(0),
         };
         page.gauge("replica_running", "1 when the replica's process runs.")

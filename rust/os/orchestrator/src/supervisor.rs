@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use daemon::stop::requests;
+use daemon::{Backoff, Exit, Notifier};
 use nix::sys::signal::{kill, killpg, Signal};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::sync::{watch, Notify};
 
-use crate::backoff::Backoff;
-use crate::notify::Notifier;
 use crate::passwd::User;
-use crate::status::{Exit, Shared};
+use crate::status::Shared;
 
 /// What is run and how.
 #[derive(Debug)]
@@ -211,14 +211,6 @@ impl Supervisor {
         tracing::warn!(pid, reason, "killing the replica");
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         exit_of(child.wait().await)
-    }
-}
-
-/// Ready when `count` requests to stop have come.
-async fn requests(stop: &mut watch::Receiver<u64>, count: u64) {
-    if stop.wait_for(|got| *got >= count).await.is_err() {
-        // No one is left to ask.
-        std::future::pending::<()>().await;
     }
 }
 
