@@ -40,9 +40,10 @@ enum Command {
         /// The interface that the settings are for; default: every wired card
         #[arg(long, value_name = "NAME", value_parser = network::interface)]
         interface: Option<String>,
-        /// The interface that carries it, by its file FILE.network of the image: takes the settings' mtu, too
+        /// An interface that packets go through, too, by its file FILE.network of the image: takes the settings' mtu; may be given
+        /// several times
         #[arg(long, value_name = "FILE", value_parser = network::interface)]
-        uplink: Option<String>,
+        uplink: Vec<String>,
     },
     /// Sets the host name and writes it to /run/ic/hostname.
     #[command(name = "setup-hostname")]
@@ -130,7 +131,7 @@ fn main() -> ExitCode {
 fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()> {
     match command {
         Command::Network { interface, uplink } => {
-            if let Some(uplink) = uplink {
+            for uplink in uplink {
                 network::setup_uplink(&config.settings, system, &uplink)?;
             }
             say(&network::setup(
@@ -146,7 +147,7 @@ fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()>
         Command::All => {
             let network = Command::Network {
                 interface: None,
-                uplink: None,
+                uplink: Vec::new(),
             };
             let results = [Command::Hostname, network, Command::Ssh]
                 .map(|command| run(command, config, system));

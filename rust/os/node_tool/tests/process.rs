@@ -169,13 +169,25 @@ fn network_of_one_interface() {
     let (status, _, error) = setup.run(&["setup-network", "--interface", "br0"]);
     assert_eq!((status, error.as_str()), (0, ""));
     golden("bridge.network", &setup.read(NETWORK));
-    let (status, _, _) = setup.run(&["setup-network", "--interface=br0", "--uplink=bond0"]);
+    let uplinks = [
+        "setup-network",
+        "--interface=br0",
+        "--uplink=bond0",
+        "--uplink=guest0",
+    ];
+    let (status, _, _) = setup.run(&uplinks);
     assert_eq!(status, 0);
-    let uplink = "run/systemd/network/bond0.network.d/20-config.conf";
-    assert!(setup.read(uplink).ends_with("\n[Link]\nMTUBytes=9000\n"));
+    let files = ["bond0", "guest0"]
+        .map(|name| format!("run/systemd/network/{name}.network.d/20-config.conf"));
+    for uplink in &files {
+        assert!(setup.read(uplink).ends_with("\n[Link]\nMTUBytes=9000\n"));
+    }
     std::fs::write(setup.path("boot/config/config.ini"), "").unwrap();
-    let (status, _, _) = setup.run(&["setup-network", "--interface=br0", "--uplink=bond0"]);
-    assert_eq!((status, setup.path(uplink).exists()), (0, false));
+    let (status, _, _) = setup.run(&uplinks);
+    assert_eq!(status, 0);
+    for uplink in &files {
+        assert!(!setup.path(uplink).exists());
+    }
     for name in ["", "a b", "*", "sixteen-letters-", "../x"] {
         let (status, _, error) = setup.run(&["setup-network", "--interface", name]);
         assert_eq!(status, 1, "{name}");
