@@ -46,6 +46,14 @@ pub fn bytes(number: u64) -> String {
     format!("{number} B")
 }
 
+/// `text` without line ends and other controls at its ends, and with a space for each inside: what a program said, for a place that
+/// takes one line.
+pub fn one_line(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_control() || c == ' ');
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    spaced.collect()
+}
+
 /// How many slips of the finger lie between two words: a letter more, less or another one, two exchanged.
 pub fn slips(a: &str, b: &str) -> usize {
     strsim::osa_distance(a, b)
@@ -105,6 +113,17 @@ mod tests {
             (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn lines_become_one() {
+        for (text, want) in [
+            ("a\nb\r\n", "a b"),
+            ("\u{1b}[1m x\u{9b}", "[1m x"),
+            ("\n \t", ""),
+        ] {
+            assert_eq!(one_line(text), want);
         }
     }
 

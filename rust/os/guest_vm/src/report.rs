@@ -1,0 +1,135 @@
+//! What the guest reported of itself: `/run/ic/guest.json`, written by host_api.
+//!
+//! ```json
+//! {"format": 1, "version": "1.2.3", "healthy": true, "boot_id": "…", "height": 7, "reported": 1}
+//! ```
+//!
+//! The file says nothing of which run of the guest it is from, and is another service's. So what is there when a run begins is
+//! remembered, and counts for nothing until it is another file: host_api puts a new one there for each report.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context};
+use serde::{Deserialize, Serialize};
+
+/// Larger files are no reports.
+const MOST_BYTES: u64 = 64 << 10;
+/// The format that is read.
+const FORMAT: u64 = 1;
+
+/// What the guest said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) format: u64,
+    /// Version of its image.
+    pub(crate) version: String,
+    /// Whether it does what it is there for.
+    pub(crate) healthy: bool,
+    /// Its kernel's boot id.
+    pub(crate) boot_id: String,
+    /// The replica's height, if it has one.
+    #[serde(default)]
+    pub(crate) height: Option<u64>,
+}
+
+/// Which file it was: device, number, and time of its last change.
+type Identity = (u64, u64, i64, i64);
+
+/// The reports of one run.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    path: PathBuf,
+    /// The file of an earlier run.
+    stale: Option<Identity>,
+}
+
+impl Reports {
+    /// Those that come from now on.
+    pub(crate) fn begin(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            // What can't be opened is told when a report is asked for.
+            stale: File::open(path).ok().and_then(|file| identity(&file)),
+        }
+    }
+
+    /// The last one, if there is one yet.
+    pub(crate) fn last(&self) -> anyhow::Result<Option<Report>> {
+        let place = || self.path.display().to_string();
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.with_context(place)?,
+        };
+        if self.stale.is_some() && identity(&file) == self.stale {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        let mut limited = file.take(MOST_BYTES);
+        limited.read_to_end(&mut bytes).with_context(place)?;
+        parse(&bytes).with_context(place).map(Some)
+    }
+}
+
+fn identity(file: &File) -> Option<Identity> {
+    let meta = file.metadata().ok()?;
+    Some((meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
+
+fn parse(bytes: &[u8]) -> anyhow::Result<Report> {
+    let report: Report = serde_json::from_slice(bytes).context("not a report")?;
+    let format = report.format;
+    ensure!(format == FORMAT, "format: got {format}, want {FORMAT}");
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str =
+        r#"{"format":1,"version":"1.2.3","healthy":true,"boot_id":"b","height":7,"reported":3}"#;
+
+    /// As host_api does it.
+    fn write(path: &Path, text: &str) {
+        os_config::atomic::write(path, text.as_bytes(), 0o644).unwrap();
+    }
+
+    #[test]
+    fn only_what_comes_later_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.json");
+        let file = dir.path().join("real.json");
+        // Where it lies is another folder's business.
+        std::os::unix::fs::symlink(&file, &path).unwrap();
+        let reports = Reports::begin(&path);
+        assert_eq!(reports.last().unwrap(), None);
+        write(&file, TEXT);
+        let report = reports.last().unwrap().unwrap();
+        assert_eq!((report.version.as_str(), report.healthy), ("1.2.3", true));
+        assert_eq!(report.height, Some(7));
+        // The next run: the same file is of the time before, the same words in a new one are not.
+        let reports = Reports::begin(&path);
+        assert_eq!(reports.last().unwrap(), None);
+        write(&file, TEXT);
+        assert!(reports.last().unwrap().is_some());
+    }
+
+    #[test]
+    fn rubbish_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.json");
+        let reports = Reports::begin(&path);
+        for (text, want) in [
+            ("", "not a report"),
+            ("{}", "not a report"),
+            (&TEXT.replace(":1,\"v", ":2,\"v"), "format: got 2, want 1"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = format!("{:#}", reports.last().unwrap_err());
+            assert!(error.contains(want), "{error}");
+        }
+    }
+}
