@@ -55,7 +55,9 @@ HOSTOS = operating_system(
         "//ic-os/common:packages.node",
         "//ic-os/hostos/context:packages.common",
     ],
-    programs = NODE_PROGRAMS,
+    programs = NODE_PROGRAMS | {
+        "//rust/os/guest_vm": "/opt/ic/bin/guest_vm:0755",
+    },
     steps = [
         "initrd",
         "metal",

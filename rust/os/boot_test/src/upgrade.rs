@@ -32,7 +32,7 @@ const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
 /// A service that has to run before a system on trial is confirmed fails, and whoever confirms gives up soon.
 const SICKEN: &str = r#"grep -aq boot_cycle=failsafe_check /boot/grub/grubenv &&
 systemctl stop ssh.service && mkdir -p /run/systemd/system/confirm-boot.service.d &&
-sed 's/"10min"/"30s"/; s/"1min"/"10s"/' /opt/ic/share/confirm-boot.json >/run/soon.json &&
+sed 's/"deadline": "[^"]*"/"deadline": "30s"/; s/"held_for": "[^"]*"/"held_for": "10s"/' /opt/ic/share/confirm-boot.json >/run/soon.json &&
 printf '[Service]\nExecStart=\nExecStart=/opt/ic/bin/node_tool confirm-boot --settings /run/soon.json\n' >/run/systemd/system/confirm-boot.service.d/soon.conf &&
 systemctl daemon-reload && systemctl restart --no-block confirm-boot.service"#;
 /// What is said then.
