@@ -18,6 +18,7 @@
 //! A failed check does not stop the ones after it; all are told at the end. The console's log stays in the test's outputs.
 
 mod bundle;
+mod chain;
 mod checks;
 mod cuts;
 mod documented;
@@ -82,10 +83,11 @@ struct Args {
     /// For dev: another image, which the guest mounts and compares; may be repeated.
     #[arg(long, value_name = "FILE[:ext4|fat16|fat32[:rw]]")]
     extra_drive: Vec<mounts::Extra>,
-    /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one.
+    /// For upgrade, fallback, cuts: the update bundle, a tar archive or a plan list of one. For install: one of HostOS, which is upgraded then.
     #[arg(long, value_name = "UPDATE.TAR")]
     update: Option<PathBuf>,
     /// For fallback: what is new in that bundle (docs/formats/update.md), installed in its place. Default: the bundle.
+    /// For install: one of GuestOS, which HostOS offers it then.
     #[arg(long, value_name = "FILE")]
     delta: Option<PathBuf>,
     /// For fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged.
