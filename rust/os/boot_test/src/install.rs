@@ -15,6 +15,7 @@ use crate::chain;
 use crate::esp;
 use crate::http;
 use crate::os::guestos::{replica_version, ORCHESTRATOR, REPLICA};
+use crate::photo;
 use crate::report::Report;
 use crate::scenario;
 use crate::shown::Shown;
@@ -107,6 +108,7 @@ impl<'a> Machine<'a> {
     /// Starts it with the stick.
     fn start_stick(&self) -> Result<Vm> {
         let machine = scenario::machine(self.stick.drive(), self.setting);
+        let machine = photo::with_screen(machine);
         Ok(machine.drive(self.disk.drive()).start()?)
     }
 
@@ -132,6 +134,8 @@ impl<'a> Machine<'a> {
     fn power_cut(&self, report: &mut Report) -> Result<()> {
         let vm = self.start_stick()?;
         wait(&vm, WRITING, self.setting.within(4 * BOOT))?;
+        let picture = self.setting.log.with_file_name("installer.png");
+        report.check("the screen shows it", photo::take(&vm, &picture));
         report.stage("HostOS is being written, and the power goes");
         vm.kill();
         drop(vm);

@@ -35,6 +35,7 @@ mod measured;
 mod mounts;
 mod node;
 mod os;
+mod photo;
 mod refusals;
 mod report;
 mod room;

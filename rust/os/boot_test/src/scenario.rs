@@ -14,6 +14,7 @@ use crate::documented;
 use crate::install;
 use crate::measured;
 use crate::mounts;
+use crate::photo;
 use crate::report::{note, Report};
 use crate::room;
 use crate::secure_boot;
@@ -348,11 +349,13 @@ fn prod_without_login(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let mut untouched = Untouched::new(setting)?;
     let machine = machine(disk(setting)?, setting).drive(untouched.drive());
-    let vm = start(machine, setting, &report)?;
+    let vm = start(photo::with_screen(machine), setting, &report)?;
     untouched.forgive(&vm)?;
     let locked = vm.console().expect(LOCKED_DOWN, setting.within(BOOT));
     report.check("the kernel says that it is locked down", locked.map(drop));
     screen(&vm, setting, &mut report)?;
+    let picture = setting.log.with_file_name("status.png");
+    report.check("the screen shows something", photo::take(&vm, &picture));
     let ssh = port(&vm, SSH)?;
     // Both wait for what must not come.
     let silent = std::thread::spawn(move || ssh::nobody_answers(ssh));
