@@ -47,6 +47,10 @@ ELSEWHERE = {
     "bazel run //ic-os/setupos/envs/prod:flash ": "nobody: a stick of your own; rust/tools/tests/media.rs, on files and loop devices",
     "dd if=disk.img of=/dev/sdX ": "nobody: a stick of your own; tests/bench/run flash, into a file",
     "bazel run //rust/tools:inject-config ": "rust/tools/tests/media.rs",
+    "bazel run //rust/os/config_tool ": "rust/os/config_tool/tests/process.rs, the program itself",
+    "openssl x509 -in ": "nobody: a certificate of your own",
+    "dd if=/dev/OLD ": "nobody: disks of your own",
+    "curl http://guest-1.example:": "//tests/boot:setupos_install_test, which asks the same pages",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
