@@ -323,6 +323,47 @@ fn data_stay_if_they_shall() {
     assert_eq!(result(&machine)["kept_data"], true);
 }
 
+/// The key of the data that stay must be on the medium: HostOS's own copy is written over.
+#[test]
+fn data_that_stay_are_still_read() {
+    const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let machine = machine();
+    installs(&machine);
+    std::fs::remove_file(machine.path("systemctl.said")).unwrap();
+    machine.write("boot/config/config.ini", "unattended=yes\nkeep_data=yes\n");
+    let cryptsetup = machine.path("usr/sbin/cryptsetup");
+    executable(&cryptsetup, "#!/bin/sh\nexit 2\n");
+    let mut plain = drive(&machine);
+    plain[6 * MIB + 9] = 0x77;
+    let mut luks = drive(&machine);
+    luks[6 * MIB..6 * MIB + 6].copy_from_slice(b"LUKS\xba\xbe");
+    machine.write_bytes(DRIVE, &luks);
+    refuses(
+        &machine,
+        "its partition data is encrypted (LUKS), and this medium has no data.key",
+    );
+    machine.write("boot/config/data.key", DIGITS);
+    refuses(
+        &machine,
+        "with another key than the data.key of this medium",
+    );
+    machine.write_bytes(DRIVE, &plain);
+    refuses(
+        &machine,
+        "its partition data is not encrypted, and this medium has a data.key",
+    );
+    machine.write_bytes(DRIVE, &luks);
+    executable(&cryptsetup, "#!/bin/sh\n");
+    let out = installs(&machine);
+    assert!(
+        out.contains("drive: - data.key opens partition data\n"),
+        "{out}"
+    );
+    let config = drive(&machine)[2 * MIB..6 * MIB].to_vec();
+    let ext4 = ext4_view::Ext4::load(Box::new(config)).unwrap();
+    assert_eq!(ext4.read("/data.key").unwrap(), DIGITS.as_bytes());
+}
+
 #[test]
 fn the_same_again_is_not_done_by_itself() {
     let machine = machine();

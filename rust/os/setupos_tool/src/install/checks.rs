@@ -14,7 +14,7 @@ use super::layout::{self, Layout};
 use super::source::Source;
 use super::table::Table;
 use super::{
-    age, choose, config_image, missing, network, record, requires, Images, Job, Part, Target,
+    age, choose, config_image, kept, missing, network, record, requires, Images, Job, Part, Target,
 };
 
 /// Names of the images that are installed.
@@ -198,7 +198,8 @@ pub(super) const DRIVE: Part = check(
             false => found::decide(found, allowed, &layout).map_err(in_front)?,
         };
         layout.keep = decision.keep.clone();
-        let note = format!("{shown}: {}", decision.note);
+        let mut notes = vec![format!("{shown}: {}", decision.note)];
+        notes.extend(kept_fits(job, &path, &layout).map_err(in_front)?);
         job.images = Some(images);
         job.target = Some(Target {
             drive,
@@ -206,9 +207,20 @@ pub(super) const DRIVE: Part = check(
             layout,
             decision,
         });
-        Ok(vec![note])
+        Ok(notes)
     },
 );
+
+/// Whether HostOS will read what `layout` keeps on the drive at `path`, with the key that it is told.
+fn kept_fits(job: &Job, path: &Path, layout: &Layout) -> Result<Option<String>, String> {
+    if layout.keep.is_empty() {
+        return Ok(None);
+    }
+    let medium = job.context.medium.as_ref();
+    let key = medium.and_then(|medium| medium.config.data_key.as_ref());
+    let file = File::open(path).map_err(|error| format!("cannot open it: {error}"))?;
+    kept::check(&job.context.system, &file, &layout.host_data()?, key)
+}
 
 /// What is on the drive at `path`, and what becomes of it.
 pub(super) fn decide(

@@ -104,9 +104,14 @@ impl Layout {
         })
     }
 
+    /// HostOS's own partition `data`.
+    pub(crate) fn host_data(&self) -> Result<Range<u64>, String> {
+        self.host.place(DATA)
+    }
+
     /// What an installation of the same layout would keep.
     pub(crate) fn data(&self) -> Result<Vec<Range<u64>>, String> {
-        let host = self.host.place(DATA)?;
+        let host = self.host_data()?;
         let guest = self.guest.place(DATA)?;
         let start = self.guestos.start;
         Ok(vec![host, sum(guest.start, start)..sum(guest.end, start)])

@@ -17,6 +17,7 @@ mod choose;
 mod config_image;
 mod efi;
 mod found;
+mod kept;
 mod layout;
 mod marker;
 mod network;

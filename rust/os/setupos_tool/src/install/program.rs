@@ -31,7 +31,7 @@ fn name(program: &str) -> &str {
 }
 
 /// The last of what it said, on one line.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     const MOST: usize = 4;
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let text = String::from_utf8_lossy(&text);
