@@ -364,6 +364,63 @@ fn data_that_stay_are_still_read() {
     assert_eq!(ext4.read("/data.key").unwrap(), DIGITS.as_bytes());
 }
 
+/// Partitions are found by identifiers that all installations share.
+#[test]
+fn a_second_drive_of_ours_is_in_the_way() {
+    let machine = machine();
+    installs(&machine);
+    std::fs::remove_file(machine.path("systemctl.said")).unwrap();
+    let ours = drive(&machine);
+    machine.write("boot/config/config.ini", "unattended=yes\ndrive=S1\n");
+    let other = |bytes: &[u8]| {
+        machine.write_bytes(DRIVE, &vec![0; SIZE]);
+        machine.write_bytes("dev/sdb", bytes);
+        machine.write("sys/block/sdb/size", &format!("{}\n", bytes.len() / 512));
+        machine.write("sys/block/sdb/queue/logical_block_size", "512\n");
+    };
+    other(&ours);
+    let error = refuses(
+        &machine,
+        "sdb  24.0 MiB  no serial number: it has an installation of ours, too",
+    );
+    assert!(
+        error.contains("take this drive out, or erase its first"),
+        "{error}"
+    );
+    // Cut off: the mark stands in the second sector.
+    let mut cut = vec![0; SIZE];
+    let log = machine.command("install --pause 0ms --stay");
+    machine.write_bytes(DRIVE, &vec![0; SIZE]);
+    std::fs::remove_file(machine.path("dev/sdb")).unwrap();
+    std::fs::remove_dir_all(machine.path("sys/block/sdb")).unwrap();
+    let limited = "trap '' XFSZ; ulimit -f 12288; exec \"$@\"";
+    let output = Command::new("/bin/bash")
+        .args(["-c", limited, "bash"])
+        .arg(log.get_program())
+        .args(log.get_args())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    cut[..MIB].copy_from_slice(&drive(&machine)[..MIB]);
+    other(&cut);
+    refuses(
+        &machine,
+        "sdb  24.0 MiB  no serial number: it has an installation that was cut off, too",
+    );
+    // Another system's, or nothing, is nobody's concern; one that does not read is remarked.
+    other(&[0x5a; 4096]);
+    installs(&machine);
+    std::fs::remove_file(machine.path("dev/sdb")).unwrap();
+    machine.write_bytes(DRIVE, &vec![0; SIZE]);
+    let out = installs(&machine);
+    assert!(
+        out.contains(
+            "sdb  4.0 KiB  no serial number: whether it has an installation of ours is not known"
+        ),
+        "{out}"
+    );
+}
+
 #[test]
 fn the_same_again_is_not_done_by_itself() {
     let machine = machine();

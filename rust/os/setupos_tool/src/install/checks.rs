@@ -16,6 +16,7 @@ use super::table::Table;
 use super::{
     age, choose, config_image, kept, missing, network, record, requires, Images, Job, Part, Target,
 };
+use crate::facts::Drive;
 
 /// Names of the images that are installed.
 const HOST: &str = "host-os";
@@ -200,6 +201,8 @@ pub(super) const DRIVE: Part = check(
         layout.keep = decision.keep.clone();
         let mut notes = vec![format!("{shown}: {}", decision.note)];
         notes.extend(kept_fits(job, &path, &layout).map_err(in_front)?);
+        let (problems, remarks) = others(job, &drive, &images.host_table);
+        notes.extend(remarks);
         job.images = Some(images);
         job.target = Some(Target {
             drive,
@@ -207,9 +210,40 @@ pub(super) const DRIVE: Part = check(
             layout,
             decision,
         });
-        Ok(notes)
+        Failure::unless_none(problems, notes)
     },
 );
+
+/// What is wrong with the drives that are not installed to, and remarks on them. All installations have the same partition identifiers: of two in
+/// one machine, the system that starts takes one's boot loader and another's partitions.
+fn others(job: &Job, chosen: &Drive, host: &Table) -> (Vec<String>, Vec<String>) {
+    let mut problems = Vec::new();
+    let mut remarks = Vec::new();
+    let drives = job.context.facts.drives.iter();
+    for drive in drives.filter(|drive| !drive.own && drive.name != chosen.name) {
+        let path = job.context.system.path(format!("/dev/{}", drive.name));
+        let shown = choose::shown(drive);
+        match installation_on(&path, host) {
+            Ok(None) => {}
+            Ok(Some(what)) => problems.push(format!(
+                "{shown}: it has {what}, too, and partitions of both would be taken for each other: take this drive out, or erase its first and last MiB, or install to it in place of {} by drive=",
+                chosen.name
+            )),
+            Err(error) => remarks.push(format!(
+                "{shown}: whether it has an installation of ours is not known: {error}"
+            )),
+        }
+    }
+    (problems, remarks)
+}
+
+fn installation_on(path: &Path, host: &Table) -> Result<Option<&'static str>, String> {
+    let mut file = File::open(path).map_err(|error| format!("cannot open it: {error}"))?;
+    let size = file
+        .seek(SeekFrom::End(0))
+        .map_err(|error| format!("cannot read it: {error}"))?;
+    found::installation(&file, size, host)
+}
 
 /// Whether HostOS will read what `layout` keeps on the drive at `path`, with the key that it is told.
 fn kept_fits(job: &Job, path: &Path, layout: &Layout) -> Result<Option<String>, String> {
@@ -280,7 +314,7 @@ fn open_images(job: &Job) -> Result<Option<Images>, Failure> {
 }
 
 /// What stands for an installation of these images with these settings on this drive. None if it is not known.
-fn request(job: &Job, drive: &crate::facts::Drive) -> Option<base::Sha256Digest> {
+fn request(job: &Job, drive: &Drive) -> Option<base::Sha256Digest> {
     let medium = job.context.medium.as_ref()?;
     let mut hasher = Hasher::new();
     let mut add = |bytes: &[u8]| {

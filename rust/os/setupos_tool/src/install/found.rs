@@ -131,6 +131,32 @@ pub(crate) fn look(
     }
 }
 
+/// Whether `drive`, of `size` bytes and not the one that is installed to, has an installation of ours, or one under way: what it is, for
+/// people. Its partitions have the same identifiers as those on the drive that is installed to.
+pub(crate) fn installation(
+    drive: &impl Medium,
+    size: u64,
+    host: &Table,
+) -> Result<Option<&'static str>, String> {
+    let mut sector = vec![0; base::as_usize(partitions::SECTOR)];
+    let least = marker::AT.checked_add(partitions::SECTOR);
+    if least.is_none_or(|least| size < least) {
+        return Ok(None);
+    }
+    let read = drive.read_exact_at(&mut sector, marker::AT);
+    read.map_err(|error| format!("cannot read it: {error}"))?;
+    if Marker::parse(&sector).is_some() {
+        return Ok(Some("an installation that was cut off"));
+    }
+    let all = Part {
+        medium: drive,
+        range: 0..size,
+    };
+    let gpt = ::inspect::table(&all).map_err(|error| cli::chain(&error))?;
+    let ours = gpt.is_some_and(|gpt| is_ours(&gpt, host));
+    Ok(ours.then_some("an installation of ours"))
+}
+
 fn is_ours(gpt: &Gpt, host: &Table) -> bool {
     let guestos = host
         .layout
