@@ -195,7 +195,7 @@ fn an_empty_drive_gets_both_systems() {
     assert_eq!(result["drive"]["serial"], "S1");
     assert_eq!(result["kept_data"], false);
     assert_eq!(result["problems"], serde_json::json!([]));
-    assert_eq!(result["report"]["steps"][20]["name"], "firmware");
+    assert_eq!(result["report"]["steps"][21]["name"], "firmware");
     assert_eq!(machine.read("systemctl.said"), "--no-block reboot\n");
     let log = machine.read("boot/config/setupos-log.txt");
     assert!(log.contains("setupos: install: tables: done\n"), "{log}");
@@ -452,6 +452,52 @@ fn the_same_again_is_not_done_by_itself() {
     assert!(inspect::table(&drive(&machine)).unwrap().is_some());
 }
 
+/// With erase=yes or keep_data=yes the result on the medium is all that ends an installation that nobody attends.
+#[test]
+fn without_a_result_it_is_not_done_for_ever() {
+    let machine = machine();
+    let log = machine.path("boot/config/setupos-log.txt");
+    std::fs::create_dir(&log).unwrap();
+    let install = "install --pause 0ms";
+    for settings in ["erase=yes", "keep_data=yes"] {
+        machine.write(
+            "boot/config/config.ini",
+            &format!("unattended=yes\n{settings}\n"),
+        );
+        let (status, out, error) = machine.run(install);
+        assert_eq!(status, 1, "{out}");
+        assert!(error.contains("medium: the result can't be kept on this medium: D/boot/config/setupos-log.txt: Is a dir"), "{error}");
+        assert!(drive(&machine) == vec![0; SIZE], "something was written");
+        assert!(!machine.path("systemctl.said").exists(), "it restarts");
+    }
+    // Without them what was installed is not taken again, and the installation counts.
+    machine.write("boot/config/config.ini", "unattended=yes\n");
+    let out = installs(&machine);
+    assert!(
+        out.contains("medium: - the result can't be kept on this medium: "),
+        "{out}"
+    );
+    assert_eq!(machine.read("systemctl.said"), "--no-block reboot\n");
+    std::fs::remove_file(machine.path("systemctl.said")).unwrap();
+    // It takes the first line, and not the last one.
+    std::fs::remove_dir(&log).unwrap();
+    machine.write("boot/config/config.ini", "unattended=yes\nerase=yes\n");
+    let result = machine.path("boot/config/setupos-result.json");
+    let script = format!("#!/bin/sh\nrm -f {0}\nmkdir {0}\n", result.display());
+    executable(&machine.path("usr/bin/efibootmgr"), &script);
+    let out = installs(&machine);
+    assert!(
+        out.contains("The result is not kept on the medium: "),
+        "{out}"
+    );
+    assert!(out.contains("The machine stays as it is"), "{out}");
+    assert!(!machine.path("systemctl.said").exists(), "it restarts");
+    // Who asked for it at a console is there to take the medium out.
+    let (status, _, error) = machine.run("install --pause 0ms --asked");
+    assert_eq!((status, error.as_str()), (0, ""));
+    assert_eq!(machine.read("systemctl.said"), "--no-block reboot\n");
+}
+
 #[test]
 fn a_dry_run_says_all_and_does_nothing() {
     let machine = machine();
@@ -472,8 +518,8 @@ fn a_dry_run_says_all_and_does_nothing() {
     let (status, out, _) = machine.run("install --dry-run --json");
     assert_eq!(status, 0);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(json["report"]["steps"][14]["name"], "wipe");
-    assert_eq!(json["report"]["steps"][14]["status"], "would-run");
+    assert_eq!(json["report"]["steps"][15]["name"], "wipe");
+    assert_eq!(json["report"]["steps"][15]["status"], "would-run");
     assert_eq!(json["installed"], false);
 }
 

@@ -336,6 +336,28 @@ fn request(job: &Job, drive: &Drive) -> Option<base::Sha256Digest> {
     Some(hasher.finish())
 }
 
+pub(super) const MEDIUM: Part = Part {
+    name: "medium",
+    effect: Effect::Writes,
+    on_failure: OnFailure::Stop,
+    plan: |job| {
+        let dir = job.context.system.path(&job.context.places.config);
+        format!("see whether {} takes the result", dir.display())
+    },
+    run: |job, _| {
+        let begun = record::begin(&job.context.system, &job.context.places.config);
+        match begun {
+            Ok(()) => Ok(Vec::new()),
+            Err(error) if job.would_repeat() => Err(Failure::new(format!(
+                "the result can't be kept on this medium: {error}; an unattended installation with erase=yes or keep_data=yes would be done again at each start: take the write protection off, or take both settings off and clear the drive beforehand, or type install at a console"
+            ))),
+            Err(error) => Ok(vec![format!(
+                "the result can't be kept on this medium: {error}"
+            )]),
+        }
+    },
+};
+
 pub(super) const PREPARE: Part = Part {
     name: "prepare",
     effect: Effect::Reads,

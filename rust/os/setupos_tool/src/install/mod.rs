@@ -5,7 +5,7 @@
 //! | job    | steps                                                                                              | a failure         |
 //! |--------|----------------------------------------------------------------------------------------------------|-------------------|
 //! | look   | what `status` looks at; then `asked`, `age`, `time`, `hardware`, `link`, `drive`                     | the others go on  |
-//! | ready  | `digests` of the images, `prepare` the file system of `config`                                      | ends it           |
+//! | ready  | `medium` takes the result; `digests` of the images, `prepare` the file system of `config`                                      | ends it           |
 //! | write  | `wipe`, `host`, `guest`, `config-volume`, `verify`, `tables`, `firmware`                             | ends it           |
 //!
 //! Nothing is written to a drive before `wipe`. What state the drive is in, and what to do, follows from how far `write` came
@@ -148,6 +148,14 @@ impl Job {
             wwn: drive.wwn.clone(),
             size: drive.size,
         })
+    }
+
+    /// Whether the next start of this medium would install once more unless the medium says that it is done: nobody is asked, and what is on
+    /// the drive then is no reason to stop.
+    fn would_repeat(&self) -> bool {
+        let setup = self.setup.as_ref();
+        let takes_ours = setup.is_some_and(|s| s.install.erase || s.install.keep_data);
+        takes_ours && !self.options.asked
     }
 
     fn after(&self) -> AfterInstall {

@@ -94,14 +94,31 @@ pub(crate) fn write(
     outcome: &Outcome,
     log: &str,
 ) -> Result<(), String> {
-    let dir = system.path(place);
     let json = serde_json::to_string_pretty(outcome).map_err(|error| error.to_string())?;
+    on_volume(system, place, |dir| {
+        put(dir, RESULT, &format!("{json}\n")).and_then(|()| put(dir, LOG, log))
+    })
+}
+
+/// Whether the CONFIG volume at `place` takes anything: the log says from now on that an installation began.
+pub(crate) fn begin(system: &System, place: &Path) -> Result<(), String> {
+    const BEGUN: &str = "An installation began, and has not come to its end.\n";
+    on_volume(system, place, |dir| put(dir, LOG, BEGUN))
+}
+
+/// Writes to the volume at `place`, which is mounted read-only before and afterwards.
+fn on_volume(
+    system: &System,
+    place: &Path,
+    write: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    let dir = system.path(place);
     // A folder that stands for the volume is written as it is.
     let mounted = block::is_mounted(system, place) && dir == place;
     if mounted {
         remount(&dir, false)?;
     }
-    let written = put(&dir, RESULT, &format!("{json}\n")).and_then(|()| put(&dir, LOG, log));
+    let written = write(&dir);
     if mounted {
         // What was written is on the volume; that it stays writable is no loss before a restart.
         remount(&dir, true)?;

@@ -67,7 +67,7 @@ fn look() -> Steps {
 }
 
 fn ready() -> Steps {
-    vec![HASH, &checks::PREPARE]
+    vec![&checks::MEDIUM, HASH, &checks::PREPARE]
 }
 
 fn write() -> Steps {
@@ -121,9 +121,7 @@ pub(crate) fn install(
         }
     }
     let outcome = outcome(&job, report);
-    if !dry_run {
-        end(&job, &mut show, &outcome);
-    }
+    let kept = dry_run || end(&job, &mut show, &outcome);
     if say == Say::Json {
         let text = serde_json::to_string_pretty(&outcome)?;
         let mut out = std::io::stdout().lock();
@@ -131,7 +129,8 @@ pub(crate) fn install(
     }
     let problems = outcome.problems.join("\n");
     anyhow::ensure!(outcome.problems.is_empty(), "not installed: {problems}");
-    if !dry_run && !job.options.stay && !job.done_before {
+    let leaves = !dry_run && !job.options.stay && !job.done_before;
+    if leaves && (kept || !job.would_repeat()) {
         std::thread::sleep(job.options.pause);
         leave(&job).map_err(anyhow::Error::msg)?;
     }
@@ -174,8 +173,8 @@ fn outcome(job: &Job, report: Report) -> Outcome {
     }
 }
 
-/// What people are told, and what the medium keeps.
-fn end(job: &Job, show: &mut Show, outcome: &Outcome) {
+/// What people are told, and what the medium keeps: whether it does.
+fn end(job: &Job, show: &mut Show, outcome: &Outcome) -> bool {
     let place = &job.context.places.config;
     // What people are told stands at the end of the log, too.
     let saved = |show: &Show, lines: &[String]| {
@@ -194,11 +193,17 @@ fn end(job: &Job, show: &mut Show, outcome: &Outcome) {
                 AfterInstall::Halt => "The machine stops now. Take this medium out.".to_owned(),
             }
         });
-        if let Err(error) = saved(show, &lines) {
+        let result = saved(show, &lines);
+        let kept = result.is_ok();
+        if let Err(error) = result {
+            if job.would_repeat() && !job.done_before {
+                lines.truncate(1);
+                lines.push("The machine stays as it is, for this medium would install once more: take it out, and restart the machine.".to_owned());
+            }
             lines.push(format!("The result is not kept on the medium: {error}"));
         }
         show.end(true, lines, "setupos: installed");
-        return;
+        return kept;
     }
     let mut causes = outcome.problems.iter();
     let first = causes.next().cloned().unwrap_or_default();
@@ -212,10 +217,13 @@ fn end(job: &Job, show: &mut Show, outcome: &Outcome) {
     }
     lines.push(format!("State:  {}", outcome.state));
     lines.push(format!("Remedy: {}", outcome.remedy));
-    if let Err(error) = saved(show, &lines) {
+    let result = saved(show, &lines);
+    let kept = result.is_ok();
+    if let Err(error) = result {
         lines.push(format!("The result is not kept on the medium: {error}"));
     }
     show.end(false, lines, &format!("setupos: NOT INSTALLED: {first}"));
+    kept
 }
 
 /// As the settings have it.
