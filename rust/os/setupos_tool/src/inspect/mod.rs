@@ -137,6 +137,12 @@ pub(crate) fn inspect(
     Runner::reading(dry_run).run(&steps, context, watcher)
 }
 
+/// Looks at the network cards once more: links and addresses come when they come.
+pub(crate) fn look_at_network(context: &mut Context) {
+    // What it remarks was said the first time, or is said by who asks.
+    drop((network::STEP.run)(context, &mut |_, _| ()));
+}
+
 /// Computes the digests of images that were found before.
 pub(crate) fn verify(context: &mut Context, watcher: &mut dyn Watcher) -> Report {
     Runner::reading(false).run(&[&images::DIGESTS_STEP], context, watcher)

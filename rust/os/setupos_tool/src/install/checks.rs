@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 use base::Hasher;
-use os_config::{Card, Document, SetupConfig};
+use os_config::{Card, Document, NetworkConfig, SetupConfig};
 use partitions::MIB;
 use steps::{Effect, Failure, OnFailure};
 
@@ -17,6 +17,7 @@ use super::{
     age, choose, config_image, kept, missing, network, record, requires, Images, Job, Part, Target,
 };
 use crate::facts::Drive;
+use crate::inspect;
 
 /// Names of the images that are installed.
 const HOST: &str = "host-os";
@@ -134,25 +135,52 @@ pub(super) const HARDWARE: Part = check(
 
 pub(super) const LINK: Part = check(
     "link",
-    |_| "ask gateways and name servers of the machine to be whether they are there".to_owned(),
+    |job| {
+        let ask = "ask gateways and name servers of the machine to be whether they are there";
+        match job.requires.as_ref().is_some_and(|r| r.network) {
+            true => format!(
+                "wait up to {} s for a link and addresses, and {ask}",
+                network::LIMIT.as_secs()
+            ),
+            false => ask.to_owned(),
+        }
+    },
     |job, _| {
         let Some(setup) = &job.setup else {
             return not_looked("the network that is wanted");
         };
-        let facts = &job.context.facts;
-        let (problems, mut notes) =
-            network::check(&job.context.system, &setup.host.network, &facts.network);
-        if job
-            .requires
-            .as_ref()
-            .is_some_and(|requires| requires.network)
-        {
+        let needed = job.requires.as_ref().is_some_and(|r| r.network);
+        let context = &mut job.context;
+        let late = match needed {
+            true => wait_for_network(context, &setup.host.network),
+            false => None,
+        };
+        let cards = &context.facts.network;
+        let (problems, mut notes) = network::check(&context.system, &setup.host.network, cards);
+        notes.extend(late);
+        if needed {
             return Failure::unless_none(problems, notes);
         }
         notes.extend(problems);
         Ok(notes)
     },
 );
+
+/// Waits until the machine has a link and the addresses that it is to have. What is missing after that is told.
+fn wait_for_network(
+    context: &mut crate::inspect::Context,
+    network: &NetworkConfig,
+) -> Option<String> {
+    let late = network::wait(network::LIMIT, || {
+        inspect::look_at_network(context);
+        let cards = &context.facts.network;
+        network::missing(&context.system, network, cards)
+    });
+    late.map(|missing| {
+        let seconds = network::LIMIT.as_secs();
+        format!("waited {seconds} s for the network: {missing}")
+    })
+}
 
 pub(super) const DRIVE: Part = check(
     "drive",

@@ -20,6 +20,10 @@ const ANSWER: Duration = Duration::from_millis(800);
 /// For an answer of a name server, of which it gets several.
 const DNS: Duration = Duration::from_secs(2);
 const TRIES: u32 = 3;
+/// So long links and addresses are waited for: a switch takes up to that long to let a port through (spanning tree), and DHCP comes after it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// In between the cards are not looked at.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Any port: what counts is that somebody is there.
 const PORT: u16 = 53;
 
@@ -68,6 +72,44 @@ fn default_route(text: &str) -> Option<Ipv4Addr> {
         let is_default = destination == "00000000" && gateway != 0;
         is_default.then(|| Ipv4Addr::from_bits(gateway.swap_bytes()))
     })
+}
+
+/// What is not there yet of links and addresses: the addresses of the settings, or any that the network gives.
+pub(crate) fn missing(
+    system: &System,
+    network: &NetworkConfig,
+    cards: &[Interface],
+) -> Option<String> {
+    if !cards.iter().any(|card| card.link) {
+        return Some("no network card has a link".to_owned());
+    }
+    let card = Card::first(&system.path("/sys/class/net")).ok().flatten();
+    let ipv6 = network.ipv6_of(card.map(|card| card.mac));
+    let mut wanted: Vec<IpAddr> = ipv6.map(|own| own.address.into()).into_iter().collect();
+    wanted.extend(network.ipv4.map(|own| IpAddr::from(own.address)));
+    if wanted.is_empty() {
+        let some = cards.iter().any(is_global);
+        return (!some)
+            .then(|| "no card has an address by DHCP or router advertisements".to_owned());
+    }
+    let addresses = cards.iter().flat_map(|card| &card.addresses);
+    let words = addresses.filter_map(|address| address.split('/').next());
+    let present: Vec<IpAddr> = words.filter_map(|word| word.parse().ok()).collect();
+    wanted.retain(|ip| !present.contains(ip));
+    let names: Vec<String> = wanted.iter().map(IpAddr::to_string).collect();
+    (!names.is_empty()).then(|| format!("no card has the address {}", names.join(", ")))
+}
+
+/// Looks again and again until nothing is missing, or for `limit`: what still is.
+pub(crate) fn wait(limit: Duration, mut look: impl FnMut() -> Option<String>) -> Option<String> {
+    let begun = Instant::now();
+    loop {
+        let missing = look()?;
+        if begun.elapsed() >= limit {
+            return Some(missing);
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// What is wrong with the network, and what was found, for people.
@@ -201,6 +243,69 @@ fn ask(server: SocketAddr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn settings(text: &str) -> NetworkConfig {
+        let path = std::path::Path::new("config.ini");
+        let settings = os_config::Settings::parse(path, text.as_bytes()).unwrap();
+        NetworkConfig::from(&settings)
+    }
+
+    #[test]
+    fn links_and_addresses_are_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let system = System::new(Some(dir.path().to_owned()));
+        let card = |link, addresses: &[&str]| {
+            let addresses = addresses.iter().map(|text| (*text).to_owned()).collect();
+            vec![Interface {
+                name: "eth0".to_owned(),
+                mac: None,
+                driver: None,
+                link,
+                speed_mbps: None,
+                mtu: None,
+                addresses,
+            }]
+        };
+        let none = settings("");
+        let set = settings("ipv6_address=2001:db8::2/64\nipv6_gateway=fe80::1\nipv4_address=192.0.2.2/24\nipv4_gateway=192.0.2.1\n");
+        let both = ["192.0.2.2/24", "2001:db8::2/64"];
+        for (network, cards, want) in [
+            (&none, vec![], Some("no network card has a link")),
+            (
+                &none,
+                card(false, &both),
+                Some("no network card has a link"),
+            ),
+            (
+                &none,
+                card(true, &["fe80::2/64", "169.254.0.1/16"]),
+                Some("no card has an address by DHCP or router advertisements"),
+            ),
+            (&none, card(true, &["2001:db8::9/64"]), None),
+            (
+                &set,
+                card(true, &["2001:db8::9/64"]),
+                Some("no card has the address 2001:db8::2, 192.0.2.2"),
+            ),
+            (
+                &set,
+                card(true, &["192.0.2.2/24"]),
+                Some("no card has the address 2001:db8::2"),
+            ),
+            (&set, card(true, &both), None),
+        ] {
+            assert_eq!(missing(&system, network, &cards).as_deref(), want);
+        }
+        // They come at the third look; or they don't.
+        let mut looks = 0;
+        let late = wait(LIMIT, || {
+            looks += 1;
+            (looks < 3).then(|| "x".to_owned())
+        });
+        assert_eq!((late, looks), (None, 3));
+        let late = wait(Duration::ZERO, || Some("x".to_owned()));
+        assert_eq!(late.as_deref(), Some("x"));
+    }
 
     #[test]
     fn a_name_server_that_answers() {
