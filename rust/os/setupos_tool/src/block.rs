@@ -7,13 +7,15 @@ use crate::system::System;
 /// Devices that are no drives: made of others or of memory, or for media that nobody installs to.
 const NO_DRIVES: [&str; 8] = ["dm-", "fd", "loop", "md", "nbd", "ram", "sr", "zram"];
 
-/// Names of the drives, sorted. A drive without a medium (a card reader) is none.
+/// Names of the drives, sorted. A drive without a medium (a card reader) is none, and neither is one path of several to a drive, which the
+/// kernel hides behind the one that can be opened (NVMe multipath: `nvme0c0n1` of `nvme0n1`).
 pub(crate) fn drives(system: &System) -> Vec<String> {
     let mut names = system.names("/sys/block");
     names.retain(|name| {
         let drive = !NO_DRIVES.iter().any(|prefix| name.starts_with(prefix));
         let size = system.number(format!("/sys/block/{name}/size"));
-        drive && size.is_some_and(|size| size > 0)
+        let hidden = system.number(format!("/sys/block/{name}/hidden")) == Some(1);
+        drive && !hidden && size.is_some_and(|size| size > 0)
     });
     names
 }

@@ -45,6 +45,19 @@ fn drive(system: &System, name: String, own: &[String], ids: &[(String, String)]
     let dir = format!("/sys/block/{name}");
     let at = |file: &str| system.text(format!("{dir}/{file}"));
     let is_set = |file: &str| at(file).as_deref() == Some("1");
+    // NVMe, MMC and virtio say what they are called in sysfs; disks on SATA and SAS were asked by udev.
+    let number = at("dev");
+    let known = number.and_then(|number| system.text(format!("/run/udev/data/b{number}")));
+    let udev = |property: &str| {
+        let mut pairs = known
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.strip_prefix("E:")?.split_once('='));
+        let value = pairs.find(|(name, _)| *name == property);
+        value
+            .map(|(_, value)| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    };
     let link = std::fs::read_link(system.path(&dir));
     let bus = match name.as_str() {
         _ if link.is_ok_and(|link| link.to_string_lossy().contains("/usb")) => Some("USB"),
@@ -57,8 +70,13 @@ fn drive(system: &System, name: String, own: &[String], ids: &[(String, String)]
     Drive {
         bus,
         model: at("device/model"),
-        serial: at("serial").or_else(|| at("device/serial")),
-        wwn: at("wwid").or_else(|| at("device/wwid")),
+        serial: at("serial")
+            .or_else(|| at("device/serial"))
+            .or_else(|| udev("ID_SERIAL_SHORT")),
+        wwn: at("wwid")
+            .or_else(|| at("device/wwid"))
+            .or_else(|| udev("ID_WWN_WITH_EXTENSION"))
+            .or_else(|| udev("ID_WWN")),
         ids: ids
             .iter()
             .filter(|(_, device)| *device == name)
@@ -75,5 +93,52 @@ fn drive(system: &System, name: String, own: &[String], ids: &[(String, String)]
         read_only: is_set("ro"),
         own: own.contains(&name),
         name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_drives_and_hidden_paths() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for name in ["nvme0c0n1", "nvme0n1", "sda", "sdb"] {
+            write(&format!("sys/block/{name}/size"), "2048\n");
+        }
+        write("sys/block/nvme0c0n1/hidden", "1\n");
+        write("sys/block/nvme0n1/hidden", "0\n");
+        write("sys/block/nvme0n1/device/serial", "N1\n");
+        write("sys/block/nvme0n1/dev", "259:0\n");
+        write("run/udev/data/b259:0", "E:ID_SERIAL_SHORT=other\n");
+        write("sys/block/sda/dev", "8:0\n");
+        write("sys/block/sda/device/wwid", "naa.5000c500a1b2c3d4\n");
+        write(
+            "run/udev/data/b8:0",
+            "S:disk/by-id/x\nE:ID_SERIAL=Disk_A1\nE:ID_SERIAL_SHORT=A1\nE:ID_WWN=0x5000\n",
+        );
+        write("sys/block/sdb/dev", "8:16\n");
+        write(
+            "run/udev/data/b8:16",
+            "E:ID_SERIAL_SHORT=\nE:ID_WWN=0x5000c500\nE:ID_WWN_WITH_EXTENSION=0x5000c5000001\n",
+        );
+        let system = System::new(Some(dir.path().to_owned()));
+        let drives = block::drives(&system).into_iter();
+        let names = drives.map(|name| {
+            let drive = drive(&system, name, &[], &[]);
+            (drive.name, drive.serial, drive.wwn)
+        });
+        let word = |text: &str| Some(text.to_owned());
+        let want = [
+            ("nvme0n1".to_owned(), word("N1"), None),
+            ("sda".to_owned(), word("A1"), word("naa.5000c500a1b2c3d4")),
+            ("sdb".to_owned(), None, word("0x5000c5000001")),
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), want);
     }
 }
