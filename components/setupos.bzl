@@ -43,6 +43,7 @@ SETUPOS_EARLY_COMPONENTS = COMMON_METAL_EARLY_COMPONENTS
 
 # What only one environment takes. Production images have no ssh at all.
 SETUPOS_DEV_COMPONENTS = COMMON_DEV_COMPONENTS | COMMON_SSH_COMPONENTS | {
+    "//components:setupos/install/login.conf": "/usr/lib/systemd/system/setupos-install.service.d/50-login.conf",
     "//components:setupos/status/before-login.conf": "/usr/lib/systemd/system/setupos-status.service.d/50-login.conf",
     "//components:setupos/status/keep-screen.conf": "/usr/lib/systemd/system/getty@tty1.service.d/50-status.conf",
     "//components:setupos/systemd/00-dev.preset": "/usr/lib/systemd/system-preset/00-dev.preset",

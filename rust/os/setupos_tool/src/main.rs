@@ -316,7 +316,7 @@ const INVITATION: &str = "To install HostOS and GuestOS: type install and press 
 /// Makes `file` if somebody typed the word.
 fn ask(file: &Path, consoles: &mut [Console]) -> anyhow::Result<()> {
     for console in consoles {
-        if console.typed().iter().any(|line| line == "install") {
+        if console.typed().iter().any(|line| line == install::WORD) {
             os_config::atomic::write(file, b"", 0o600)
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }

@@ -385,3 +385,25 @@ fn what_is_typed_is_heard() {
     wait_for("the word to be heard", || asked.exists());
     drop(running);
 }
+
+/// Whoever stands before a failure, at a serial line or a screen, can ask for another try.
+#[test]
+fn a_failed_installation_hears_what_is_typed() {
+    let machine = Machine::new();
+    machine.write("run/setupos/x", "");
+    let mut master = terminal(&machine, "ttyS0", 0);
+    // Typed before anybody asks for it: it is not heard.
+    master.write_all(b"install\n").unwrap();
+    let command = "install --all-consoles --ask /run/setupos/install";
+    let mut running = Running::start(&mut machine.command(command));
+    let asked = machine.path("run/setupos/install");
+    let text = read_until(&mut master, "setupos: NOT INSTALLED: ");
+    assert!(text.contains("type install and press Enter."), "{text}");
+    assert!(!asked.exists());
+    // Until the consoles are read, what is typed may count as typed before: again, then.
+    wait_for("the word to be heard", || {
+        master.write_all(b"install\n").unwrap();
+        asked.exists()
+    });
+    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+}

@@ -46,7 +46,7 @@ use self::source::Source;
 use self::table::Table;
 use crate::inspect::{Context, Look};
 
-pub(crate) use run::{install, Options, Say};
+pub(crate) use run::{install, Options, Say, WORD};
 
 /// Where `status --ask` says that somebody typed it.
 pub(crate) const TYPED: &str = "/run/setupos/install";

@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Leave the machine running at the end, whatever the settings say.
     #[arg(long)]
     pub(crate) stay: bool,
+    /// If the machine stays as it is at the end: wait until somebody types "install" and Enter at a console, make FILE, and end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ask: Option<PathBuf>,
 }
 
 /// What goes to stdout.
@@ -46,6 +49,9 @@ pub(crate) enum Say {
     /// The result at the end.
     Json,
 }
+
+/// What somebody types at a console who wants an installation.
+pub(crate) const WORD: &str = "install";
 
 type Steps = Vec<&'static dyn Step<Job>>;
 
@@ -127,10 +133,20 @@ pub(crate) fn install(
         let mut out = std::io::stdout().lock();
         writeln!(out, "{text}").context("cannot write to stdout")?;
     }
+    let leaves = !dry_run
+        && outcome.installed
+        && !job.options.stay
+        && !job.done_before
+        && (kept || !job.would_repeat());
+    if let Some(file) = job.options.ask.as_ref().filter(|_| !dry_run && !leaves) {
+        let file = job.context.system.path(file);
+        show.wait_for(WORD);
+        os_config::atomic::write(&file, b"", 0o600)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     let problems = outcome.problems.join("\n");
     anyhow::ensure!(outcome.problems.is_empty(), "not installed: {problems}");
-    let leaves = !dry_run && !job.options.stay && !job.done_before;
-    if leaves && (kept || !job.would_repeat()) {
+    if leaves {
         std::thread::sleep(job.options.pause);
         leave(&job).map_err(anyhow::Error::msg)?;
     }
@@ -173,6 +189,12 @@ fn outcome(job: &Job, report: Report) -> Outcome {
     }
 }
 
+/// How to go on at a console, if consoles are read.
+fn invitation(job: &Job) -> Option<String> {
+    let ask = job.options.ask.as_ref();
+    ask.map(|_| format!("To install once more: type {WORD} and press Enter."))
+}
+
 /// What people are told, and what the medium keeps: whether it does.
 fn end(job: &Job, show: &mut Show, outcome: &Outcome) -> bool {
     let place = &job.context.places.config;
@@ -185,7 +207,7 @@ fn end(job: &Job, show: &mut Show, outcome: &Outcome) -> bool {
         let drive = job.target.as_ref().map(|t| super::choose::shown(&t.drive));
         let mut lines = vec![format!("INSTALLED  {}", drive.unwrap_or_default())];
         lines.push(if job.done_before {
-            "This medium installed just that before, so nothing was written. Take it out and restart the machine. To install once more, type install at a console, or take setupos-result.json off the medium.".to_owned()
+            "This medium installed just that before, so nothing was written. Take it out and restart the machine. To install once more, take setupos-result.json off the medium, or ask for it at a console.".to_owned()
         } else {
             match job.after() {
                 AfterInstall::Reboot => "The machine restarts now. Take this medium out.".to_owned(),
@@ -193,12 +215,16 @@ fn end(job: &Job, show: &mut Show, outcome: &Outcome) -> bool {
                 AfterInstall::Halt => "The machine stops now. Take this medium out.".to_owned(),
             }
         });
+        if job.done_before {
+            lines.extend(invitation(job));
+        }
         let result = saved(show, &lines);
         let kept = result.is_ok();
         if let Err(error) = result {
             if job.would_repeat() && !job.done_before {
                 lines.truncate(1);
                 lines.push("The machine stays as it is, for this medium would install once more: take it out, and restart the machine.".to_owned());
+                lines.extend(invitation(job));
             }
             lines.push(format!("The result is not kept on the medium: {error}"));
         }
@@ -217,6 +243,7 @@ fn end(job: &Job, show: &mut Show, outcome: &Outcome) -> bool {
     }
     lines.push(format!("State:  {}", outcome.state));
     lines.push(format!("Remedy: {}", outcome.remedy));
+    lines.extend(invitation(job));
     let result = saved(show, &lines);
     let kept = result.is_ok();
     if let Err(error) = result {

@@ -16,6 +16,8 @@ use crate::screen::{frame, size, Screen, Style};
 
 /// Screens are not painted more often.
 const PAINT: Duration = Duration::from_millis(500);
+/// Consoles are not read more often.
+const READ: Duration = Duration::from_millis(200);
 /// Cells of the bar.
 const BAR: u32 = 40;
 
@@ -104,6 +106,20 @@ impl Show {
         self.end = Some((style, lines));
         self.paint();
         self.say(mark);
+    }
+
+    /// Returns when somebody has typed `word` and Enter at one of the consoles, after everything that was typed before.
+    pub(crate) fn wait_for(&mut self, word: &str) {
+        let consoles = &mut self.consoles;
+        let mut typed = || -> Vec<String> {
+            let each = consoles.iter_mut().map(Console::typed);
+            each.flatten().collect()
+        };
+        // Meant for something else, while the installation ran.
+        drop(typed());
+        while !typed().iter().any(|line| line == word) {
+            std::thread::sleep(READ);
+        }
     }
 
     /// Paints screens.
