@@ -38,6 +38,9 @@ pub(crate) const HEADER: u64 = 16 << 20;
 /// Exit status of cryptsetup: no key slot opens with this passphrase.
 const NO_SUCH_KEY: i32 = 2;
 
+/// Locks would lie in /run, where a service may not write; nobody else opens the partition. For each action, closing included.
+const NO_LOCKS: &str = "--disable-locks";
+
 /// What is known of the key of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
@@ -173,7 +176,9 @@ pub(crate) fn open(
     let mapped = system.path("/dev/mapper").join(name);
     if mapped.exists() {
         // Of a run before, whose partition may have been smaller. One that is in use stays, and is told.
-        let output = Command::new("cryptsetup").args(["close", name]).output();
+        let output = Command::new("cryptsetup")
+            .args(["close", NO_LOCKS, name])
+            .output();
         let output = output.context("cannot start cryptsetup")?;
         ensure!(
             output.status.success(),
@@ -210,8 +215,7 @@ fn cryptsetup(
     command
         .args([action, "--batch-mode", "--key-file", "-"])
         .args(["--keyfile-size", &size])
-        // They would lie in /run, where a service may not write; nobody else opens the partition.
-        .arg("--disable-locks");
+        .arg(NO_LOCKS);
     arguments(&mut command);
     let child = command
         .stdin(Stdio::piped())
