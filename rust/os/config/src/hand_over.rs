@@ -72,6 +72,10 @@ impl Config {
             .others()
             .filter(|(path, _)| all || path.starts_with(SSH_KEYS_DIR));
         next.put_others(handed, &self.keys);
+        if all {
+            // As its file, which is among the others.
+            next.data_key.clone_from(&self.data_key);
+        }
         Ok(next)
     }
 }

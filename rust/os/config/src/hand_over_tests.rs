@@ -88,6 +88,34 @@ fn the_whole_way() {
     );
 }
 
+/// The key of the data is the host's, as a file and as what is said of the configuration; the guest hears nothing of it.
+#[test]
+fn the_key_of_the_data_is_handed_to_hosts_alone() {
+    let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let stick = read(&[("config.ini", ""), ("data.key", digits)]);
+    let next = |kind| {
+        let document = Document::of(&stick, kind).unwrap();
+        stick.hand_over(&document).unwrap()
+    };
+    let is_key = |(path, _): &(PathBuf, Vec<u8>)| path == Path::new("data.key");
+    for kind in [Kind::Setup, Kind::Host] {
+        let next = next(kind);
+        assert_eq!(next.data_key, stick.data_key);
+        assert!(next.files().iter().any(is_key));
+        // Twice into one store: the key that is kept is the one that comes.
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path());
+        assert!(store.ingest(&next).unwrap());
+        assert_eq!(store.data_key().unwrap(), stick.data_key);
+        assert_eq!(store.load().unwrap().0, next);
+        std::fs::write(dir.path().join("config.json"), "damaged").unwrap();
+        assert!(store.ingest(&next).unwrap());
+    }
+    let guest = next(Kind::Guest);
+    assert_eq!(guest.data_key, None);
+    assert!(!guest.files().iter().any(is_key));
+}
+
 #[test]
 fn a_medium_replaces_either_file_by_the_other() {
     let dir = tempfile::tempdir().unwrap();
