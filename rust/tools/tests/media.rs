@@ -261,6 +261,17 @@ fn a_configuration_gets_in_both_ways() {
     );
     assert_eq!(said, "- ssh_authorized_keys/backup\n");
     assert_eq!(bed.file("disk.img", "config.ini"), "hostname=node-2\n");
+    // The key of another machine's data would have this one encrypted by it.
+    let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    bed.put("keyed/config.ini", "hostname=node-3\n");
+    bed.put("keyed/data.key", digits);
+    bed.ok("inject-config", "--image disk.img --config keyed");
+    assert_eq!(bed.file("disk.img", "data.key"), digits);
+    let said = bed.ok(
+        "inject-config",
+        "--image disk.img --config wanted --replace",
+    );
+    assert_eq!(said, "- data.key\n+ config.ini, 16 bytes\n");
     bed.fsck("disk.img");
     // Everything but that partition is what it was.
     let (now, then) = (bed.bytes("disk.img"), bed.bytes("with.img"));

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use fat::{Edit, Volume};
 use inspect::Image;
-use os_config::{Medium, SIGNATURE, SSH_KEYS_DIR, SUMS};
+use os_config::{Medium, DATA_KEY, SIGNATURE, SSH_KEYS_DIR, SUMS};
 use plan::ReadAt;
 
 use crate::error::Error;
@@ -163,7 +163,7 @@ fn is_stale(path: &str, wanted: &Wanted, replace: bool) -> bool {
         return false;
     }
     let is_main = MAINS.contains(&lower.as_str());
-    let is_config = [SUMS, SIGNATURE].contains(&lower.as_str())
+    let is_config = [SUMS, SIGNATURE, DATA_KEY].contains(&lower.as_str())
         || lower.starts_with(&format!("{SSH_KEYS_DIR}/"));
     wanted.has_settings() && is_main || replace && is_config
 }

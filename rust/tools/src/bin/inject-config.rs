@@ -31,7 +31,7 @@ struct Args {
     /// Public keys, of admin if no user is named: behind those of --config, or without it in place of those on the volume.
     #[arg(long, value_name = "[USER=]FILE")]
     ssh_keys: Vec<KeyFile>,
-    /// Also take away what is there of another configuration: keys of other users, a signature.
+    /// Also take away what is there of another configuration: keys of other users, a signature, a data.key.
     #[arg(long)]
     replace: bool,
     /// Only list what is on the volume.
