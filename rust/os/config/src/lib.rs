@@ -36,6 +36,7 @@ pub mod logging;
 mod mac;
 mod medium;
 mod part;
+pub mod partition;
 mod proof;
 mod remarks;
 mod settings;

@@ -14,24 +14,17 @@
 //!
 //! The header takes the partition's first 16 MiB, and the volume ends where the partition does: one that became larger is larger when it is opened again.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{bail, ensure, Context};
+use os_config::partition::Found;
 use os_config::{DataKey, Store};
 
-use crate::volume::{told, Found};
+use crate::volume::told;
 use crate::System;
 
-/// What the first header begins with, and where the second one may be, which begins with [`SECOND`] (LUKS2 On-Disk Format, "Binary Header").
-const FIRST: &[u8; 6] = b"LUKS\xba\xbe";
-const SECOND: &[u8; 6] = b"SKUL\xba\xbe";
-const SECOND_AT: [u64; 9] = [
-    0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000,
-];
 /// What both headers take.
 pub(crate) const HEADER: u64 = 16 << 20;
 
@@ -115,27 +108,6 @@ pub(crate) fn step<'a>(found: &Found, is_luks: bool, key: &'a Key) -> Result<Ste
         (Found::Ext4, Key::Given(_)) => Err(Refusal::NotEncrypted),
         (Found::Other, Key::Given(_)) => Err(Refusal::Foreign),
     }
-}
-
-/// Whether there is a header of LUKS; one of two will do, for cryptsetup brings the other one back.
-pub(crate) fn is_luks(partition: &File) -> io::Result<bool> {
-    let begins = |at: u64, magic: &[u8; 6]| {
-        let mut bytes = [0; 6];
-        match partition.read_exact_at(&mut bytes, at) {
-            Ok(()) => Ok(bytes == *magic),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    };
-    if begins(0, FIRST)? {
-        return Ok(true);
-    }
-    for at in SECOND_AT {
-        if begins(at, SECOND)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Makes a volume; what the partition held is gone.
@@ -297,24 +269,6 @@ mod tests {
                     "{found:?} {is_luks} {key:?}"
                 );
             }
-        }
-    }
-
-    #[test]
-    fn either_header_will_do() {
-        let file = tempfile::tempfile().unwrap();
-        assert!(!is_luks(&file).unwrap());
-        file.set_len(HEADER).unwrap();
-        assert!(!is_luks(&file).unwrap());
-        for (at, magic) in [(0, FIRST), (0x4000, SECOND), (0x40_0000, SECOND)] {
-            file.write_all_at(magic, at).unwrap();
-            assert!(is_luks(&file).unwrap(), "{at}");
-            file.write_all_at(&[0; 6], at).unwrap();
-            // The one where the other belongs is none.
-            let other = if at == 0 { SECOND } else { FIRST };
-            file.write_all_at(other, at).unwrap();
-            assert!(!is_luks(&file).unwrap(), "{at}");
-            file.write_all_at(&[0; 6], at).unwrap();
         }
     }
 

@@ -17,7 +17,7 @@
 //! lies on the partition itself until volume and file system are both made.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
+use os_config::partition::{self, Found, MARK, SUPERBLOCK};
 
 use crate::luks::{self, Key, Refusal, Step};
 use crate::{say, System};
@@ -72,19 +73,8 @@ pub(crate) struct Args {
     appears_within: Duration,
 }
 
-/// Magic number of ext4, and where it is in a superblock.
-const MAGIC: [u8; 2] = [0x53, 0xef];
-const MAGIC_AT: u64 = 0x38;
-/// Where the first superblock is.
-const SUPERBLOCK: u64 = 1024;
 /// Block size of what is made here. Small partitions would get 1024, which is too small for what they may grow to.
 const BLOCK: u64 = 4096;
-/// Block and block size of the second superblock.
-const SECOND: [(u64, u64); 3] = [(8193, 1024), (16384, 2048), (32768, 4096)];
-/// Where a file system has its first structures, whatever its size.
-const START: u64 = 16 << 20;
-/// At the end of a partition while its file system is made.
-const MARK: &[u8] = b"node_tool: a file system is being made here\n";
 /// What is left free for the mark, for good.
 const TAIL: u64 = 64 << 10;
 /// The least that a file system grows by: a block group. What is less is often not taken, and each try looks through everything.
@@ -94,19 +84,6 @@ const LEAST: u64 = 8 << 20;
 /// Why one is made.
 const NEW: &str = "new";
 const CUT_OFF: &str = "half made before the power went";
-
-/// What is on a partition.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Nothing ever was.
-    Nothing,
-    /// A file system was being made when the power went.
-    HalfMade,
-    /// A superblock.
-    Ext4,
-    /// Something.
-    Other,
-}
 
 /// Makes the file system ready for its mount.
 pub(crate) fn prepare(args: &Args, config: &Path, system: &System) -> anyhow::Result<()> {
@@ -265,7 +242,7 @@ impl Volume {
     fn decrypted(&self, key: &Key, system: &System) -> anyhow::Result<Option<Self>> {
         let found = self.look()?;
         let shown = || format!("cannot read {}", self.path.display());
-        let is_luks = luks::is_luks(&self.file).with_context(shown)?;
+        let is_luks = partition::is_luks(&self.file).with_context(shown)?;
         let open = |key| {
             let path = luks::open(&self.path, &self.label, key, system)?;
             Self::open(path, &self.label)
@@ -301,9 +278,9 @@ impl Volume {
     /// Writes zeros from the start on.
     fn zero(&self, len: u64) -> anyhow::Result<()> {
         let zeros = vec![0; 1 << 20];
-        let len = len.min(self.mark_at());
-        let mut at = 0;
         let cannot = || format!("cannot write {}", self.path.display());
+        let len = len.min(self.mark_at().with_context(cannot)?);
+        let mut at = 0;
         while at < len {
             let part = zeros.len().min(usize::try_from(len.abs_diff(at))?);
             let part = zeros.get(..part).unwrap_or(&zeros);
@@ -316,56 +293,13 @@ impl Volume {
     }
 
     fn look(&self) -> anyhow::Result<Found> {
-        self.found()
+        partition::look(&self.file, self.len)
             .with_context(|| format!("cannot read {}", self.path.display()))
     }
 
-    fn found(&self) -> io::Result<Found> {
-        let mut mark = [0; MARK.len()];
-        self.file.read_exact_at(&mut mark, self.mark_at())?;
-        if mark == MARK {
-            return Ok(Found::HalfMade);
-        }
-        if self.has_magic(SUPERBLOCK)? {
-            return Ok(Found::Ext4);
-        }
-        if self.second()?.is_some() {
-            return Ok(Found::Other);
-        }
-        match zeros(&self.file, START.min(self.len))? && mark.iter().all(|byte| *byte == 0) {
-            true => Ok(Found::Nothing),
-            false => Ok(Found::Other),
-        }
-    }
-
-    /// Block and block size of the second superblock, should there be one.
-    fn second(&self) -> io::Result<Option<(u64, u64)>> {
-        for (block, size) in SECOND {
-            let start = block.checked_mul(size).ok_or(io::ErrorKind::InvalidInput)?;
-            if self.has_magic(start)? {
-                return Ok(Some((block, size)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether there is a superblock at `start`.
-    fn has_magic(&self, start: u64) -> io::Result<bool> {
-        let mut magic = [0; MAGIC.len()];
-        let at = start
-            .checked_add(MAGIC_AT)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        match self.file.read_exact_at(&mut magic, at) {
-            Ok(()) => Ok(magic == MAGIC),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The last block's first byte.
-    fn mark_at(&self) -> u64 {
-        // `open` wants more than that.
-        self.len.saturating_sub(BLOCK)
+    /// Where the mark is.
+    fn mark_at(&self) -> io::Result<u64> {
+        partition::mark_at(self.len)
     }
 
     /// Makes a file system; `why` goes before the word in the message.
@@ -391,8 +325,8 @@ impl Volume {
     }
 
     fn note(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.file
-            .write_all_at(bytes, self.mark_at())
+        self.mark_at()
+            .and_then(|at| self.file.write_all_at(bytes, at))
             .and_then(|()| self.file.sync_all())
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -457,9 +391,9 @@ impl Volume {
     fn mend(&self, try_at: Option<&Path>) -> anyhow::Result<()> {
         let shown = || format!("cannot read {}", self.path.display());
         // Without the first superblock there is a second one, which e2fsck looks for only when it may lose things.
-        let copy = match self.has_magic(SUPERBLOCK).with_context(shown)? {
+        let copy = match partition::has_superblock(&self.file, SUPERBLOCK).with_context(shown)? {
             true => None,
-            false => self.second().with_context(shown)?,
+            false => partition::second_superblock(&self.file).with_context(shown)?,
         };
         let copy = copy.map(|(block, size)| [block.to_string(), size.to_string()]);
         let checked = match &copy {
@@ -496,22 +430,6 @@ impl Volume {
             Some(0) => Ok(()),
             Some(1..=3) => say(&format!("e2fsck: {}", told(&output))),
             _ => bail!("e2fsck {}: {}", how.join(" "), told(&output)),
-        }
-    }
-}
-
-/// Whether the first `len` bytes are zeros.
-fn zeros(mut file: &File, len: u64) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut rest = file.take(len);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = rest.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(true);
-        };
-        if bytes.iter().any(|byte| *byte != 0) {
-            return Ok(false);
         }
     }
 }
