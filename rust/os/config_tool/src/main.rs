@@ -3,18 +3,17 @@
 //! What a configuration is, and how it is kept, says the library `os_config`; here are the commands and the medium.
 
 mod check;
+mod ingest;
 mod medium;
 mod signature;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
 use os_config::{Config, Document, Kind, Origin, Store, KEYS};
-
-use crate::medium::Volume;
 
 /// Takes over, checks and shows the node's configuration.
 #[derive(clap::Parser)]
@@ -28,6 +27,7 @@ enum Command {
     /// Replaces the stored configuration by that of a medium, whole or not at all; no medium: nothing to do.
     ///
     /// Once a key for admin is stored, a medium must be signed by one, unless the stored config.ini says media=any.
+    /// A medium that is refused: exit status 4, and nothing changed.
     Ingest {
         #[command(flatten)]
         source: Source,
@@ -116,22 +116,42 @@ struct Source {
     label: Option<String>,
 }
 
+/// What an error is about: a medium that is not taken over, while all is well with the machine.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl Refused {
+    /// The medium that is called `from`.
+    pub(crate) fn medium(from: &dyn std::fmt::Display) -> Self {
+        Self(from.to_string())
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the medium {} is refused", self.0)
+    }
+}
+
 /// Something is wrong with what was given; for `check --json`, which says that on stdout.
 const EXIT_REFUSED: u8 = 1;
+/// `ingest` of a medium that does not count; the machine is as it was, so `ingest-config.service` takes it for no failure.
+const EXIT_MEDIUM: u8 = 4;
 /// `get` of a key that may exist and is not set.
 const EXIT_NOT_SET: u8 = 3;
 
 fn main() -> ExitCode {
-    let mut status = ExitCode::SUCCESS;
+    let mut status = None;
     let result = cli::run("config_tool", |args: Args| -> anyhow::Result<()> {
-        status = run(args.command)?;
-        Ok(())
+        let done = run(args.command);
+        status = match &done {
+            Ok(status) => Some(*status),
+            Err(error) => error.is::<Refused>().then_some(ExitCode::from(EXIT_MEDIUM)),
+        };
+        done.map(drop)
     });
-    if result == ExitCode::SUCCESS {
-        status
-    } else {
-        result
-    }
+    // Without one, `cli` knows it: of what was printed, or of an error.
+    status.unwrap_or(result)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -143,8 +163,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             unsigned,
             system,
         } => {
-            let kind = system.kind()?;
-            ingest(&source, &Store::new(config), &mount_dir, unsigned, kind)?;
+            let from = ingest::From {
+                medium: source.medium.as_deref(),
+                label: source.label.as_deref(),
+                mount_dir: &mount_dir,
+            };
+            let rules = ingest::Rules {
+                unsigned,
+                kind: system.kind()?,
+            };
+            ingest::ingest(&from, &Store::new(config), &rules)?;
         }
         Command::Check { path, system, json } => {
             let report = check::look(&path, system)?;
@@ -185,70 +213,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ingest(
-    source: &Source,
-    store: &Store,
-    mount_dir: &Path,
-    unsigned: bool,
-    kind: Option<Kind>,
-) -> anyhow::Result<()> {
-    let checked = |dir: &Path| {
-        let medium = os_config::Medium::read(dir)?;
-        if let Some(kind) = kind {
-            medium.config.check_for(kind, dir)?;
-        }
-        Ok::<_, os_config::Error>(medium)
-    };
-    let (medium, from) = match (&source.medium, &source.label) {
-        (Some(dir), _) => {
-            anyhow::ensure!(dir.is_dir(), "{} is not a folder", dir.display());
-            (checked(dir)?, dir.display().to_string())
-        }
-        (None, Some(label)) => match Volume::find(label, mount_dir)? {
-            Some(volume) => {
-                // Read to the end before the volume is let go of.
-                let medium = checked(volume.dir());
-                let from = volume.describe();
-                volume.release()?;
-                let medium = medium.with_context(|| format!("the medium {from} is refused"))?;
-                (medium, from)
-            }
-            None => return say(&format!("no medium labelled {label}, {}", kept(store)?)),
-        },
-        (None, None) => anyhow::bail!("want --medium or --label"),
-    };
-    let config = &medium.config;
-    if !unsigned && !store.holds(config) {
-        let proof = medium.proof.as_ref();
-        let ownership = store.ownership()?;
-        let admitted = ownership.admit(config, proof, signature::verify)?;
-        admitted.with_context(|| format!("the medium {from} is refused"))?;
-    }
-    if store.ingest(config)? {
-        say(&format!("configuration taken over from {from}"))?;
-    } else {
-        say(&format!(
-            "configuration of {from} is the stored one already"
-        ))?;
-    }
-    let of_system = kind.map(|kind| config.remarks(kind)).unwrap_or_default();
-    for remark in of_system.iter().chain(&medium.remarks()) {
-        say(&format!("remark: {remark}"))?;
-    }
-    Ok(())
-}
-
-/// What the machine goes on with.
-fn kept(store: &Store) -> anyhow::Result<&'static str> {
-    let (_, origin) = store
-        .load()
-        .context("and the stored configuration does not read")?;
-    Ok(match origin {
-        Origin::Stored => "keeping the stored configuration",
-        Origin::Defaults => "nothing stored: defaults",
-    })
-}
-
 /// The configuration for scripts. A `config.ini` on a system that nobody names is taken for a host's, which says all that such a file can
 /// say of running systems.
 fn typed(config: &Config, kind: Option<Kind>) -> anyhow::Result<serde_json::Value> {
@@ -279,7 +243,7 @@ fn text(config: &Config, origin: Origin) -> String {
     text
 }
 
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").context("cannot write to stdout")
 }

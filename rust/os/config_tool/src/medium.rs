@@ -10,8 +10,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 
+use crate::Refused;
+
 const BY_LABEL: &str = "/dev/disk/by-label";
 const FILE_SYSTEM: &str = "vfat";
+
+/// What a label led to.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// No volume has it.
+    Absent,
+    /// A medium.
+    Mounted(Volume),
+}
 
 /// A mounted volume; let go of when dropped.
 #[derive(Debug)]
@@ -32,23 +43,24 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
 }
 
 impl Volume {
-    /// Mounts the volume labelled `label` at `dir`; `None` when there is none.
-    pub(crate) fn find(label: &str, dir: &Path) -> anyhow::Result<Option<Self>> {
+    /// Mounts the volume labelled `label` at `dir`.
+    pub(crate) fn find(label: &str, dir: &Path) -> anyhow::Result<Sought> {
         let device = Path::new(BY_LABEL).join(label);
         if !device.exists() {
-            return Ok(None);
+            return Ok(Sought::Absent);
         }
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let flags =
             MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
         match mount(Some(&device), dir, Some(FILE_SYSTEM), flags, None::<&str>) {
-            Ok(()) => Ok(Some(Self {
+            Ok(()) => Ok(Sought::Mounted(Self {
                 device,
                 dir: dir.to_path_buf(),
                 mounted: true,
             })),
             Err(errno) => Err(io::Error::from(errno))
-                .with_context(|| format!("cannot mount {}, want a FAT volume", device.display())),
+                .with_context(|| format!("cannot mount {}, want a FAT volume", device.display()))
+                .context(Refused::medium(&device.display())),
         }
     }
 
@@ -101,6 +113,6 @@ mod tests {
     fn an_absent_label_is_no_medium() {
         let dir = tempfile::tempdir().unwrap();
         let found = Volume::find("NO-SUCH-LABEL-HERE", &dir.path().join("m")).unwrap();
-        assert!(found.is_none());
+        assert!(matches!(found, Sought::Absent), "{found:?}");
     }
 }

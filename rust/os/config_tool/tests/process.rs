@@ -117,9 +117,9 @@ fn a_refused_medium_changes_nothing() {
     assert_eq!(
         setup.run("ingest --medium D/medium --config D/config"),
         (
-            1,
+            4,
             String::new(),
-            "config_tool: error: \
+            "config_tool: error: the medium D/medium is refused: \
              D/medium/config.ini:1: hostname: got \"bad_name\", want a name of letters, digits and hyphens, at most 64 bytes\n\
              D/medium/config.ini:2: mtu: got \"1\", want a number from 1280 to 9216\n\
              D/medium/ssh_authorized_keys/admin:1: a private key, want the public one (the .pub file)\n"
@@ -135,13 +135,19 @@ fn unread_files_are_refused() {
     let keys = setup.path("medium/ssh_authorized_keys");
     // What an editor on Windows makes.
     std::fs::rename(keys.join("admin"), keys.join("admin.txt")).unwrap();
-    let want = "config_tool: error: D/medium/ssh_authorized_keys/admin.txt: not the name of a user, want admin, readonly, \
+    let want =
+        "D/medium/ssh_authorized_keys/admin.txt: not the name of a user, want admin, readonly, \
                 backup; did you mean admin?\n";
-    for command in [
-        "check D/medium",
-        "ingest --medium D/medium --config D/config",
+    for (command, status, what) in [
+        ("check D/medium", 1, ""),
+        (
+            "ingest --medium D/medium --config D/config",
+            4,
+            "the medium D/medium is refused: ",
+        ),
     ] {
-        assert_eq!(setup.run(command), (1, String::new(), want.to_owned()));
+        let error = format!("config_tool: error: {what}{want}");
+        assert_eq!(setup.run(command), (status, String::new(), error));
     }
     std::fs::remove_file(keys.join("admin.txt")).unwrap();
     let remark = "remark: no key in ssh_authorized_keys/admin: nobody can log in to a production system, and any later medium counts";
@@ -200,7 +206,7 @@ fn a_machine_with_an_owner_listens_to_nobody_else() {
     let hostname = || setup.run("get hostname --config D/config").1;
     let refused = |why: &str| {
         let (status, out, error) = setup.run(ingest);
-        assert_eq!((status, out.as_str()), (1, ""), "{error}");
+        assert_eq!((status, out.as_str()), (4, ""), "{error}");
         let want = format!("config_tool: error: the medium D/medium is refused: {why}");
         assert!(error.starts_with(&want), "{error}");
     };
@@ -228,13 +234,13 @@ fn a_machine_with_an_owner_listens_to_nobody_else() {
     signed(&setup, "hostname=a\n", &mine, "mine", "config-medium");
     std::fs::write(setup.path("medium/config.ini"), evil(9)).unwrap();
     let (status, _, error) = setup.run(ingest);
-    assert_eq!(status, 1);
+    assert_eq!(status, 4);
     assert!(
         error.contains("D/medium/config.sha256:1: config.ini: the file's sum is "),
         "{error}"
     );
     std::fs::write(setup.path("medium/config.sha256.sig"), "rubbish").unwrap();
-    assert_eq!(setup.run(ingest).0, 1);
+    assert_eq!(setup.run(ingest).0, 4);
     assert_eq!(hostname(), "first\n");
 
     // The owner's own, each with a larger serial than the last; the stored one again is no news.
@@ -412,13 +418,26 @@ fn a_guest_takes_no_media_of_hosts() {
     std::fs::write(setup.path("os.json"), "{\"os\": \"guestos\"}").unwrap();
     let want = "D/medium/config.ini:2: guest_hostname: got \"g\", and only a host reads that: this is a guest, whose own keys have \
                 no prefix; take the line out\n";
-    for command in [
-        "ingest --medium D/medium --config D/config --identity D/os.json",
-        "ingest --medium D/medium --config D/config --for guestos",
-        "check --for guestos D/medium",
+    let refused = "the medium D/medium is refused: ";
+    for (command, status, what) in [
+        (
+            "ingest --medium D/medium --config D/config --identity D/os.json",
+            4,
+            refused,
+        ),
+        (
+            "ingest --medium D/medium --config D/config --for guestos",
+            4,
+            refused,
+        ),
+        ("check --for guestos D/medium", 1, ""),
     ] {
-        let error = format!("config_tool: error: {want}");
-        assert_eq!(setup.run(command), (1, String::new(), error), "{command}");
+        let error = format!("config_tool: error: {what}{want}");
+        assert_eq!(
+            setup.run(command),
+            (status, String::new(), error),
+            "{command}"
+        );
     }
     assert_eq!(
         setup.run("ingest --medium D/medium --config D/config --for hostos"),
@@ -436,7 +455,7 @@ fn a_guest_takes_no_media_of_hosts() {
     write(&json["configuration"]);
     assert_eq!(
         setup.run(ingest).2,
-        "config_tool: error: D/medium/config.json: kind: got \"host\", want guest: it was made for another system\n"
+        "config_tool: error: the medium D/medium is refused: D/medium/config.json: kind: got \"host\", want guest: it was made for another system\n"
     );
     write(&json["configuration"]["guest"]);
     assert_eq!(
@@ -463,8 +482,8 @@ fn refusals_have_reasons() {
         ),
         (
             "ingest --medium D/config --config D/config",
-            1,
-            "D/config/config.ini: no such file",
+            4,
+            "the medium D/config is refused: D/config/config.ini: no such file",
         ),
         (
             "ingest --medium D/medium --config D/absent",

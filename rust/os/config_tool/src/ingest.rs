@@ -1,0 +1,101 @@
+//! `config_tool ingest`: takes over what a medium says, if it counts.
+
+use std::path::Path;
+
+use anyhow::Context;
+use os_config::{Error, Kind, Medium, Origin, Store};
+
+use crate::medium::{Sought, Volume};
+use crate::{say, signature, Refused};
+
+/// Where the medium is: a folder, or a volume with a label.
+pub(crate) struct From<'a> {
+    pub(crate) medium: Option<&'a Path>,
+    pub(crate) label: Option<&'a str>,
+    /// Where a volume is mounted.
+    pub(crate) mount_dir: &'a Path,
+}
+
+/// What a medium is held to.
+pub(crate) struct Rules {
+    /// It need not be its owner's.
+    pub(crate) unsigned: bool,
+    /// The system that it is for.
+    pub(crate) kind: Option<Kind>,
+}
+
+/// Takes over what the medium says, if there is one.
+pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules) -> anyhow::Result<()> {
+    let Some((medium, from)) = read(from, store, rules.kind)? else {
+        return Ok(());
+    };
+    let refused = || Refused::medium(&from);
+    let config = &medium.config;
+    if !rules.unsigned && !store.holds(config) {
+        let proof = medium.proof.as_ref();
+        let ownership = store.ownership()?;
+        let admitted = ownership.admit(config, proof, signature::verify)?;
+        admitted.with_context(refused)?;
+    }
+    let changed = match store.ingest(config) {
+        Err(error @ Error::OtherKey { .. }) => return Err(error).with_context(refused),
+        other => other?,
+    };
+    say(&match changed {
+        true => format!("configuration taken over from {from}"),
+        false => format!("configuration of {from} is the stored one already"),
+    })?;
+    let of_system = rules.kind.map(|kind| config.remarks(kind));
+    for remark in of_system.iter().flatten().chain(&medium.remarks()) {
+        say(&format!("remark: {remark}"))?;
+    }
+    Ok(())
+}
+
+/// The medium, and what it is called; `None`, after saying why: there is none.
+fn read(
+    from: &From<'_>,
+    store: &Store,
+    kind: Option<Kind>,
+) -> anyhow::Result<Option<(Medium, String)>> {
+    let checked = |dir: &Path| {
+        let medium = Medium::read(dir)?;
+        if let Some(kind) = kind {
+            medium.config.check_for(kind, dir)?;
+        }
+        Ok::<_, Error>(medium)
+    };
+    let (medium, from) = match (from.medium, from.label) {
+        (Some(dir), _) => {
+            anyhow::ensure!(dir.is_dir(), "{} is not a folder", dir.display());
+            (checked(dir), dir.display().to_string())
+        }
+        (None, Some(label)) => match Volume::find(label, from.mount_dir)? {
+            Sought::Mounted(volume) => {
+                // Read to the end before the volume is let go of.
+                let medium = checked(volume.dir());
+                let from = volume.describe();
+                volume.release()?;
+                (medium, from)
+            }
+            Sought::Absent => {
+                say(&format!("no medium labelled {label}, {}", kept(store)?))?;
+                return Ok(None);
+            }
+        },
+        (None, None) => anyhow::bail!("want --medium or --label"),
+    };
+    let medium = medium.with_context(|| Refused::medium(&from))?;
+    Ok(Some((medium, from)))
+}
+
+/// What the machine goes on with.
+fn kept(store: &Store) -> anyhow::Result<&'static str> {
+    let (_, origin) = store
+        .load()
+        .context("and the stored configuration does not read")?;
+    Ok(match origin {
+        Origin::Stored => "keeping the stored configuration",
+        Origin::Defaults => "nothing stored: defaults",
+    })
+}
