@@ -74,6 +74,7 @@ COMMON_SLOTS_COMPONENTS = {
 
 # Templates of the systems with two slots: filled in from partitions.csv on their way to the path.
 COMMON_SLOTS_TEMPLATES = {
+    "//components:common/config/data-partition.conf.template": "/usr/lib/systemd/system/ingest-config.service.d/50-data-partition.conf",
     "//components:common/fstab/slots.template": "/etc/fstab",
     "//components:common/state/prepare-data.service.template": "/usr/lib/systemd/system/prepare-data.service",
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Context;
-use os_config::{Error, Kind, Medium, Origin, Store};
+use os_config::{DataKey, Error, Kind, Medium, Origin, Store};
 
 use crate::medium::{Sought, Volume};
-use crate::{say, signature, Refused};
+use crate::{data, say, signature, Refused};
 
 /// Where the medium is: a folder, or a volume with a label.
 pub(crate) struct From<'a> {
@@ -17,15 +17,21 @@ pub(crate) struct From<'a> {
 }
 
 /// What a medium is held to.
-pub(crate) struct Rules {
+pub(crate) struct Rules<'a> {
     /// It need not be its owner's.
     pub(crate) unsigned: bool,
+    /// The partition of the machine's data.
+    pub(crate) data: Option<&'a Path>,
     /// The system that it is for.
     pub(crate) kind: Option<Kind>,
 }
 
+/// A data.key that would close the machine's data up.
+const NOT_ENCRYPTED: &str = "it has a data.key, and what it would be for holds something that is not encrypted, so nothing could be opened with it: take data.key \
+                             off the medium; or save what is there, zero the partition's first 160 MiB, and start again with the medium";
+
 /// Takes over what the medium says, if there is one.
-pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules) -> anyhow::Result<()> {
+pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules<'_>) -> anyhow::Result<()> {
     let Some((medium, from)) = read(from, store, rules.kind)? else {
         return Ok(());
     };
@@ -36,6 +42,13 @@ pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules) -> anyhow::R
         let ownership = store.ownership()?;
         let admitted = ownership.admit(config, proof, signature::verify)?;
         admitted.with_context(refused)?;
+    }
+    if let (Some(partition), Some(_)) = (rules.data, &config.data_key) {
+        let is_new = kept_key(store)?.is_none();
+        if is_new && !data::takes_a_key(partition)? {
+            let why = format!("{}: {NOT_ENCRYPTED}", partition.display());
+            return Err(anyhow::anyhow!(why).context(refused()));
+        }
     }
     let changed = match store.ingest(config) {
         Err(error @ Error::OtherKey { .. }) => return Err(error).with_context(refused),
@@ -87,6 +100,14 @@ fn read(
     };
     let medium = medium.with_context(|| Refused::medium(&from))?;
     Ok(Some((medium, from)))
+}
+
+/// The key that is stored; one that went bad is lost already.
+fn kept_key(store: &Store) -> anyhow::Result<Option<DataKey>> {
+    match store.data_key() {
+        Err(Error::Invalid { .. }) => Ok(None),
+        kept => Ok(kept?),
+    }
 }
 
 /// What the machine goes on with.

@@ -3,6 +3,7 @@
 //! What a configuration is, and how it is kept, says the library `os_config`; here are the commands and the medium.
 
 mod check;
+mod data;
 mod ingest;
 mod medium;
 mod signature;
@@ -31,6 +32,9 @@ enum Command {
     Ingest {
         #[command(flatten)]
         source: Source,
+        /// The partition of the machine's data: a first data.key is refused when that holds something that is not encrypted.
+        #[arg(long, value_name = "DEVICE")]
+        data: Option<PathBuf>,
         /// Where the configuration is kept.
         #[arg(long, default_value = "/boot/config")]
         config: PathBuf,
@@ -158,6 +162,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Ingest {
             source,
+            data,
             config,
             mount_dir,
             unsigned,
@@ -170,6 +175,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             };
             let rules = ingest::Rules {
                 unsigned,
+                data: data.as_deref(),
                 kind: system.kind()?,
             };
             ingest::ingest(&from, &Store::new(config), &rules)?;

@@ -1,6 +1,7 @@
 //! The real program: commands, exact messages, exit status.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 const KEY: &str =
@@ -468,6 +469,62 @@ fn a_guest_takes_no_media_of_hosts() {
         ok(&format!(
             "guest: g, {DYNAMIC_GUEST}\nD/medium/config.json: ok"
         ))
+    );
+}
+
+/// A key that comes to a file system would close it up for good: prepare-data gives up nothing for a key's sake.
+#[test]
+fn a_key_comes_before_data_or_not_at_all() {
+    const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let setup = Setup::new("hostname=a\n", KEY);
+    let ingest = "ingest --unsigned --medium D/medium --config D/config --data D/part";
+    let taken = ok("configuration taken over from D/medium");
+    let write = |at: u64, bytes: &[u8]| {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false);
+        let file = file.open(setup.path("part")).unwrap();
+        file.set_len(64 << 20).unwrap();
+        file.write_all_at(bytes, at).unwrap();
+    };
+    // Without a key nobody asks what is there, not even whether it is.
+    assert_eq!(setup.run(ingest), taken);
+    std::fs::write(setup.path("medium/data.key"), DIGITS).unwrap();
+    let (status, _, error) = setup.run(ingest);
+    let cannot = "config_tool: error: cannot read D/part, which a new data.key is for: No such file or directory";
+    assert_eq!(status, 2);
+    assert!(error.starts_with(cannot), "{error}");
+    // A file system; one whose first superblock is gone; something.
+    for (at, bytes) in [
+        (1080, b"\x53\xef"),
+        (8193 * 1024 + 56, b"\x53\xef"),
+        (0, b"xx"),
+    ] {
+        write(at, bytes);
+        let (status, out, error) = setup.run(ingest);
+        assert_eq!((status, out.as_str()), (4, ""), "{error}");
+        let want = "config_tool: error: the medium D/medium is refused: D/part: it has a data.key, and what it would be for \
+                    holds something that is not encrypted";
+        assert!(error.starts_with(want), "{error}");
+        assert!(!setup.path("config/data.key").exists());
+        write(at, &[0; 2]);
+    }
+    // Nothing yet, or a header of LUKS: that is what a key is for.
+    write(0, &[0; 6]);
+    assert_eq!(setup.run(ingest), taken);
+    std::fs::remove_file(setup.path("config/data.key")).unwrap();
+    write(0, b"LUKS\xba\xbe");
+    assert_eq!(setup.run(ingest), taken);
+    // A key that is kept is not asked about again.
+    write(0, b"\0\0\0\0xx");
+    std::fs::write(setup.path("medium/config.ini"), "hostname=b\n").unwrap();
+    assert_eq!(setup.run(ingest), taken);
+    // And no other one comes in its place: refused, too, and nothing that failed.
+    std::fs::remove_file(setup.path("medium/data.key")).unwrap();
+    let (status, _, error) = setup.run(ingest);
+    assert_eq!(status, 4, "{error}");
+    assert!(
+        error.contains("data.key: it is not the stored one"),
+        "{error}"
     );
 }
 
