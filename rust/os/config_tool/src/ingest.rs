@@ -91,6 +91,13 @@ fn read(
                 volume.release()?;
                 (medium, from)
             }
+            Sought::Installer(device) => {
+                say(&format!(
+                    "{device}, labelled {label}, is on a stick of SetupOS and says what to install: it is left alone, {}",
+                    kept(store)?
+                ))?;
+                return Ok(None);
+            }
             Sought::Absent => {
                 say(&format!("no medium labelled {label}, {}", kept(store)?))?;
                 return Ok(None);

@@ -6,6 +6,7 @@ mod check;
 mod data;
 mod ingest;
 mod medium;
+mod place;
 mod signature;
 
 use std::io::Write;
@@ -28,7 +29,7 @@ enum Command {
     /// Replaces the stored configuration by that of a medium, whole or not at all; no medium: nothing to do.
     ///
     /// Once a key for admin is stored, a medium must be signed by one, unless the stored config.ini says media=any.
-    /// A medium that is refused: exit status 4, and nothing changed.
+    /// A medium that is refused: exit status 4, and nothing changed. A stick of SetupOS that --label finds is left alone.
     Ingest {
         #[command(flatten)]
         source: Source,

@@ -2,6 +2,7 @@
 //!
 //! udev names a volume with label L `/dev/disk/by-label/L`. It is mounted read-only, without devices, set-user-id bits or
 //! programs, and only as FAT: what every desktop writes, and the smallest reader in the kernel to meet a stranger's bytes.
+//! One that lies where no medium does ([`crate::place`]) is not mounted.
 
 use std::fs;
 use std::io;
@@ -10,9 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 
+use crate::place::{self, Place};
 use crate::Refused;
 
 const BY_LABEL: &str = "/dev/disk/by-label";
+const SYS: &str = "/sys";
 const FILE_SYSTEM: &str = "vfat";
 
 /// What a label led to.
@@ -20,6 +23,8 @@ const FILE_SYSTEM: &str = "vfat";
 pub(crate) enum Sought {
     /// No volume has it.
     Absent,
+    /// A stick of SetupOS has it, on this device.
+    Installer(String),
     /// A medium.
     Mounted(Volume),
 }
@@ -43,11 +48,24 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
 }
 
 impl Volume {
-    /// Mounts the volume labelled `label` at `dir`.
+    /// Mounts the volume labelled `label` at `dir`, if it lies where a medium may.
     pub(crate) fn find(label: &str, dir: &Path) -> anyhow::Result<Sought> {
-        let device = Path::new(BY_LABEL).join(label);
-        if !device.exists() {
+        let link = Path::new(BY_LABEL).join(label);
+        if !link.exists() {
             return Ok(Sought::Absent);
+        }
+        // What is looked at is what is mounted, wherever the link points to by then.
+        let device = link
+            .canonicalize()
+            .with_context(|| format!("cannot read {}", link.display()))?;
+        let root = place::below(Path::new("/"))?;
+        match place::place(Path::new(SYS), root, place::number(&device)?)? {
+            Place::Elsewhere => {}
+            Place::Installer => return Ok(Sought::Installer(device.display().to_string())),
+            Place::OwnDrive => {
+                let why = "it is on the drive that this machine runs from, where no medium is: somebody wrote a volume with that label there";
+                return Err(anyhow::anyhow!(why).context(Refused::medium(&device.display())));
+            }
         }
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let flags =
