@@ -40,7 +40,7 @@ HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | {
 # Templates: filled in from partitions.csv (tool `substitute`) on their way to the path.
 HOSTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES | {
     "//components:hostos/confirm/confirm-boot.json.template": "/opt/ic/share/confirm-boot.json",
-    "//components:hostos/guest/90-guestos.rules.template": "/usr/lib/udev/rules.d/90-guestos.rules",
+    "//components:hostos/guest/61-guestos.rules.template": "/usr/lib/udev/rules.d/61-guestos.rules",
     "//components:hostos/repart/50-guestos.conf.template": "/usr/lib/repart.d/50-guestos.conf",
 }
 

@@ -50,6 +50,10 @@ const CHECKS: &[Check] = &[
         "[ \"$(blockdev --getsize64 /dev/disk/by-partlabel/guestos)\" -gt 4294967296 ] || { lsblk -o NAME,SIZE,PARTLABEL; exit 1; }",
     ),
     succeeds(
+        "what a guest writes to its disk is no medium of the host",
+        GUESTS_LABEL,
+    ),
+    succeeds(
         "QEMU is there",
         "qemu-system-x86_64 --version | grep '^QEMU emulator version'",
     ),
@@ -58,6 +62,14 @@ const CHECKS: &[Check] = &[
         "cd /usr/share/OVMF && ls OVMF_CODE_4M.fd OVMF_CODE_4M.secboot.fd OVMF_VARS_4M.fd",
     ),
 ];
+
+/// A file system called CONFIG on the guest's disk, and what udev then says of it. The disk has no table, so no guest is installed.
+const GUESTS_LABEL: &str = "d=/dev/disk/by-partlabel/guestos; mkfs.ext4 -q -F -L CONFIG $d 8M && udevadm trigger --settle $(readlink -f $d); \
+     blkid -p -o value -s LABEL $d | grep -qx CONFIG && [ \"$(readlink -f /dev/disk/by-label/CONFIG)\" != \"$(readlink -f $d)\" ] && ! udevadm info $d | grep ID_FS_ && \
+     [ \"$(udevadm info -q symlink $d | tr ' ' '\\n' | sort | tr '\\n' ' ')\" = \
+     'disk/by-partlabel/guestos disk/by-partuuid/08e0d98b-de03-4288-a0f7-3960dad555fa guestos ' ]; \
+     status=$?; [ $status = 0 ] || { ls -l /dev/disk/by-label; udevadm info $d; }; \
+     dd if=/dev/zero of=$d bs=1M count=8 conv=notrunc status=none; udevadm trigger --settle $(readlink -f $d); exit $status";
 
 /// A machine without a disk, whose firmware says what it is and then looks for a disk for ever.
 const MACHINE: &str = "qemu-system-x86_64 -nodefaults -display none -M q35 -m 64 -qmp stdio \
