@@ -27,15 +27,8 @@ impl Wanted {
         let (config, _) = Store::new(folder)
             .load()
             .context("the stored configuration is refused")?;
-        let known = match &config.document {
-            Some(Document::Host(known)) => (**known).clone(),
-            None => HostConfig::from(&config.settings),
-            Some(other) => anyhow::bail!(
-                "{}: a configuration for {}, want one for host",
-                folder.join(CONFIG_JSON).display(),
-                other.kind()
-            ),
-        };
+        // Of a whole machine's, which somebody's medium may have brought, the host's part counts.
+        let known = HostConfig::of(&config).with_context(|| folder.display().to_string())?;
         let known = match known.network.management_mac {
             Some(given) => known.on_machine(given),
             None => known.on_machine(first_card(host)?),
@@ -163,10 +156,33 @@ mod tests {
         let (dir, host) = machine();
         let first = wanted("").unwrap();
         fs::write(dir.path().join(CONFIG_JSON), &first.files[0].1).unwrap();
-        let error = Wanted::read(dir.path(), &host).unwrap_err().to_string();
+        let error = format!("{:#}", Wanted::read(dir.path(), &host).unwrap_err());
+        let folder = dir.path().display().to_string();
         assert!(
-            error.ends_with("a configuration for guest, want one for host"),
+            error.starts_with(&folder) && error.contains("got \"guest\", want setup or host"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_whole_machines_configuration_has_a_host_in_it() {
+        let ini = "guest_hostname=replica-1\nvm_memory_mib=2048\n";
+        let settings = os_config::Settings::parse(Path::new("config.ini"), ini.as_bytes()).unwrap();
+        let (dir, host) = machine();
+        for document in [
+            Document::Setup(Box::new(os_config::SetupConfig::from(&settings))),
+            Document::Host(Box::new(HostConfig::from(&settings))),
+        ] {
+            fs::write(dir.path().join(CONFIG_JSON), document.to_json()).unwrap();
+            let read = Wanted::read(dir.path(), &host).unwrap();
+            assert_eq!(read.memory_mib, Some(2048), "{}", document.kind());
+            assert_eq!(read.files, wanted_of(ini), "{}", document.kind());
+        }
+    }
+
+    /// The files of a guest's medium, without keys.
+    fn wanted_of(ini: &str) -> Vec<(String, Vec<u8>)> {
+        let files = wanted(ini).unwrap().files;
+        files.into_iter().take(1).collect()
     }
 }
