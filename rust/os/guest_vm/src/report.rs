@@ -7,12 +7,13 @@
 //! The file says nothing of which run of the guest it is from, and is another service's. So what is there when a run begins is
 //! remembered, and counts for nothing until it is another file: host_api puts a new one there for each report.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 /// Larger files are no reports.
@@ -52,14 +53,14 @@ impl Reports {
         Self {
             path: path.to_path_buf(),
             // What can't be opened is told when a report is asked for.
-            stale: File::open(path).ok().and_then(|file| identity(&file)),
+            stale: open(path).ok().and_then(|file| identity(&file)),
         }
     }
 
     /// The last one, if there is one yet.
     pub(crate) fn last(&self) -> anyhow::Result<Option<Report>> {
         let place = || self.path.display().to_string();
-        let file = match File::open(&self.path) {
+        let file = match open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.with_context(place)?,
         };
@@ -70,6 +71,22 @@ impl Reports {
         let mut limited = file.take(MOST_BYTES);
         limited.read_to_end(&mut bytes).with_context(place)?;
         parse(&bytes).with_context(place).map(Some)
+    }
+}
+
+/// Opens the file. Its folder belongs to a service that reads what strangers send: what stands there may be a pipe that nobody writes to,
+/// and this program, which looks every second, waits for nothing. The one link that is followed is root's, from the file's known place into
+/// that folder.
+fn open(path: &Path) -> io::Result<File> {
+    let target = match (fs::read_link(path), path.parent()) {
+        (Ok(link), Some(folder)) => folder.join(link),
+        _ => path.to_path_buf(),
+    };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(&target, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("not a plain file")),
     }
 }
 
@@ -115,6 +132,44 @@ mod tests {
         assert_eq!(reports.last().unwrap(), None);
         write(&file, TEXT);
         assert!(reports.last().unwrap().is_some());
+    }
+
+    /// With a deadline of its own, for what this is about is a reader that never comes back.
+    #[test]
+    fn nothing_waits_for_what_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.json");
+        let real = dir.path().join("real.json");
+        std::os::unix::fs::symlink("real.json", &path).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let look = |want: &'static str| {
+            let (path, tell) = (path.clone(), tell.clone());
+            std::thread::spawn(move || {
+                let error = Reports::begin(&path).last().unwrap_err();
+                tell.send(format!("{error:#}")).unwrap();
+            });
+            let error = told.recv_timeout(std::time::Duration::from_secs(240));
+            let error = error.unwrap();
+            assert!(error.contains(want), "{error}");
+        };
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &real,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        look("not a plain file");
+        fs::remove_file(&real).unwrap();
+        fs::create_dir(&real).unwrap();
+        look("not a plain file");
+        fs::remove_dir(&real).unwrap();
+        // Root made the first link; of a second one nobody knows who did.
+        let other = dir.path().join("other.json");
+        write(&other, TEXT);
+        std::os::unix::fs::symlink(&other, &real).unwrap();
+        look("guest.json: ");
     }
 
     #[test]
