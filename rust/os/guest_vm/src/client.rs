@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn people_read_lines() {
-        let status = Shared::new("1".to_owned());
+        let status = Shared::new("1".to_owned(), Duration::from_secs(90));
         status.started(7, crate::qemu::Accel::Tcg, &["slow".to_owned()]);
         status.restart_needed(true);
         let text = for_people(&status.json().unwrap()).unwrap();

@@ -107,6 +107,9 @@ struct RunArgs {
     /// What the guest reported of itself, written by host_api.
     #[arg(long, value_name = "FILE", default_value = "/run/ic/guest.json")]
     report: PathBuf,
+    /// A guest that reports nothing for so long is not taken for well; it reports every 10 s, and at least once a minute.
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = duration::parse_positive)]
+    silent_after: Duration,
     /// File whose first line is the image's version.
     #[arg(long, value_name = "FILE", default_value = "/opt/ic/share/version.txt")]
     version_file: PathBuf,
@@ -213,7 +216,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let address = listener.local_addr().context("cannot read own address")?;
     tracing::info!(%address, version, "listening");
 
-    let status = Shared::new(version);
+    let status = Shared::new(version, args.silent_after);
     let limits = args.serve.limits().context("cannot serve")?;
     let mut server = tokio::spawn(serve::serve(
         listener,

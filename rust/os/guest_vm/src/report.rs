@@ -5,12 +5,14 @@
 //! ```
 //!
 //! The file says nothing of which run of the guest it is from, and is another service's. So what is there when a run begins is
-//! remembered, and counts for nothing until it is another file: host_api puts a new one there for each report.
+//! remembered, and counts for nothing until it is another file: host_api puts a new one there for each report. By that it is known,
+//! too, since when the guest is silent; `reported`, the same by the writer's word, is not needed for it.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{ensure, Context};
 use rustix::fs::{Mode, OFlags};
@@ -36,6 +38,14 @@ pub(crate) struct Report {
     pub(crate) height: Option<u64>,
 }
 
+/// A report, and when it was there first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) report: Report,
+    /// To the second, as often as is looked.
+    pub(crate) at: Instant,
+}
+
 /// Which file it was: device, number, and time of its last change.
 type Identity = (u64, u64, i64, i64);
 
@@ -45,6 +55,8 @@ pub(crate) struct Reports {
     path: PathBuf,
     /// The file of an earlier run.
     stale: Option<Identity>,
+    /// The last file that was seen, and since when it is there.
+    seen: Option<(Identity, Instant)>,
 }
 
 impl Reports {
@@ -53,24 +65,33 @@ impl Reports {
         Self {
             path: path.to_path_buf(),
             // What can't be opened is told when a report is asked for.
-            stale: open(path).ok().and_then(|file| identity(&file)),
+            stale: open(path).and_then(|file| identity(&file)).ok(),
+            seen: None,
         }
     }
 
     /// The last one, if there is one yet.
-    pub(crate) fn last(&self) -> anyhow::Result<Option<Report>> {
-        let place = || self.path.display().to_string();
-        let file = match open(&self.path) {
+    pub(crate) fn last(&mut self) -> anyhow::Result<Option<Heard>> {
+        let path = self.path.clone();
+        let place = || path.display().to_string();
+        let file = match open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.with_context(place)?,
         };
-        if self.stale.is_some() && identity(&file) == self.stale {
+        let identity = identity(&file).with_context(place)?;
+        if self.stale == Some(identity) {
             return Ok(None);
         }
+        let at = match self.seen {
+            Some((seen, at)) if seen == identity => at,
+            _ => Instant::now(),
+        };
+        self.seen = Some((identity, at));
         let mut bytes = Vec::new();
         let mut limited = file.take(MOST_BYTES);
         limited.read_to_end(&mut bytes).with_context(place)?;
-        parse(&bytes).with_context(place).map(Some)
+        let report = parse(&bytes).with_context(place)?;
+        Ok(Some(Heard { report, at }))
     }
 }
 
@@ -90,9 +111,9 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-fn identity(file: &File) -> Option<Identity> {
-    let meta = file.metadata().ok()?;
-    Some((meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()))
+fn identity(file: &File) -> io::Result<Identity> {
+    let meta = file.metadata()?;
+    Ok((meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()))
 }
 
 fn parse(bytes: &[u8]) -> anyhow::Result<Report> {
@@ -121,14 +142,19 @@ mod tests {
         let file = dir.path().join("real.json");
         // Where it lies is another folder's business.
         std::os::unix::fs::symlink(&file, &path).unwrap();
-        let reports = Reports::begin(&path);
+        let mut reports = Reports::begin(&path);
         assert_eq!(reports.last().unwrap(), None);
         write(&file, TEXT);
-        let report = reports.last().unwrap().unwrap();
+        let heard = reports.last().unwrap().unwrap();
+        let report = &heard.report;
         assert_eq!((report.version.as_str(), report.healthy), ("1.2.3", true));
         assert_eq!(report.height, Some(7));
+        // The same file is no word more; the same words in another one are.
+        assert_eq!(reports.last().unwrap().as_ref(), Some(&heard));
+        write(&file, TEXT);
+        assert!(reports.last().unwrap().unwrap().at > heard.at);
         // The next run: the same file is of the time before, the same words in a new one are not.
-        let reports = Reports::begin(&path);
+        let mut reports = Reports::begin(&path);
         assert_eq!(reports.last().unwrap(), None);
         write(&file, TEXT);
         assert!(reports.last().unwrap().is_some());
@@ -176,7 +202,7 @@ mod tests {
     fn rubbish_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("guest.json");
-        let reports = Reports::begin(&path);
+        let mut reports = Reports::begin(&path);
         for (text, want) in [
             ("", "not a report"),
             ("{}", "not a report"),

@@ -8,7 +8,7 @@ use daemon::{Exit, Page};
 use serde::Serialize;
 
 use crate::qemu::Accel;
-use crate::report::Report;
+use crate::report::{Heard, Report};
 
 /// Format of `/status`; raised when a field changes its meaning or goes.
 pub(crate) const FORMAT: u64 = 1;
@@ -71,7 +71,9 @@ struct Status {
     remarks: Vec<String>,
     last_exit: Option<(Exit, String)>,
     /// Of the present run; an error is about the file.
-    report: Option<Result<Report, String>>,
+    report: Option<Result<Heard, String>>,
+    /// A guest that reports nothing for so long is not known to be well.
+    silent_after: Duration,
     restart_needed: bool,
 }
 
@@ -101,10 +103,12 @@ struct Told<'a> {
     next_start_seconds: Option<f64>,
     restart_needed: bool,
     guest: Option<&'a Report>,
+    guest_silent_seconds: Option<u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(version: String) -> Self {
+    /// Nothing is known yet; a report counts for `silent_after`.
+    pub(crate) fn new(version: String, silent_after: Duration) -> Self {
         Self(Arc::new(Mutex::new(Status {
             version,
             phase: Phase::Looking,
@@ -114,6 +118,7 @@ impl Shared {
             remarks: Vec::new(),
             last_exit: None,
             report: None,
+            silent_after,
             restart_needed: false,
         })))
     }
@@ -154,7 +159,7 @@ impl Shared {
         self.lock().report = None;
     }
 
-    pub(crate) fn reported(&self, report: Option<Result<Report, String>>) {
+    pub(crate) fn reported(&self, report: Option<Result<Heard, String>>) {
         self.lock().report = report;
     }
 
@@ -208,10 +213,8 @@ impl Shared {
             last_exit: status.last_exit.as_ref().map(|(_, text)| text.as_str()),
             next_start_seconds: next,
             restart_needed: status.restart_needed,
-            guest: status
-                .report
-                .as_ref()
-                .and_then(|report| report.as_ref().ok()),
+            guest: status.heard().map(|heard| &heard.report),
+            guest_silent_seconds: status.heard().map(|heard| heard.at.elapsed().as_secs()),
         })
     }
 
@@ -238,7 +241,16 @@ impl Status {
         delay.checked_sub(self.since.elapsed()).unwrap_or_default()
     }
 
+    /// The last report that could be read.
+    fn heard(&self) -> Option<&Heard> {
+        self.report.as_ref()?.as_ref().ok()
+    }
+
     fn ready(&self) -> Result<String, String> {
+        self.ready_at(Instant::now())
+    }
+
+    fn ready_at(&self, now: Instant) -> Result<String, String> {
         match &self.phase {
             Phase::Looking => Err("the guest's disk was not looked at yet".to_owned()),
             Phase::NoGuest { disk } => Ok(format!(
@@ -258,14 +270,27 @@ impl Status {
                     ))
                 }
                 Some(Err(error)) => Err(format!("the guest's report can't be read: {error}")),
-                Some(Ok(report)) if report.healthy => {
-                    Ok(format!("the guest is up: version {}", report.version))
-                }
-                Some(Ok(report)) => Err(format!(
-                    "the guest runs version {} and reports that it is not healthy",
-                    report.version
-                )),
+                Some(Ok(heard)) => self.well(heard, now),
             },
+        }
+    }
+
+    /// Whether a guest that runs and reported this is well.
+    fn well(&self, heard: &Heard, now: Instant) -> Result<String, String> {
+        let Report {
+            version, healthy, ..
+        } = &heard.report;
+        // It may have been heard while this was asked.
+        let silent = now.checked_duration_since(heard.at).unwrap_or_default();
+        match (healthy, silent > self.silent_after) {
+            (true, false) => Ok(format!("the guest is up: version {version}")),
+            (true, true) => Err(format!(
+                "the guest was healthy and is silent for {} s: version {version}",
+                silent.as_secs()
+            )),
+            (false, _) => Err(format!(
+                "the guest runs version {version} and reports that it is not healthy"
+            )),
         }
     }
 
@@ -327,10 +352,13 @@ impl Status {
             "1 when the configuration is another one than the guest was started with.",
         )
         .value(u8::from(self.restart_needed));
-        let height = self
-            .report
-            .as_ref()
-            .and_then(|report| report.as_ref().ok()?.height);
+        let heard = self.heard();
+        page.gauge(
+            "guest_silent_seconds",
+            "Time since the guest reported last.",
+        )
+        .known(heard.map(|heard| heard.at.elapsed().as_secs()));
+        let height = heard.and_then(|heard| heard.report.height);
         page.gauge(
             "guest_height",
             "The replica's height, as the guest reported it.",
@@ -388,14 +416,49 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn report(healthy: bool) -> Report {
-        Report {
+    const SILENT_AFTER: Duration = Duration::from_secs(90);
+
+    fn shared(version: &str) -> Shared {
+        Shared::new(version.to_owned(), SILENT_AFTER)
+    }
+
+    fn report(healthy: bool) -> Heard {
+        let report = Report {
             format: 1,
             version: "2.0".to_owned(),
             healthy,
             boot_id: "b".to_owned(),
             height: Some(9),
+        };
+        Heard {
+            report,
+            at: Instant::now(),
         }
+    }
+
+    #[test]
+    fn a_report_is_good_for_a_while() {
+        let status = shared("1");
+        status.started(7, Accel::Kvm, &[]);
+        let heard = report(true);
+        let later = |seconds| heard.at + Duration::from_secs(seconds);
+        status.reported(Some(Ok(heard.clone())));
+        assert!(status.lock().ready_at(later(90)).is_ok());
+        let silent = status.lock().ready_at(later(91)).unwrap_err();
+        assert_eq!(
+            silent,
+            "the guest was healthy and is silent for 91 s: version 2.0"
+        );
+        // One more word, and it is up again.
+        let at = later(80);
+        status.reported(Some(Ok(Heard {
+            at,
+            ..heard.clone()
+        })));
+        assert!(status.lock().ready_at(later(91)).is_ok());
+        // Seen after the question was asked.
+        assert!(status.lock().ready_at(heard.at).is_ok());
+        assert!(json(&status)["guest_silent_seconds"].is_number());
     }
 
     fn json(status: &Shared) -> Value {
@@ -404,7 +467,7 @@ mod tests {
 
     #[test]
     fn ready_is_when_the_guest_said_so_or_there_is_none() {
-        let status = Shared::new("1".to_owned());
+        let status = shared("1");
         let reason = |status: &Shared| status.ready().unwrap_err();
         assert_eq!(reason(&status), "the guest's disk was not looked at yet");
         let disk = "/dev/guestos".to_owned();
@@ -435,7 +498,7 @@ mod tests {
 
     #[test]
     fn status_says_all_of_it() {
-        let status = Shared::new("1.0".to_owned());
+        let status = shared("1.0");
         status.started(7, Accel::Tcg, &["slow".to_owned()]);
         status.reported(Some(Ok(report(true))));
         status.count(|counts| counts.panics = 2);
@@ -463,7 +526,7 @@ mod tests {
 
     #[test]
     fn metrics_are_numbers() {
-        let status = Shared::new("1".to_owned());
+        let status = shared("1");
         status.started(std::process::id(), Accel::Kvm, &[]);
         status.reported(Some(Ok(report(true))));
         let text = status.metrics();
@@ -478,6 +541,7 @@ mod tests {
         ] {
             assert!(text.contains(&format!("\n{line}\n")), "{line}\n{text}");
         }
+        assert!(text.contains("\nguest_silent_seconds "), "{text}");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (_, value) = line.rsplit_once(' ').unwrap();
             value.parse::<f64>().unwrap();

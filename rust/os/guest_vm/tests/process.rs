@@ -94,6 +94,19 @@ fn from_power_on_to_power_off() {
 }
 
 #[test]
+fn a_guest_that_fell_silent_is_not_up() {
+    let setup = Setup::new(GOOD);
+    let runner = setup.start(&["--silent-after", "1ms"]);
+    setup.made("connected");
+    // Whatever its last word was.
+    setup.report(true);
+    runner.wait_ready(503, "the guest was healthy and is silent for ");
+    let metrics = runner.get("/metrics").1;
+    assert!(metrics.contains("\nguest_ready 0\n"), "{metrics}");
+    assert!(runner.status()["guest_silent_seconds"].is_number());
+}
+
+#[test]
 fn a_guest_that_does_not_stop_is_made_to() {
     let setup = Setup::new(Script {
         powerdown: ":",
