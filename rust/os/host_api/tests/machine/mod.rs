@@ -90,7 +90,7 @@ impl Machine {
             dir: tempfile::tempdir().unwrap(),
         };
         let identity = format!(
-            r#"{{"os":"{os}","env":"test","version":"{version}","boot_tries":3,"data_formats":{{}}}}"#
+            r#"{{"format":1,"os":"{os}","env":"test","version":"{version}","boot_limit":3,"data_formats":{{}}}}"#
         );
         for (name, text) in [
             ("opt/ic/share/os.json", identity.as_str()),
