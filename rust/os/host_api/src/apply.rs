@@ -30,8 +30,7 @@ const LONGEST_LINE: usize = 1024;
 
 /// Reads the request for an upgrade, and does it.
 pub(crate) fn upgrade(system: &System) -> anyhow::Result<()> {
-    let Some(request) = taken::<Upgrade>(system, UPGRADE_REQUEST)? else {
-        eprintln!("no upgrade is asked for");
+    let Some(request) = taken::<Upgrade>(system, UPGRADE_REQUEST) else {
         return Ok(());
     };
     let status = UpgradeStatus {
@@ -43,7 +42,6 @@ pub(crate) fn upgrade(system: &System) -> anyhow::Result<()> {
     };
     // Before the request goes, so that there is no time at which nothing is known of it.
     system.store(UPGRADE, &status)?;
-    remove(system, UPGRADE_REQUEST)?;
     let mut told = |percent| {
         let percent = Some(percent);
         let status = UpgradeStatus {
@@ -52,7 +50,9 @@ pub(crate) fn upgrade(system: &System) -> anyhow::Result<()> {
         };
         system.store(UPGRADE, &status)
     };
-    let ended = match install(system, &request, &mut told) {
+    // What is still there would be done again and again.
+    let removed = remove(system, UPGRADE_REQUEST);
+    let ended = match removed.and_then(|()| install(system, &request, &mut told)) {
         Ok(()) => UpgradeStatus {
             state: UpgradeState::Committed,
             percent: Some(100),
@@ -72,13 +72,27 @@ pub(crate) fn upgrade(system: &System) -> anyhow::Result<()> {
     system.store(UPGRADE, &ended)
 }
 
-/// A request that somebody wrote; one that is none is removed, so that it is not read for ever.
-fn taken<T: for<'de> Deserialize<'de>>(system: &System, path: &str) -> anyhow::Result<Option<T>> {
-    let request = system.load::<T>(path);
-    if request.is_err() {
-        remove(system, path)?;
+/// A request that somebody wrote. What is none is told and removed, so that it is not read for ever; it is no failure, for the folder is a
+/// stranger's, and what stands there is the stranger's say.
+fn taken<T: for<'de> Deserialize<'de>>(system: &System, path: &str) -> Option<T> {
+    match system.load::<T>(path) {
+        Ok(Some(request)) => return Some(request),
+        Ok(None) => eprintln!("{path}: nothing is asked for"),
+        Err(error) => {
+            tell("not a request", &error);
+            match remove(system, path) {
+                Ok(()) => eprintln!("{path} is removed"),
+                Err(error) => tell("it stays", &error),
+            }
+        }
     }
-    request
+    None
+}
+
+/// Says in one line what went wrong: some of it is a stranger's words.
+fn tell(what: &str, error: &anyhow::Error) {
+    let why = format!("{error:#}");
+    eprintln!("{what}: {}", base::text::one_line(&why));
 }
 
 /// Takes a request away. As long as something is there the path unit starts this again: what can't be taken away, such as a folder, is
@@ -212,13 +226,12 @@ fn why(name: &str, status: &std::process::ExitStatus, last: &[String]) -> String
 
 /// Reads the request for a restart, and restarts if that does not count against the slot that runs.
 pub(crate) fn reboot(system: &System) -> anyhow::Result<()> {
-    let Some(Reboot { .. }) = taken::<Reboot>(system, REBOOT_REQUEST)? else {
-        eprintln!("no restart is asked for");
+    let Some(Reboot { .. }) = taken::<Reboot>(system, REBOOT_REQUEST) else {
         return Ok(());
     };
-    remove(system, REBOOT_REQUEST)?;
-    if let Err(error) = may_restart(system) {
-        eprintln!("no restart: {error:#}");
+    let removed = remove(system, REBOOT_REQUEST);
+    if let Err(error) = removed.and_then(|()| may_restart(system)) {
+        tell("no restart", &error);
         return Ok(());
     }
     let systemctl = system.path("/usr/bin/systemctl");
