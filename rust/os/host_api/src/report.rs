@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args, connection: &Connection, system: &System) -> anyh
         system,
         running: None,
         restarts: false,
+        refused: None,
     };
     if !args.watch {
         let reply = guest.report()?;
@@ -105,8 +106,10 @@ struct Guest<'a> {
     own: String,
     /// An offer of what runs already.
     running: Option<UpgradeStatus>,
-    /// A restart was asked for.
+    /// A restart was asked for, and will come.
     restarts: bool,
+    /// Why the last one that was asked for does not come.
+    refused: Option<String>,
 }
 
 impl Guest<'_> {
@@ -116,17 +119,31 @@ impl Guest<'_> {
         let reported = self.send(upgrade.clone())?;
         let committed = upgrade.is_some_and(|it| it.state == UpgradeState::Committed);
         if committed && !self.restarts {
-            let after = After::Upgrade;
-            match requests::reboot(self.system, &Reboot { after }) {
-                Ok(()) => eprintln!("the upgrade is committed: restart"),
-                Err(refusal) => eprintln!("no restart: {}", refusal.message),
-            }
-            self.restarts = true;
+            self.restart();
         }
         if let Some(offer) = reported.offer {
             self.take_up(&offer);
         }
         Ok(())
+    }
+
+    /// Asks root for the restart into the upgrade. One that is refused is asked for again with the next report: the cause may pass, and
+    /// nobody else asks. The same reason is logged once.
+    fn restart(&mut self) {
+        let after = After::Upgrade;
+        match requests::reboot(self.system, &Reboot { after }) {
+            Ok(()) => {
+                eprintln!("the upgrade is committed: restart");
+                self.restarts = true;
+                self.refused = None;
+            }
+            Err(refusal) => {
+                if self.refused.as_ref() != Some(&refusal.message) {
+                    eprintln!("no restart yet: {}", refusal.message);
+                    self.refused = Some(refusal.message);
+                }
+            }
+        }
     }
 
     fn report(&mut self) -> anyhow::Result<Reported> {

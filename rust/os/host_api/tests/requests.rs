@@ -3,7 +3,7 @@
 
 mod machine;
 
-use machine::Machine;
+use machine::{wait_until, Machine};
 
 /// Whoever writes the file is not the server that checked it.
 #[test]
@@ -94,4 +94,25 @@ fn restarts_count_against_nobody() {
     let why = host.told(&["apply-reboot"]);
     assert!(why.contains("nothing is asked for"), "{why}");
     assert_eq!(host.read("reboots"), "");
+}
+
+#[test]
+fn a_restart_that_is_refused_is_asked_for_again() {
+    let host = Machine::new("hostos", "1.0");
+    let server = host.serve(&[]);
+    let guest = Machine::new("guestos", "1.0");
+    let replica = guest.replica();
+    guest.write(
+        "run/ic/upgrade.json",
+        r#"{"id":7,"state":"committed","version":"2.0","percent":100}"#,
+    );
+    // No file can be put in a folder's place.
+    let request = guest.path("run/ic/api/reboot.request");
+    std::fs::create_dir_all(&request).unwrap();
+    let watch = guest.watch(&server, &replica);
+    watch.says("no restart yet: ");
+    std::fs::remove_dir(&request).unwrap();
+    let said = watch.says("the upgrade is committed: restart");
+    wait_until("the request", || request.is_file());
+    assert_eq!(said.matches("no restart yet").count(), 1, "{said}");
 }
