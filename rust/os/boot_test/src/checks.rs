@@ -206,8 +206,8 @@ pub(crate) const PRODUCTION: &[Check] = &[
 /// Enabled, but nothing asks for it.
 const IDLE: &str = "systemd-networkd-wait-online.service";
 
-/// What systemd says of a unit whose condition, or whose `ExecCondition=`, does not hold.
-const UNMET: [&str; 2] = ["no\nsuccess", "yes\nexec-condition"];
+/// `ConditionResult` of a unit whose condition does not hold, and `Result` of one whose `ExecCondition=` does not.
+const UNMET: [&str; 2] = ["no", "exec-condition"];
 
 /// Waits until the guest has started everything, then runs all checks of its system in root's `shell`.
 pub(crate) fn run(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
@@ -314,7 +314,8 @@ fn units(shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
 fn is_inactive(shell: &Shell<'_>, setting: &Setting, unit: &str, state: &str) -> Result<()> {
     let asked = format!("systemctl show -P ConditionResult -P Result {unit}");
     let asked = shell.run(&asked, setting.within(30))?;
-    if state == "inactive" && UNMET.contains(&asked.text.as_str()) {
+    let unmet = asked.text.lines().any(|line| UNMET.contains(&line));
+    if state == "inactive" && unmet {
         return Ok(());
     }
     let journal = format!("journalctl --no-pager -b -n 15 -u {unit}");
