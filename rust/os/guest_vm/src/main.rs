@@ -218,7 +218,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let status = Shared::new(version, args.silent_after);
     let limits = args.serve.limits().context("cannot serve")?;
-    let mut server = tokio::spawn(serve::serve(
+    let server = tokio::spawn(serve::serve(
         listener,
         server::router(status.clone()),
         limits,
@@ -240,20 +240,8 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         kvm_broken: None,
     };
     // The service is there, whatever becomes of the guest: a boot does not wait for it.
-    notifier.send("READY=1");
-    let mut supervisor = std::pin::pin!(supervisor.run(stop, look));
-    let mut watchdog = tokio::time::interval(args.watchdog_interval);
-    loop {
-        tokio::select! {
-            () = &mut supervisor => break,
-            _ = watchdog.tick() => notifier.send("WATCHDOG=1"),
-            ended = &mut server => {
-                ended.context("the server failed")?;
-                anyhow::bail!("the server ended by itself");
-            }
-        }
-    }
-    server.abort();
+    let supervised = supervisor.run(stop, look);
+    daemon::attend(supervised, server, args.watchdog_interval, &notifier).await?;
     tracing::info!("stopped");
     Ok(())
 }

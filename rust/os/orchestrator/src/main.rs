@@ -113,7 +113,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let status = Shared::new(version);
     let limits = args.serve.limits().context("cannot serve")?;
     let counters = serve::Counters::default();
-    let mut server = tokio::spawn(serve::serve(
+    let server = tokio::spawn(serve::serve(
         listener,
         server::router(status.clone(), counters.clone(), args.node.clone()),
         limits,
@@ -139,21 +139,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         unresponsive,
         notifier: notifier.clone(),
     };
-    notifier.send("READY=1");
-    let mut supervisor = std::pin::pin!(supervisor.run(stop));
-    let mut watchdog = tokio::time::interval(args.watchdog_interval);
-    loop {
-        tokio::select! {
-            () = &mut supervisor => break,
-            _ = watchdog.tick() => notifier.send("WATCHDOG=1"),
-            ended = &mut server => {
-                ended.context("the server failed")?;
-                anyhow::bail!("the server ended by itself");
-            }
-        }
-    }
-    // It was serving to the end, so that /health could say "stopping".
-    server.abort();
+    let supervised = supervisor.run(stop);
+    daemon::attend(supervised, server, args.watchdog_interval, &notifier).await?;
     probe.abort();
     tracing::info!("stopped");
     Ok(())
