@@ -95,15 +95,26 @@ pub fn has_superblock(partition: &File, start: u64) -> io::Result<bool> {
 
 /// Whether there is a header of LUKS; one of two will do, for cryptsetup brings the other one back.
 pub fn is_luks(partition: &File) -> io::Result<bool> {
-    if begins(partition, 0, FIRST)? {
-        return Ok(true);
-    }
-    for at in SECOND_AT {
-        if begins(partition, at, SECOND)? {
+    for (at, magic) in luks_headers() {
+        if begins(partition, at, magic)? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The same of a partition's first bytes.
+pub fn is_luks_in(head: &[u8]) -> bool {
+    luks_headers().any(|(at, magic)| {
+        let there = head.get(base::as_usize(at)..);
+        there.is_some_and(|bytes| bytes.starts_with(magic))
+    })
+}
+
+/// Where a header of LUKS may be, and what it begins with there.
+fn luks_headers() -> impl Iterator<Item = (u64, &'static [u8; 6])> {
+    let second = SECOND_AT.into_iter().map(|at| (at, SECOND));
+    std::iter::once((0, FIRST)).chain(second)
 }
 
 /// Whether `bytes` are at `at`; beyond the end nothing is.
@@ -147,6 +158,10 @@ mod tests {
         for (at, magic) in [(0, FIRST), (0x4000, SECOND), (0x40_0000, SECOND)] {
             file.write_all_at(magic, at).unwrap();
             assert!(is_luks(&file).unwrap(), "{at}");
+            let mut head = vec![0; 8 << 20];
+            assert!(!is_luks_in(&head));
+            file.read_exact_at(&mut head, 0).unwrap();
+            assert!(is_luks_in(&head), "{at}");
             file.write_all_at(&[0; 6], at).unwrap();
             // The one where the other belongs is none.
             let other = if at == 0 { SECOND } else { FIRST };

@@ -19,19 +19,13 @@ use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 
 use direct::Medium;
-use os_config::DataKey;
+use os_config::{partition, DataKey};
 use rustix::fs::MemfdFlags;
 
 use super::{layout, program};
 use crate::system::System;
 
 const CRYPTSETUP: &str = "/usr/sbin/cryptsetup";
-/// What the first header begins with, and the second one, which may be at one of [`SECOND_AT`].
-const FIRST: &[u8] = b"LUKS\xba\xbe";
-const SECOND: &[u8] = b"SKUL\xba\xbe";
-const SECOND_AT: [usize; 9] = [
-    0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000,
-];
 /// Bytes that both headers and the key slots take.
 const HEADER: u64 = 16 << 20;
 /// Exit status of cryptsetup: no key slot opens with this key.
@@ -50,7 +44,7 @@ pub(crate) fn check(
     drive
         .read_exact_at(&mut head, data.start)
         .map_err(|error| format!("cannot read its partition data: {error}"))?;
-    match (is_luks(&head), key) {
+    match (partition::is_luks_in(&head), key) {
         (true, Some(key)) => opens(system, &head, key),
         (true, None) => Err(
             "its partition data is encrypted (LUKS), and this medium has no data.key; the machine's own copy lies in partition config, which is written anew: put the data.key of that machine beside config.ini, or give the data up with erase=yes and keep_data=no"
@@ -62,14 +56,6 @@ pub(crate) fn check(
         ),
         (false, _) => Ok(None),
     }
-}
-
-fn is_luks(head: &[u8]) -> bool {
-    let begins = |at: usize, magic| {
-        head.get(at..)
-            .is_some_and(|rest: &[u8]| rest.starts_with(magic))
-    };
-    begins(0, FIRST) || SECOND_AT.iter().any(|at| begins(*at, SECOND))
 }
 
 /// Tries the key.
@@ -129,6 +115,9 @@ mod tests {
 
     const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     const START: u64 = 4096;
+    /// What the first header of LUKS begins with, and the second one.
+    const FIRST: &[u8] = b"LUKS\xba\xbe";
+    const SECOND: &[u8] = b"SKUL\xba\xbe";
 
     fn key() -> DataKey {
         DataKey::parse(std::path::Path::new("data.key"), DIGITS.as_bytes()).unwrap()
