@@ -210,9 +210,9 @@ impl Now {
 
 /// Bytes a second, and the time left as `M:SS`, unless it can't be told.
 fn pace(done: u64, of: u64, elapsed: Duration) -> (u64, Option<String>) {
-    let millis = elapsed.as_millis().max(1);
-    let rate = u128::from(done).saturating_mul(1000).checked_div(millis);
-    let rate = rate.and_then(|rate| u64::try_from(rate).ok()).unwrap_or(0);
+    let elapsed = elapsed.max(Duration::from_millis(1));
+    // More than that is no rate of a drive.
+    let rate = cli::rate(done, elapsed).unwrap_or(0);
     let left = of.saturating_sub(done).checked_div(rate);
     let left = left.map(|seconds| format!("{}:{:02}", seconds / 60, seconds % 60));
     (rate, left)
