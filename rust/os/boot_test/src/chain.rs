@@ -6,12 +6,14 @@
 use std::path::Path;
 
 use anyhow::{ensure, Result};
+use grubenv::Slot;
 use vm::{Deadline, Output, Shell, Vm};
 
 use crate::checks;
 use crate::feed::{Feed, Way};
-use crate::install::{self, GUEST_BOOT};
+use crate::install::{self, arrive, GUEST_BOOT};
 use crate::report::Report;
+use crate::upgrade::{becomes_stable, restart, CYCLE};
 use crate::{Setting, BOOT};
 
 /// The version of what is upgraded to, `//ic-os:next_version`.
@@ -70,8 +72,8 @@ pub(crate) fn host(
     );
     checks::answer(shell, &install, setting.within(INSTALL))?;
     report.stage("HostOS's upgrade is installed");
-    shell.send("systemctl reboot")?;
-    let shell = arrive(vm, "B", setting, report)?;
+    restart(shell)?;
+    let shell = arrive(vm, Slot::B, setting.within(2 * BOOT), setting, report)?;
     let trial = checks::says(
         &shell,
         CYCLE,
@@ -83,26 +85,11 @@ pub(crate) fn host(
         "GuestOS comes up in the new HostOS",
         install::ready(&shell, setting),
     );
-    let stable = |output: &Output| output.text == "boot_cycle=stable";
-    let output = shell.poll(CYCLE, setting.within(GUEST_BOOT), stable)?;
-    let outcome = match stable(&output) {
-        true => Ok(()),
-        false => Err(format!("grubenv says {}", output.text)),
-    };
+    let outcome = becomes_stable(&shell, setting.within(GUEST_BOOT));
     report.check("then it is confirmed", outcome);
     checks::answer(&shell, "manageboot rollback", setting.within(30))?;
-    shell.send("systemctl reboot")?;
-    arrive(vm, "A", setting, report)?;
+    restart(&shell)?;
+    arrive(vm, Slot::A, setting.within(2 * BOOT), setting, report)?;
     report.check::<String>("HostOS goes back when it is told to", Ok(()));
     Ok(())
-}
-
-const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
-
-/// HostOS comes up in this slot.
-fn arrive<'a>(vm: &'a Vm, slot: &str, setting: &Setting, report: &mut Report) -> Result<Shell<'a>> {
-    vm.console()
-        .expect(&format!("starting slot {slot}"), setting.within(2 * BOOT))?;
-    report.stage(&format!("HostOS starts in slot {slot}"));
-    Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT)).map_err(Into::into)
 }

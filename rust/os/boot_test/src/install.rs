@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
+use grubenv::Slot;
 use serde_json::Value;
 use vm::{Accel, Deadline, Shell, Vm, VmConfig};
 
@@ -201,12 +202,28 @@ fn wait(vm: &Vm, line: &str, within: Deadline) -> Result<()> {
     bail!("{FAILED}{}", vm.console().take_unread())
 }
 
+/// HostOS's boot loader starts this slot before the deadline, and it comes up.
+pub(crate) fn arrive<'a>(
+    vm: &'a Vm,
+    slot: Slot,
+    loader: Deadline,
+    setting: &Setting,
+    report: &Report,
+) -> Result<Shell<'a>> {
+    vm.console()
+        .expect(&format!("starting slot {slot}"), loader)?;
+    report.stage(&format!("HostOS starts in slot {slot}"));
+    Ok(Shell::login(
+        vm.console(),
+        "root",
+        "root",
+        setting.within(2 * BOOT),
+    )?)
+}
+
 /// HostOS comes up, with the name that the stick's owner gave it.
 fn host<'a>(vm: &'a Vm, setting: &Setting, report: &mut Report) -> Result<Shell<'a>> {
-    vm.console()
-        .expect("starting slot A", setting.within(BOOT))?;
-    report.stage("HostOS starts from the disk");
-    let shell = Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT))?;
+    let shell = arrive(vm, Slot::A, setting.within(BOOT), setting, report)?;
     report.stage("root logged in");
     let name = shell.run("hostname", setting.within(20))?;
     let outcome = match name.text.as_str() {

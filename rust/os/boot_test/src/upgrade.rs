@@ -6,7 +6,7 @@ use anyhow::{bail, ensure, Context, Result};
 use base::Sha256Digest;
 use grubenv::{BootState, Slot};
 use update::SigningKey;
-use vm::{Output, Shell, Vm};
+use vm::{Deadline, Output, Shell, Vm};
 
 use crate::bundle::Bundle;
 use crate::checks;
@@ -27,7 +27,7 @@ const DRIVE: &str = "/dev/vdb";
 /// Systems confirm themselves once their checks have held; one that has none is confirmed by whoever installed it.
 const BY_HAND: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 || manageboot confirm";
 const SETTLED: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 && systemctl show -P SubState confirm-boot.service || echo exited";
-const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
+pub(crate) const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
 
 /// A service that has to run before a system on trial is confirmed fails, and whoever confirms gives up soon.
 const SICKEN: &str = r#"grep -aq boot_cycle=failsafe_check /boot/grub/grubenv &&
@@ -260,13 +260,7 @@ impl<'a> Upgrade<'a> {
     /// Confirms the running slot, B.
     fn confirm(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
         self.must(shell, BY_HAND)?;
-        let stable = |output: &Output| output.text == "boot_cycle=stable";
-        let output = shell.poll(CYCLE, self.setting.within(60), stable)?;
-        ensure!(
-            stable(&output),
-            "after its checks held grubenv says `{}`",
-            output.text
-        );
+        becomes_stable(shell, self.setting.within(60))?;
         self.node.mark(Expected::B.mark())?;
         report.stage("confirmed");
         Ok(())
@@ -357,7 +351,19 @@ fn is(slot: Slot, want: Slot) -> Result<()> {
     Ok(())
 }
 
+/// The system confirms its boot once its checks have held.
+pub(crate) fn becomes_stable(shell: &Shell<'_>, within: Deadline) -> Result<()> {
+    let stable = |output: &Output| output.text == "boot_cycle=stable";
+    let output = shell.poll(CYCLE, within, stable)?;
+    ensure!(
+        stable(&output),
+        "after its checks held grubenv says `{}`",
+        output.text
+    );
+    Ok(())
+}
+
 /// The guest starts again.
-fn restart(shell: &Shell<'_>) -> Result<()> {
+pub(crate) fn restart(shell: &Shell<'_>) -> Result<()> {
     Ok(shell.send("systemctl reboot")?)
 }
