@@ -1,7 +1,6 @@
 """disk_flash: a `bazel run` target that writes an image to a stick."""
 
-load("//bzl/private:image_list.bzl", "image_list")
-load("//bzl/private:tool_binary.bzl", "tool_binary")
+load("//bzl/private:disk_tool.bzl", "disk_tool")
 
 visibility(["//bzl/..."])
 
@@ -17,16 +16,11 @@ def disk_flash(name, disk, args = [], **kwargs):
       args: further flags of flash.
       **kwargs: visibility, tags.
     """
-    list = name + "_disk"
-    image_list(
-        name = list,
-        image = disk,
-        **kwargs
-    )
-    tool_binary(
+    disk_tool(
         name = name,
         tool = "flash",
-        args = ["--image", "$(rootpath :{})".format(list)] + args,
-        data = [":" + list],
+        flag = "--image",
+        disk = disk,
+        args = args,
         **kwargs
     )

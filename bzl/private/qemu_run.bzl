@@ -1,7 +1,6 @@
 """qemu_run: a `bazel run` target that boots an image."""
 
-load("//bzl/private:image_list.bzl", "image_list")
-load("//bzl/private:tool_binary.bzl", "tool_binary")
+load("//bzl/private:disk_tool.bzl", "disk_tool")
 
 visibility(["//bzl/..."])
 
@@ -16,16 +15,11 @@ def qemu_run(name, disk, args = [], **kwargs):
       args: further flags of runvm.
       **kwargs: visibility, tags.
     """
-    list = name + "_disk"
-    image_list(
-        name = list,
-        image = disk,
-        **kwargs
-    )
-    tool_binary(
+    disk_tool(
         name = name,
         tool = "runvm",
-        args = ["--disk", "$(rootpath :{})".format(list)] + args,
-        data = [":" + list],
+        flag = "--disk",
+        disk = disk,
+        args = args,
         **kwargs
     )
