@@ -4,6 +4,7 @@
 //! found is data ([`facts`]); the screen ([`screen`]) and `--json` are two views of it. `install` ([`mod@install`]) writes HostOS and
 //! GuestOS to a drive, if somebody asked for that.
 
+mod bar;
 mod block;
 mod console;
 mod facts;
@@ -232,7 +233,7 @@ fn status(mut context: Context, args: &StatusArgs) -> anyhow::Result<()> {
     // Digests take long: who waits at a console sees the rest meanwhile. A pipe or a terminal gets the screen once.
     if !args.skip_digests && consoles.iter().all(|console| !console.is_stdout()) {
         let report = inspect::inspect(&mut context, false, false, &mut Silent);
-        let screen = Screen::new(&context.facts, &report);
+        let screen = Screen::new(&context.facts, &report, None);
         // One that does not work is reported below.
         consoles
             .iter_mut()
@@ -242,7 +243,7 @@ fn status(mut context: Context, args: &StatusArgs) -> anyhow::Result<()> {
     if args.json {
         return say(&format!("{:#}", json(&context.facts, &report)?));
     }
-    show(&Screen::new(&context.facts, &report), &mut consoles)
+    show(&Screen::new(&context.facts, &report, None), &mut consoles)
 }
 
 /// Shows `screen` everywhere; an error only if nobody takes it: the kernel may name consoles that are not there.
@@ -285,7 +286,7 @@ fn watch(
                 last_json = Some(json);
             }
         } else {
-            let mut screen = Screen::new(facts, &report);
+            let mut screen = Screen::new(facts, &report, watch.going_on());
             if args.ask.is_some() {
                 screen.invite(INVITATION);
             }

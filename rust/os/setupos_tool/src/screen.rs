@@ -2,6 +2,7 @@
 
 use steps::{Record, Report, Status};
 
+use crate::bar::Bar;
 use crate::facts::{Drive, Facts, Image, Interface, State};
 use crate::inspect::{CONFIG, DIGESTS, IDENTITY, IMAGES};
 
@@ -68,8 +69,8 @@ pub(crate) fn is_verified(facts: &Facts, report: &Report) -> bool {
 }
 
 impl Screen {
-    /// The screen of what was found.
-    pub(crate) fn new(facts: &Facts, report: &Report) -> Self {
+    /// The screen of what was found; `going_on` is how far the verification of the images is.
+    pub(crate) fn new(facts: &Facts, report: &Report, going_on: Option<Bar>) -> Self {
         let mut screen = Self {
             verified: is_verified(facts, report),
             ..Self::default()
@@ -83,6 +84,14 @@ impl Screen {
         screen.records(CONFIG_SECTION, report, &[CONFIG]);
         for image in &facts.images {
             screen.image(image);
+        }
+        if let Some(bar) = going_on {
+            screen.lines.push(Line {
+                section: IMAGES_SECTION,
+                style: Style::Plain,
+                text: bar.text(),
+                passing: true,
+            });
         }
         screen.records(IMAGES_SECTION, report, &[IMAGES, DIGESTS]);
         for drive in &facts.drives {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use steps::{Record, Report, Silent, Watcher};
 
+use crate::bar::Bar;
 use crate::facts::{Image, State};
 use crate::inspect::{self, Context, DIGESTS};
 
@@ -31,7 +32,7 @@ pub(crate) struct Watch {
 struct Verification {
     /// What is verified: images that change meanwhile make it worthless.
     of: Vec<Identity>,
-    done: u64,
+    bar: Bar,
     result: Option<(Vec<Image>, Option<Record>)>,
 }
 
@@ -59,6 +60,12 @@ impl Watch {
 
     pub(crate) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// How far the verification is that goes on.
+    pub(crate) fn going_on(&self) -> Option<Bar> {
+        let goes_on = self.verification.as_ref().filter(|v| v.result.is_none());
+        goes_on.map(|v| v.bar).filter(|bar| bar.of > 0)
     }
 
     /// Looks at everything, and says what is known of the images by now.
@@ -89,7 +96,7 @@ impl Watch {
             return;
         };
         match message {
-            Message::Progress(done) => verification.done = done,
+            Message::Progress(done) => verification.bar.done = done,
             Message::Done(images, record) => verification.result = Some((images, record)),
         }
     }
@@ -121,7 +128,7 @@ impl Watch {
         if spawned.is_ok() {
             self.verification = Some(Verification {
                 of,
-                done: 0,
+                bar: Bar::new(),
                 result: None,
             });
         }
@@ -143,7 +150,7 @@ impl Watch {
     fn put_known(&mut self, report: &mut Report) {
         let images = &self.context.facts.images;
         let now: Vec<Identity> = images.iter().map(|i| self.identity(i)).collect();
-        let Some(verification) = self.verification.as_ref().filter(|v| v.of == now) else {
+        let Some(verification) = self.verification.as_mut().filter(|v| v.of == now) else {
             return;
         };
         let images = &mut self.context.facts.images;
@@ -159,24 +166,24 @@ impl Watch {
                     report.put(record.clone());
                 }
             }
-            None => put_progress(images, verification.done),
+            None => put_progress(images, &mut verification.bar),
         }
     }
 }
 
 /// The images are verified at the same time: each is as far as all of them are.
-fn put_progress(images: &mut [Image], done: u64) {
+fn put_progress(images: &mut [Image], bar: &mut Bar) {
     let waits = |image: &&mut Image| image.state == State::Unverified;
     let sizes = images.iter_mut().filter(waits).map(|image| image.size);
     // As in the progress itself.
-    let of = sizes.fold(0, u64::saturating_add);
-    let percent = steps::parts_done(done, of, 100);
+    bar.of = sizes.fold(0, u64::saturating_add);
+    let percent = steps::parts_done(bar.done, bar.of, 100);
     for image in images.iter_mut().filter(waits) {
         image.state = State::Verifying { percent };
     }
 }
 
-/// Tells of each twentieth.
+/// Tells of each fortieth.
 struct Teller {
     sender: Sender<Message>,
     last: u64,
@@ -184,7 +191,7 @@ struct Teller {
 
 impl Watcher for Teller {
     fn progress(&mut self, _: &'static str, done: u64, of: u64) {
-        let part = steps::parts_done(done, of, 20);
+        let part = steps::parts_done(done, of, 40);
         if part > self.last {
             self.last = part;
             let _ = self.sender.send(Message::Progress(done));

@@ -11,15 +11,14 @@ use std::time::{Duration, Instant};
 
 use steps::{Record, Status, Watcher};
 
+use crate::bar::Bar;
 use crate::console::Console;
-use crate::screen::{frame, size, Screen, Style};
+use crate::screen::{frame, Screen, Style};
 
 /// Screens are not painted more often.
 const PAINT: Duration = Duration::from_millis(500);
 /// Consoles are not read more often.
 const READ: Duration = Duration::from_millis(200);
-/// Cells of the bar.
-const BAR: u32 = 40;
 
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +32,7 @@ enum Mark {
 /// The step that runs.
 struct Now {
     plan: String,
-    done: u64,
-    of: u64,
-    begun: Instant,
+    bar: Bar,
     /// Tenths that were told.
     tenth: u64,
 }
@@ -173,8 +170,8 @@ impl Show {
         }
         if let Some(now) = &self.now {
             screen.add("Now", Style::Plain, &now.plan);
-            if now.of > 0 {
-                screen.add("Now", Style::Plain, now.bar());
+            if now.bar.of > 0 {
+                screen.add("Now", Style::Plain, now.bar.text());
             }
         }
         for (style, text) in &self.told {
@@ -195,37 +192,12 @@ impl Show {
     }
 }
 
-impl Now {
-    /// `[#####.....]  50 %  120.0 MiB/s  0:32 left`
-    fn bar(&self) -> String {
-        let full = steps::parts_done(self.done, self.of, BAR);
-        let cells = (0..u64::from(BAR)).map(|cell| if cell < full { '#' } else { '.' });
-        let cells: String = cells.collect();
-        let percent = steps::parts_done(self.done, self.of, 100);
-        let (rate, left) = pace(self.done, self.of, self.begun.elapsed());
-        let left = left.map_or_else(String::new, |left| format!("  {left} left"));
-        format!("[{cells}] {percent:>3} %  {}/s{left}", size(rate))
-    }
-}
-
-/// Bytes a second, and the time left as `M:SS`, unless it can't be told.
-fn pace(done: u64, of: u64, elapsed: Duration) -> (u64, Option<String>) {
-    let elapsed = elapsed.max(Duration::from_millis(1));
-    // More than that is no rate of a drive.
-    let rate = cli::rate(done, elapsed).unwrap_or(0);
-    let left = of.saturating_sub(done).checked_div(rate);
-    let left = left.map(|seconds| format!("{}:{:02}", seconds / 60, seconds % 60));
-    (rate, left)
-}
-
 impl Watcher for Show {
     fn begins(&mut self, _: usize, _: usize, name: &'static str, plan: &str) {
         self.mark(name, Mark::Runs);
         self.now = Some(Now {
             plan: format!("{name}: {plan}"),
-            done: 0,
-            of: 0,
-            begun: Instant::now(),
+            bar: Bar::new(),
             tenth: 0,
         });
         self.say(&format!("setupos: install: {name}: {plan}"));
@@ -234,7 +206,7 @@ impl Watcher for Show {
 
     fn progress(&mut self, name: &'static str, done: u64, of: u64) {
         let Some(now) = &mut self.now else { return };
-        (now.done, now.of) = (done, of);
+        (now.bar.done, now.bar.of) = (done, of);
         let tenth = steps::parts_done(done, of, 10);
         let news = tenth > now.tenth && tenth < 10;
         if news {
@@ -290,19 +262,6 @@ mod tests {
             assert!(rows.iter().all(|row| row.len() == len), "{rows:?}");
             assert!(rows.iter().any(|row| row.starts_with("| ?[2J")));
         }
-    }
-
-    #[test]
-    fn what_is_left() {
-        let second = Duration::from_secs(1);
-        assert_eq!(pace(0, 100, second), (0, None));
-        assert_eq!(pace(10, 100, second), (10, Some("0:09".to_owned())));
-        assert_eq!(pace(10, 10_010, second), (10, Some("16:40".to_owned())));
-        assert_eq!(
-            pace(u64::MAX, u64::MAX, second),
-            (u64::MAX, Some("0:00".to_owned()))
-        );
-        assert_eq!(pace(1, 2, Duration::ZERO), (1000, Some("0:00".to_owned())));
     }
 
     /// The busiest screen that there is fits 80 columns and 25 rows, and says the end.
