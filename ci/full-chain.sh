@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a stick and an empty disk to a replica that answers, and on: GuestOS upgraded from HostOS, HostOS upgraded, confirmed and taken back. The gate has the
-# first part. An hour or more where processors are emulated. The consoles' logs are in bazel-testlogs/tests/boot/setupos_chain_test/test.outputs.
+# From a stick and an empty disk to a replica that answers, and on: GuestOS upgraded from HostOS, HostOS upgraded, confirmed, taken back, and
+# upgraded to where GuestOS does not start. The gate has the first part. An hour or more where processors are emulated. The consoles' logs are in bazel-testlogs/tests/boot/setupos_chain_test/test.outputs.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/full-chain.sh "$@"

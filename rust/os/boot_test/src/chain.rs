@@ -1,11 +1,12 @@
 //! What follows an installation, on the machine that it made: either system is upgraded from the other's side.
 //!
 //! HostOS offers GuestOS an upgrade, which it takes up by itself. Then HostOS is upgraded: it is confirmed once GuestOS has come up in it again,
-//! and stays. Last somebody goes back to the old one.
+//! and stays, until somebody goes back to the old one. Last HostOS is upgraded once more, and GuestOS does not come up in it: it goes back by itself. One of these
+//! starts hangs, which the watchdog ends.
 
 use std::path::Path;
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use grubenv::Slot;
 use vm::{Deadline, Output, Shell, Vm};
 
@@ -13,7 +14,7 @@ use crate::checks;
 use crate::feed::{Feed, Way};
 use crate::install::{self, arrive, GUEST_BOOT};
 use crate::report::Report;
-use crate::upgrade::{becomes_stable, restart, CYCLE};
+use crate::upgrade::{becomes_stable, give_up_soon, restart, CYCLE, NOT_CONFIRMED};
 use crate::{Setting, BOOT};
 
 /// The version of what is upgraded to, `//ic-os:next_version`.
@@ -22,6 +23,21 @@ const NEXT: &str = "9999.0.0";
 const WHOLE: &[Way] = &[Way::Drops(u64::MAX)];
 /// How long an upgrade takes to be installed, in seconds with KVM.
 const INSTALL: u64 = 120;
+/// systemd dies, and stays as it is: nobody feeds the watchdog any more.
+const HANG: &str = "kill -SEGV 1";
+/// The start of the other slot at which that happens, and how long the watchdog waits then, in seconds.
+const HANGS: usize = 2;
+const WATCHDOG: u64 = 180;
+
+/// More restarts than any system tries a slot.
+const MANY: usize = 10;
+
+/// GuestOS's disk loses its first 16 MiB, in which its boot loader is.
+const BREAK_GUEST: &str = "systemctl stop guest-vm && head -c 16M /dev/guestos >/data/start && head -c 16M /dev/zero >/dev/guestos && sync";
+/// It gets them back.
+const MEND_GUEST: &str = "systemctl stop guest-vm && cat /data/start >/dev/guestos && rm /data/start && systemctl start guest-vm";
+/// Why HostOS does not confirm itself without GuestOS.
+const NO_GUEST: &str = "the virtual machine came up, or none is installed";
 
 /// HostOS offers `bundle`, and GuestOS comes up in its other slot.
 pub(crate) fn guest(
@@ -57,7 +73,7 @@ fn reported(shell: &Shell<'_>, version: &str, within: Deadline) -> Result<()> {
     Ok(())
 }
 
-/// HostOS is upgraded to `bundle`, confirms that once GuestOS is up, and is taken back by hand.
+/// HostOS is upgraded to `bundle`, confirms that once GuestOS is up, and is taken back by hand; then it is upgraded without a GuestOS that starts.
 pub(crate) fn host(
     bundle: &Path,
     vm: &Vm,
@@ -66,13 +82,7 @@ pub(crate) fn host(
     report: &mut Report,
 ) -> Result<()> {
     let feed = Feed::start(bundle, WHOLE)?;
-    let install = format!(
-        "manageboot upgrade-install {} && manageboot upgrade-commit",
-        feed.url(0)
-    );
-    checks::answer(shell, &install, setting.within(INSTALL))?;
-    report.stage("HostOS's upgrade is installed");
-    restart(shell)?;
+    upgrade(&feed, shell, setting, report)?;
     let shell = arrive(vm, Slot::B, setting.within(2 * BOOT), setting, report)?;
     let trial = checks::says(
         &shell,
@@ -89,7 +99,69 @@ pub(crate) fn host(
     report.check("then it is confirmed", outcome);
     checks::answer(&shell, "manageboot rollback", setting.within(30))?;
     restart(&shell)?;
-    arrive(vm, Slot::A, setting.within(2 * BOOT), setting, report)?;
+    let shell = arrive(vm, Slot::A, setting.within(2 * BOOT), setting, report)?;
     report.check::<String>("HostOS goes back when it is told to", Ok(()));
+    without_guest(&feed, vm, &shell, setting, report)
+}
+
+/// Installs what `feed` has, and restarts into it.
+fn upgrade(feed: &Feed, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
+    let install = format!(
+        "manageboot upgrade-install {} && manageboot upgrade-commit",
+        feed.url(0)
+    );
+    checks::answer(shell, &install, setting.within(INSTALL))?;
+    report.stage("HostOS's upgrade is installed");
+    restart(shell)
+}
+
+/// HostOS is upgraded, but GuestOS does not come up in it: HostOS falls back.
+fn without_guest(
+    feed: &Feed,
+    vm: &Vm,
+    shell: &Shell<'_>,
+    setting: &Setting,
+    report: &mut Report,
+) -> Result<()> {
+    checks::answer(shell, BREAK_GUEST, setting.within(60))?;
+    report.stage("GuestOS's disk lost its boot loader");
+    upgrade(feed, shell, setting, report)?;
+    let mut tries = 0_usize;
+    let slots = [Slot::A, Slot::B].map(|slot| format!("starting slot {slot}"));
+    let slots = slots.each_ref().map(String::as_str);
+    while vm
+        .console()
+        .expect_any(&slots, setting.within(2 * BOOT + WATCHDOG))?
+        .0
+        == 1
+    {
+        tries = tries
+            .checked_add(1)
+            .context("more tries than there are numbers")?;
+        report.stage(&format!("HostOS starts in slot B, try {tries}"));
+        ensure!(tries < MANY, "slot B is tried {tries} times");
+        let shell = Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT))?;
+        if tries == HANGS {
+            shell.send(HANG)?;
+            let hangs = vm
+                .console()
+                .expect("Freezing execution", setting.within(30));
+            report.check("systemd hangs, for the watchdog to end it", hangs.map(drop));
+            continue;
+        }
+        give_up_soon(&shell, setting)?;
+        vm.console().expect(NOT_CONFIRMED, setting.within(120))?;
+        let why = vm.console().expect(NO_GUEST, setting.within(10));
+        report.check("HostOS says that GuestOS did not come up", why.map(drop));
+    }
+    let outcome = match tries {
+        0..=HANGS => Err(format!("slot B was tried {tries} times")),
+        _ => Ok(()),
+    };
+    report.check("HostOS falls back without GuestOS", outcome);
+    let shell = Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT))?;
+    checks::answer(&shell, MEND_GUEST, setting.within(60))?;
+    let outcome = reported(&shell, NEXT, setting.within(GUEST_BOOT));
+    report.check("GuestOS, mended, is healthy in the old HostOS", outcome);
     Ok(())
 }

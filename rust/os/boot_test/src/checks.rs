@@ -136,7 +136,7 @@ pub(crate) const SLOTS: &[Check] = &[
     ),
     prints(
         "/data is on partition data",
-        "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /data)\"",
+        "lsblk -rnso PARTLABEL \"$(findmnt -nvo SOURCE /data)\" | grep .",
         "data",
     ),
     prints(
@@ -200,6 +200,20 @@ pub(crate) const PRODUCTION: &[Check] = &[
         "no getty runs",
         "systemctl list-units --no-legend --plain 'getty@*' 'serial-getty@*' console-getty.service",
         "",
+    ),
+];
+
+/// A machine whose CONFIG medium had a key of the data.
+pub(crate) const ENCRYPTED: &[Check] = &[
+    prints(
+        "/data is encrypted on its partition",
+        "lsblk -ndo TYPE \"$(findmnt -nvo SOURCE /data)\"; cryptsetup isLuks --type luks2 /dev/disk/by-partlabel/data && echo luks2",
+        "crypt\nluks2",
+    ),
+    prints(
+        "the key is nobody's but root's",
+        "stat -c '%a %U' /boot/config/data.key",
+        "600 root",
     ),
 ];
 

@@ -9,7 +9,6 @@
 //! | `upgrade` | development | an upgrade is installed, booted, confirmed and stays; whatever moment of it the power goes, a whole slot starts |
 //! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
 //! | `cuts` | development | the power cuts of an `upgrade` whose log was kept |
-//! | `state` | development | what belongs to the machine is there after a restart; a broken `/var` is made anew, a broken `/data` stays as it is |
 //! | `install` | SetupOS for development | it installs, also after a power cut; HostOS then starts GuestOS, whose replica answers |
 //! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
@@ -66,7 +65,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, state, install or exact.
+    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, install or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.
@@ -110,6 +109,9 @@ struct Args {
     /// For prod, with --secure-boot: what a TPM is to hold after the start (docs/formats/measured.md); the machine has one then.
     #[arg(long, value_name = "FILE", requires = "secure_boot")]
     measured: Option<PathBuf>,
+    /// For prod: the CONFIG medium has a key of the data, so that the partition is encrypted.
+    #[arg(long)]
+    data_key: bool,
     /// For refusals: what was signed of each program (NAME.to_sign.json), which is revoked then.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     to_sign: Vec<PathBuf>,
@@ -140,6 +142,8 @@ struct Setting {
     secure_boot: Option<secure_boot::Firmware>,
     /// What its TPM is to hold.
     measured: Option<::measured::Started>,
+    /// The CONFIG medium has a key of the data.
+    data_key: bool,
     to_sign: Vec<PathBuf>,
     accel: Accel,
     disk: PathBuf,
@@ -195,6 +199,7 @@ fn run(args: Args) -> Result<()> {
         firmware,
         secure_boot: enrolled(args.secure_boot, args.dbx, &scratch.path().join("vars.fd"))?,
         measured: args.measured.as_deref().map(measured::read).transpose()?,
+        data_key: args.data_key,
         to_sign: args.to_sign,
         accel: choice.accel,
         disk,

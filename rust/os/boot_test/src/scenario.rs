@@ -8,7 +8,7 @@ use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use vm::{Drive, Event, Shell, Tpm, Vm, VmConfig};
 
-use crate::checks::{self, PRODUCTION};
+use crate::checks::{self, ENCRYPTED, PRODUCTION};
 use crate::cuts;
 use crate::documented;
 use crate::install;
@@ -19,7 +19,6 @@ use crate::report::{note, Report};
 use crate::room;
 use crate::secure_boot;
 use crate::ssh::{self, Login, Proof};
-use crate::state;
 use crate::untouched::Untouched;
 use crate::upgrade;
 use crate::verity;
@@ -41,7 +40,6 @@ pub(crate) enum Name {
     Fallback,
     Cuts,
     Exact,
-    State,
     Install,
 }
 
@@ -58,10 +56,9 @@ impl FromStr for Name {
             "fallback" => Ok(Self::Fallback),
             "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
-            "state" => Ok(Self::State),
             "install" => Ok(Self::Install),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, state, install, exact"
+                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, install, exact"
             )),
         }
     }
@@ -75,7 +72,6 @@ impl Name {
             | Self::Upgrade
             | Self::Fallback
             | Self::Cuts
-            | Self::State
             | Self::Install
             | Self::Exact => Some("dev"),
             Self::Prod => Some("prod"),
@@ -95,7 +91,6 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Fallback => upgrade::fallback(setting),
         Name::Cuts => cuts::replay(setting),
         Name::Exact => documented::boot(setting),
-        Name::State => state::run(setting),
         Name::Install => install::run(setting),
     };
     if outcome.is_err() {
@@ -166,7 +161,7 @@ fn dev(setting: &Setting) -> Result<()> {
     let mut machine = machine(disk(setting)?, setting);
     let mut untouched = Untouched::new(setting)?;
     if setting.os.only_looks {
-        machine = machine.drive(untouched.drive());
+        machine = untouched.beside(machine);
     }
     for extra in &setting.extras {
         machine = machine.drive(extra.drive());
@@ -197,6 +192,12 @@ fn dev(setting: &Setting) -> Result<()> {
     (setting.os.change)(&shell, setting, &mut report);
     shell.send("systemctl poweroff")?;
     report.check("it shuts down cleanly", shut_down(&vm, setting));
+    if setting.os.only_looks {
+        report.check(
+            "nothing was written to the drives beside it",
+            untouched.are_same(),
+        );
+    }
     report.finish()
 }
 
@@ -333,6 +334,9 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
     let shell = Shell::take_over(&session.console, setting.within(20))?;
     checks::run(&shell, setting, &mut report);
     checks::run_all(PRODUCTION, &shell, setting, &mut report);
+    if setting.data_key {
+        checks::run_all(ENCRYPTED, &shell, setting, &mut report);
+    }
     measured::run(&shell, setting, &mut report);
     (setting.os.outside)(&vm, setting, &mut report)?;
     for (name, login) in refused(&admin) {
@@ -348,7 +352,7 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
 fn prod_without_login(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let mut untouched = Untouched::new(setting)?;
-    let machine = machine(disk(setting)?, setting).drive(untouched.drive());
+    let machine = untouched.beside(machine(disk(setting)?, setting));
     let vm = start(photo::with_screen(machine), setting, &report)?;
     untouched.forgive(&vm)?;
     let locked = vm.console().expect(LOCKED_DOWN, setting.within(BOOT));
@@ -380,6 +384,12 @@ fn config_medium(setting: &Setting, public: &str, image: &Path) -> Result<()> {
     let write = |path, text| std::fs::write(path, text).context("cannot write a temporary file");
     write(folder.join("config.ini"), "hostname=boot-test\n")?;
     write(keys.join("admin"), public)?;
+    if setting.data_key {
+        write(
+            folder.join("data.key"),
+            &format!("{}\n", "0123456789abcdef".repeat(4)),
+        )?;
+    }
     vm::medium::from_folder(&folder, "CONFIG", image)?;
     Ok(())
 }

@@ -1,38 +1,59 @@
-//! A system that only looks writes to no drive: neither its own nor an empty one beside it.
+//! A system that only looks writes to no drive: neither its own, nor a small empty one beside it, nor one with somebody's data.
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
-use vm::{Drive, Vm};
+use vm::{Drive, Vm, VmConfig};
 
 use crate::Setting;
 
-/// Size of the empty drive.
-const SIZE: u64 = 64 << 20;
+/// Size of the empty drive: too small for anything.
+const SMALL: u64 = 64 << 20;
+/// Size of the other one: large enough for an installation.
+const LARGE: u64 = 10 << 30;
+/// What is on it, at its beginning.
+const DATA: &[u8] = b"somebody's only copy";
 
-/// An empty drive of a guest, and the number of writes to all of its drives.
+/// What a file system may take for that, in sectors of 512 bytes.
+const FEW: u64 = 64;
+
+/// Two drives beside a guest's own, and the number of writes to all of them.
 #[derive(Debug)]
 pub(crate) struct Untouched {
     empty: PathBuf,
+    foreign: PathBuf,
     before: u64,
 }
 
 impl Untouched {
-    /// Makes the empty drive.
+    /// Makes the drives.
     pub(crate) fn new(setting: &Setting) -> Result<Self> {
-        let empty = setting.scratch.path().join("empty.img");
-        File::create(&empty)
-            .and_then(|file| file.set_len(SIZE))
-            .context("cannot make an empty drive")?;
-        Ok(Self { empty, before: 0 })
+        let place = |name: &str| setting.scratch.path().join(name);
+        let make = |name: &str, data: &[u8], len: u64| {
+            let path = place(name);
+            std::fs::write(&path, data)
+                .and_then(|()| File::options().write(true).open(&path))
+                .and_then(|file| file.set_len(len))
+                .with_context(|| format!("cannot make drive {name}"))?;
+            anyhow::Ok(path)
+        };
+        Ok(Self {
+            empty: make("empty.img", b"", SMALL)?,
+            foreign: make("foreign.img", DATA, LARGE)?,
+            before: 0,
+        })
     }
 
-    /// The empty drive: what is written to it stays.
-    pub(crate) fn drive(&self) -> Drive {
-        Drive::raw(&self.empty).throw_away(false)
+    /// `machine` with the drives: what is written to them stays.
+    pub(crate) fn beside(&self, machine: VmConfig) -> VmConfig {
+        let drive = |path| Drive::raw(path).throw_away(false);
+        machine
+            .drive(drive(&self.empty))
+            .drive(drive(&self.foreign))
     }
 
     /// What was written up to now does not count: without flash for its variables, the firmware writes a file for them.
@@ -45,14 +66,29 @@ impl Untouched {
     pub(crate) fn check(&self, vm: &Vm) -> Result<()> {
         let (before, now) = (self.before, writes(vm)?);
         ensure!(now == before, "it wrote {now} times, {before} before");
-        let mut bytes = Vec::new();
-        File::open(&self.empty)?
-            .take(SIZE + 1)
-            .read_to_end(&mut bytes)?;
-        ensure!(
-            u64::try_from(bytes.len())? == SIZE && bytes.iter().all(|byte| *byte == 0),
-            "the empty drive is not empty any more"
-        );
+        self.are_same()
+    }
+
+    /// The two drives hold what they held.
+    pub(crate) fn are_same(&self) -> Result<()> {
+        for (path, data, len) in [(&self.empty, &b""[..], SMALL), (&self.foreign, DATA, LARGE)] {
+            let name = path.display();
+            let mut file = File::open(path)?;
+            ensure!(file.metadata()?.len() == len, "{name} has another size");
+            // Nothing was written where there is a hole still; so much may be read.
+            let mut start = vec![0; base::as_usize(SMALL)];
+            file.read_exact(&mut start)?;
+            let (front, rest) = start.split_at(data.len());
+            ensure!(
+                front == data && rest.iter().all(|byte| *byte == 0),
+                "{name} holds something else"
+            );
+            let used = file.metadata()?.blocks();
+            ensure!(
+                used <= FEW,
+                "{name}: {used} sectors are written, want {FEW} at most"
+            );
+        }
         Ok(())
     }
 }

@@ -17,7 +17,8 @@ use crate::kept::Kept;
 use crate::node::Node;
 use crate::refusals::Refusals;
 use crate::report::Report;
-use crate::scenario::console_login;
+use crate::scenario::{console_login, shut_down};
+use crate::state::Left;
 use crate::verity::INIT;
 use crate::{Setting, BOOT};
 
@@ -29,14 +30,15 @@ const BY_HAND: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 || man
 const SETTLED: &str = "systemctl cat confirm-boot.service >/dev/null 2>&1 && systemctl show -P SubState confirm-boot.service || echo exited";
 pub(crate) const CYCLE: &str = "grep -a ^boot_cycle= /boot/grub/grubenv";
 
-/// A service that has to run before a system on trial is confirmed fails, and whoever confirms gives up soon.
-const SICKEN: &str = r#"grep -aq boot_cycle=failsafe_check /boot/grub/grubenv &&
-systemctl stop ssh.service && mkdir -p /run/systemd/system/confirm-boot.service.d &&
+/// A service that has to run before a system on trial is confirmed fails.
+const SICKEN: &str = "systemctl stop ssh.service";
+/// Whoever confirms a system on trial gives up soon.
+const GIVES_UP_SOON: &str = r#"grep -aq boot_cycle=failsafe_check /boot/grub/grubenv && mkdir -p /run/systemd/system/confirm-boot.service.d &&
 sed 's/"deadline": "[^"]*"/"deadline": "30s"/; s/"held_for": "[^"]*"/"held_for": "10s"/' /opt/ic/share/confirm-boot.json >/run/soon.json &&
 printf '[Service]\nExecStart=\nExecStart=/opt/ic/bin/node_tool confirm-boot --settings /run/soon.json\n' >/run/systemd/system/confirm-boot.service.d/soon.conf &&
 systemctl daemon-reload && systemctl restart --no-block confirm-boot.service"#;
 /// What is said then.
-const NOT_CONFIRMED: &str = "THIS BOOT IS NOT CONFIRMED";
+pub(crate) const NOT_CONFIRMED: &str = "THIS BOOT IS NOT CONFIRMED";
 
 /// What a kernel says before it starts the machine again.
 const PANIC: &str = "Kernel panic - not syncing";
@@ -93,7 +95,8 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     report.finish()
 }
 
-/// A to B, which is not healthy at its first try and whose root has a bad block at the others: back to A.
+/// A to B, which is not healthy at its first try and whose root has a bad block at the others: back to A, which has what it had. Then its file
+/// systems are broken.
 pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let bundle = Bundle::open(setting)?;
@@ -107,11 +110,13 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     )?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
     upgrade.settle(&shell, &mut report)?;
+    let left = Left::leave(&shell, setting)?;
     refusals.check(&shell, node, setting, &mut report);
     let delta = setting.delta.as_deref();
     let delta = delta.map(|path| Feed::start(path, BREAKS)).transpose()?;
     let url = delta.as_ref().map(|feed| feed.url(0));
     upgrade.install(&shell, url.as_deref().unwrap_or(DRIVE), &mut report)?;
+    upgrade.take_back(&shell, &mut report)?;
     let Some((block, _)) = node.partition("B_root")?.first_block_of(INIT)?.pop() else {
         bail!("slot B has no {INIT}");
     };
@@ -133,11 +138,11 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         }
         vm.console().expect(PANIC, setting.within(BOOT))?;
     }
-    let left = esp::state(node.partition("grub")?)?;
+    let state = esp::state(node.partition("grub")?)?;
     let limit = upgrade.bundle.identity()?.boot_limit;
     report.check(
         &format!("slot B was tried {limit} times, as its own boot loader has it"),
-        gave_up(&tries, limit, left),
+        gave_up(&tries, limit, state),
     );
     let shell = upgrade.log_in(&vm, Slot::A, &setting.version, &mut report)?;
     report.check("slot A is as it was", upgrade.slot_a_is_old());
@@ -146,7 +151,11 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         "nothing else of slot B was written",
         upgrade.slot_b_is_new(),
     );
+    left.is_there(&shell, setting, &mut report);
+    upgrade.settle(&shell, &mut report)?;
+    let shell = left.break_all(&vm, &shell, setting, &mut report)?;
     shell.send("systemctl poweroff")?;
+    report.check("it shuts down cleanly", shut_down(&vm, setting));
     report.finish()
 }
 
@@ -240,6 +249,16 @@ impl<'a> Upgrade<'a> {
         Ok(())
     }
 
+    /// Takes the commit back, and commits again.
+    fn take_back(&self, shell: &Shell<'_>, report: &mut Report) -> Result<()> {
+        for (verb, next) in [("upgrade-cancel", "A"), ("upgrade-commit", "B")] {
+            self.must(shell, &format!("manageboot {verb}"))?;
+            let outcome = self.says(shell, "manageboot next", next);
+            report.check(&format!("after {verb} slot {next} is next"), outcome);
+        }
+        Ok(())
+    }
+
     /// These files are on the EFI system partition.
     fn esp_holds(&self, files: [(&str, Sha256Digest); 2]) -> Result<()> {
         for (path, want) in files {
@@ -269,7 +288,8 @@ impl<'a> Upgrade<'a> {
     /// Slot B comes up, one of its checks fails, and it restarts by itself.
     fn sicken(&self, vm: &Vm, report: &mut Report) -> Result<()> {
         let shell = console_login(vm, self.setting, report)?;
-        self.must(&shell, &SICKEN.replace('\n', " "))?;
+        self.must(&shell, SICKEN)?;
+        give_up_soon(&shell, self.setting)?;
         vm.console()
             .expect(NOT_CONFIRMED, self.setting.within(120))?;
         report.stage("a check failed, and nobody confirmed slot B");
@@ -361,6 +381,12 @@ pub(crate) fn becomes_stable(shell: &Shell<'_>, within: Deadline) -> Result<()> 
         output.text
     );
     Ok(())
+}
+
+/// The system on trial is given half a minute to show that it is well.
+pub(crate) fn give_up_soon(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
+    let command = GIVES_UP_SOON.replace('\n', " ");
+    checks::answer(shell, &command, setting.within(60)).map(drop)
 }
 
 /// The guest starts again.

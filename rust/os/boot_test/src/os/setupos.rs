@@ -1,4 +1,4 @@
-//! SetupOS: a status screen, and no drive that is written to.
+//! SetupOS: a status screen, and no drive that is written to, also when an installation is asked for that can't be.
 
 use anyhow::{ensure, Result};
 use vm::Vm;
@@ -22,7 +22,10 @@ pub(super) const OS: Os = Os {
     inside: super::nothing_inside,
     screen,
     outside: nothing,
-    change: |shell, setting, report| run_all(BROKEN, shell, setting, report),
+    change: |shell, setting, report| {
+        run_all(REFUSED, shell, setting, report);
+        run_all(BROKEN, shell, setting, report);
+    },
 };
 
 const CHECKS: &[Check] = &[
@@ -61,6 +64,31 @@ const CHECKS: &[Check] = &[
     ),
 ];
 
+/// An installation that is asked for, and to which something is in the way. Drive vdb is small, vdc has somebody's data.
+const REFUSED: &[Check] = &[
+    fails(
+        "data that are not ours are no place for an installation",
+        "setupos_tool install --asked --stay",
+        "it holds data of an unknown kind, which is not ours: erase=yes erases all of it",
+    ),
+    fails(
+        "nor is a drive that is too small",
+        "blockdev --setro /dev/vdc; setupos_tool install --asked --stay; s=$?; blockdev --setrw /dev/vdc; (exit $s)",
+        "it has 67108864 bytes, want at least",
+    ),
+    fails(
+        "images of another env are not installed",
+        "echo prod >/run/env && mount --bind /run/env /opt/ic/share/env.txt && setupos_tool install --asked --stay; s=$?; umount /opt/ic/share/env.txt; \
+         (exit $s)",
+        "built for env dev, this system is for prod",
+    ),
+    prints(
+        "the medium says that nothing was written",
+        "grep -Eo '\"(installed|written)\": *[a-z]+' /boot/config/setupos-result.json | tr -d ' '",
+        "\"installed\":false\n\"written\":false",
+    ),
+];
+
 /// The owner of the medium makes mistakes in config.ini: all are told at once.
 const BROKEN: &[Check] = &[
     succeeds(
@@ -76,6 +104,11 @@ const BROKEN: &[Check] = &[
         "so is a bad value, with file and line",
         "f=/boot/config/config.ini; n=$(sed -n /^mtu=12/= $f); \
          /opt/ic/bin/setupos_tool check --skip-digests 2>&1 | grep -F $f:$n:",
+    ),
+    fails(
+        "nothing is installed by such a file",
+        "setupos_tool install --asked --stay",
+        "unknown key \"mtuu\", did you mean mtu?",
     ),
 ];
 
