@@ -2,6 +2,9 @@
 # Sourced by container-run.sh: makes the container's root folder, starts the process that keeps its namespaces, looks after old ones.
 # Uses what that script sets:
 : "${here:?}" "${checkout:?}" "${cache:?}" "${base:?}" "${state:?}" "${key:?}"
+# shellcheck source-path=SCRIPTDIR source=lock.sh
+. "$here/lock.sh"
+lockfile=$here/packages.lock.json list=$here/packages.txt
 
 # As root nothing; for a user the options that make a user namespace with the user's subordinate ids.
 ids=()
@@ -65,7 +68,8 @@ remove() {
 step() {
   local log=$1 start=$SECONDS next=$((SECONDS + 5))
   shift
-  setpriv --pdeathsig KILL -- unshare "${ids[@]}" --mount --pid --fork --kill-child --mount-proc -- "$@" </dev/null >>"$log" 2>&1 &
+  # Not with the caller's umask: the root is the same for everybody.
+  (umask 022 && exec setpriv --pdeathsig KILL -- unshare "${ids[@]}" --mount --pid --fork --kill-child --mount-proc -- "$@") </dev/null >>"$log" 2>&1 &
   making=$!
   while kill -0 "$making" 2>/dev/null; do
     sleep 0.5
@@ -93,7 +97,7 @@ give_up() {
 failed() {
   tail -n 20 "$log" >&2
   if [ "$(megabytes_free)" -lt 100 ] || grep -aq 'No space left on device' "$log"; then
-    note "the disk of $cache is full ($(megabytes_free) MB free; the container takes 2700 MB, a build more). Make room, or set IMAGE_BUILD_CACHE=FOLDER"
+    note "the disk of $cache is full ($(megabytes_free) MB free; the container and its packages take 3700 MB, a build more). Make room, or set IMAGE_BUILD_CACHE=FOLDER"
   elif grep -aqE 'Failed to fetch|Could not resolve|Unable to locate' "$log"; then
     note "the archive ${mirror:-of mmdebstrap} could not be read or lacks a package (above); another one: DEBIAN_MIRROR=URL $0"
   else
@@ -102,27 +106,79 @@ failed() {
   give_up 1 failed
 }
 
+# bootstrap ARGUMENT…: makes the root.
+bootstrap() {
+  local date
+  date=$(lock_date "$lockfile" 2>/dev/null) || true
+  # Its temporary files, too, go with the partial folder.
+  SOURCE_DATE_EPOCH=$(date --utc --date="${date:-@0}" +%s) TMPDIR=$partial step "$log" mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
+    --skip=cleanup/apt/lists "$@" || failed "mmdebstrap could not make the root"
+}
+# The packages of the lock and no others, from files.
+bootstrap_locked() {
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg source='' names
+  # Only --update and --lock come here without one.
+  if [ -z "$(lock_rows "$lockfile" 2>/dev/null | head -n 1)" ]; then
+    mkdir -p "$partial/repository"
+    echo "any package: the lock is not there" >"$partial/repository/missing"
+    return 1
+  fi
+  # mmdebstrap's own, where this machine knows no archive of Debian's.
+  [ -n "$mirror" ] || mirror=$(sed -nE "s/^ *my \\\$mirror *= *'([^']+)';/\1/p" "$(command -v mmdebstrap)" | head -n 1)
+  step "$log" bash "$here/debs.sh" "$lockfile" "$cache" "$partial/repository" "$mirror" || failed "the packages could not be got"
+  [ ! -s "$partial/repository/missing" ] || return 1
+  names=$(lock_rows "$lockfile" | cut -d' ' -f1 | paste -sd,)
+  # Inside, apt and who asks it for an archive take the one that this machine has. Its lists are no part of the lock; without a network there are none.
+  [ -z "$mirror" ] || source="deb $([ ! -f "$keyring" ] || echo "[signed-by=$keyring] ")$mirror forky main"
+  # shellcheck disable=SC2016 # the hook's variables
+  source=$source bootstrap --include="$names" --customize-hook='echo "$source" >"$1/etc/apt/sources.list"
+    [ -z "$source" ] || [ -n "${VENDOR:-}" ] || APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -q update --error-on=any ||
+      echo "no lists"' '' "$partial/root" "deb [trusted=yes] copy://$partial/repository ./"
+  ! grep -qx 'no lists' "$log" || note "the lists of $mirror could not be fetched ($log); inside, DEBIAN_MIRROR has to say where Debian's archive is"
+}
+# What the archive has today.
+bootstrap_unlocked() {
+  bootstrap --include="$(packages_asked "$list" | paste -sd,)" forky "$partial/root" ${mirror:+"$mirror"}
+}
+# missing: says which locked packages are not to be had, and what follows.
+missing() {
+  local file=$partial/repository/missing
+  note "not to be had with the content that ci/container/packages.lock.json names: $(sort "$file" | head -n 8 | paste -sd, | sed 's/,/, /g')$(
+    [ "$(wc -l <"$file")" -le 8 ] || echo " and $(($(wc -l <"$file") - 8)) more")"
+  if [ -n "${VENDOR:-}" ]; then
+    note "the bundle VENDOR=$VENDOR lacks them; make it anew where there is a network"
+    give_up 1 failed
+  fi
+  if [ -n "${CONTAINER_LOCKED:-}" ]; then
+    note "CONTAINER_LOCKED is set, so nothing else is taken. Newer packages: $0 --update"
+    give_up 1 failed
+  fi
+  note "the archive ${mirror:-of mmdebstrap} has moved on, or is out of reach. Going on with the packages that it has today: this container is UNLOCKED, and" \
+    "what is compiled in it may differ from what others get. To mend it: $0 --update, and commit ci/container/packages.lock.json"
+}
+
 make_root() {
   need_host
   apt_settings
   partial=$base.partial log=$cache/container/$key.log making=''
-  local packages
-  packages=$(sed -e 's/#.*//' "$here/packages.txt" | tr -s ' \n' ',' | sed 's/^,//;s/,$//')
+  local what=locked
   # A start that was interrupted leaves a partial folder; whoever holds the lock next clears it.
   as_root rm -rf "$cache"/container/*.partial
-  [ "$(megabytes_free)" -ge 3500 ] ||
-    die "$cache has $(megabytes_free) MB free, the container needs 3500 while it is made. Make room, or set IMAGE_BUILD_CACHE=FOLDER"
-  note "making the build container $key (about 2 minutes, 2.7 GB, once)"
+  [ "$(megabytes_free)" -ge 4800 ] ||
+    die "$cache has $(megabytes_free) MB free, the container needs 4800 while it is made. Make room, or set IMAGE_BUILD_CACHE=FOLDER"
+  note "making the build container $key (about 2 minutes, 2.7 GB and 1 GB of packages, once)"
   trap 'give_up $? failed' EXIT
   trap 'give_up 130 interrupted' INT
   trap 'give_up 143 interrupted' TERM
   trap 'give_up 129 interrupted' HUP
-  mkdir -p "$partial"
+  mkdir -p "$partial" "$cache/debs"
   : >"$log"
-  # Its temporary files, too, go with the partial folder.
-  TMPDIR=$partial step "$log" mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' "${apt_options[@]}" \
-    --include="$packages" --skip=cleanup/apt/lists forky "$partial/root" ${mirror:+"$mirror"} ||
-    failed "mmdebstrap could not make the root"
+  if ! bootstrap_locked; then
+    what=unlocked
+    missing
+    bootstrap_unlocked
+  fi
+  as_root rm -rf "$partial/repository"
   # The certificates that this machine trusts beside the public ones, for proxies and mirrors of an organisation.
   if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
     tar -C /usr/local/share -cf - ca-certificates | as_root tar -C "$partial/root/usr/local/share" -xf - --no-same-owner
@@ -133,7 +189,14 @@ make_root() {
     _ "$partial/root" || failed "update-ca-certificates failed in the new root"
   # Bazel takes names byte by byte, but its Java does so in this locale only; in another it finds no file called `ü.txt`.
   step "$log" chroot "$partial/root" /usr/bin/localedef -i en_US -f ISO-8859-1 en_US.ISO-8859-1 || failed "localedef failed in the new root"
-  as_root touch "$partial/root/etc/image-build-container"
+  # What the packages are: setup.sh puts it into the keys of what is compiled.
+  if [ "$what" = locked ]; then
+    what="locked $(lock_digest "$lockfile")"
+  else
+    what="unlocked $(dpkg-query --admindir="$partial/root/var/lib/dpkg" --show --showformat='${Package} ${Version} ${Architecture}\n' | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
+    name_base unlocked
+  fi
+  as_root bash -c 'umask 022 && echo "$1" >"$2"' _ "$what" "$partial/root/etc/image-build-container"
   # On the disk before it has the name that is trusted.
   sync -f "$partial"
   mv -T "$partial" "$base"
@@ -163,7 +226,7 @@ get_buildifier() {
 # Namespaces live as long as a process in them. This one reaps what is left to it (Bazel's server is) and ends
 # when nothing else has run for ten minutes.
 start_holder() {
-  local pid git folders=("$checkout" "$cache")
+  local pid git folders=("$checkout" "$cache" ${VENDOR:+"$VENDOR"})
   rm -f "$state"
   # A work tree's repository lies elsewhere.
   # (A hook of git's has that repository in its environment.)
@@ -172,6 +235,7 @@ start_holder() {
   # shellcheck disable=SC2016 # the inner shell's variables
   setsid unshare "${ids[@]}" --mount --pid --fork --kill-child -- bash -c '
     set -e
+    umask 022
     root=$1; shift
     mount --make-rprivate /
     mount --bind "$root" "$root"
@@ -218,7 +282,7 @@ where() {
   local other
   echo "$cache"
   as_root du -sh "$cache"/*/ 2>/dev/null || true
-  [ ! -d "$base/root" ] || echo "this checkout's container: $base"
+  [ ! -d "$base/root" ] || echo "this checkout's container: $base ($(cat "$base/root/etc/image-build-container"))"
   for other in $(others); do
     if in_use "$other"; then echo "older container, in use: $other"; else echo "older container (--prune removes it): $other"; fi
   done
@@ -226,6 +290,8 @@ where() {
 prune() {
   local other
   as_root rm -rf "$cache"/container/*.partial
+  # Packages that this checkout's lock does not name.
+  find "$cache/debs" -maxdepth 1 -type f -printf '%f\n' 2>/dev/null | grep -vxFf <(lock_rows "$lockfile" | cut -d' ' -f4) | (cd "$cache" && sed 's#^#debs/#' | xargs --no-run-if-empty rm -f) || true
   for other in "$cache"/container/*-"$(id -u)".log; do [ "$other" = "$base.log" ] || rm -f "$other"; done
   for other in $(others); do
     if in_use "$other"; then
