@@ -306,8 +306,10 @@ impl Bed {
         let sum = String::from_utf8(summed.stdout).unwrap()[..64].to_owned();
         let size = fs::metadata(self.path("looks.deb")).unwrap().len();
         let lock = format!(
-            r#"{{"suite": "trixie", "architecture": "amd64", "requested": ["looks"], "packages": [{{"name": "looks",
-            "version": "1", "architecture": "amd64", "size": {size}, "sha256": "{sum}", "path": "pool/looks_1_amd64.deb"}}]}}"#
+            r#"{{"format": 2, "architecture": "amd64",
+            "suites": [{{"suite": "trixie", "root": "main", "components": ["main"], "date": "2026-01-01T00:00:00Z"}}],
+            "requested": ["looks"], "packages": [{{"name": "looks", "version": "1", "architecture": "amd64", "suite": "trixie",
+            "source": "looks", "source_version": "1", "size": {size}, "sha256": "{sum}", "path": "pool/looks_1_amd64.deb"}}]}}"#
         );
         fs::write(self.path("lock"), lock).unwrap();
     }

@@ -64,18 +64,15 @@ mod tests {
             name: name.to_owned(),
             version: "1".to_owned(),
             architecture: "all".to_owned(),
+            suite: "s".to_owned(),
+            source: name.to_owned(),
+            source_version: "1".to_owned(),
             size: 3,
             sha256: Sha256Digest::of(content),
             path: format!("pool/{name}_1_all.deb"),
         };
-        let mut lock = Lock {
-            suite: "s".to_owned(),
-            architecture: "a".to_owned(),
-            lists: vec![],
-            update: None,
-            requested: vec![],
-            packages: vec![package("a", "one")],
-        };
+        let mut lock = Lock::new("a", vec![]);
+        lock.packages.push(package("a", "one"));
         assert_eq!(
             match_debs(&lock, &[path("renamed.deb")]).unwrap(),
             [path("renamed.deb")]

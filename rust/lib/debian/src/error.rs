@@ -17,17 +17,27 @@ pub enum Error {
         /// What it says.
         text: String,
     },
-    /// Lists name packages that the suite does not have.
-    #[error("{}", unknown(.suite, .names))]
+    /// Lists name packages that no suite has.
+    #[error("{}", unknown(.suites, .names))]
     Unknown {
-        /// The suite.
-        suite: String,
+        /// The suites.
+        suites: Vec<String>,
         /// Each name with its place and names like it.
         names: Vec<(String, String, Vec<String>)>,
     },
     /// A lock file is malformed.
     #[error("lock: {0}")]
     Lock(String),
+    /// A lock of another format.
+    #[error("lock: format {got}, want {want}; {}", mend(.update))]
+    LockFormat {
+        /// Its format.
+        got: u64,
+        /// Ours.
+        want: u64,
+        /// The target that locks.
+        update: Option<String>,
+    },
     /// The lock was made from other lists.
     #[error("the lock is older than its lists: {}; run: bazel run {target}", stale(.missing, .extra))]
     Stale {
@@ -49,6 +59,32 @@ pub enum Error {
     /// apt's configuration here names no archive.
     #[error("apt's configuration on this machine names no Debian archive; give one with --mirror")]
     NoMirror,
+    /// No root has a suite of the security archive.
+    #[error("{}", no_security(.suite, .tried))]
+    NoSecurity {
+        /// The suite.
+        suite: String,
+        /// Roots that were tried, without secrets, and what apt said of each.
+        tried: Vec<(String, String)>,
+    },
+    /// A release file's `Valid-Until` has passed.
+    #[error(
+        "an index has expired: what the archive shows may be older than what Debian has, without its newest security updates:\n{output}\n\
+         ask for an archive that is up to date (DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR), or accept it as it is with --accept-expired"
+    )]
+    Expired {
+        /// What apt said.
+        output: String,
+    },
+    /// A release file is malformed.
+    #[error("release file: {0}")]
+    Release(String),
+    /// What is locked now cannot stay beside what the lists ask for.
+    #[error("the packages that are locked cannot all stay as they are beside what the lists ask for; let some or all become newer: --upgrade [NAME…]")]
+    Kept {
+        /// What apt said.
+        source: Box<Error>,
+    },
     /// The keys that sign Debian's archive are not installed.
     #[error("{0} is missing: install the package debian-archive-keyring")]
     NoKeyring(PathBuf),
@@ -111,7 +147,26 @@ impl Error {
     }
 }
 
-fn unknown(suite: &str, names: &[(String, String, Vec<String>)]) -> String {
+fn mend(update: &Option<String>) -> String {
+    match update {
+        Some(target) => format!("run: bazel run {target}"),
+        None => "make it again with the tool `lock`".to_owned(),
+    }
+}
+
+fn no_security(suite: &str, tried: &[(String, String)]) -> String {
+    let tried: Vec<String> = tried
+        .iter()
+        .map(|(root, said)| format!("\n  tried {root}: {said}"))
+        .collect();
+    format!(
+        "{suite} lies below a root of its own, the security archive, and none is known here that has it; \
+         say where it is: DEBIAN_SECURITY_MIRROR=URL{}",
+        tried.concat()
+    )
+}
+
+fn unknown(suites: &[String], names: &[(String, String, Vec<String>)]) -> String {
     let lines: Vec<String> = names
         .iter()
         .map(|(name, place, near)| {
@@ -119,7 +174,10 @@ fn unknown(suite: &str, names: &[(String, String, Vec<String>)]) -> String {
                 [] => String::new(),
                 near => format!("; near: {}", near.join(", ")),
             };
-            format!("{place}: {suite} has no package `{name}`{hint}")
+            format!(
+                "{place}: no package `{name}` in {}{hint}",
+                suites.join(", ")
+            )
         })
         .collect();
     lines.join("\n")

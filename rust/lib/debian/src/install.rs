@@ -88,7 +88,7 @@ fn mmdebstrap(lock: &Lock, mounts: &str) -> Command {
         .arg(format!("--architectures={}", lock.architecture))
         .arg(format!("--include={}", names.join(",")))
         .arg(format!("--extract-hook={mounts}"))
-        .arg(lock.suite.as_str())
+        .arg(lock.release())
         .arg(inside("root").as_os_str())
         .arg(format!(
             "deb [trusted=yes] copy://{} ./",

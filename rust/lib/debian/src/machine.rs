@@ -1,23 +1,32 @@
-//! What this machine's apt is set up with: archives, proxies, dates. None of it reaches an output.
+//! What this machine's apt is set up with: archives, proxies. None of it reaches an output.
 
 use std::process::Command;
 
 use crate::error::Error;
+use crate::lock::Root;
 
 /// Settings that decide how files are reached, taken over into the private configuration.
-const SETTINGS: [&str; 8] = [
+///
+/// Not among them: `Check-Valid-Until` and `Check-Date`. Whether an old index will do is said to us, not found here.
+const SETTINGS: [&str; 5] = [
     "Acquire::http",
     "Acquire::https",
-    "Acquire::Check-Valid-Until",
-    "Acquire::Check-Date",
-    "Acquire::Max-FutureTime",
     "Acquire::Retries",
     "Acquire::ForceIPv4",
     "Acquire::ForceIPv6",
 ];
 
-/// Roots of archives that have package indexes, those of `suite` first.
-pub(crate) fn mirrors(suite: &str) -> Result<Vec<String>, Error> {
+/// Roots of archives that have package indexes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mirrors {
+    /// Those that may be Debian's archive, the likely ones first.
+    pub(crate) main: Vec<String>,
+    /// Those that apt takes a suite of the security archive from, the likely ones first.
+    pub(crate) security: Vec<String>,
+}
+
+/// What apt names; roots that it takes one of `suites` from come first.
+pub(crate) fn mirrors(suites: &[String]) -> Result<Mirrors, Error> {
     let format = "$(RELEASE) $(REPO_URI)";
     let text = stdout(Command::new("apt-get").args([
         "indextargets",
@@ -25,20 +34,36 @@ pub(crate) fn mirrors(suite: &str) -> Result<Vec<String>, Error> {
         format,
         "Created-By: Packages",
     ]))?;
-    Ok(order_mirrors(&text, suite))
+    Ok(order_mirrors(&text, suites))
 }
 
-fn order_mirrors(text: &str, suite: &str) -> Vec<String> {
+fn order_mirrors(text: &str, suites: &[String]) -> Mirrors {
     let targets: Vec<(&str, &str)> = text.lines().filter_map(|l| l.split_once(' ')).collect();
-    let ours = targets.iter().filter(|(release, _)| *release == suite);
-    let mut found: Vec<String> = Vec::new();
-    for (_, uri) in ours.chain(&targets) {
-        let uri = uri.trim();
-        if !uri.is_empty() && !found.iter().any(|f| f == uri) {
-            found.push(uri.to_owned());
+    let ours = targets
+        .iter()
+        .filter(|(release, _)| suites.iter().any(|s| s == release));
+    let mut found = Mirrors::default();
+    for (release, uri) in ours.chain(&targets) {
+        let uri = directory(uri.trim());
+        let list = match Root::of(release) {
+            Root::Main => &mut found.main,
+            Root::Security => &mut found.security,
+        };
+        if uri != "/" && !list.contains(&uri) {
+            list.push(uri);
         }
     }
     found
+}
+
+/// An address with one slash at its end.
+pub(crate) fn directory(address: &str) -> String {
+    format!("{}/", address.trim_end_matches('/'))
+}
+
+/// Where the security archive lies if it lies beside the main one, as it does at Debian: `…/debian-security/`.
+pub(crate) fn beside(mirror: &str) -> String {
+    format!("{}-security/", mirror.trim_end_matches('/'))
 }
 
 /// Configuration lines of this machine that bear on reaching archives.
@@ -110,13 +135,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn archives_of_the_suite_come_first() {
-        let text = "bookworm http://a/debian/\nbookworm-security http://a/security/\ntrixie http://b/debian/\n\
-                    trixie http://b/debian/\n";
+    fn archives_of_the_suites_come_first() {
+        let text = "bookworm http://a/debian/\nbookworm-security http://a/security/\ntrixie http://b/debian\n\
+                    trixie-security http://b/debian-security/\ntrixie http://b/debian/\n";
+        let suites = ["trixie", "trixie-security"].map(str::to_owned);
         assert_eq!(
-            order_mirrors(text, "trixie"),
-            ["http://b/debian/", "http://a/debian/", "http://a/security/"]
+            order_mirrors(text, &suites),
+            Mirrors {
+                main: vec!["http://b/debian/".to_owned(), "http://a/debian/".to_owned()],
+                security: vec![
+                    "http://b/debian-security/".to_owned(),
+                    "http://a/security/".to_owned()
+                ],
+            }
         );
+        assert_eq!(beside("http://b/debian/"), "http://b/debian-security/");
     }
 
     #[test]
@@ -125,7 +158,7 @@ mod tests {
                     APT::Install-Recommends \"1\";\nAcquire::Check-Valid-Until \"false\";\nDPkg::Post-Invoke:: \"rm\";\n";
         assert_eq!(
             keep_settings(dump),
-            "Acquire::http \"\";\nAcquire::http::Proxy \"http://p\";\nAcquire::Check-Valid-Until \"false\";\n"
+            "Acquire::http \"\";\nAcquire::http::Proxy \"http://p\";\n"
         );
     }
 }
