@@ -2,6 +2,7 @@
 
 - `debian_base_image`: locked .deb files to a base image (stage 1).
 - `debian_lock`: `bazel run` target that resolves package lists into lock files.
+- `debian_locks`: the same for several of them at once.
 - `base_image_pin`: `bazel run` target that writes the digests of base images into the source tree.
 - `debian_rootfs`: these three and a Dockerfile: a root file system in one call.
 
@@ -10,10 +11,11 @@ The .deb files themselves come from the module extension in `//bzl:debian_extens
 
 load("//bzl/private:base_image_pin.bzl", _base_image_pin = "base_image_pin")
 load("//bzl/private:debian_base_image.bzl", _debian_base_image = "debian_base_image")
-load("//bzl/private:debian_lock.bzl", _debian_lock = "debian_lock")
+load("//bzl/private:debian_lock.bzl", _debian_lock = "debian_lock", _debian_locks = "debian_locks")
 load("//bzl/private:debian_rootfs.bzl", _debian_rootfs = "debian_rootfs")
 
 base_image_pin = _base_image_pin
 debian_base_image = _debian_base_image
 debian_lock = _debian_lock
+debian_locks = _debian_locks
 debian_rootfs = _debian_rootfs

@@ -77,10 +77,16 @@ def _debs_impl(rctx):
     mirrors = _mirrors(rctx)
     rctx.report_progress("fetching {} packages".format(len(lock["packages"])))
     pending = []
+    if lock.get("format") != 2:
+        fail("{} has format {}, want 2{}".format(_source_path(rctx.attr.lock), lock.get("format", 1), mend))
+    security = rctx.getenv("DEBIAN_SECURITY_MIRROR")
+    security = [security.rstrip("/")] if security else []
+    roots = {"main": mirrors, "security": security + [m for m in mirrors if m.endswith("-security")] + [m + "-security" for m in mirrors]}
+    roots_of = {suite["suite"]: suite["root"] for suite in lock["suites"]}
     for package in lock["packages"]:
         base = package["path"].split("/")[-1]
         pending.append((package, rctx.download(
-            url = ["{}/{}".format(mirror, package["path"].replace("+", "%2B").replace("~", "%7E")) for mirror in mirrors],
+            url = ["{}/{}".format(mirror, package["path"].replace("+", "%2B").replace("~", "%7E")) for mirror in roots[roots_of[package["suite"]]]],
             output = "debs/" + base,
             sha256 = package["sha256"],
             block = False,

@@ -7,6 +7,13 @@ load(":partitions.bzl", "TIMESTAMP")
 
 visibility(["//ic-os/...", "//tests/..."])
 
+# Where all packages come from: the release, what it takes between its point releases, and security updates, which have an archive of their own.
+SUITES = [
+    "trixie",
+    "trixie-updates",
+    "trixie-security",
+]
+
 def os_context(name, os):
     """Declares the targets of an OS's context/ folder: `:lock`, `:pin`, and `:rootfs-ENV` for each env.
 
@@ -30,7 +37,7 @@ def os_context(name, os):
             "non-free-firmware",
         ],
         locks = {"packages.{}.lock.json".format(env): in_env(os, env).packages for env in os.envs},
-        suite = "trixie",
+        suites = SUITES,
         then = ":pin",
     )
     base_image_pin(

@@ -9,7 +9,7 @@ visibility(["//bzl/..."])
 
 def debian_rootfs(
         name,
-        suite,
+        suites,
         lists,
         debs,
         timestamp,
@@ -24,18 +24,18 @@ def debian_rootfs(
     """The root file system of one package list and one Dockerfile: `:NAME`. One in a package, since it also makes `:lock` and `:pin`.
 
     `bazel run :lock` resolves the lists, makes the base image and writes both locks, `lock` and `pin`, into the source tree; they are
-    checked in. `bazel run :pin` writes the second alone. The Dockerfile begins with `ARG BASE_IMAGE` and `FROM ${BASE_IMAGE}`.
+    checked in. `bazel run :lock -- --upgrade` takes the newest packages. `bazel run :pin` writes the second alone. The Dockerfile begins with `ARG BASE_IMAGE` and `FROM ${BASE_IMAGE}`.
 
     Args:
       name: name of the `dockerfile_rootfs`; its base image is `:NAME_base`.
-      suite: Debian suite, as "trixie".
+      suites: Debian suites, as ["trixie", "trixie-updates", "trixie-security"] (see `debian_lock`).
       lists: labels of the package lists.
       debs: the packages of the lock: `@debs//:NAME` of the `debian` module extension.
       timestamp: SOURCE_DATE_EPOCH in seconds; no file is newer.
       dockerfile: label of the Dockerfile.
       context: label to path in the build context (see `dockerfile_rootfs`); the pin is `docker-base` there.
       build_args: values of ARGs.
-      components: components of the suite that packages may come from.
+      components: components of the suites that packages may come from.
       lock: the lock file, in this package.
       pin: the file with the base image's digest, in this package.
       tags: of the root file system.
@@ -45,7 +45,7 @@ def debian_rootfs(
         name = "lock",
         components = components,
         locks = {lock: lists},
-        suite = suite,
+        suites = suites,
         then = ":pin",
     )
     base_image_pin(
