@@ -17,6 +17,7 @@ ELSEWHERE = {
     "docker build ": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
     "bazel run //ic-os/newos/context:lock": "nobody: needs the archive; the same rule made the locks that are here",
     "bazel build //ic-os/newos/context:rootfs-dev": "every build of an image, by another name",
+    "bazel run //ic-os:lock": "nobody: needs the archive; rust/tools/tests/lock.rs has the tool over archives of its own",
     "bazel run //:lock": "nobody: needs the archive; the same rule made the locks that are here",
     "bazel build //bzl/toolchain:prebuilt": "ci/e2e.sh",
     "sha256sum config.ini ": "rust/os/config_tool/tests/process.rs, as the line below it",
