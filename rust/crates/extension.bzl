@@ -1,7 +1,10 @@
 """Crates from Cargo.lock and the checked-in crates.json; cargo-bazel runs only in repin.py.
 
-No URL here: `cargo fetch` (with cargo's own settings and mirrors) brings the files, Bazel checks them against Cargo.lock.
+No URL here: `cargo fetch` (with cargo's own settings and mirrors) brings the files, Bazel checks them against Cargo.lock. With
+`--repo_env=VENDOR=DIR` they come from a bundle (docs/formats/vendor.md), and cargo is not asked.
 """
+
+load("//bzl:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
 
 def _locked(text):
     """{(name, version): sha256} of the registry packages in a Cargo.lock."""
@@ -18,6 +21,17 @@ def _locked(text):
 
 def _crate_impl(rctx):
     stem = "{}-{}".format(rctx.attr.crate, rctx.attr.version)
+    bundle = vendor_bundle(rctx)
+    if bundle:
+        url = bundle_url(bundle, rctx.attr.sha256)
+        if not rctx.download_and_extract(url, sha256 = rctx.attr.sha256, type = "tar.gz", stripPrefix = stem, allow_fail = True).success:
+            bundle_lacks(rctx, bundle, "rust/Cargo.lock", [("crate " + stem, rctx.attr.sha256)])
+    else:
+        _fetch(rctx, stem)
+    rctx.file("BUILD.bazel", rctx.attr.build)
+
+def _fetch(rctx, stem):
+    """Unpacks a crate from Bazel's repository cache or cargo's folder; if it is in neither, cargo brings it."""
     home = rctx.os.environ.get("CARGO_HOME") or rctx.os.environ["HOME"] + "/.cargo"
     cache = rctx.path(home + "/registry/cache")
 
@@ -35,7 +49,6 @@ def _crate_impl(rctx):
         res = rctx.execute([rctx.path(rctx.attr._cargo), "fetch", "--locked", "--manifest-path", rctx.path(rctx.attr.manifest)], timeout = 600)
         if res.return_code or not get():
             fail("cargo fetch did not bring {}: {}".format(stem, res.stderr))
-    rctx.file("BUILD.bazel", rctx.attr.build)
 
 _crate = repository_rule(
     implementation = _crate_impl,

@@ -1,0 +1,162 @@
+"""The repository of one lock: its .deb files, from wherever they are to be had with the content that the lock names."""
+
+load("//bzl/private:debian_archive.bzl", "ROOTS", "archives", "quoted", "shown", "snapshot_urls")
+load("//bzl/private:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
+
+visibility(["//bzl/..."])
+
+# The newest format of locks that is read here.
+_FORMAT = 2
+
+def _names(text):
+    """Package names of a list file."""
+    names = []
+    for line in text.split("\n"):
+        names += [name for name in line.split("#")[0].replace("\t", " ").split(" ") if name]
+    return names
+
+def _source_path(label):
+    """Where a file of the source tree lies: names like packages.common stand in many folders."""
+    return "/".join([part for part in [label.package, label.name] if part])
+
+def _root(rctx, label):
+    """The folder of the source tree that a file is in."""
+    path = rctx.path(label)
+    for _ in _source_path(label).split("/"):
+        path = path.dirname
+    return path
+
+def _check_lists(rctx, lock, mend):
+    """Stops if the lock was made from other lists than those in the tree."""
+    root = _root(rctx, rctx.attr.lock)
+    wanted = {}
+    for file in lock.get("lists", []):
+        if [part for part in file.split("/") if part in ["", ".", ".."]]:
+            fail("{}: got list {}, want a path below the root of the source tree".format(_source_path(rctx.attr.lock), repr(file)))
+        path = root.get_child(file)
+        if not path.exists:
+            fail("{} was made from {}, which is not there. {}".format(_source_path(rctx.attr.lock), file, mend))
+        for name in _names(rctx.read(path)):
+            wanted[name] = file
+    if not wanted:
+        fail("{} does not say which lists it was made from. {}".format(_source_path(rctx.attr.lock), mend))
+    locked = {name: True for name in lock["requested"]}
+    missing = ["{} (in {})".format(name, wanted[name]) for name in sorted(wanted) if name not in locked]
+    extra = [name for name in sorted(locked) if name not in wanted]
+    if missing or extra:
+        fail("{} is older than its lists:{}{}. {}".format(
+            _source_path(rctx.attr.lock),
+            " it lacks " + ", ".join(missing) if missing else "",
+            " it has {}, which no list asks for".format(", ".join(extra)) if extra else "",
+            mend,
+        ))
+
+def _suites(rctx, lock, mend):
+    """Name of a suite to its root and date. A lock of format 1 has one suite, no root (it is the main one) and no date."""
+    format = lock.get("format", 1)
+    if format not in range(1, _FORMAT + 1):
+        fail("{}: got a lock of format {}, want {} at most. {}".format(_source_path(rctx.attr.lock), format, _FORMAT, mend))
+    if format == 1:
+        return {lock["suite"]: struct(root = "main", date = None)}
+    suites = {}
+    for suite in lock["suites"]:
+        if suite["root"] not in ROOTS:
+            fail("{}: suite {} has root {}, want one of {}. {}".format(_source_path(rctx.attr.lock), suite["suite"], repr(suite["root"]), ", ".join(ROOTS), mend))
+        suites[suite["suite"]] = struct(root = suite["root"], date = suite["date"])
+    return suites
+
+def _file_name(package):
+    return package["path"].split("/")[-1]
+
+def _download(rctx, packages, urls_of):
+    """Fetches packages, all at once; returns those that no address gave with the right content. Bazel looks into its repository cache first."""
+    pending = []
+    for package in packages:
+        pending.append((package, rctx.download(
+            # With no address at all the cache may still have it.
+            url = urls_of(package) or ["file:///nonexistent"],
+            output = "debs/" + _file_name(package),
+            sha256 = package["sha256"],
+            block = False,
+            allow_fail = True,
+        )))
+    missing = []
+    for package, token in pending:
+        if not token.wait().success:
+            # What came of it may lie there.
+            rctx.delete("debs/" + _file_name(package))
+            missing.append(package)
+    return missing
+
+def _fetch(rctx, lock, suites):
+    """Fetches a lock's packages; returns those that are not to be had, and what was asked, for people."""
+    packages = lock["packages"]
+    bundle = vendor_bundle(rctx)
+    if bundle:
+        missing = _download(rctx, packages, lambda package: [bundle_url(bundle, package["sha256"])])
+        if missing:
+            named = [("{} {}".format(package["name"], package["version"]), package["sha256"]) for package in missing]
+            bundle_lacks(rctx, bundle, _source_path(rctx.attr.lock), named)
+        return [], []
+    known = archives(rctx)
+
+    def suite_of(package):
+        return suites[package.get("suite", lock.get("suite"))]
+
+    def on_archives(package):
+        return ["{}/{}".format(archive, quoted(package["path"])) for archive in known[suite_of(package).root]]
+
+    rctx.report_progress("fetching {} packages".format(len(packages)))
+    missing = _download(rctx, packages, on_archives)
+    if not missing:
+        return [], []
+    asked = []
+    for root in sorted({suite_of(package).root: None for package in missing}):
+        if known[root]:
+            asked += [shown(archive) for archive in known[root]]
+        else:
+            asked.append("no archive for the root {} ({} is not set, and apt knows none)".format(root, ROOTS[root].variable))
+
+    # Read here and not before: a build that finds everything does not begin anew when this changes.
+    pattern = rctx.getenv("DEBIAN_SNAPSHOT")
+    if not pattern:
+        return missing, asked + ["no snapshot service (DEBIAN_SNAPSHOT is not set)"]
+    rctx.report_progress("asking the snapshot service for {} packages".format(len(missing)))
+    dated = [package for package in missing if suite_of(package).date]
+    if not dated:
+        return missing, asked + ["no snapshot service (the lock has no date: it is of format 1)"]
+    missing = _download(
+        rctx,
+        missing,
+        lambda package: snapshot_urls(pattern, suite_of(package).root, suite_of(package).date, package["path"]),
+    )
+    return missing, asked + [shown(pattern)]
+
+def _debs_impl(rctx):
+    lock = json.decode(rctx.read(rctx.attr.lock))
+    mend = "Run: bazel run {}".format(lock["update"]) if "update" in lock else "Make it again with the tool `lock`"
+    suites = _suites(rctx, lock, mend)
+    _check_lists(rctx, lock, mend)
+    missing, asked = _fetch(rctx, lock, suites)
+    if missing:
+        names = ["{} {}".format(package["name"], package["version"]) for package in missing]
+        fail("nobody gave {} with the content that {} locks: {}{}. Asked: Bazel's repository cache; {}. Either these can't be reached, or the archive has moved on to newer versions; then mend the lock. {}".format(
+            "1 package" if len(names) == 1 else "{} packages".format(len(names)),
+            _source_path(rctx.attr.lock),
+            ", ".join(names[:8]),
+            " and {} more".format(len(names) - 8) if len(names) > 8 else "",
+            "; ".join(asked),
+            mend,
+        ))
+    rctx.file("BUILD.bazel", """filegroup(
+    name = "debs",
+    srcs = glob(["debs/*.deb"]),
+    visibility = ["//visibility:public"],
+)
+""")
+
+debs = repository_rule(
+    implementation = _debs_impl,
+    doc = "The .deb files of one lock.",
+    attrs = {"lock": attr.label(mandatory = True, doc = "The lock file.")},
+)

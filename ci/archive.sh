@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# What a build does when Debian's archive has moved on, against an archive of its own on loopback: tests/e2e/archive, a module with packages of
+# some hundred bytes. Nothing is compiled; no image is built.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+[ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/archive.sh "$@"
+fail() { echo "FAIL archive: $*"; exit 1; }
+top=$PWD
+scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/scratch.XXXXXX")
+server=''
+clean() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  (cd "$module" 2>/dev/null && bazel clean --expunge >/dev/null 2>&1) || true
+  rm -rf "$scratch"
+}
+module=$scratch/tree/tests/e2e/archive
+trap clean EXIT
+mkdir "$scratch/tree"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$scratch/tree" 2>/dev/null || true # a file deleted but not yet committed is none
+cp .bazelrc.container "$scratch/tree/"
+
+# pool NAME VERSION: where a package lies; file names have no epoch.
+pool() { echo "pool/main/${1:0:1}/$1/$1_${2#*:}_all.deb"; }
+# deb NAME VERSION ROOT: a package below a root of the archive.
+deb() {
+  local folder=$scratch/deb/$1-$2 file
+  file=$(pool "$1" "$2")
+  mkdir -p "$folder/DEBIAN" "$(dirname "$scratch/www/$3/$file")"
+  printf 'Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDescription: a test\n' "$1" "$2" >"$folder/DEBIAN/control"
+  dpkg-deb --build --root-owner-group -Znone "$folder" "$scratch/www/$3/$file" >/dev/null
+}
+# locked NAME VERSION ROOT SUITE: its line of the lock.
+locked() {
+  local file sum
+  file=$(pool "$1" "$2")
+  read -r sum _ < <(sha256sum "$scratch/www/$3/$file")
+  printf '  {"name": "%s", "version": "%s", "architecture": "all", "suite": "%s", "source": "%s", "source_version": "%s", "size": %d, "sha256": "%s", "path": "%s"}' \
+    "$1" "$2" "$4" "$1" "$2" "$(stat --format=%s "$scratch/www/$3/$file")" "$sum" "$file"
+}
+deb moved 1.0+b1 debian
+deb stays 2:1.0~rc1 debian-security
+cat >"$module/packages.lock.json" <<JSON
+{
+ "format": 2,
+ "architecture": "amd64",
+ "suites": [
+  {"suite": "trixie", "root": "main", "components": ["main"], "date": "2026-11-30T22:14:08Z"},
+  {"suite": "trixie-security", "root": "security", "components": ["main"], "date": "2026-11-30T23:00:00Z"}
+ ],
+ "lists": ["packages.txt"],
+ "update": "//:lock",
+ "requested": ["moved", "stays"],
+ "packages": [
+$(locked moved 1.0+b1 debian trixie),
+$(locked stays 2:1.0~rc1 debian-security trixie-security)
+ ]
+}
+JSON
+coproc python { exec python3 tests/e2e/archive/server.py "$scratch/www" "$scratch/requests"; }
+# shellcheck disable=SC2154 # coproc sets it
+server=$python_PID
+read -r port <&"${python[0]}"
+address=http://127.0.0.1:$port
+: >"$scratch/requests"
+
+cd "$module"
+# tree FOLDER: the sum of each file in it.
+tree() { find "$1" -path '*/bazel-*' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; }
+tree . >"$scratch/before"
+tree "$scratch/tree" >"$scratch/all"
+# fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
+fetch() {
+  : >"$scratch/requests"
+  env -u DEBIAN_MIRROR bazel build --noshow_progress --repo_env=PATH=/nonexistent --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 "$@" @debs//:small >"$scratch/log" 2>&1
+}
+started=$SECONDS
+# good WHAT FLAG…: both packages are there, with the content that is locked.
+good() {
+  local what=$1 start=$SECONDS
+  shift
+  fetch "$@" || { cat "$scratch/log"; fail "$what"; }
+  (cd "$(bazel info output_base 2>/dev/null)/external" && cd ./*debian~small/debs && sha256sum -- *) >"$scratch/got"
+  (cd "$scratch/www" && sha256sum debian/pool/main/m/moved/moved_1.0+b1_all.deb debian-security/pool/main/s/stays/*) | sed 's#  .*/#  #' >"$scratch/want"
+  diff "$scratch/want" "$scratch/got" || fail "$what: other packages than the locked ones"
+  echo "ok: $what ($((SECONDS - start)) s)"
+}
+# bad WHAT TEXT… -- FLAG…: the build stops and says each TEXT.
+bad() {
+  local what=$1 texts=() text start=$SECONDS
+  shift
+  while [ "$1" != -- ]; do texts+=("$1"); shift; done
+  shift
+  if fetch "$@"; then fail "$what: it went on"; fi
+  for text in "${texts[@]}"; do
+    grep -qF -- "$text" "$scratch/log" || { cat "$scratch/log"; fail "$what: it does not say: $text"; }
+  done
+  tree . | diff "$scratch/before" - || fail "$what: the tree has changed"
+  echo "ok: $what ($((SECONDS - start)) s)"
+}
+no_requests() { [ ! -s "$scratch/requests" ] || { cat "$scratch/requests"; fail "$1: the archive was asked"; }; }
+# No cache: each of these begins with nothing.
+none=--repository_cache=
+gone='nobody gave 1 package with the content that packages.lock.json locks: moved 1.0+b1.'
+mend='Run: bazel run //:lock'
+no_snapshot='no snapshot service (DEBIAN_SNAPSHOT is not set)'
+
+for manner in drop replace corrupt half hang; do
+  bad "the archive's way with a package: $manner" "$gone" "$address/$manner/debian; $no_snapshot" "$mend" -- "$none" --repo_env=DEBIAN_MIRROR="$address/$manner/debian"
+done
+bad "nobody listens" "nobody gave 2 packages" "moved 1.0+b1, stays 2:1.0~rc1." -- "$none" --repo_env=DEBIAN_MIRROR=http://127.0.0.1:1/debian
+bad "no archive is known" "no archive for the root main (DEBIAN_MIRROR is not set, and apt knows none)" "no archive for the root security (DEBIAN_SECURITY_MIRROR is not set" -- "$none"
+good "an archive that is whole; the security root lies beside the main one" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+good "the security root elsewhere" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian" --repo_env=DEBIAN_SECURITY_MIRROR="$address/there/debian-security/"
+grep -q '^there/debian-security/' "$scratch/requests" || fail "DEBIAN_SECURITY_MIRROR was not asked"
+
+bad "a snapshot service without the package" "$gone" "$address/whole/snapshot/{root}/{timestamp}/{path}" -- \
+  "$none" --repo_env=DEBIAN_MIRROR="$address/drop/debian" --repo_env=DEBIAN_SNAPSHOT="$address/whole/snapshot/{root}/{timestamp}/{path}"
+bad "a snapshot service without a path" "want an address with {root}, {timestamp} and {path} in it" -- \
+  "$none" --repo_env=DEBIAN_MIRROR="$address/drop/debian" --repo_env=DEBIAN_SNAPSHOT="$address/whole/snapshot"
+mkdir -p "$scratch/www/snapshot/debian"
+cp -r "$scratch/www/debian" "$scratch/www/snapshot/debian/20261201T221408Z"
+good "a snapshot service has it, a day later" "$none" --repo_env=DEBIAN_MIRROR="$address/drop/debian" --repo_env=DEBIAN_SNAPSHOT="$address/whole/snapshot/{root}/{timestamp}/{path}"
+grep -q '^whole/snapshot/debian/20261130T221408Z/' "$scratch/requests" || fail "the snapshot of the release file's own time was not asked for first"
+
+good "Bazel's cache is filled" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+good "everything is in Bazel's cache" --repo_env=DEBIAN_MIRROR="$address/hang/debian"
+no_requests "everything is in Bazel's cache"
+
+# bundle FORMAT SUM…: an index of these files.
+bundle=$scratch/bundle
+bundle() {
+  local format=$1
+  shift
+  printf '{"sha256": "%s"}\n' "$@" | paste -sd, | sed "s#.*#{\"vendor\": $format, \"update\": \"//:vendor\", \"files\": [&]}#" >"$bundle/index.json"
+}
+sums=()
+mkdir -p "$bundle/files"
+for file in debian/pool/main/m/moved/moved_1.0+b1_all.deb debian-security/pool/main/s/stays/stays_1.0~rc1_all.deb; do
+  read -r sum _ < <(sha256sum "$scratch/www/$file")
+  cp "$scratch/www/$file" "$bundle/files/$sum"
+  sums+=("$sum")
+done
+moved=$bundle/files/${sums[0]}
+from=("$none" --repo_env=VENDOR="$bundle" --repo_env=DEBIAN_MIRROR="$address/whole/debian")
+again="Mend it where there is a network, with: bazel run //:vendor -- $bundle"
+bad "VENDOR is no bundle" "it has no index.json, so it is no bundle" -- "${from[@]}"
+bundle 7 "${sums[@]}"
+bad "a bundle of another format" "want a bundle's index of format 1" -- "${from[@]}"
+mv "$moved" "$moved.away"
+bundle 1 "${sums[1]}"
+bad "a bundle of other packages" "lacks 1 file of packages.lock.json: moved 1.0+b1 (its index does not have it)" "$again" -- "${from[@]}"
+bundle 1 "${sums[@]}"
+bad "half a bundle" "moved 1.0+b1 (its index has it, but there is no files/${sums[0]})" "$again" -- "${from[@]}"
+echo x >"$moved"
+bad "a bundle with a wrong file" "moved 1.0+b1 (files/${sums[0]} has other content than its name says)" "$again" -- "${from[@]}"
+no_requests "a bundle with a wrong file"
+mv "$moved.away" "$moved"
+good "everything is in the bundle" "${from[@]}"
+no_requests "everything is in the bundle"
+good "the run after all that" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+tree "$scratch/tree" | diff "$scratch/all" - || fail "the tree has changed"
+cd "$top"
+echo "PASS archive ($((SECONDS - started)) s)"
