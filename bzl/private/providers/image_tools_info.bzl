@@ -41,6 +41,7 @@ TOOLS = {
     "signdigests": "signs digests with a key or by a program",
     "signupdate": "signs the manifest of an update bundle, or checks signatures over it",
     "substitute": "fills a text template from a partition table and keys",
+    "vendor": "writes every file that builds fetch into a folder",
 }
 
 ImageToolsInfo = provider(

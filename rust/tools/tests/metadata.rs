@@ -210,7 +210,7 @@ const STEPS: [(&str, &str, &str); 35] = [
 /// They need root: `mkrootfs.rs` beside this does the same with the first, and crate debian with what the second hands on.
 const OF_ROOT: [&str; 2] = ["mkbase", "mkrootfs"];
 /// People run these; no action does.
-const OF_PEOPLE: [&str; 8] = [
+const OF_PEOPLE: [&str; 9] = [
     "bootcheck",
     "flash",
     "inject-config",
@@ -219,6 +219,7 @@ const OF_PEOPLE: [&str; 8] = [
     "ruledoc",
     "runvm",
     "serve",
+    "vendor",
 ];
 
 const TABLE: &str = "name,start,size,type,uuid,description\n\
