@@ -14,6 +14,9 @@ lists that it says it was made from. A package is looked for in this order:
 2. a bundle, if `--repo_env=VENDOR=DIR` names one: then nothing else is asked, and no network is used;
 3. the machine's archive: DEBIAN_MIRROR and, for security updates, DEBIAN_SECURITY_MIRROR, then the archives of apt's sources, then the security root beside a main one;
 4. a snapshot service, if DEBIAN_SNAPSHOT says where one is, such as `https://…/{root}/{timestamp}/{path}`; `{root}` becomes `debian` or `debian-security`.
+
+What is nowhere to be had is replaced by what the archive has now, and all that is made of it says that it is unlocked; with `--repo_env=DEBIAN_UNLOCKED=refuse` the build
+stops instead. docs/guides/archive.md has the whole.
 """
 
 load("//bzl/private:debian_debs.bzl", "debs")

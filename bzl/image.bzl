@@ -13,7 +13,7 @@
 - `gpt_disk`: images behind a GPT.
 - `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
-- `inputs_version`: a version that follows from what an image is made of.
+- `inputs_version`: a version that follows from what an image is made of; `unlocked_note`: which of its packages are not the locked ones.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `ab_disk`: most of these in one call, a disk with slots A and B.
@@ -45,6 +45,7 @@ load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi =
 load("//bzl/private:snp_measurement.bzl", _snp_measurement = "snp_measurement")
 load("//bzl/private:tree_file.bzl", _tree_file = "tree_file")
 load("//bzl/private:uki_image.bzl", _uki_image = "uki_image")
+load("//bzl/private:unlocked.bzl", _unlocked_note = "unlocked_note")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
 load("//bzl/private:update_keys.bzl", _update_keys = "update_keys")
 load("//bzl/private:update_manifest.bzl", _update_manifest = "update_manifest")
@@ -80,6 +81,7 @@ signed_efi = _signed_efi
 snp_measurement = _snp_measurement
 tree_file = _tree_file
 uki_image = _uki_image
+unlocked_note = _unlocked_note
 update_bundle = _update_bundle
 update_keys = _update_keys
 update_manifest = _update_manifest

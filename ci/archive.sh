@@ -71,9 +71,12 @@ tree "$scratch/tree" >"$scratch/all"
 # fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
 fetch() {
   : >"$scratch/requests"
-  env -u DEBIAN_MIRROR bazel build --noshow_progress --repo_env=PATH=/nonexistent --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 "$@" @debs//:small >"$scratch/log" 2>&1
+  env -u DEBIAN_MIRROR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" @debs//:small >"$scratch/log" 2>&1
 }
 started=$SECONDS
+# Without apt; and apt that knows no archive.
+path=/nonexistent
+printf 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n' >"$scratch/apt.conf"
 # good WHAT FLAG…: both packages are there, with the content that is locked.
 good() {
   local what=$1 start=$SECONDS
@@ -157,6 +160,76 @@ no_requests "a bundle with a wrong file"
 mv "$moved.away" "$moved"
 good "everything is in the bundle" "${from[@]}"
 no_requests "everything is in the bundle"
+# The archive has moved on: it has signed indexes of newer packages.
+export GNUPGHOME=$scratch/gnupg
+mkdir -m 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key test ed25519 sign never 2>"$scratch/log" || { cat "$scratch/log"; fail "no key could be made"; }
+gpg --batch --quiet --export test >"$scratch/keys.gpg"
+# index ROOT SUITE: indexes of what is below a root, signed.
+index() {
+  local suite=$scratch/www/$1/dists/$2
+  rm -rf "$suite"
+  mkdir -p "$suite/main/binary-amd64"
+  (cd "$scratch/www/$1" && apt-ftparchive packages pool) >"$suite/main/binary-amd64/Packages"
+  apt-ftparchive -o APT::FTPArchive::Release::Suite="$2" -o APT::FTPArchive::Release::Codename="$2" -o APT::FTPArchive::Release::Components=main \
+    -o APT::FTPArchive::Release::Architectures=amd64 release "$suite" >"$scratch/Release"
+  gpg --batch --yes --quiet --clearsign --output "$suite/InRelease" "$scratch/Release"
+}
+# unlocked WHAT TEXT… -- FLAG…: the build goes on, says each TEXT, and what it has is marked.
+unlocked() {
+  local what=$1 texts=() text start=$SECONDS
+  shift
+  while [ "$1" != -- ]; do texts+=("$1"); shift; done
+  shift
+  fetch "$@" || { cat "$scratch/log"; fail "$what"; }
+  for text in "UNLOCKED BUILD: " "${texts[@]}"; do
+    grep -qF -- "$text" "$scratch/log" || { cat "$scratch/log"; fail "$what: it does not say: $text"; }
+  done
+  tree . | diff "$scratch/before" - || fail "$what: the tree has changed"
+  repository=$(echo "$(bazel info output_base 2>/dev/null)"/external/*debian~small)
+  echo "ok: $what ($((SECONDS - start)) s)"
+}
+path=/usr/sbin:/usr/bin:/sbin:/bin
+now=("$none" --repo_env=DEBIAN_MIRROR="$address/drop/debian")
+bad "no suite on the archive" "The build can't go on with what the archive has now: none of the archives known here has suite trixie: $address/drop/debian" "$mend" -- "${now[@]}"
+printf 'Package: moved\nVersion: 2.0\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDepends: added\nDescription: a test\n' >"$scratch/control"
+deb added 3 debian
+mv "$scratch/www/debian/$(pool moved 1.0+b1)" "$scratch/old.deb"
+mkdir -p "$scratch/deb/new/DEBIAN"
+mv "$scratch/control" "$scratch/deb/new/DEBIAN/control"
+# Under another name: the server drops what is called `moved`.
+dpkg-deb --build --root-owner-group -Znone "$scratch/deb/new" "$scratch/www/debian/pool/main/m/now_2.0_all.deb" >/dev/null
+index debian trixie
+index debian-security trixie-security
+bad "a slip in the setting" 'DEBIAN_UNLOCKED: got "refused", want allow or refuse' -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refused
+unlocked "a desk build" "$gone" "moved 2.0 in place of 1.0+b1" "added 3, which is not locked" "Mend the lock before a release. $mend" -- "${now[@]}"
+(cd "$repository" && cat unlocked.txt) | diff - <(printf 'unlocked: %s (packages.lock.json)\n' "added 3, which is not locked" "moved 2.0 in place of 1.0+b1") || fail "its marks are others"
+(cd "$repository/debs" && for file in *; do dpkg-deb --show --showformat '${Package} ${Version}\n' "$file"; done) | diff - <(printf '%s\n' "added 3" "moved 2.0" "stays 2:1.0~rc1") ||
+  fail "a desk build: it has other packages"
+python3 - "$repository" <<'PYTHON' || fail "a desk build: what names its packages does not fit them"
+import hashlib, json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+lock = json.loads((folder / "unlocked.lock.json").read_text())
+packages = {p["name"]: p for p in lock["packages"]}
+assert list(packages) == ["added", "moved", "stays"], packages
+assert [p["suite"] for p in packages.values()] == ["trixie", "trixie", "trixie-security"], packages
+keys = sorted("name version architecture suite source source_version size sha256 path".split())
+assert all(sorted(p) == keys for p in packages.values()), packages
+have = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "debs").iterdir())
+assert have == sorted(p["sha256"] for p in packages.values()), packages
+PYTHON
+bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot" "This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. $mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+bad "an archive of somebody else" "apt does not take the archive's indexes: " -- "${now[@]}" --repo_env=DEBIAN_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+bad "no keys" "the keys that sign Debian's archive are not on this machine (package debian-archive-keyring)" -- "${now[@]}" --repo_env=DEBIAN_KEYRING=/nonexistent
+echo x >>"$scratch/www/debian/dists/trixie/main/binary-amd64/Packages"
+bad "an index of which a byte was changed" "apt does not take the archive's indexes: " -- "${now[@]}"
+rm "$scratch/www/debian/$(pool added 3)"
+index debian trixie
+bad "what came does not fit" "apt can't resolve the lists: " "added" -- "${now[@]}"
+path=/nonexistent
+bad "no apt" "apt-get is not on this machine, which knows what the archive has" -- "${now[@]}"
+
+mv "$scratch/old.deb" "$scratch/www/debian/$(pool moved 1.0+b1)"
 good "the run after all that" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
 tree "$scratch/tree" | diff "$scratch/all" - || fail "the tree has changed"
 cd "$top"

@@ -18,7 +18,7 @@ trap clean EXIT
 # build NAME: leaves NAME.sums with a line per file of the release and per partition image.
 build() {
   local base=$scratch/$1 bin env
-  "${prefix[@]}" bazel --output_base="$base" build --modify_execution_info='^(Mk.*|HashBlocks|HashImage|InjectTree|FillTemplate|WriteImage)$=+no-cache' --experimental_convenience_symlinks=ignore \
+  "${prefix[@]}" bazel --output_base="$base" build --config=release --modify_execution_info='^(Mk.*|HashBlocks|HashImage|InjectTree|FillTemplate|WriteImage)$=+no-cache' --experimental_convenience_symlinks=ignore \
     //ic-os/guestos/envs/dev:guestos //ic-os/guestos/envs/prod:guestos >"$scratch/$1.log" 2>&1 || {
     tail -n 30 "$scratch/$1.log"
     echo "FAIL reproducible: build $1 failed"

@@ -1,6 +1,6 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
 load("//bzl:media.bzl", "disk_flash")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
@@ -171,9 +171,17 @@ def _disk(partitions, guid, images, properties, common):
 
 def _release(name, os, image, version, images, common):
     """What goes beside the images, and all of it as one target."""
+    unlocked_note(
+        name = "unlocked",
+        images = [":disk_plan"],
+        **STEP
+    )
     filled_template(
         name = "version",
-        file_values = {version: "version"},
+        file_values = {
+            version: "version",
+            ":unlocked": "unlocked",
+        },
         out = "version.txt",
         template = "//ic-os:version.template",
         **common

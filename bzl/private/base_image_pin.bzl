@@ -9,6 +9,8 @@ visibility(["//bzl/..."])
 def _pin_files_impl(ctx):
     outputs = []
     for target in ctx.attr.bases:
+        if target[BaseImageInfo].unlocked:
+            fail("{} has other packages than {} locks, since the archive has moved on: lock anew before its digest is pinned".format(target.label, target[BaseImageInfo].unlocked.lock.short_path))
         outputs += [target[BaseImageInfo].digest, target[BaseImageInfo].packages]
     return [DefaultInfo(files = depset(outputs))]
 

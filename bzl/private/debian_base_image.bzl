@@ -12,9 +12,15 @@ def _debian_base_image_impl(ctx):
     digest = ctx.actions.declare_file(name + ".digest")
     config = ctx.actions.declare_file(name + ".oci-config.json")
     manifest = ctx.actions.declare_file(name + ".oci-manifest.json")
+
+    # Beside the packages only where the archive has moved on and these are not all of the lock: bzl/private/debian_debs.bzl.
+    beside = {file.basename: file for file in ctx.files.debs if file.basename in ["unlocked.lock.json", "unlocked.txt"]}
+    debs = [file for file in ctx.files.debs if file not in beside.values()]
+    note = beside.get("unlocked.txt")
+    lock = beside["unlocked.lock.json"] if note else ctx.file.lock
     args = tool_args(ctx)
-    args.add("--lock", ctx.file.lock)
-    args.add_all(ctx.files.debs, before_each = "--deb")
+    args.add("--lock", lock)
+    args.add_all(debs, before_each = "--deb")
     args.add("--timestamp", str(ctx.attr.timestamp))
     if ctx.attr.work_on_disk:
         # Beside the output: the one folder of a disk that an action may write to.
@@ -28,7 +34,7 @@ def _debian_base_image_impl(ctx):
         ctx,
         "mkbase",
         args,
-        inputs = [ctx.file.lock] + ctx.files.debs,
+        inputs = [lock] + debs,
         outputs = [tar, packages, digest, config, manifest],
         mnemonic = "MkBase",
         progress = "Installing Debian packages into %{label}",
@@ -37,7 +43,7 @@ def _debian_base_image_impl(ctx):
     )
     return [
         DefaultInfo(files = depset([tar, packages, digest])),
-        BaseImageInfo(tar = tar, packages = packages, digest = digest, lock = ctx.file.lock),
+        BaseImageInfo(tar = tar, packages = packages, digest = digest, lock = lock, unlocked = struct(lock = ctx.file.lock, note = note) if note else None),
         OutputGroupInfo(oci = depset([tar, config, manifest])),
     ]
 
@@ -46,7 +52,9 @@ debian_base_image = rule(
     doc = """A base image from locked Debian packages, offline: .debs are unpacked and configured, maintainer scripts run.
 
 The same lock gives the same bytes on every machine. Outputs NAME.tar, NAME.packages, NAME.digest; output group `oci`
-adds the OCI config and manifest whose layer NAME.tar is.""",
+adds the OCI config and manifest whose layer NAME.tar is.
+
+Where the archive no longer had a locked package and another one is in its place, the image is marked as unlocked (docs/guides/archive.md).""",
     attrs = {
         "debs": attr.label(
             mandatory = True,

@@ -1,6 +1,7 @@
 """The repository of one lock: its .deb files, from wherever they are to be had with the content that the lock names."""
 
 load("//bzl/private:debian_archive.bzl", "ROOTS", "archives", "quoted", "shown", "snapshot_urls")
+load("//bzl/private:debian_present.bzl", "present")
 load("//bzl/private:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
 
 visibility(["//bzl/..."])
@@ -52,17 +53,17 @@ def _check_lists(rctx, lock, mend):
         ))
 
 def _suites(rctx, lock, mend):
-    """Name of a suite to its root and date. A lock of format 1 has one suite, no root (it is the main one) and no date."""
+    """Name of a suite to its root, components and date. A lock of format 1 has one suite, below the main root, and no date."""
     format = lock.get("format", 1)
     if format not in range(1, _FORMAT + 1):
         fail("{}: got a lock of format {}, want {} at most. {}".format(_source_path(rctx.attr.lock), format, _FORMAT, mend))
     if format == 1:
-        return {lock["suite"]: struct(root = "main", date = None)}
+        return {lock["suite"]: struct(root = "main", components = [], date = None)}
     suites = {}
     for suite in lock["suites"]:
         if suite["root"] not in ROOTS:
             fail("{}: suite {} has root {}, want one of {}. {}".format(_source_path(rctx.attr.lock), suite["suite"], repr(suite["root"]), ", ".join(ROOTS), mend))
-        suites[suite["suite"]] = struct(root = suite["root"], date = suite["date"])
+        suites[suite["suite"]] = struct(root = suite["root"], components = suite["components"], date = suite["date"])
     return suites
 
 def _file_name(package):
@@ -88,29 +89,32 @@ def _download(rctx, packages, urls_of):
             missing.append(package)
     return missing
 
-def _fetch(rctx, lock, suites):
-    """Fetches a lock's packages; returns those that are not to be had, and what was asked, for people."""
+def _on_archives(known, suites, lock):
+    """A function that gives the addresses of a package on the archives."""
+    return lambda package: [
+        "{}/{}".format(archive, quoted(package["path"]))
+        for archive in known[suites[package.get("suite", lock.get("suite"))].root]
+    ]
+
+def _fetch_bundled(rctx, lock, bundle):
+    """Takes a lock's packages from a bundle, or stops."""
+    missing = _download(rctx, lock["packages"], lambda package: [bundle_url(bundle, package["sha256"])])
+    if missing:
+        named = [("{} {}".format(package["name"], package["version"]), package["sha256"]) for package in missing]
+        bundle_lacks(rctx, bundle, _source_path(rctx.attr.lock), named)
+
+def _fetch(rctx, lock, suites, known):
+    """Fetches a lock's packages; returns those that are not to be had, and who was asked, for people."""
     packages = lock["packages"]
-    bundle = vendor_bundle(rctx)
-    if bundle:
-        missing = _download(rctx, packages, lambda package: [bundle_url(bundle, package["sha256"])])
-        if missing:
-            named = [("{} {}".format(package["name"], package["version"]), package["sha256"]) for package in missing]
-            bundle_lacks(rctx, bundle, _source_path(rctx.attr.lock), named)
+    rctx.report_progress("fetching {} packages".format(len(packages)))
+    missing = _download(rctx, packages, _on_archives(known, suites, lock))
+    if not missing:
         return [], []
-    known = archives(rctx)
 
     def suite_of(package):
         return suites[package.get("suite", lock.get("suite"))]
 
-    def on_archives(package):
-        return ["{}/{}".format(archive, quoted(package["path"])) for archive in known[suite_of(package).root]]
-
-    rctx.report_progress("fetching {} packages".format(len(packages)))
-    missing = _download(rctx, packages, on_archives)
-    if not missing:
-        return [], []
-    asked = []
+    asked = ["Bazel's repository cache"]
     for root in sorted({suite_of(package).root: None for package in missing}):
         if known[root]:
             asked += [shown(archive) for archive in known[root]]
@@ -121,10 +125,9 @@ def _fetch(rctx, lock, suites):
     pattern = rctx.getenv("DEBIAN_SNAPSHOT")
     if not pattern:
         return missing, asked + ["no snapshot service (DEBIAN_SNAPSHOT is not set)"]
-    rctx.report_progress("asking the snapshot service for {} packages".format(len(missing)))
-    dated = [package for package in missing if suite_of(package).date]
-    if not dated:
+    if not [package for package in missing if suite_of(package).date]:
         return missing, asked + ["no snapshot service (the lock has no date: it is of format 1)"]
+    rctx.report_progress("asking the snapshot service for {} packages".format(len(missing)))
     missing = _download(
         rctx,
         missing,
@@ -132,28 +135,90 @@ def _fetch(rctx, lock, suites):
     )
     return missing, asked + [shown(pattern)]
 
+def _listed(names):
+    """Some of many names."""
+    return ", ".join(names[:8]) + (" and {} more".format(len(names) - 8) if len(names) > 8 else "")
+
+def _not_had(rctx, missing, asked):
+    """What is said of packages that are not to be had."""
+    return "nobody gave {} with the content that {} locks: {}. Asked: {}".format(
+        "1 package" if len(missing) == 1 else "{} packages".format(len(missing)),
+        _source_path(rctx.attr.lock),
+        _listed(["{} {}".format(package["name"], package["version"]) for package in missing]),
+        "; ".join(asked),
+    )
+
+def _unlocked(rctx, lock, suites, known, missing):
+    """Fetches what the archive has now in place of what is missing; returns what is in place of what, or, as a string, why that can't be."""
+    if lock.get("format", 1) == 1:
+        return "the lock does not say where its suite lies: it is of format 1"
+    gone = {package["name"]: True for package in missing}
+    locked = {package["name"]: package for package in lock["packages"]}
+    have = {name: package["version"] for name, package in locked.items() if name not in gone}
+    now = present(rctx, lock, suites, known, have)
+    if type(now) == "string":
+        return now
+    for name in have:
+        # Of another version, or nothing needs it any more.
+        if now.get(name) or name not in now:
+            rctx.delete("debs/" + _file_name(locked[name]))
+    new = [now[name] for name in sorted(now) if now[name]]
+    lost = _download(rctx, new, _on_archives(known, suites, lock))
+    if lost:
+        return "nor does anybody give {}, which is what the archive has now".format(_listed(["{} {}".format(package["name"], package["version"]) for package in lost]))
+    changes = []
+    for package in new:
+        was = locked.get(package["name"])
+
+        # It may be the locked one, and came at the second time of asking.
+        if not was or was["sha256"] != package["sha256"]:
+            changes.append("{} {}{}".format(package["name"], package["version"], " in place of " + was["version"] if was else ", which is not locked"))
+    changes += ["no {} {}".format(name, locked[name]["version"]) for name in sorted(locked) if name not in now]
+    if changes:
+        rctx.file("unlocked.lock.json", json.encode(lock | {"packages": [now[name] or locked[name] for name in sorted(now)]}))
+        rctx.file("unlocked.txt", "".join(["unlocked: {} ({})\n".format(change, _source_path(rctx.attr.lock)) for change in changes]))
+    return changes
+
 def _debs_impl(rctx):
     lock = json.decode(rctx.read(rctx.attr.lock))
     mend = "Run: bazel run {}".format(lock["update"]) if "update" in lock else "Make it again with the tool `lock`"
     suites = _suites(rctx, lock, mend)
     _check_lists(rctx, lock, mend)
-    missing, asked = _fetch(rctx, lock, suites)
-    if missing:
-        names = ["{} {}".format(package["name"], package["version"]) for package in missing]
-        fail("nobody gave {} with the content that {} locks: {}{}. Asked: Bazel's repository cache; {}. Either these can't be reached, or the archive has moved on to newer versions; then mend the lock. {}".format(
-            "1 package" if len(names) == 1 else "{} packages".format(len(names)),
-            _source_path(rctx.attr.lock),
-            ", ".join(names[:8]),
-            " and {} more".format(len(names) - 8) if len(names) > 8 else "",
-            "; ".join(asked),
-            mend,
-        ))
+    bundle = vendor_bundle(rctx)
+    if bundle:
+        _fetch_bundled(rctx, lock, bundle)
+    else:
+        known = archives(rctx)
+        missing, asked = _fetch(rctx, lock, suites, known)
+        if missing:
+            _go_on_unlocked(rctx, lock, suites, known, missing, asked, mend)
     rctx.file("BUILD.bazel", """filegroup(
     name = "debs",
-    srcs = glob(["debs/*.deb"]),
+    srcs = glob(
+        ["debs/*.deb", "unlocked.*"],
+        allow_empty = True,
+    ),
     visibility = ["//visibility:public"],
 )
 """)
+
+def _go_on_unlocked(rctx, lock, suites, known, missing, asked, mend):
+    """Goes on with what the archive has now, and says so; or stops."""
+    what = _not_had(rctx, missing, asked)
+    choice = rctx.getenv("DEBIAN_UNLOCKED") or "allow"
+    if choice == "refuse":
+        fail("{}. Either these can't be reached, or the archive has moved on to newer versions. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. {}".format(what, mend))
+    if choice != "allow":
+        fail("DEBIAN_UNLOCKED: got {}, want allow or refuse".format(repr(choice)))
+    changes = _unlocked(rctx, lock, suites, known, missing)
+    if type(changes) == "string":
+        fail("{}. Either these can't be reached, or the archive has moved on to newer versions; then mend the lock. {}. The build can't go on with what the archive has now: {}".format(what, mend, changes))
+    if not changes:
+        return
+
+    # The only word that a repository rule can say.
+    # buildifier: disable=print
+    print("UNLOCKED BUILD: {}. This build goes on with what the archive has now: {}. All that is made of it says that it is unlocked (manifest.json, version.txt, :run): it is no release, and tomorrow or elsewhere it may have other bytes. To stop instead: --repo_env=DEBIAN_UNLOCKED=refuse. Mend the lock before a release. {}".format(what, _listed(changes), mend))
 
 debs = repository_rule(
     implementation = _debs_impl,

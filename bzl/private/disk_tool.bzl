@@ -5,7 +5,7 @@ load("//bzl/private:tool_binary.bzl", "tool_binary")
 
 visibility(["//bzl/..."])
 
-def disk_tool(name, tool, flag, disk, args, **kwargs):
+def disk_tool(name, tool, flag, disk, args, data = [], **kwargs):
     """Declares `:NAME`, which runs `tool` on `disk`; no image is written for it.
 
     Args:
@@ -14,6 +14,7 @@ def disk_tool(name, tool, flag, disk, args, **kwargs):
       flag: its flag that takes the disk, such as `--image`.
       disk: label of the disk, an image with a plan.
       args: list of string, further flags of the tool.
+      data: labels of files that these name.
       **kwargs: visibility, tags.
     """
     list = name + "_disk"
@@ -26,6 +27,6 @@ def disk_tool(name, tool, flag, disk, args, **kwargs):
         name = name,
         tool = tool,
         args = [flag, "$(rootpath :{})".format(list)] + args,
-        data = [":" + list],
+        data = [":" + list] + data,
         **kwargs
     )

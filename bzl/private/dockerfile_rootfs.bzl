@@ -45,6 +45,8 @@ def _dockerfile_rootfs_impl(ctx):
     args.add("--base-tar", base.tar)
     args.add("--base-digest", base.digest)
     args.add("--base-packages", base.packages)
+    if base.unlocked:
+        args.add("--base-unlocked", base.unlocked.note)
     for key, value in sorted(ctx.attr.build_args.items()):
         args.add("--build-arg", pair(key, value, "build_args of {}".format(ctx.label)))
     for key, path in sorted(ctx.attr.file_build_args.items()):
@@ -60,7 +62,7 @@ def _dockerfile_rootfs_impl(ctx):
         ctx,
         "mkrootfs",
         args,
-        inputs = [ctx.file.dockerfile, context, base.tar, base.digest, base.packages] + ctx.files.context,
+        inputs = [ctx.file.dockerfile, context, base.tar, base.digest, base.packages] + ctx.files.context + ([base.unlocked.note] if base.unlocked else []),
         outputs = [rootfs, steps],
         mnemonic = "MkRootfs",
         progress = "Executing the Dockerfile of %{label}",
@@ -79,7 +81,7 @@ clean environment, only the declared context visible.""",
         "base": attr.label(
             mandatory = True,
             providers = [BaseImageInfo],
-            doc = "The image that `FROM ${BASE_IMAGE}` means; its digest must be the one that the reference pins.",
+            doc = "The image that `FROM ${BASE_IMAGE}` means; its digest must be the one that the reference pins, unless it is unlocked.",
         ),
         "build_args": attr.string_dict(
             doc = "Values of ARGs, as `docker build --build-arg`.",

@@ -2,6 +2,7 @@
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "add_named", "image_of", "images_of")
+load("//bzl/private:unlocked.bzl", "unlocked_aspect", "unlocked_bases")
 
 visibility(["//bzl/..."])
 
@@ -12,7 +13,11 @@ def _image_manifest_impl(ctx):
     args.add("--name", ctx.attr.image_name)
     args.add("--version-file", ctx.file.version)
     args.add("--partitions", ctx.file.partitions)
-    args.add("--lock", ctx.file.lock)
+    unlocked = unlocked_bases(ctx.attr.images.keys() + ctx.attr.artifacts)
+    lock = ([base.built for base in unlocked if base.lock == ctx.file.lock] or [ctx.file.lock])[0]
+    args.add("--lock", lock)
+    notes = [base.note for base in unlocked]
+    args.add_all(notes, before_each = "--unlocked")
     images = [(name, image_of(target, "images", ctx.label)) for target, name in ctx.attr.images.items()]
     artifacts = [image for target in ctx.attr.artifacts for image in images_of(target)]
     for name, image in images:
@@ -22,7 +27,7 @@ def _image_manifest_impl(ctx):
     args.add("--output", manifest)
     args.add("--packages-output", packages)
     digests = [image.digest for _, image in images] + [image.digest for image in artifacts]
-    read = [ctx.file.version, ctx.file.partitions, ctx.file.lock] + digests
+    read = [ctx.file.version, ctx.file.partitions, lock] + notes + digests
     run_tool(ctx, "mkmanifest", args, read, [manifest, packages], "MkManifest", "Writing the manifest of %{label}")
     return [DefaultInfo(files = depset([manifest, packages]))]
 
@@ -32,6 +37,7 @@ image_manifest = rule(
     attrs = {
         "artifacts": attr.label_list(
             allow_files = True,
+            aspects = [unlocked_aspect],
             doc = "Images (as `image_file`) and files to list with size and digest, by the base name of their file.",
         ),
         "image_name": attr.string(
@@ -40,6 +46,7 @@ image_manifest = rule(
         ),
         "images": attr.label_keyed_string_dict(
             allow_files = True,
+            aspects = [unlocked_aspect],
             doc = "Image (a plan or a file) to the name of its partition.",
         ),
         "lock": attr.label(

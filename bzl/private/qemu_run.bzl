@@ -1,6 +1,7 @@
 """qemu_run: a `bazel run` target that boots an image."""
 
 load("//bzl/private:disk_tool.bzl", "disk_tool")
+load("//bzl/private:unlocked.bzl", "unlocked_note")
 
 visibility(["//bzl/..."])
 
@@ -15,11 +16,18 @@ def qemu_run(name, disk, args = [], **kwargs):
       args: further flags of runvm.
       **kwargs: visibility, tags.
     """
+    note = name + "_unlocked"
+    unlocked_note(
+        name = note,
+        images = [disk],
+        **kwargs
+    )
     disk_tool(
         name = name,
         tool = "runvm",
         flag = "--disk",
         disk = disk,
-        args = args,
+        args = ["--note", "$(rootpath :{})".format(note)] + args,
+        data = [":" + note],
         **kwargs
     )

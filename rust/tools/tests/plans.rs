@@ -173,6 +173,23 @@ fn a_disk_and_a_bundle() {
     .unwrap();
     let manifest = fs::read_to_string(bed.path("manifest")).unwrap();
     assert!(manifest.contains(&sum(&bytes)) && manifest.contains(&sum(&esp)));
+    assert!(!manifest.contains("unlocked"));
+    let unlocked = "--name n --version-file version --partitions table.csv --unlocked b --unlocked a --output manifest";
+    bed.put("a", b"unlocked: a 2 in place of 1 (x)\n");
+    bed.put(
+        "b",
+        b"unlocked: c 2 in place of 1 (y)\nunlocked: no b 1 (y)\n",
+    );
+    bed.run(mkmanifest, unlocked).unwrap();
+    let manifest = fs::read_to_string(bed.path("manifest")).unwrap();
+    let list = "\"unlocked\": [\n    \"a 2 in place of 1 (x)\",\n    \"c 2 in place of 1 (y)\",\n    \"no b 1 (y)\"\n  ]";
+    assert!(manifest.contains(list), "{manifest}");
+    bed.put("a", b"something else\n");
+    let error = bed.run(mkmanifest, unlocked).unwrap_err();
+    assert!(
+        error.contains("a: \"something else\" is no note"),
+        "{error}"
+    );
 }
 
 /// Times before 1970 are times, where a format has them.

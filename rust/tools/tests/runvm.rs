@@ -172,3 +172,31 @@ fn a_file_of_changes_is_there() {
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 }
+
+/// What marks an image is said before anything of the guest; an empty note is not.
+#[test]
+fn a_note_is_said_first() {
+    let bed = Bed::new();
+    fs::write(bed.at("empty"), "").unwrap();
+    fs::write(bed.at("note"), "\nunlocked: a 2 in place of 1\n").unwrap();
+    let program = fs::canonicalize(env!("CARGO_BIN_EXE_runvm")).unwrap();
+    for (note, said) in [("note", true), ("empty", false)] {
+        let mut run = bed.command(&program, bed.0.path());
+        run.args([
+            "--accel",
+            "tcg",
+            "--firmware",
+            "firmware",
+            "--ssh-port",
+            "0",
+        ]);
+        run.args(["--disk", "disk.img", "--note", note]);
+        let errors = String::from_utf8(run.output().unwrap().stderr).unwrap();
+        let first = errors.starts_with("runvm: unlocked: a 2 in place of 1\nrunvm: ");
+        assert_eq!(first, said, "{errors}");
+        assert!(
+            errors.contains("runvm: the guest's console follows"),
+            "{errors}"
+        );
+    }
+}

@@ -9,6 +9,7 @@
 //! | `name`       | name of the image                                                                           |
 //! | `packages`   | list of `architecture`, `name`, `version`, sorted by name                                   |
 //! | `partitions` | list of `name`, `number`, `size`, `start`, `type`, `uuid`, and `image` (`sha256`, `size`) or null |
+//! | `unlocked`   | only if packages are not the locked ones: list of what is there in place of what                |
 //! | `version`    | version of the image                                                                        |
 
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub fn packages_text(packages: &[Package]) -> String {
 }
 
 /// What the manifest is made from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
     /// Name of the image.
     pub name: &'a str,
@@ -96,6 +97,8 @@ pub struct Contents<'a> {
     pub artifacts: &'a BTreeMap<String, Digest>,
     /// Installed packages.
     pub packages: &'a [Package],
+    /// What of them is not what was locked, for people.
+    pub unlocked: &'a [String],
 }
 
 // Fields in the order of the alphabet: the order they are written in.
@@ -106,6 +109,8 @@ struct Document<'a> {
     name: &'a str,
     packages: &'a [Package],
     partitions: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unlocked: &'a [String],
     version: &'a str,
 }
 
@@ -157,6 +162,7 @@ pub fn manifest_json(contents: &Contents<'_>) -> Result<String, serde_json::Erro
         name: contents.name,
         packages: contents.packages,
         partitions: partitions.collect(),
+        unlocked: contents.unlocked,
         version: contents.version,
     };
     let mut text = serde_json::to_string_pretty(&document)?;
@@ -188,15 +194,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(packages_text(&packages), "a 1:1 amd64\nb 2 all\n");
-        let text = manifest_json(&Contents {
+        let contents = Contents {
             name: "node",
             version: "1.2",
             layout: &table.layout(None).unwrap(),
             images: &digests,
             artifacts: &digests,
             packages: &packages,
-        })
-        .unwrap();
+            unlocked: &[],
+        };
+        let text = manifest_json(&contents).unwrap();
         assert!(text.ends_with("}\n"));
         // Keys in order: reading into sorted maps and writing again changes nothing.
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -206,6 +213,15 @@ mod tests {
         assert_eq!(value["partitions"][1]["start"], 2 << 20);
         assert!(value["partitions"][1]["image"].is_null());
         assert_eq!(value["packages"][0]["version"], "1:1");
+        // Only where there is something to be said.
+        assert_eq!(value.get("unlocked"), None);
+        let unlocked = ["a 1:1 in place of 1:0".to_owned()];
+        let text = manifest_json(&Contents {
+            unlocked: &unlocked,
+            ..contents
+        });
+        let marked: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+        assert_eq!(marked["unlocked"], serde_json::json!(unlocked));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Pin {
     pub text: Option<String>,
     /// The command that updates it, for the error.
     pub command: Option<String>,
+    /// Whether the image at hand is of other packages than the locked ones: no pin knows it, and it may be another one.
+    pub unlocked: bool,
 }
 
 impl BaseImage {
@@ -50,7 +52,7 @@ impl BaseImage {
             .ok_or_else(|| {
                 error("wanted an earlier stage, scratch, or NAME@sha256:HEX".to_owned())
             })?;
-        if have == wanted {
+        if have == wanted || pin.unlocked {
             return Ok(());
         }
         let mut problem = format!("the base image built here is sha256:{have}");

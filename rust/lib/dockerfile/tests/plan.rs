@@ -369,6 +369,7 @@ fn pins() {
     let none = Pin {
         text: None,
         command: None,
+        unlocked: false,
     };
     base.check(&at, &format!("n@sha256:{good}"), &none).unwrap();
     let image = format!("n@sha256:{other}");
@@ -382,6 +383,7 @@ fn pins() {
     let pin = |packages: &str| Pin {
         text: Some(format!("{image}\n{packages}")),
         command: Some("make pin".into()),
+        unlocked: false,
     };
     let tail = "; if that is meant, update the pin: make pin";
     assert_eq!(
@@ -404,6 +406,13 @@ fn pins() {
     );
     let many: String = (0..20).map(|n| format!("p{n:02} 1 x\n")).collect();
     assert!(error(&image, &pin(&many)).contains("p05 (pinned, not here), and 14 more; if"));
+    // No pin knows what is made of other packages than the locked ones. A FROM without a digest is none all the same.
+    let unlocked = Pin {
+        unlocked: true,
+        ..none
+    };
+    base.check(&at, &image, &unlocked).unwrap();
+    assert!(error("debian:13", &unlocked).contains("wanted an earlier stage"));
 }
 
 #[test]

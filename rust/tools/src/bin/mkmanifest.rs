@@ -31,6 +31,9 @@ struct Args {
     /// Lock file with the packages; default: none are listed.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// What of the packages is not what was locked, lines of `unlocked: …`; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    unlocked: Vec<PathBuf>,
     /// The manifest to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -71,6 +74,16 @@ fn make(args: &Args) -> anyhow::Result<(String, String)> {
         }
         None => Vec::new(),
     };
+    let mut unlocked = Vec::new();
+    for path in &args.unlocked {
+        let text = read(path)?;
+        for line in text.lines() {
+            let what = line.strip_prefix("unlocked: ");
+            let what = what.with_context(|| format!("{}: {line:?} is no note", path.display()))?;
+            unlocked.push(what.to_owned());
+        }
+    }
+    unlocked.sort();
     let images = digest::by_name("--image", &args.images)?;
     let artifacts = digest::by_name("--artifact", &args.artifacts)?;
     let manifest = manifest_json(&Contents {
@@ -80,6 +93,7 @@ fn make(args: &Args) -> anyhow::Result<(String, String)> {
         images: &images,
         artifacts: &artifacts,
         packages: &packages,
+        unlocked: &unlocked,
     })?;
     Ok((manifest, packages_text(&packages)))
 }

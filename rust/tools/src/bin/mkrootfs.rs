@@ -33,6 +33,9 @@ struct Args {
     /// The base image's packages, lines of `name version sha256`, to say what differs from a pin.
     #[arg(long)]
     base_packages: Option<PathBuf>,
+    /// What of the base image's packages is not what was locked, a line each; its digest may then be another than FROM's.
+    #[arg(long, value_name = "FILE", requires = "base_digest")]
+    base_unlocked: Option<PathBuf>,
     /// Value of an ARG, `NAME=VALUE`.
     #[arg(long, value_name = "NAME=VALUE")]
     build_arg: Vec<String>,
@@ -77,6 +80,10 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
     let (vars, files) = build_args(args, &context)?;
     let plan = dockerfile::plan(&file, &vars)?;
     check_bases(args, &plan, &context, &files)?;
+    if let Some(note) = &args.base_unlocked {
+        let note = read(note)?;
+        eprintln!("mkrootfs: the base image is not the pinned one, since the archive has moved on; what is made of it is no release:\n{}", note.trim_end());
+    }
     let mounts = mounts?;
     let work = match &args.work_dir {
         Some(dir) => Workdir::on_disk(&mounts, dir)?,
@@ -209,6 +216,7 @@ fn check_bases(
                 None => None,
             },
             command: args.pin_command.clone(),
+            unlocked: args.base_unlocked.is_some(),
         };
         base.check(&stage.at, image, &pin)?;
     }

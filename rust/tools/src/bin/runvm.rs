@@ -53,6 +53,9 @@ struct Args {
         default_value = "6f1d7a52-3a0c-4e0b-9b0e-4a2d2f6c9e01"
     )]
     uuid: String,
+    /// What is to be said of the disk before it starts: a text, or an empty file.
+    #[arg(long, value_name = "FILE")]
+    note: Option<PathBuf>,
     /// UEFI firmware; the installed OVMF by default.
     #[arg(long, value_name = "FILE")]
     firmware: Option<PathBuf>,
@@ -125,7 +128,7 @@ fn run(args: Args) -> Result<()> {
         return print(&line(&mut guest, args.snapshot, &mut stays)?);
     }
     let servers = guest.serve()?;
-    announce(&args);
+    announce(&args)?;
     let status = vm::run_on_terminal(&guest.terminal_command())?;
     drop((servers, medium));
     ensure!(status.success(), "QEMU ended with {status}");
@@ -285,7 +288,16 @@ fn path(path: &Path) -> Result<String> {
     }
 }
 
-fn announce(args: &Args) {
+/// What a person reads before the guest's console.
+fn announce(args: &Args) -> Result<()> {
+    if let Some(path) = &args.note {
+        let path = existing(path);
+        let note = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        for line in note.lines().filter(|line| !line.is_empty()) {
+            eprintln!("runvm: {line}");
+        }
+    }
     if args.ssh_port != 0 {
         eprintln!(
             "runvm: ssh: ssh -p {} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1",
@@ -296,6 +308,7 @@ fn announce(args: &Args) {
         eprintln!("runvm: 127.0.0.1:{host} leads to the guest's port {guest}");
     }
     eprintln!("runvm: the guest's console follows; Ctrl-A X quits");
+    Ok(())
 }
 
 fn print(line: &str) -> Result<()> {
