@@ -7,8 +7,12 @@ load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
 
-# An image costs less to write than to fetch: it stays out of caches.
-_BIG_OUTPUT = {"no-cache": "1"}
+# An image costs less to write than to fetch: it stays out of caches, and is written where it is wanted. (Bazel reads `no-remote-cache` as the
+# remote cache alone: its disk cache would take the image.) Written elsewhere it would travel there and back, and come without its holes.
+_BIG_OUTPUT = {
+    "no-cache": "1",
+    "no-remote-exec": "1",
+}
 
 def _image_file_impl(ctx):
     info = ctx.attr.image[ImagePlanInfo]

@@ -17,9 +17,11 @@ def _sandbox_probe_impl(ctx):
         outputs = [report],
         mnemonic = "SandboxProbe",
         progress_message = "Looking around in the sandbox %{label}",
-        # The counter-check, and never from a cache: what it sees is no input.
-        execution_requirements = {} if ctx.attr.sandboxed else {
+        # What is asked is what Bazel's sandbox on this machine hides: no worker elsewhere can say. The counter-check never comes from a
+        # cache: what it sees is no input.
+        execution_requirements = {"no-remote-exec": "1"} if ctx.attr.sandboxed else {
             "no-cache": "1",
+            "no-remote-exec": "1",
             "no-sandbox": "1",
         },
     )
