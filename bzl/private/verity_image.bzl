@@ -7,17 +7,34 @@ load("//bzl/private/providers:verity_info.bzl", "VerityInfo")
 
 visibility(["//bzl/..."])
 
-def _hash_blocks(ctx, file):
-    """Block hashes of one input: an action of its own, so that a changed file costs hashing that file."""
+def _hash_blocks(ctx, files):
+    """Block hashes of some inputs, in their order."""
 
     # By the file's own name: a new input among them leaves the others' hashes where they are.
-    out = ctx.actions.declare_file("{}.blocks/{}.blocks".format(ctx.label.name, file.short_path.replace("../", "external/")))
+    outs = [ctx.actions.declare_file("{}.blocks/{}.blocks".format(ctx.label.name, file.short_path.replace("../", "external/"))) for file in files]
     args = tool_args(ctx)
-    args.add("--input", file)
     args.add("--salt", ctx.attr.salt)
-    args.add("--output", out)
-    run_tool(ctx, "hashblocks", args, [file], [out], "HashBlocks", "Hashing blocks of " + file.short_path)
-    return out
+    args.add_all(files, before_each = "--input")
+    args.add_all(outs, before_each = "--output")
+    more = " and {} more".format(len(files) - 1) if len(files) > 1 else ""
+    run_tool(ctx, "hashblocks", args, files, outs, "HashBlocks", "Hashing blocks of {}{}".format(files[0].short_path, more))
+    return outs
+
+def _all_hashes(ctx, files):
+    """Block hashes of all inputs, in their order.
+
+    What is made has an action of its own, so that a changed program costs hashing that program, and so has an archive, a root file system.
+    Other source files of one package, which are configuration, share one: an action costs more than hashing all of them, most of all on a
+    worker elsewhere.
+    """
+    groups = {}
+    for file in files:
+        alone = not file.is_source or file.extension == "tar"
+        groups.setdefault(file.path if alone else str(file.owner.same_package_label("sources")), []).append(file)
+    hashes = {}
+    for group in groups.values():
+        hashes |= dict(zip([file.path for file in group], _hash_blocks(ctx, group)))
+    return [hashes[file.path] for file in files]
 
 def _verity_image_impl(ctx):
     data = ctx.attr.image[ImagePlanInfo]
@@ -28,8 +45,8 @@ def _verity_image_impl(ctx):
     args = tool_args(ctx)
     args.add("--image", data.image)
 
-    # Flattened on purpose: an action for each input, some tens of files.
-    hashes = [_hash_blocks(ctx, file) for file in data.inputs.to_list()]
+    # Flattened on purpose: some tens of files.
+    hashes = _all_hashes(ctx, data.inputs.to_list())
     args.add_all(hashes, before_each = "--hashes")
     args.add("--salt", ctx.attr.salt)
     args.add("--uuid", ctx.attr.uuid)
@@ -59,7 +76,7 @@ verity_image = rule(
     doc = """An image with a dm-verity superblock and hash tree behind its data (format 1, SHA-256, blocks of 4096 bytes).
 
 Output groups `root_hash` and `hash_offset` hold what the kernel command line wants. Block hashes are kept per input file,
-so a changed file costs hashing that file, and the upper levels of the tree.""",
+so a changed file costs hashing that file (a source file: those of its package, too), and the upper levels of the tree.""",
     attrs = {
         "image": attr.label(
             mandatory = True,

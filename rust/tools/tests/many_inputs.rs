@@ -152,25 +152,45 @@ fn from_files_to_images() {
     }
 }
 
+/// As many outputs as inputs, or nothing is written.
+#[test]
+fn block_hashes_without_a_place() {
+    let bed = Bed(tempfile::tempdir().unwrap());
+    bed.put("a", "a");
+    bed.put("b", "b");
+    let output = Command::new(env!("CARGO_BIN_EXE_hashblocks"))
+        .args("--input a --input b --salt 00 --output ha".split_whitespace())
+        .current_dir(bed.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("--output: 1 files for 2 of --input, want one for each"),
+        "{text}"
+    );
+    assert!(!bed.path("ha").exists());
+}
+
 /// The digests of blocks are a file for each input, too.
 #[test]
 fn many_block_hashes() {
     let bed = Bed(tempfile::tempdir().unwrap());
     let (mut names, mut known, mut list) = (String::new(), String::new(), String::new());
+    let mut pairs = String::from("--salt\n00\n");
     // Few and long extents, so that the digests are not all held in memory.
     for number in 0..2 * LIMIT {
         let name = format!("f{number}");
         let mut bytes = vec![u8::try_from(number).unwrap(); 200_000];
         bytes.resize(204_800, 1);
         bed.put(&name, bytes);
-        bed.run(
-            env!("CARGO_BIN_EXE_hashblocks"),
-            &format!("--input {name} --salt 00 --output h{number}"),
-        );
+        writeln!(pairs, "--input\n{name}\n--output\nh{number}").unwrap();
         writeln!(names, "{name}").unwrap();
         writeln!(known, "--hashes\nh{number}").unwrap();
         writeln!(list, "{{\"dest\":\"/{name}\",\"src\":\"{name}\"}}").unwrap();
     }
+    bed.put("pairs", pairs);
+    bed.run(env!("CARGO_BIN_EXE_hashblocks"), "@pairs");
     bed.put("the.tree", format!("the.jsonl\n{names}"));
     bed.put("the.image", format!("plan\n{names}"));
     bed.put("known", known);

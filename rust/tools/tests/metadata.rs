@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 35] = [
+const STEPS: [(&str, &str, &str); 34] = [
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
@@ -42,12 +42,7 @@ const STEPS: [(&str, &str, &str); 35] = [
     (
         "hashblocks",
         env!("CARGO_BIN_EXE_hashblocks"),
-        "--input config --salt ab --output config.hashes",
-    ),
-    (
-        "hashblocks",
-        env!("CARGO_BIN_EXE_hashblocks"),
-        "--input program --salt ab --output program.hashes",
+        "--input config --salt ab --output config.hashes --input program --output program.hashes",
     ),
     (
         "mkverity",

@@ -1,7 +1,7 @@
-//! `hashblocks`: salted digests of one input's blocks, which `mkverity` takes for every image the input gets into.
+//! `hashblocks`: salted digests of the blocks of inputs, a file for each, which `mkverity` takes for every image the input gets into.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{ensure, Context, Result};
@@ -9,19 +9,19 @@ use anyhow::{ensure, Context, Result};
 /// Size of the blocks; that of `mkverity`.
 const BLOCK_SIZE: u32 = 4096;
 
-/// Hashes every 4096 bytes of a file as dm-verity does.
+/// Hashes every 4096 bytes of files as dm-verity does.
 #[derive(clap::Parser)]
 #[command(name = "hashblocks")]
 struct Args {
-    /// The file.
-    #[arg(long)]
-    input: PathBuf,
+    /// A file; several, each with an --output of its own.
+    #[arg(long, required = true, value_name = "FILE")]
+    input: Vec<PathBuf>,
     /// What is hashed before every block: at most 256 bytes as hexadecimal digits; `-` for none.
     #[arg(long, allow_hyphen_values = true)]
     salt: String,
-    /// Where the digests go.
-    #[arg(long)]
-    output: PathBuf,
+    /// Where the digests of a file go, in the order of --input.
+    #[arg(long, required = true, value_name = "FILE")]
+    output: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -30,15 +30,27 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let salt = verity::parse_salt(&args.salt).context("--salt")?;
-    let name = args.input.display();
-    let input = File::open(&args.input).with_context(|| format!("cannot open {name}"))?;
-    let metadata = input
+    let (inputs, outputs) = (args.input.len(), args.output.len());
+    ensure!(
+        inputs == outputs,
+        "--output: {outputs} files for {inputs} of --input, want one for each"
+    );
+    for (input, output) in args.input.iter().zip(&args.output) {
+        hash(input, output, &salt)?;
+    }
+    Ok(())
+}
+
+fn hash(input: &Path, output: &Path, salt: &[u8]) -> Result<()> {
+    let name = input.display();
+    let file = File::open(input).with_context(|| format!("cannot open {name}"))?;
+    let metadata = file
         .metadata()
         .with_context(|| format!("cannot read {name}"))?;
     ensure!(metadata.is_file(), "{name} is not a regular file");
-    let create = || format!("cannot write {}", args.output.display());
-    let pending = cli::PendingOutput::create(&args.output).with_context(create)?;
-    verity::write_block_hashes(&input, metadata.len(), &salt, BLOCK_SIZE, pending.file())
+    let create = || format!("cannot write {}", output.display());
+    let pending = cli::PendingOutput::create(output).with_context(create)?;
+    verity::write_block_hashes(&file, metadata.len(), salt, BLOCK_SIZE, pending.file())
         .with_context(|| name.to_string())?;
     pending.commit().with_context(create)
 }
