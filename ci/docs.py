@@ -56,6 +56,9 @@ ELSEWHERE = {
     "openssl x509 -in ": "nobody: a certificate of your own",
     "dd if=/dev/OLD ": "nobody: disks of your own",
     "curl http://guest-1.example:": "//tests/boot:setupos_install_test, which asks the same pages",
+    "git clone REPOSITORY ": "nobody: the release says from where",
+    "git checkout COMMIT": "nobody: the release says which",
+    "ci/verify-release.sh ": "nobody: a release of your own; ci/reproduce.sh builds the same files otherwise",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.
