@@ -59,6 +59,16 @@ ELSEWHERE = {
     "git clone REPOSITORY ": "nobody: the release says from where",
     "git checkout COMMIT": "nobody: the release says which",
     "ci/verify-release.sh ": "nobody: a release of your own; ci/reproduce.sh builds the same files otherwise",
+    "apt-get install --no-install-recommends nginx-light": "ci/remote.sh",
+    "apt-get install --no-install-recommends postgresql ": "ci/remote.sh",
+    "mkdir -p /srv/bazel-cache/": "ci/remote.sh, in another folder",
+    "sed 's#FOLDER#": "ci/remote.sh, in another folder",
+    "nginx -c ": "ci/remote.sh",
+    "python3 -m venv ": "ci/remote.sh, in another folder",
+    "createdb ": "ci/remote.sh",
+    "buildbox-casd ": "ci/remote.sh",
+    "buildbox-worker ": "ci/remote.sh",
+    "bazel build --config=remote-exec ": "ci/remote.sh",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.

@@ -43,14 +43,15 @@ case $target in '' | //ic-os/*/envs/*) ;; *) wrong "--target: got $target, want 
 if [ -z "$inside" ]; then
   # Files that git does not know may be there: certificate and signatures of a release.
   [ -z "$(git -C "$top" status --porcelain --untracked-files=no)" ] || fail "this checkout has changes, so what it builds is of no commit: git status"
-  if (cd "$folder" && sha256sum --check --ignore-missing --quiet "$(basename "$sums")" >/dev/null 2>&1); then
-    echo "verify-release: the files beside $sums are those that it names"
-  elif (cd "$folder" && sha256sum --check --ignore-missing --quiet "$(basename "$sums")" 2>&1) | grep -q FAILED; then
-    (cd "$folder" && sha256sum --check --ignore-missing --quiet "$(basename "$sums")") || true
-    fail "a file beside $sums is not the one that it names: a broken or another download"
-  else
-    echo "verify-release: beside $sums lies none of its files; the sums alone are compared"
-  fi
+  # Status 1 also if none of them is there.
+  said=$(cd "$folder" && LC_ALL=C sha256sum --check --ignore-missing "$(basename "$sums")" 2>/dev/null) || true
+  case $said in
+    *FAILED*)
+      echo "$said"
+      fail "a file beside $sums is not the one that it names: a broken or another download" ;;
+    '') echo "verify-release: beside $sums lies none of its files; the sums alone are compared" ;;
+    *) echo "verify-release: the files beside $sums are those that it names: $(grep -c ': OK$' <<<"$said") of $(wc -l <"$sums")" ;;
+  esac
   [ -n "$version" ] || [ ! -r "$folder/version.txt" ] || read -r version <"$folder/version.txt"
   if [ -e /etc/image-build-container ]; then cache=$IMAGE_BUILD_CACHE; else cache=$("$top/ci/container/container-run.sh" sh -c 'echo "$IMAGE_BUILD_CACHE"'); fi
   work=$(mktemp -d "$cache/verify.XXXXXX")

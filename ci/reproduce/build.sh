@@ -7,7 +7,8 @@ folder=$1 against=$2
 shift 2
 export OUTPUT_BASE=$folder/base
 mkdir -p "$OUTPUT_BASE"
-bazel=(bazel --output_base="$OUTPUT_BASE")
+# A busy machine's single core takes its time.
+bazel=(bazel --output_base="$OUTPUT_BASE" --local_startup_timeout_secs=600)
 flags=(--experimental_convenience_symlinks=ignore --remote_download_outputs=all)
 # Whatever makes a part of an image is done again; only compilers' work may come from the cache.
 [ -z "$against" ] || flags+=('--modify_execution_info=^(?!Rust|Cargo|Cpp).*$=+no-cache')

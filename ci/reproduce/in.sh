@@ -35,8 +35,9 @@ case $what in
       echo '+400d' >"$folder/faketime/etc/faketimerc"
       echo "$library" >"$folder/faketime/etc/ld.so.preload"
     fi
+    # The server calls itself by its workspace's folder.
     # shellcheck disable=SC2016 # the inner shell's variables
-    exec env FAKETIME_SKIP_CMDS=java,bazel,bazel-real NO_FAKE_STAT=1 unshare --mount --propagation private -- sh -c 'mount --bind "$1" /etc && shift && exec "$@"' _ "$folder/faketime/etc" "$@"
+    exec env "FAKETIME_SKIP_CMDS=bazel,bazel-real,java,bazel(checkout),bazel($(basename "$PWD"))" NO_FAKE_STAT=1 unshare --mount --propagation private -- sh -c 'mount --bind "$1" /etc && shift && exec "$@"' _ "$folder/faketime/etc" "$@"
     ;;
   disk)
     # shellcheck disable=SC2016 # the inner shell's variables
