@@ -22,7 +22,7 @@ ELSEWHERE = {
     "bazel build //bzl/toolchain:prebuilt": "ci/e2e.sh",
     "bazel build --repo_env=DEBIAN_SNAPSHOT=": "ci/archive.sh, with packages of its own",
     "bazel build --repo_env=VENDOR=": "ci/archive.sh, with packages of its own",
-    "bazel build --config=release ": "ci/reproducible.sh; ci/archive.sh has what it refuses",
+    "bazel build --config=release ": "ci/reproduce.sh; ci/archive.sh has what it refuses",
     "bazel run //ic-os:vendor ": "rust/lib/vendor/tests, with packages of their own",
     "sha256sum config.ini ": "rust/os/config_tool/tests/process.rs, as the line below it",
     "ssh-keygen -Y sign ": "rust/os/config_tool/tests/process.rs",

@@ -50,6 +50,10 @@ for format in ustar gnu pax; do
   tar --format="$format" --sort=name --mtime=@0 -cf "$work/$format.tar" -C "$work/tree" . 2>/dev/null || continue
   seed tar "$work/$format.tar"
 done
+echo 'int one(void) { return 1; }' >"$work/one.c"
+echo 'ONE_1 { global: one; };' >"$work/one.versions"
+g++ -shared -fPIC -Wl,--version-script="$work/one.versions" -Wl,--no-as-needed -o "$work/one.so" -x c "$work/one.c" && seed elf "$work/one.so"
+[ ! -e /etc/ld.so.cache ] || seed elf /etc/ld.so.cache
 printf '# GRUB Environment Block\nslot=A\nstate=stable\n' >"$work/grubenv"
 seed grubenv "$work/grubenv"
 cat >"$work/tree.jsonl" <<'TREE'

@@ -60,6 +60,18 @@ def _notes(ctx, entries, labels):
         ))
     return "".join([line + "\n" for line in lines])
 
+def _fit_of(ctx, tree, manifest, contents):
+    """Checks programs against the root file system that they are laid over, beside everything else; what was checked, as text."""
+    fit = ctx.actions.declare_file(ctx.label.name + ".fit.txt")
+    args = tool_args(ctx)
+    args.add("--tree", tree)
+    args.add("--output", fit)
+
+    # Contents of images are not looked at: only their lists stand in the tree's.
+    inputs = [tree, manifest] + [content.reference for content in contents]
+    run_tool(ctx, "checkfit", args, inputs, [fit], "CheckFit", "Checking programs of %{label}")
+    return fit
+
 def _image_tree_impl(ctx):
     entries, contents, labels = _entries(ctx)
     files = ctx.actions.declare_file(ctx.label.name + ".files.jsonl")
@@ -86,6 +98,9 @@ def _image_tree_impl(ctx):
     write_list(ctx, tree, manifest, [content.reference for content in contents])
     why = ctx.actions.declare_file(ctx.label.name + ".why")
     ctx.actions.write(why, _notes(ctx, entries, labels))
+
+    # Without a root file system there is no loader and no library to fit.
+    fits = [_fit_of(ctx, tree, manifest, contents)] if ctx.file.rootfs else []
     made_of = ctx.attr.files.keys() + ([ctx.attr.rootfs] if ctx.attr.rootfs else [])
     return [
         DefaultInfo(files = depset([manifest])),
@@ -98,7 +113,11 @@ def _image_tree_impl(ctx):
             units = units,
         ),
         why_of(made_of, [why]),
-        OutputGroupInfo(units = depset([units] if units else [])),
+        OutputGroupInfo(
+            fit = depset(fits),
+            units = depset([units] if units else []),
+            _validation = depset(fits),
+        ),
     ]
 
 image_tree = rule(
@@ -106,7 +125,10 @@ image_tree = rule(
     doc = """A tree: a root file system's tar with files, directories and links laid over it, and units enabled by preset.
 
 No byte of a file is copied: the result is a manifest that names where each file's bytes lie. This is the seam of late
-injection: a changed file re-runs nothing before it.""",
+injection: a changed file re-runs nothing before it.
+
+Programs and libraries that are laid over a root file system are checked against its loader and libraries, beside the build of whatever takes
+the tree: one that would not start there fails it, with what it wants and what the image has. Output group `fit` lists what was checked.""",
     attrs = {
         "directories": attr.string_dict(
             doc = "Directories to make, path to `mode[:uid:gid]`, as `\"/boot/config\": \"0755\"`.",

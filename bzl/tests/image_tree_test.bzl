@@ -19,6 +19,17 @@ def _action_test_impl(ctx):
     asserts.equals(env, ["rootfs.tar", "one.txt", "two.txt"], [file.basename for file in tree.inputs.to_list()])
     written = [a for a in analysistest.target_actions(env) if a.mnemonic == "FileWrite"][0].content
     asserts.equals(env, ["/a/one:1", "/b:1", "/c:1", "/z/two"], [json.decode(line)["dest"] for line in written.split("\n")[:-1]])
+
+    # Programs are checked beside the build, with every file at hand that the tree's list names.
+    checks = [a for a in analysistest.target_actions(env) if a.mnemonic == "CheckFit"]
+    asserts.equals(env, 1, len(checks))
+    asserts.equals(
+        env,
+        ["image_tree_test_subject.tree", "image_tree_test_subject.tree.jsonl", "one.txt", "rootfs.tar", "two.txt"],
+        sorted([file.basename for file in checks[0].inputs.to_list() if "checkfit" not in file.basename and not file.basename.endswith(".params")]),
+    )
+    fit = checks[0].outputs.to_list()
+    asserts.equals(env, fit, target[OutputGroupInfo]._validation.to_list())
     return analysistest.end(env)
 
 _action_test = analysistest.make(_action_test_impl)
@@ -31,8 +42,11 @@ def _folder_test_impl(ctx):
         ("/opt/bin/one.txt", "0755"),
         ("/opt/bin/two.txt", "0755"),
     ], [(entry["dest"], entry["mode"]) for entry in entries])
-    tree = analysistest.target_under_test(env)[TreeInfo]
-    asserts.equals(env, ["one.txt", "two.txt"], [file.basename for file in tree.inputs.to_list()])
+    target = analysistest.target_under_test(env)
+    asserts.equals(env, ["one.txt", "two.txt"], [file.basename for file in target[TreeInfo].inputs.to_list()])
+
+    # Over nothing there is nothing to fit.
+    asserts.equals(env, [], target[OutputGroupInfo]._validation.to_list())
     return analysistest.end(env)
 
 _folder_test = analysistest.make(_folder_test_impl)

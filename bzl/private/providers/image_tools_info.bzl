@@ -5,6 +5,7 @@ visibility(["//bzl/..."])
 # Field of ImageToolsInfo: what the tool does. The toolchain rule takes one attribute per entry.
 TOOLS = {
     "bootcheck": "boots a disk in QEMU and waits for what its console says",
+    "checkfit": "checks injected programs against an image's own loader and libraries",
     "flash": "writes a disk image to a stick or a file, with a configuration in it",
     "hashblocks": "hashes each block of a file for dm-verity",
     "hashimage": "takes the digest of an image through its plan",

@@ -22,11 +22,16 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Each action: the tool, where it is, its arguments. What one makes, later ones read.
-const STEPS: [(&str, &str, &str); 34] = [
+const STEPS: &[(&str, &str, &str)] = &[
     (
         "inject",
         env!("CARGO_BIN_EXE_inject"),
         "--base base.tar --files root.list --mtime 5 --preset-all --units-output units --output root.jsonl",
+    ),
+    (
+        "checkfit",
+        env!("CARGO_BIN_EXE_checkfit"),
+        "--tree root.tree --output root.fit.txt",
     ),
     (
         "mkext4",

@@ -1,5 +1,7 @@
-//! Every program says what it is for and which version it is, and takes numbers below zero as numbers.
+//! Every program says what it is for and which version it is, takes numbers below zero as numbers, and needs no library.
 #![allow(
+    clippy::print_stdout,
+    clippy::as_conversions,
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
@@ -52,5 +54,21 @@ fn help_and_version() {
         assert!(purpose.contains(' '), "{name}: {purpose}");
         assert!(text.contains(&format!("Usage: {name}")), "{text}");
         assert!(text.contains("--version"), "{text}");
+    }
+}
+
+/// What goes into an image needs nothing of it, nor does what is handed to others: no loader and no library.
+#[test]
+fn is_static() {
+    let Some(list) = option_env!("STATIC_PROGRAMS") else {
+        println!("skipped: cargo links with the C library that is there");
+        return;
+    };
+    for program in list.split(' ').map(Path::new) {
+        let bytes = std::fs::read(program).unwrap();
+        let read = elf::Program::read(&bytes).unwrap();
+        let needs = read.interpreter.iter().chain(&read.needed);
+        let needs: Vec<_> = needs.map(|name| String::from_utf8_lossy(name)).collect();
+        assert!(read.is_static(), "{} needs {needs:?}", program.display());
     }
 }
