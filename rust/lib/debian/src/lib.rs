@@ -6,7 +6,8 @@
 //!   [`Facts`] what is in the files of its packages, and [`Summary`] says both to people.
 //! - [`match_debs`] finds the files of a lock by their content.
 //! - [`install`] turns them into a tree, offline, and [`normalise`] takes out of it what differs from run to run.
-//! - [`ownership`] gives each installed package a digest over its files, so that two images that differ can be explained.
+//! - [`ownership`] gives each installed package a digest over its files, so that two images that differ can be explained;
+//!   [`listed`] says which packages list a path.
 
 mod apt;
 mod changes;
@@ -33,7 +34,7 @@ pub use install::{install, Install};
 pub use list::{parse_list, List, Listed};
 pub use lock::{Lock, Package, Root, Suite};
 pub use normalise::normalise;
-pub use ownership::{ownership, Owned};
+pub use ownership::{listed, ownership, Owned};
 pub use resolve::{Archive, ArchiveOptions, Newer};
 pub use summary::{Relocked, Summary};
 pub use version::compare_versions;

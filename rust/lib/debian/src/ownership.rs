@@ -75,6 +75,13 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
         .collect())
 }
 
+/// The packages that list each path of the tree `tar`, by the path without a slash in front and with links among its folders followed.
+pub fn listed(mut tar: impl Read + Seek) -> Result<BTreeMap<Vec<u8>, BTreeSet<String>>, Error> {
+    let entries = archive::index(&mut tar)?;
+    let by_path = entries.iter().map(|e| (e.path.as_slice(), e)).collect();
+    owners(&mut tar, &entries, &by_path)
+}
+
 /// The packages that list each path.
 fn owners(
     tar: &mut (impl Read + Seek),
@@ -275,6 +282,19 @@ mod tests {
                 assert_eq!(after[i].1 != before[i].1, i == moved, "{file} {i}");
             }
         }
+    }
+
+    #[test]
+    fn who_lists_a_path() {
+        let listed = listed(Cursor::new(tar(&FILES))).unwrap();
+        let of = |path: &str| -> Vec<&str> {
+            let names = listed.get(path.as_bytes()).into_iter().flatten();
+            names.map(String::as_str).collect()
+        };
+        assert_eq!(of("usr/bin/a"), ["a"]);
+        assert_eq!(of("usr/both"), ["a", "b"]);
+        assert_eq!(of("bin/a"), [""; 0]);
+        assert_eq!(of("var/lib/dpkg/status"), [""; 0]);
     }
 
     #[test]
