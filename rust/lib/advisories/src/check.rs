@@ -1,0 +1,241 @@
+//! What is in an image beside what is known of it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::allow::{Allowed, Entry};
+use crate::date::Date;
+use crate::inventory::{Component, Ecosystem, Inventory};
+use crate::severity::Severity;
+use crate::source::{Advisories, Advisory};
+
+/// What counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// From this severity on a vulnerability counts.
+    pub fail_on: Severity,
+    /// The severity of those whose advisories leave it open.
+    pub unknown: Severity,
+    /// The day on which entries of the list are looked at.
+    pub today: Date,
+}
+
+/// Whether a vulnerability counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is there.
+    Found,
+    /// It is there, and was allowed until a day that is past.
+    Expired,
+    /// It is there, and is allowed.
+    Allowed,
+    /// Of the package only documents are in the image.
+    NoCode,
+}
+
+/// A vulnerability of something in the image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Whether it counts.
+    pub state: State,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether the advisory leaves that open.
+    pub severity_unknown: bool,
+    /// Its name.
+    pub id: String,
+    /// Other names.
+    pub aliases: BTreeSet<String>,
+    /// Where the package is from.
+    pub ecosystem: Ecosystem,
+    /// Debian's source package, or a crate.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The version that has it no more.
+    pub fixed: Option<String>,
+    /// Debian packages of the source, or programs that link the crate.
+    pub in_image: BTreeSet<String>,
+    /// What it is.
+    pub summary: String,
+    /// Why it is allowed.
+    pub reason: Option<String>,
+    /// Until when.
+    pub expires: Option<String>,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// What counts first, the worst first.
+    pub findings: Vec<Finding>,
+    /// How many count: those found or no longer allowed, of the severity that was asked for or worse.
+    pub counted: usize,
+    /// From this severity on.
+    pub fail_on: Severity,
+    /// Entries of the list that allow nothing which is there: `ID in PACKAGE`.
+    pub unused: Vec<String>,
+    /// How many components were looked at.
+    pub components: usize,
+}
+
+/// Brings together what is in an image, what is known of that, and what is allowed.
+pub fn check(
+    inventory: &Inventory,
+    advisories: &Advisories,
+    allowed: &Allowed,
+    options: Options,
+) -> Report {
+    let mut findings = Vec::new();
+    let mut used = BTreeSet::new();
+    for component in &inventory.components {
+        let key = (component.ecosystem, component.name.clone());
+        for advisory in advisories.about.get(&key).into_iter().flatten() {
+            if !advisory.concerns(component) {
+                continue;
+            }
+            let is = |entry: &&Entry| {
+                entry.package == component.name
+                    && (entry.id == advisory.id || advisory.aliases.contains(&entry.id))
+            };
+            let entry = allowed.entries.iter().find(is);
+            used.extend(entry.map(|entry| (&entry.id, &entry.package)));
+            findings.push(finding(component, advisory, entry, options));
+        }
+    }
+    findings.sort_by(|a: &Finding, b| {
+        let by = |one: &Finding| {
+            (
+                one.state,
+                std::cmp::Reverse(one.severity),
+                one.package.clone(),
+                one.id.clone(),
+            )
+        };
+        by(a).cmp(&by(b))
+    });
+    findings.dedup_by(|a, b| {
+        (&a.id, &a.package, &a.version, a.ecosystem) == (&b.id, &b.package, &b.version, b.ecosystem)
+    });
+    let counts = |one: &&Finding| one.state <= State::Expired && one.severity >= options.fail_on;
+    let unused = allowed
+        .entries
+        .iter()
+        .filter(|entry| !used.contains(&(&entry.id, &entry.package)));
+    Report {
+        counted: findings.iter().filter(counts).count(),
+        fail_on: options.fail_on,
+        unused: unused
+            .map(|entry| format!("{} in {}", entry.id, entry.package))
+            .collect(),
+        components: inventory.components.len(),
+        findings,
+    }
+}
+
+fn finding(
+    component: &Component,
+    advisory: &Advisory,
+    entry: Option<&Entry>,
+    options: Options,
+) -> Finding {
+    let state = match entry {
+        _ if !component.is_code => State::NoCode,
+        None => State::Found,
+        Some(entry) if entry.expires < options.today => State::Expired,
+        Some(_) => State::Allowed,
+    };
+    Finding {
+        state,
+        severity: advisory.severity.unwrap_or(options.unknown),
+        severity_unknown: advisory.severity.is_none(),
+        id: advisory.id.clone(),
+        aliases: advisory.aliases.clone(),
+        ecosystem: component.ecosystem,
+        package: component.name.clone(),
+        version: component.version.clone(),
+        fixed: advisory.fixed(component).map(str::to_owned),
+        in_image: component.in_image.clone(),
+        summary: advisory.summary.clone(),
+        reason: entry.map(|entry| entry.reason.clone()),
+        expires: entry.map(|entry| entry.expires.to_string()),
+    }
+}
+
+/// So much of a summary is shown.
+const SHOWN: usize = 60;
+
+impl Report {
+    /// A table for people, and what it comes to.
+    pub fn text(&self) -> String {
+        let rows: Vec<[String; 6]> = self.findings.iter().map(row).collect();
+        let head = ["SEVERITY", "ID", "PACKAGE", "VERSION", "FIXED IN", "STATE"].map(str::to_owned);
+        let mut widths = [0; 6];
+        for row in std::iter::once(&head).chain(&rows) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let mut text = String::new();
+        let head = (!rows.is_empty()).then_some(&head);
+        for row in head.into_iter().chain(&rows) {
+            let cells = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:<width$}"));
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
+        let of = |state| {
+            self.findings
+                .iter()
+                .filter(|one| one.state == state)
+                .count()
+        };
+        // Nothing can go wrong when a string is written to.
+        let _ = writeln!(
+            text,
+            "{} components: {} vulnerabilities found, {} no longer allowed, {} allowed, {} of packages without code in the image",
+            self.components,
+            of(State::Found),
+            of(State::Expired),
+            of(State::Allowed),
+            of(State::NoCode),
+        );
+        for unused in &self.unused {
+            let _ = writeln!(
+                text,
+                "the list allows {unused}, which is not there: the entry can go"
+            );
+        }
+        let _ = match self.counted {
+            0 => writeln!(text, "none counts: of severity {} or worse", self.fail_on),
+            counted => writeln!(text, "{counted} of severity {} or worse", self.fail_on),
+        };
+        text
+    }
+}
+
+fn row(one: &Finding) -> [String; 6] {
+    let open = if one.severity_unknown { "?" } else { "" };
+    let day = one.expires.as_deref().unwrap_or_default();
+    let reason = one.reason.as_deref().unwrap_or_default();
+    let summary: String = one.summary.chars().take(SHOWN).collect();
+    let state = match one.state {
+        State::Found => summary,
+        State::Expired => format!("NO LONGER ALLOWED since {day}: {reason}"),
+        State::Allowed => format!("allowed until {day}: {reason}"),
+        State::NoCode => "no code of it in the image".to_owned(),
+    };
+    [
+        format!("{}{open}", one.severity),
+        one.id.clone(),
+        one.package.clone(),
+        one.version.clone(),
+        one.fixed.clone().unwrap_or_else(|| "-".to_owned()),
+        state,
+    ]
+}

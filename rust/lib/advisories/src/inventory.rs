@@ -1,0 +1,181 @@
+//! What is in an image, from its bill of materials.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sbom::purl::Purl;
+use sbom::spdx::{Document, Relationship};
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Where a component is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ecosystem {
+    /// A source package of Debian.
+    Debian,
+    /// A crate.
+    Crates,
+}
+
+/// Something that advisories may be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Where it is from.
+    pub ecosystem: Ecosystem,
+    /// Name, of Debian that of the source.
+    pub name: String,
+    /// Version, of Debian that of the source.
+    pub version: String,
+    /// Of Debian the distribution, as the package URL names it: `debian-13` or `trixie`.
+    pub distro: Option<String>,
+    /// What is in the image of it: Debian packages, programs that link the crate.
+    pub in_image: BTreeSet<String>,
+    /// Whether more than documents is there.
+    pub is_code: bool,
+}
+
+/// All that is in an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The components, sorted by ecosystem, name and version.
+    pub components: Vec<Component>,
+}
+
+/// Releases of Debian: number and name.
+const RELEASES: [(&str, &str); 4] = [
+    ("11", "bullseye"),
+    ("12", "bookworm"),
+    ("13", "trixie"),
+    ("14", "forky"),
+];
+
+impl Component {
+    /// Number and name of the Debian release that it is of; nothing if that is not known.
+    pub(crate) fn release(&self) -> Option<(&'static str, &'static str)> {
+        let distro = self.distro.as_deref()?;
+        let of = |release: &&(&str, &str)| {
+            distro.strip_prefix("debian-") == Some(release.0) || distro == release.1
+        };
+        RELEASES.iter().find(of).copied()
+    }
+}
+
+/// What the relationships say, both ways.
+struct Relations<'a> {
+    from: BTreeMap<(&'a str, &'a str), Vec<&'a str>>,
+    to: BTreeMap<(&'a str, &'a str), Vec<&'a str>>,
+}
+
+impl<'a> Relations<'a> {
+    fn of(all: &'a [Relationship]) -> Self {
+        let (mut from, mut to) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
+        for one in all {
+            let (left, kind, right) = (
+                &*one.spdx_element_id,
+                &*one.relationship_type,
+                &*one.related_spdx_element,
+            );
+            from.entry((left, kind)).or_default().push(right);
+            to.entry((right, kind)).or_default().push(left);
+        }
+        Self { from, to }
+    }
+
+    fn from(&self, id: &'a str, kind: &'a str) -> &[&'a str] {
+        self.from.get(&(id, kind)).map_or(&[], Vec::as_slice)
+    }
+
+    fn to(&self, id: &'a str, kind: &'a str) -> &[&'a str] {
+        self.to.get(&(id, kind)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Inventory {
+    /// Reads a bill of materials: the SPDX document of `image_sbom`.
+    pub fn read(text: &str) -> Result<Self, Error> {
+        let json = |source| Error::Json {
+            what: "this is no SPDX document",
+            source,
+        };
+        let document: Document = serde_json::from_str(text).map_err(json)?;
+        if document.spdx_version != "SPDX-2.3" {
+            return Err(Error::Other {
+                got: document.spdx_version,
+                want: "a document of SPDX-2.3",
+            });
+        }
+        Ok(Self::of(&document))
+    }
+
+    fn of(document: &Document) -> Self {
+        let relations = Relations::of(&document.relationships);
+        let files: BTreeMap<&str, &str> = document
+            .files
+            .iter()
+            .map(|file| (&*file.spdx_id, &*file.file_name))
+            .collect();
+        let names: BTreeMap<&str, &str> = document
+            .packages
+            .iter()
+            .map(|package| (&*package.spdx_id, &*package.name))
+            .collect();
+        let mut inventory = Self::default();
+        for package in &document.packages {
+            let Some(purl) = package.purl().and_then(Purl::read) else {
+                continue;
+            };
+            let id = package.spdx_id.as_str();
+            let is_source = purl.arch.as_deref() == Some("source");
+            let (ecosystem, users) = match purl.kind.as_str() {
+                "deb/debian" if is_source => {
+                    (Ecosystem::Debian, relations.to(id, "GENERATED_FROM"))
+                }
+                "cargo" => (Ecosystem::Crates, relations.to(id, "STATIC_LINK")),
+                _ => continue,
+            };
+            let is_code = |user: &&str| match ecosystem {
+                Ecosystem::Crates => true,
+                Ecosystem::Debian => {
+                    let contained = relations.from(user, "CONTAINS");
+                    let mut own = contained.iter().filter_map(|id| files.get(id));
+                    own.any(|name| !is_document(name))
+                        || !relations.to(user, "GENERATED_FROM").is_empty()
+                        || !relations.to(user, "STATIC_LINK").is_empty()
+                }
+            };
+            inventory.components.push(Component {
+                ecosystem,
+                name: purl.name,
+                version: purl.version,
+                distro: package.purl().and_then(distro),
+                in_image: users
+                    .iter()
+                    .filter_map(|id| names.get(id))
+                    .map(|name| (*name).to_owned())
+                    .collect(),
+                is_code: users.iter().any(is_code),
+            });
+        }
+        let key = |one: &Component| (one.ecosystem, one.name.clone(), one.version.clone());
+        inventory.components.sort_by_key(key);
+        inventory
+    }
+}
+
+/// Whether a file is there to be read by people alone: `./PARTITION/usr/share/doc/…`.
+fn is_document(name: &str) -> bool {
+    let path = name
+        .strip_prefix("./")
+        .and_then(|name| name.split_once('/'));
+    path.is_some_and(|(_, path)| path.starts_with("usr/share/doc/"))
+}
+
+/// The distribution that a package URL names.
+fn distro(purl: &str) -> Option<String> {
+    let (_, qualifiers) = purl.split_once('?')?;
+    let mut pairs = qualifiers.split('&');
+    pairs
+        .find_map(|pair| pair.strip_prefix("distro="))
+        .map(str::to_owned)
+}
