@@ -6,7 +6,7 @@ use base::Sha256Digest;
 use serde::{Serialize, Serializer};
 
 use crate::names::{Name, Value};
-use crate::span::{Run, Span};
+use crate::span::{self, Run, Span};
 use crate::time::Time;
 
 /// Version of the text and of the JSON document.
@@ -332,6 +332,15 @@ pub struct File {
     /// Where the content is, in order.
     #[serde(skip)]
     pub(crate) runs: Vec<Run>,
+}
+
+impl File {
+    /// How many of its bytes have a place in the image: holes have none.
+    pub fn stored(&self) -> u64 {
+        let mapped = span::mapped(&self.runs);
+        // Blocks may reach beyond the file's end. Ones that are more than a number can say reach beyond any end.
+        mapped.map_or(self.size, |mapped| mapped.min(self.size))
+    }
 }
 
 /// Digest of a file, or of a part of the image.

@@ -16,6 +16,7 @@
 mod answer;
 mod error;
 mod image;
+mod notes;
 mod packages;
 mod roots;
 mod side;
@@ -24,4 +25,5 @@ mod text;
 pub use answer::{Answer, Answers, Change, Injected, Member, Origin, Total};
 pub use error::Error;
 pub use image::Image;
+pub use notes::{Notes, Step};
 pub use text::write as write_text;

@@ -13,7 +13,7 @@ use crate::roots::Roots;
 /// A line of a side file.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
-enum Line {
+pub(crate) enum Line {
     /// The list of the image that a raw file was written from.
     Image { path: PathBuf },
     /// An input and what the build calls it.
@@ -168,7 +168,7 @@ pub(crate) fn steps(path: &Path, missing: &mut Vec<String>) -> Result<Vec<Step>,
 }
 
 /// The lines of the file at `path`; none if it is not there.
-fn lines(path: &Path, missing: &mut Vec<String>) -> Result<Vec<Line>, Error> {
+pub(crate) fn lines(path: &Path, missing: &mut Vec<String>) -> Result<Vec<Line>, Error> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,
