@@ -124,6 +124,11 @@ const STEPS: &[(&str, &str, &str)] = &[
          --output manifest.json",
     ),
     (
+        "mkreport",
+        env!("CARGO_BIN_EXE_mkreport"),
+        "--image disk.image --manifest manifest.json --packages root=base.tar --output report.html",
+    ),
+    (
         "mkdeployment",
         env!("CARGO_BIN_EXE_mkdeployment"),
         "--name n --version-file version --image esp=esp.digest --output deployment.json",
