@@ -14,6 +14,8 @@
 - `update_manifest`, `update_keys`, `update_signatures`, `update_bundle`: a signed update; `image_delta`: what an image has not of an older one.
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `inputs_version`: a version that follows from what an image is made of; `unlocked_note`: which of its packages are not the locked ones.
+- `image_report`: a page for people about what an image is made of.
+- `inputs_version`: a version that follows from what an image is made of.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
 - `ab_disk`: most of these in one call, a disk with slots A and B.
@@ -36,6 +38,7 @@ load("//bzl/private:image_delta.bzl", _image_delta = "image_delta")
 load("//bzl/private:image_file.bzl", _image_file = "image_file")
 load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
+load("//bzl/private:image_report.bzl", _image_report = "image_report")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
 load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
 load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
@@ -70,6 +73,7 @@ image_delta = _image_delta
 image_file = _image_file
 image_list = _image_list
 image_manifest = _image_manifest
+image_report = _image_report
 image_tree = _image_tree
 inputs_version = _inputs_version
 measured_boot = _measured_boot

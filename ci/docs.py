@@ -69,6 +69,7 @@ ELSEWHERE = {
     "buildbox-casd ": "ci/remote.sh",
     "buildbox-worker ": "ci/remote.sh",
     "bazel build --config=remote-exec ": "ci/remote.sh",
+    "bazel run //ic-os/guestos/envs/dev:report -- ": "//rust/tools:mkreport_test, the program itself with these flags",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
 # Names that stand for something, not for a thing in this tree.

@@ -1,6 +1,6 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_report", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
 load("//bzl:media.bzl", "disk_flash")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
@@ -17,6 +17,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     """Declares the targets of one image in the calling package (an env).
 
     Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt.
+    `:report` is a page about the image, report.html, and no file of the release.
     `:NAME` is all of them; `:run` boots the disk, `:flash` writes it to a stick; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
     `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:update_to_sign` (what is signed of update.tar),
     `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
@@ -193,6 +194,13 @@ def _release(name, os, image, version, images, common):
         lock = image.lock,
         partitions = image.partitions,
         version = version,
+        **common
+    )
+    image_report(
+        name = "report",
+        disk = ":disk_plan",
+        images = images,
+        manifest = ":manifest",
         **common
     )
     files = [":disk", ":manifest", ":version"] + ([":update"] if os.slots else [])

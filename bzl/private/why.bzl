@@ -1,4 +1,4 @@
-"""Notes for `imgdump why`: small files that are written beside images, and that no action reads (docs/formats/why.md)."""
+"""Notes for `imgdump why` and reports: small files that are written beside images, and that no image is made of (docs/formats/why.md)."""
 
 load("//bzl/private/providers:why_info.bzl", "WhyInfo")
 

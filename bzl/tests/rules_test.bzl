@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
-load("//bzl:image.bzl", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":fails_test.bzl", "fails_test")
 
 def _argv_test_impl(ctx):
@@ -89,6 +89,7 @@ _ARGV = {
     "hash": ("HashImage", ["hash.image --output", "hash.digest"]),
     "nested": ("MkExt4", ["nested_tree.tree "]),
     "qcow2": ("MkQcow2", ["disk.image --output"]),
+    "report": ("MkReport", ["disk.image --manifest ", "manifest.json --notes root=", "tree.why ", "--sbom bzl/tests/lock.json --output ", "report.html"]),
     "rootfs": ("MkRootfs", ["--work-dir bazel-out/", "/bin/bzl/tests --output bazel-out/"]),
     "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt ", "file.img=", "disk.digest "]),
     "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
@@ -212,6 +213,16 @@ def _subjects(prefix):
         version = "one.txt",
         **manual
     )
+    image_report(
+        name = prefix + "report",
+        disk = prefix + "disk",
+        images = {prefix + "ext4": "root"},
+        manifest = prefix + "manifest",
+        out = prefix + "report.html",
+        sbom = "lock.json",
+        **manual
+    )
+    image_report(name = prefix + "report_manifest", disk = prefix + "disk", images = {}, manifest = prefix + "grubenv", out = prefix + "report_manifest.html", **manual)
     debian_base_image(name = prefix + "base", debs = prefix + "template", lock = "lock.json", timestamp = 1, work_on_disk = True, **manual)
     dockerfile_rootfs(
         name = prefix + "rootfs",
@@ -250,6 +261,7 @@ _REFUSED = {
     "file_of_nothing": "does not have mandatory providers: 'ImagePlanInfo'",
     "grubenv_equals": "got name \"a=b\", want one without '=' and line break",
     "grubenv_lines": "a is \"1\\n--output\", want a value without a line break",
+    "report_manifest": "has 0 files named *.json, want exactly one",
     "rootfs_absolute": "got path \"/one\", want one that is relative to the context",
     "rootfs_several": "has 2 files, and \"early\" is the path of one; a folder for several has a slash at its end: \"early/\"",
     "rootfs_tab": "want no tab and no line break in it",

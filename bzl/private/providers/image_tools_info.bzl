@@ -27,6 +27,7 @@ TOOLS = {
     "mkpcrs": "predicts a TPM's registers from EFI programs and Secure Boot's variables",
     "mkpgpkey": "writes the OpenPGP public key of a certificate",
     "mkqcow2": "lays out a qcow2 image; writes a plan",
+    "mkreport": "writes a page about what an image is made of",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
     "mksigned": "puts signatures to an EFI program; writes a plan",
     "mksnp": "computes the launch measurement of a virtual machine under AMD SEV-SNP",

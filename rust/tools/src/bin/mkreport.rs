@@ -30,7 +30,7 @@ struct Args {
     /// The manifest.json of an older image, to say what differs.
     #[arg(long, value_name = "FILE")]
     previous: Option<PathBuf>,
-    /// Bazel's profile of a build, to say what took how long: `--profile` of that build, or command.profile.gz in its output base.
+    /// Bazel's profile of a build (its `--profile=FILE`), to say what took how long.
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
     /// The page to write.
