@@ -14,7 +14,7 @@ RUN = ("README.md", "docs/guides/images.md")
 ELSEWHERE = {
     "./ci/container/container-run.sh ci/test.sh": "the gate",
     "qemu-system-x86_64 ": "//tests/boot:guestos_exact_test",
-    "docker build ": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
+    "docker build ": "ci/docker-base.sh, with buildah; ci/real-root.sh takes a Dockerfile through buildah, too",
     "bazel run //ic-os/newos/context:lock": "nobody: needs the archive; the same rule made the locks that are here",
     "bazel build //ic-os/newos/context:rootfs-dev": "every build of an image, by another name",
     "bazel run //ic-os:lock": "nobody: needs the archive; rust/tools/tests/lock.rs has the tool over archives of its own",

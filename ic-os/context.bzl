@@ -25,6 +25,8 @@ def os_context(name, os):
     """
     native.exports_files(
         native.glob([
+            ".dockerignore",
+            "Dockerfile.base",
             "docker-base.*",
             "packages.*",
         ]),
