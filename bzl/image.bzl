@@ -6,6 +6,7 @@
 - `ext4_image`, `vfat_image`: file systems from trees.
 - `verity_image`: an image with its dm-verity hash tree.
 - `tree_file`: one file of a tree, for rules that take an image.
+- `tree_layer`, `oci_image`: a tree as an image for container engines.
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
   outside the build, of what `efi_to_sign` says.
 - `measured_boot`: what a TPM's registers will hold when such programs have started.
@@ -42,11 +43,13 @@ load("//bzl/private:image_report.bzl", _image_report = "image_report")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
 load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
 load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
+load("//bzl/private:oci_image.bzl", _oci_image = "oci_image")
 load("//bzl/private:qcow2_image.bzl", _qcow2_image = "qcow2_image")
 load("//bzl/private:sha256sums.bzl", _sha256sums = "sha256sums")
 load("//bzl/private:signed_efi.bzl", _efi_to_sign = "efi_to_sign", _signed_efi = "signed_efi")
 load("//bzl/private:snp_measurement.bzl", _snp_measurement = "snp_measurement")
 load("//bzl/private:tree_file.bzl", _tree_file = "tree_file")
+load("//bzl/private:tree_layer.bzl", _tree_layer = "tree_layer")
 load("//bzl/private:uki_image.bzl", _uki_image = "uki_image")
 load("//bzl/private:unlocked.bzl", _unlocked_note = "unlocked_note")
 load("//bzl/private:update_bundle.bzl", _update_bundle = "update_bundle")
@@ -78,12 +81,14 @@ image_tree = _image_tree
 inputs_version = _inputs_version
 measured_boot = _measured_boot
 merge_destinations = _merge_destinations
+oci_image = _oci_image
 parse_destination = _parse_destination
 qcow2_image = _qcow2_image
 sha256sums = _sha256sums
 signed_efi = _signed_efi
 snp_measurement = _snp_measurement
 tree_file = _tree_file
+tree_layer = _tree_layer
 uki_image = _uki_image
 unlocked_note = _unlocked_note
 update_bundle = _update_bundle

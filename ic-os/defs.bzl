@@ -1,6 +1,6 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_report", "image_tree", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_report", "image_tree", "measured_boot", "merge_destinations", "oci_image", "qcow2_image", "sha256sums", "tree_layer", "unlocked_note")
 load("//bzl:media.bzl", "disk_flash")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
@@ -19,8 +19,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt.
     `:report` is a page about the image, report.html, and no file of the release.
     `:NAME` is all of them; `:run` boots the disk, `:flash` writes it to a stick; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
-    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:update_to_sign` (what is signed of update.tar),
-    `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
+    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:oci` (oci.tar, the root file system as an image for
+    container engines), `:update_to_sign` (what is signed of update.tar), `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
     version that follows from that).
 
     The root file system is under dm-verity; the template `cmdline` knows its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
@@ -68,6 +68,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     if os.slots:
         update_targets("update", os, env, image.signed_updates, common)
     _release(name or os.name, os, image, version, images, common)
+    _oci("oci", os, env, image, version)
 
 def _to_sign(name):
     """What to sign outside the build."""
@@ -168,6 +169,36 @@ def _disk(partitions, guid, images, properties, common):
         name = "flash",
         disk = ":disk_plan",
         **common
+    )
+
+def _oci(name, os, env, image, version):
+    """The root file system as an image for container engines, as it is in the disk's: NAME.tar."""
+    tree_layer(
+        name = name + "_layer",
+        base = image.rootfs,
+        tree = ":root_tree",
+        **STEP
+    )
+    oci_image(
+        name = name + "_image",
+        command = ["/sbin/init"],
+        image_name = "{}-{}".format(os.name, env),
+        labels = {"org.opencontainers.image.title": "{} {}".format(os.name, env)},
+        layers = [
+            image.rootfs,
+            ":{}_layer".format(name),
+        ],
+        # What systemd takes for "power off" where it is a container's first process.
+        stop_signal = "SIGRTMIN+3",
+        timestamp = TIMESTAMP,
+        version = version,
+        **STEP
+    )
+    image_file(
+        name = name,
+        image = ":{}_image".format(name),
+        out = name + ".tar",
+        **STEP
     )
 
 def _release(name, os, image, version, images, common):

@@ -2,8 +2,10 @@
 
 load("//bzl/private:destinations.bzl", "context_paths_of", "source_name")
 load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "digest_of")
 load("//bzl/private:why.bzl", "label_text", "note", "why_of")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
+load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 
 visibility(["//bzl/..."])
 
@@ -69,7 +71,11 @@ def _dockerfile_rootfs_impl(ctx):
         # Why not in the sandbox: RUN steps chown to the image's users, and each runs in namespaces of its own.
         requirements = OWN_NAMESPACES,
     )
-    return [DefaultInfo(files = depset([rootfs])), why_of([], [why], [base.tar, steps])]
+    return [
+        DefaultInfo(files = depset([rootfs])),
+        DigestInfo(digest = digest_of(ctx, rootfs, depset([rootfs]))),
+        why_of([], [why], [base.tar, steps]),
+    ]
 
 dockerfile_rootfs = rule(
     implementation = _dockerfile_rootfs_impl,

@@ -27,6 +27,24 @@ def write_list(ctx, out, head, rest, map_each = None):
     lines.add_all(rest, map_each = map_each)
     ctx.actions.write(out, lines)
 
+def digest_of(ctx, image, read):
+    """Declares the digest of an image; the action runs only if somebody asks for it.
+
+    Args:
+      ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
+      image: File: a list, or a file as it is.
+      read: depset of File: all that is read for it.
+
+    Returns:
+      File: the digest (docs/formats/image.md).
+    """
+    digest = ctx.actions.declare_file(ctx.label.name + ".digest")
+    args = tool_args(ctx)
+    args.add("--image", image)
+    args.add("--output", digest)
+    run_tool(ctx, "hashimage", args, read, [digest], "HashImage", "Hashing image %{label}")
+    return digest
+
 def image_providers(ctx, plan, inputs, made_of, properties = {}):
     """What a rule returns that made the plan of an image.
 
@@ -43,13 +61,7 @@ def image_providers(ctx, plan, inputs, made_of, properties = {}):
     image = ctx.actions.declare_file(ctx.label.name + ".image")
     write_list(ctx, image, plan, inputs)
 
-    # Runs only if somebody asks for the digest.
-    digest = ctx.actions.declare_file(ctx.label.name + ".digest")
-    args = tool_args(ctx)
-    args.add("--image", image)
-    args.add("--output", digest)
-    read = depset([image, plan], transitive = [inputs])
-    run_tool(ctx, "hashimage", args, read, [digest], "HashImage", "Hashing image %{label}")
+    digest = digest_of(ctx, image, depset([image, plan], transitive = [inputs]))
     return [
         DefaultInfo(files = depset([plan])),
         ImagePlanInfo(image = image, inputs = inputs, plan = plan, properties = properties),

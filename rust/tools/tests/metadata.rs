@@ -50,6 +50,29 @@ const STEPS: &[(&str, &str, &str)] = &[
         "--input config --salt ab --output config.hashes --input program --output program.hashes",
     ),
     (
+        "mklayer",
+        env!("CARGO_BIN_EXE_mklayer"),
+        "--tree root.tree --base base.tar --output layer.plan",
+    ),
+    (
+        "hashimage",
+        env!("CARGO_BIN_EXE_hashimage"),
+        "--image layer.image --output layer.digest",
+    ),
+    (
+        "mkoci",
+        env!("CARGO_BIN_EXE_mkoci"),
+        "--layer base.tar --digest base.tar --layer layer.image --digest layer.digest --name a --version-file version \
+         --architecture amd64 --label a=b --command /sbin/init --stop-signal SIGRTMIN+3 --mtime 5 --output oci.plan",
+    ),
+    (
+        "checkbase",
+        env!("CARGO_BIN_EXE_checkbase"),
+        // That of the manifest of base.tar.
+        "--digest sha256:d5fc804fff76fa4cef2c50e424f66d224a42463724d0334bc03d48267d6c57ec --tar base.tar \
+         --oci-config oci-config --oci-manifest oci-manifest --output-packages base.packages --output-digest base.digest",
+    ),
+    (
         "mkverity",
         env!("CARGO_BIN_EXE_mkverity"),
         "--image root.image --hashes base.hashes --hashes config.hashes --hashes program.hashes --salt ab \
@@ -221,6 +244,7 @@ const OF_PEOPLE: [&str; 9] = [
     "inject-config",
     "lock",
     "pin",
+    "push",
     "ruledoc",
     "runvm",
     "serve",
@@ -256,12 +280,19 @@ impl Bed {
         let root_list = "{\"dest\":\"/etc/config\",\"src\":\"config\"}\n\
             {\"dest\":\"/usr/bin/program\",\"src\":\"program\",\"mode\":\"0755\"}\n";
         let base = base();
+        let layer = oci::Descriptor::of(oci::LAYER_TAR, &base);
+        let config = oci::ImageConfig::new("amd64", 5, vec![layer.digest.clone()]);
+        let oci_config = config.to_json().unwrap();
+        let config = oci::Descriptor::of(oci::IMAGE_CONFIG, &oci_config);
+        let oci_manifest = oci::Manifest::new(config, vec![layer]).to_json().unwrap();
         let efi_list =
             "{\"dest\":\"/initrd\",\"src\":\"initrd\"}\n{\"dest\":\"/linux\",\"src\":\"linux\"}\n\
             {\"dest\":\"/stub\",\"src\":\"stub\"}\n";
         let [stub, linux, initrd] = [efi::stub(), efi::kernel(), efi::initrd()];
         let mut files: Vec<(&str, &[u8])> = vec![
             ("base.tar", &base),
+            ("oci-config", &oci_config),
+            ("oci-manifest", &oci_manifest),
             ("config", b"key=value\n"),
             ("program", &[7; 10_000]),
             ("kernel", &[9; 5000]),
@@ -274,6 +305,7 @@ impl Bed {
             ("ann.pub", PUBLIC_KEY.as_bytes()),
             ("root.tree", b"root.jsonl\nbase.tar\nconfig\nprogram\n"),
             ("root.image", b"root.plan\nbase.tar\nconfig\nprogram\n"),
+            ("layer.image", b"layer.plan\nbase.tar\nconfig\nprogram\n"),
             (
                 "verity.image",
                 b"verity.plan\nbase.tar\nconfig\nprogram\narea\n",

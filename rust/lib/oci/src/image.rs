@@ -1,5 +1,7 @@
 //! The documents of an image.
 
+use std::collections::BTreeMap;
+
 use base::date::Civil;
 use base::Hasher;
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,12 @@ pub struct ContainerConfig {
     /// Working folder.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
+    /// What the image says of itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The signal that ends a container.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
 }
 
 /// The layers.

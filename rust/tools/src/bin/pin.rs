@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, Context, Result};
 use clap::Parser;
+use container::{Built, Pin};
 
 /// Writes the digests of freshly built base images into the source tree.
 #[derive(Parser)]
 struct Args {
     /// PINFILE=IMAGE=STEM: the pin file in the source tree, the image's name, and the path of STEM.digest and STEM.packages
     #[arg(long = "pin", required = true, value_name = "PINFILE=IMAGE=STEM")]
-    pins: Vec<String>,
+    pins: Vec<Built>,
     /// Root of the source tree; default: the workspace that `bazel run` was called in
     #[arg(long)]
     workspace: Option<PathBuf>,
@@ -32,21 +33,27 @@ fn main() -> ExitCode {
 }
 
 /// Writes one pin file and says on stderr whether its digest moved.
-fn write_pin(workspace: &Path, pin: &str) -> Result<()> {
-    let mut parts = pin.splitn(3, '=');
-    let (Some(file), Some(image), Some(stem)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(anyhow!("--pin: got {pin:?}, want PINFILE=IMAGE=STEM"));
+fn write_pin(workspace: &Path, built: &Built) -> Result<()> {
+    let Built { file, image, stem } = built;
+    let pin = Pin {
+        name: image.clone(),
+        digest: read(format!("{stem}.digest"))?.trim_end().parse()?,
+        packages: read(format!("{stem}.packages"))?,
     };
-    let digest = read(format!("{stem}.digest"))?;
-    let packages = read(format!("{stem}.packages"))?;
-    let text = format!("{image}@{}\n{packages}", digest.trim_end());
     let path = workspace.join(file);
-    let moved = std::fs::read_to_string(&path).map_or(true, |old| old != text);
+    let old = std::fs::read_to_string(&path).unwrap_or_default();
+    let pin = pin.named_as(&old);
+    let text = pin.to_file();
     cli::write_output(&path, |out| out.write_all(text.as_bytes())).map_err(|e| anyhow!(e))?;
     eprintln!(
-        "{file}: {} {}",
-        digest.trim_end(),
-        if moved { "(updated)" } else { "(unchanged)" }
+        "{}: {} {}",
+        file.display(),
+        pin.digest,
+        if old == text {
+            "(unchanged)"
+        } else {
+            "(updated)"
+        }
     );
     Ok(())
 }
