@@ -16,6 +16,8 @@ ELSEWHERE = {
     "qemu-system-x86_64 ": "//tests/boot:guestos_exact_test",
     "docker build ": "ci/docker-base.sh, with buildah; ci/real-root.sh takes a Dockerfile through buildah, too",
     "bazel build //ic-os/guestos/envs/dev:oci": "ci/oci.sh",
+    "bazel run //ic-os/guestos/context:push ": "ci/base-images-test.sh, to a registry on loopback",
+    "ci/base-images.sh ": "ci/base-images-test.sh",
     "podman load ": "ci/oci.sh, with buildah where there is no podman",
     "docker load ": "ci/oci.sh, with buildah",
     "skopeo copy oci-archive:": "ci/oci.sh, with buildah where there is no skopeo",

@@ -1,6 +1,6 @@
 """os_context: an operating system's packages, base images and root file systems, one of each for an environment."""
 
-load("//bzl:debian.bzl", "base_image_pin", "debian_base_image", "debian_lock")
+load("//bzl:debian.bzl", "base_image_pin", "base_image_push", "debian_base_image", "debian_lock")
 load("//bzl:image.bzl", "dockerfile_rootfs")
 load(":os.bzl", "in_env")
 load(":partitions.bzl", "TIMESTAMP")
@@ -14,14 +14,16 @@ SUITES = [
     "trixie-security",
 ]
 
-def os_context(name, os):
-    """Declares the targets of an OS's context/ folder: `:lock`, `:pin`, and `:rootfs-ENV` for each env.
+def os_context(name, os, published = False):
+    """Declares the targets of an OS's context/ folder: `:lock`, `:pin`, `:push`, and `:rootfs-ENV` for each env.
 
-    The folder holds the Dockerfile and packages.ENV.lock.json and docker-base.ENV for each env; MODULE.bazel names the locks.
+    The folder holds the Dockerfile, Dockerfile.base (for docker and buildah), and packages.ENV.lock.json and docker-base.ENV for each env;
+    MODULE.bazel names the locks, and pins of base images that may be published.
 
     Args:
       name: name of the base images, NAME-base-ENV; the system's.
       os: the system, of `operating_system`.
+      published: whether base images are fetched where a pin names a registry (`@base_images`); default: they are built.
     """
     native.exports_files(
         native.glob([
@@ -42,16 +44,21 @@ def os_context(name, os):
         suites = SUITES,
         then = ":pin",
     )
+    pins = {"docker-base." + env: ":{}-base-{}".format(name, env) for env in os.envs}
     base_image_pin(
         name = "pin",
-        pins = {"docker-base." + env: ":{}-base-{}".format(name, env) for env in os.envs},
+        pins = pins,
+    )
+    base_image_push(
+        name = "push",
+        pins = pins,
     )
     scripts = {"//ic-os/common:{}.sh".format(step): "common/{}.sh".format(step) for step in os.steps}
     for env in os.envs:
         base = "{}-base-{}".format(name, env)
         debian_base_image(
             name = base,
-            debs = "@debs//:{}_{}".format(os.name, env),
+            debs = "@{}//:{}_{}".format("base_images" if published else "debs", os.name, env),
             lock = "packages.{}.lock.json".format(env),
             timestamp = TIMESTAMP,
         )
