@@ -26,6 +26,8 @@ pub(crate) struct Installed {
     pub(crate) architecture: String,
     pub(crate) source: String,
     pub(crate) source_version: String,
+    /// Names and versions of other sources that it has parts of, as a signed kernel has the kernel.
+    pub(crate) built_using: Vec<(String, String)>,
     pub(crate) maintainer: Option<String>,
     pub(crate) licence: Licence,
 }
@@ -177,10 +179,13 @@ impl Base {
             }
             let (source, source_version) = source(of("source").as_deref(), &name, &version);
             let copyright = archive.copyright(&name)?;
+            let using = ["built-using", "static-built-using"];
+            let using = using.iter().filter_map(|name| field(&paragraph, name));
             let installed = Installed {
                 licence: copyright
                     .map(|text| licences::of_copyright(&text))
                     .unwrap_or_default(),
+                built_using: using.flat_map(built_using).collect(),
                 maintainer: of("maintainer"),
                 name: name.clone(),
                 version,
@@ -218,6 +223,16 @@ fn source(field: Option<&str>, name: &str, version: &str) -> (String, String) {
     }
 }
 
+/// The sources of `NAME (= VERSION), …`.
+fn built_using(field: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    let parts = field.split(',').map(str::trim);
+    parts.filter_map(|part| {
+        let (name, version) = part.split_once('(')?;
+        let version = version.trim_start_matches('=').trim_end_matches(')');
+        Some((name.trim().to_owned(), version.trim().to_owned()))
+    })
+}
+
 /// `ID-VERSION_ID` of os-release.
 fn distro(release: &str) -> Option<String> {
     let value = |key: &str| {
@@ -241,6 +256,18 @@ mod tests {
         assert_eq!(of(None, "bash", "5.2-1+b3"), "bash 5.2-1+b3");
         assert_eq!(of(Some("glibc"), "libc6", "2.41-12"), "glibc 2.41-12");
         assert_eq!(of(Some("bash (5.2-1)"), "bash", "5.2-1+b3"), "bash 5.2-1");
+    }
+
+    #[test]
+    fn other_sources() {
+        let of = |field| built_using(field).collect::<Vec<_>>();
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        assert_eq!(of("linux (= 6.12.1-1)"), [pair("linux", "6.12.1-1")]);
+        assert_eq!(
+            of("a (= 1:2-3),\n b (=4), "),
+            [pair("a", "1:2-3"), pair("b", "4")]
+        );
+        assert_eq!(of(""), []);
     }
 
     #[test]

@@ -298,8 +298,7 @@ pub(crate) fn of_crate(license: &str) -> String {
 mod tests {
     use super::*;
 
-    const HEAD: &str =
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n";
+    const HEAD: &str = "Format: https://example.org/copyright-format/1.0/\n\n";
 
     fn expression_of(files: &[&str]) -> Option<String> {
         let mut text = HEAD.to_owned();

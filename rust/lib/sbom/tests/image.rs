@@ -24,11 +24,11 @@ const KERNEL: [u8; 100] = [b'k'; 100];
 
 const STATUS: &str = "Package: libtool\nStatus: install ok installed\nVersion: 1:2-1+b1\nArchitecture: amd64\nSource: tool (1:2-1)\nMaintainer: Ann <ann@example.org>\n\n\
     Package: gone\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: amd64\n\n\
-    Package: linux\nStatus: install ok installed\nVersion: 6.1-1\nArchitecture: amd64\n\n\
+    Package: linux\nStatus: install ok installed\nVersion: 6.1-1\nArchitecture: amd64\nSource: linux-signed (6.1+1)\nBuilt-Using: linux (= 6.1-1)\n\n\
     Package: perl\nStatus: install ok installed\nVersion: 5-1\nArchitecture: all\n";
 
 const COPYRIGHT: &str =
-    "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nCopyright: x\nLicense: Expat or other\n\nLicense: other\n Its text.\n";
+    "Format: https://example.org/copyright-format/1.0/\n\nFiles: *\nCopyright: x\nLicense: Expat or other\n\nLicense: other\n Its text.\n";
 
 const LOCK: &str = r#"{"format": 2, "requested": ["linux"], "packages": [
     {"name": "libtool", "version": "1:2-1+b1", "architecture": "amd64", "suite": "trixie", "sha256": "DIGEST", "path": "pool/main/t/tool/libtool_2-1+b1_amd64.deb"},
@@ -400,6 +400,15 @@ fn what_is_said_of_packages() {
     assert_eq!(
         related(&document, "SPDXRef-deb-libtool-amd64", "GENERATED_FROM"),
         ["SPDXRef-source-tool-1-2-1"]
+    );
+    // Signed packages are of a source of their own; what they hold is the kernel's.
+    let sources = [
+        "SPDXRef-source-linux-6.1-1",
+        "SPDXRef-source-linux-signed-6.1-1",
+    ];
+    assert_eq!(
+        related(&document, "SPDXRef-deb-linux-amd64", "GENERATED_FROM"),
+        sources
     );
     let perl = package(&document, "SPDXRef-deb-perl-all");
     assert_eq!(perl.license_declared, "NOASSERTION");

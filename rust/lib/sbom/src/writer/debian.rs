@@ -49,12 +49,15 @@ impl Writer<'_> {
             let entry = self.licences.entry(text.license_id.clone());
             entry.or_insert_with(|| text.clone());
         }
-        let source = self.source(
-            &installed.source,
-            &installed.source_version,
-            distro.as_deref(),
-        );
-        self.relate(&id, "GENERATED_FROM", &source);
+        let own = (&installed.source, &installed.source_version);
+        let others = installed
+            .built_using
+            .iter()
+            .map(|(name, version)| (name, version));
+        for (name, version) in std::iter::once(own).chain(others) {
+            let source = self.source(name, version, distro.as_deref());
+            self.relate(&id, "GENERATED_FROM", &source);
+        }
         Ok(id)
     }
 
