@@ -16,6 +16,8 @@
 - `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside.
 - `inputs_version`: a version that follows from what an image is made of; `unlocked_note`: which of its packages are not the locked ones.
 - `image_report`: a page for people about what an image is made of.
+- `sha256sums`, `image_manifest`: what goes beside it; `deployment_file`: what an image carries inside; `image_sbom`: what is inside it;
+  `image_provenance`: what it was made from; `image_vulnerabilities`: what is known of what is inside.
 - `inputs_version`: a version that follows from what an image is made of.
 - `qcow2_image`: a disk in QEMU's format.
 - `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
@@ -40,7 +42,10 @@ load("//bzl/private:image_file.bzl", _image_file = "image_file")
 load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
 load("//bzl/private:image_report.bzl", _image_report = "image_report")
+load("//bzl/private:image_provenance.bzl", _image_provenance = "image_provenance")
+load("//bzl/private:image_sbom.bzl", _image_sbom = "image_sbom")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
+load("//bzl/private:image_vulnerabilities.bzl", _image_vulnerabilities = "image_vulnerabilities")
 load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
 load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
 load("//bzl/private:oci_image.bzl", _oci_image = "oci_image")
@@ -77,7 +82,10 @@ image_file = _image_file
 image_list = _image_list
 image_manifest = _image_manifest
 image_report = _image_report
+image_provenance = _image_provenance
+image_sbom = _image_sbom
 image_tree = _image_tree
+image_vulnerabilities = _image_vulnerabilities
 inputs_version = _inputs_version
 measured_boot = _measured_boot
 merge_destinations = _merge_destinations

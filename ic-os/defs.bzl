@@ -1,9 +1,10 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_report", "image_tree", "measured_boot", "merge_destinations", "oci_image", "qcow2_image", "sha256sums", "tree_layer", "unlocked_note")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_provenance", "image_report", "image_sbom", "image_tree", "image_vulnerabilities", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
 load("//bzl:media.bzl", "disk_flash")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
+load("//ic-os:oci.bzl", "oci_targets")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "loader", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 load("//ic-os:secure_boot.bzl", "DB", "DBX", "KEK", "OWNER", "PK")
@@ -16,11 +17,12 @@ TIMESTAMP = _TIMESTAMP
 def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], visibility = ["//visibility:public"]):
     """Declares the targets of one image in the calling package (an env).
 
-    Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt.
-    `:report` is a page about the image, report.html, and no file of the release.
-    `:NAME` is all of them; `:run` boots the disk, `:flash` writes it to a stick; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`,
-    `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions), `:oci` (oci.tar, the root file system as an image for
-    container engines), `:update_to_sign` (what is signed of update.tar), `:delta` (delta.tar, what is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
+    Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt, sbom.spdx.json (docs/formats/sbom.md).
+    `:NAME` is all of them; `:report` is a page about the image (docs/report.md), `:provenance` says what the files were made from (docs/formats/provenance.md),
+    `:vulnerabilities` lists known ones of what is inside (docs/guides/vulnerabilities.md); `:run` boots the disk, `:flash` writes it to a stick; `:units` lists
+    the units enabled at boot. Not built by `...`: `:disk_qcow2`, `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions),
+    `:oci` (oci.tar, the root file system as an image for container engines), `:update_to_sign` (what is signed of update.tar), `:delta` (delta.tar, what
+    is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
     version that follows from that).
 
     The root file system is under dm-verity; the template `cmdline` knows its `{{ROOT_HASH}}` and `{{HASH_OFFSET}}`. Boot loader and
@@ -67,8 +69,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     _disk(image.partitions, os.ids["disk"], images, {"env": env}, common)
     if os.slots:
         update_targets("update", os, env, image.signed_updates, common)
-    _release(name or os.name, os, image, version, images, common)
-    _oci("oci", os, env, image, version)
+    _release(name or os.name, os, env, image, version, images, common)
+    oci_targets("oci", os, env, image, version)
 
 def _to_sign(name):
     """What to sign outside the build."""
@@ -171,37 +173,7 @@ def _disk(partitions, guid, images, properties, common):
         **common
     )
 
-def _oci(name, os, env, image, version):
-    """The root file system as an image for container engines, as it is in the disk's: NAME.tar."""
-    tree_layer(
-        name = name + "_layer",
-        base = image.rootfs,
-        tree = ":root_tree",
-        **STEP
-    )
-    oci_image(
-        name = name + "_image",
-        command = ["/sbin/init"],
-        image_name = "{}-{}".format(os.name, env),
-        labels = {"org.opencontainers.image.title": "{} {}".format(os.name, env)},
-        layers = [
-            image.rootfs,
-            ":{}_layer".format(name),
-        ],
-        # What systemd takes for "power off" where it is a container's first process.
-        stop_signal = "SIGRTMIN+3",
-        timestamp = TIMESTAMP,
-        version = version,
-        **STEP
-    )
-    image_file(
-        name = name,
-        image = ":{}_image".format(name),
-        out = name + ".tar",
-        **STEP
-    )
-
-def _release(name, os, image, version, images, common):
+def _release(name, os, env, image, version, images, common):
     """What goes beside the images, and all of it as one target."""
     unlocked_note(
         name = "unlocked",
@@ -234,14 +206,54 @@ def _release(name, os, image, version, images, common):
         manifest = ":manifest",
         **common
     )
-    files = [":disk", ":manifest", ":version"] + ([":update"] if os.slots else [])
+    image_sbom(
+        name = "sbom",
+        artifacts = [":disk"],
+        cargo_lock = "//rust:Cargo.lock",
+        image_name = "{}-{}".format(os.name, env),
+        images = images,
+        license = "Apache-2.0",
+        timestamp = TIMESTAMP,
+        version = version,
+        **common
+    )
+    files = [":disk", ":manifest", ":sbom", ":version"] + ([":update"] if os.slots else [])
     sha256sums(
         name = "sums",
         srcs = files,
         **common
     )
+    _provenance(os, env, image, version, images, files, common)
     native.filegroup(
         name = name,
         srcs = files + [":sums"],
+        **common
+    )
+
+def _provenance(os, env, image, version, images, files, common):
+    """What the release was made from, and what is known of what is inside."""
+    image_provenance(
+        name = "provenance",
+        build_type = "urn:icos-images:image-build:1",
+        builder = "urn:icos-images:builder:1",
+        dependencies = [
+            ":inputs",
+            "//rust:Cargo.lock",
+            "//rust/crates:crates.json",
+            image.partitions,
+        ],
+        images = images.keys(),
+        parameters = {
+            "env": env,
+            "os": os.name,
+            "target": "//{}".format(native.package_name()),
+        },
+        subjects = files,
+        version = version,
+        **common
+    )
+    image_vulnerabilities(
+        name = "vulnerabilities",
+        sbom = ":sbom",
         **common
     )

@@ -1,4 +1,4 @@
-"""Notes for `imgdump why` and reports: small files that are written beside images, and that no image is made of (docs/formats/why.md)."""
+"""Notes for `imgdump why`, reports and bills of materials: small files that are written beside images, and that no image is made of (docs/formats/why.md)."""
 
 load("//bzl/private/providers:why_info.bzl", "WhyInfo")
 

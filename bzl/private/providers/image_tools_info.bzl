@@ -4,6 +4,7 @@ visibility(["//bzl/..."])
 
 # Field of ImageToolsInfo: what the tool does. The toolchain rule takes one attribute per entry.
 TOOLS = {
+    "advisories": "compares a bill of materials with advisories",
     "bootcheck": "boots a disk in QEMU and waits for what its console says",
     "checkfit": "checks injected programs against an image's own loader and libraries",
     "checkbase": "checks a base image that was fetched; writes its packages",
@@ -29,9 +30,11 @@ TOOLS = {
     "mkoci": "lays out an OCI archive of layers; writes a plan",
     "mkpcrs": "predicts a TPM's registers from EFI programs and Secure Boot's variables",
     "mkpgpkey": "writes the OpenPGP public key of a certificate",
+    "mkprovenance": "writes where a release comes from as an in-toto statement",
     "mkqcow2": "lays out a qcow2 image; writes a plan",
     "mkreport": "writes a page about what an image is made of",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
+    "mksbom": "writes what is inside an image as an SPDX document",
     "mksigned": "puts signatures to an EFI program; writes a plan",
     "mksnp": "computes the launch measurement of a virtual machine under AMD SEV-SNP",
     "mktosign": "writes what is to be signed of an EFI program",

@@ -3,7 +3,7 @@
 visibility(["//bzl/..."])
 
 WhyInfo = provider(
-    doc = "Notes on where bytes come from (docs/formats/why.md). They say nothing that an image is made of: of all actions only `image_report` reads them.",
+    doc = "Notes on where bytes come from (docs/formats/why.md). No action that makes an image reads them, only `image_report` and `image_sbom`: they say nothing that an image is made of.",
     fields = {
         "files": "depset of File: notes of this target and of what it is made of.",
         "read": "depset of File: what they name and what is no input of the image, as the archive of a base image.",

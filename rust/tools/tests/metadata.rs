@@ -152,6 +152,18 @@ const STEPS: &[(&str, &str, &str)] = &[
         "--image disk.image --manifest manifest.json --packages root=base.tar --output report.html",
     ),
     (
+        "mksbom",
+        env!("CARGO_BIN_EXE_mksbom"),
+        "--name n --version-file version --timestamp 5 --artifact esp.img=esp.digest --parts parts --notes notes --license MIT \
+         --output sbom.json",
+    ),
+    (
+        "mkprovenance",
+        env!("CARGO_BIN_EXE_mkprovenance"),
+        "--subject esp.img=esp.digest --dependency config=config --base base=base.name --version-file version \
+         --parameter env=dev --build-type urn:a:b --builder urn:a:c --output provenance.json",
+    ),
+    (
         "mkdeployment",
         env!("CARGO_BIN_EXE_mkdeployment"),
         "--name n --version-file version --image esp=esp.digest --output deployment.json",
@@ -238,7 +250,8 @@ const STEPS: &[(&str, &str, &str)] = &[
 /// They need root: `mkrootfs.rs` beside this does the same with the first, and crate debian with what the second hands on.
 const OF_ROOT: [&str; 2] = ["mkbase", "mkrootfs"];
 /// People run these; no action does.
-const OF_PEOPLE: [&str; 9] = [
+const OF_PEOPLE: &[&str] = &[
+    "advisories",
     "bootcheck",
     "flash",
     "inject-config",
@@ -255,6 +268,16 @@ const TABLE: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
     root,,4M,root-x86-64,b1a0a1c2-0000-4000-8000-000000000002,\n\
     env,,1M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n";
+
+const BASE_NAME: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000\n";
+const NOTES: &str = r#"{"is":"injected","tree":"//:root","dest":"/etc/config","by":"files","src":"config","label":"//:config"}
+{"is":"injected","tree":"//:root","dest":"/usr/bin/program","by":"files","src":"program","label":"//:program"}
+"#;
+const PARTS: &str = r#"{"is":"partition","name":"root","label":"//:root","tree":"root.tree","subdir":"","exclude":[]}
+{"is":"raw","name":"esp","label":"//:esp","image":"esp.image"}
+{"is":"program","label":"//:program","name":"program","path":"program","deps":[]}
+{"is":"input","path":"base.tar","label":"//:base"}
+"#;
 
 /// For tests of updates; both made by OpenSSL.
 const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -299,6 +322,9 @@ impl Bed {
             ("root.list", root_list.as_bytes()),
             ("esp.list", b"{\"dest\":\"/kernel\",\"src\":\"kernel\"}\n"),
             ("table.csv", TABLE.as_bytes()),
+            ("base.name", BASE_NAME.as_bytes()),
+            ("notes", NOTES.as_bytes()),
+            ("parts", PARTS.as_bytes()),
             ("template", b"{{A}} {{B}} {{start:root}}\n"),
             ("version", b"1.2\n"),
             ("ann.key", PRIVATE_KEY.as_bytes()),
@@ -426,7 +452,7 @@ fn every_tool_is_here() {
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     let here = STEPS.iter().map(|(tool, _, _)| *tool);
-    let all = here.chain(OF_ROOT).chain(OF_PEOPLE);
+    let all = here.chain(OF_ROOT).chain(OF_PEOPLE.iter().copied());
     let known: BTreeSet<String> = all.map(str::to_owned).collect();
     assert_eq!(known, have, "a new tool needs a step above");
 }
