@@ -78,13 +78,20 @@ name_base() {
   state=$base/$run
 }
 name_base
-locked=$base
-# Of the two that which is there, the lock's first.
+# Of the two that which is there, the lock's first. To make a lock any other will do: that of a changed list or lock need not be made for it.
 choose_base() {
+  local other
   name_base
   if [ ! -d "$base/root" ] && [ -z "${CONTAINER_LOCKED:-}" ]; then
     name_base unlocked
     [ -d "$base/root" ] || name_base
+  fi
+  if [ -n "$update" ] && [ ! -d "$base/root" ]; then
+    other=$(find "$cache/container" -mindepth 2 -maxdepth 2 -path "*-$(id -u)/root" -printf '%T@ %h\n' | sort -n | tail -n 1)
+    if [ -n "$other" ]; then
+      base=${other#* }
+      key=${base##*/} state=$base/$run
+    fi
   fi
 }
 
@@ -143,7 +150,9 @@ if [ -z "$update" ] && [ ! -e "$base/checked" ]; then
 fi
 if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! alive "$state" >/dev/null; then start; fi
 [ -n "$update" ] || [ -e "$base/checked" ] || : >"$base/checked"
-[ "$base" = "$locked" ] || note "this container is unlocked: its packages are not those of ci/container/packages.lock.json (--rebuild tries again, --update mends it)"
+case $key in
+  *-unlocked-*) note "this container is unlocked: its packages are not those of ci/container/packages.lock.json (--rebuild tries again, --update mends it)" ;;
+esac
 pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 
 # No LANG: in a locale that the container lacks, Bazel and others would take names for ASCII and not find `ü.txt`.

@@ -98,6 +98,8 @@ failed() {
   tail -n 20 "$log" >&2
   if [ "$(megabytes_free)" -lt 100 ] || grep -aq 'No space left on device' "$log"; then
     note "the disk of $cache is full ($(megabytes_free) MB free; the container and its packages take 3700 MB, a build more). Make room, or set IMAGE_BUILD_CACHE=FOLDER"
+  elif grep -aq 'unmet dependencies' "$log" && [ "$what" = locked ]; then
+    note "the lock lacks a package that another needs (above). Mend it with: rm ci/container/packages.lock.json && $0 --update"
   elif grep -aqE 'Failed to fetch|Could not resolve|Unable to locate' "$log"; then
     note "the archive ${mirror:-of mmdebstrap} could not be read or lacks a package (above); another one: DEBIAN_MIRROR=URL $0"
   else
@@ -160,8 +162,7 @@ missing() {
 make_root() {
   need_host
   apt_settings
-  partial=$base.partial log=$cache/container/$key.log making=''
-  local what=locked
+  partial=$base.partial log=$cache/container/$key.log making='' what=locked
   # A start that was interrupted leaves a partial folder; whoever holds the lock next clears it.
   as_root rm -rf "$cache"/container/*.partial
   [ "$(megabytes_free)" -ge 4800 ] ||
