@@ -20,7 +20,7 @@
   `image_provenance`: what it was made from; `image_vulnerabilities`: what is known of what is inside.
 - `inputs_version`: a version that follows from what an image is made of.
 - `qcow2_image`: a disk in QEMU's format.
-- `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten.
+- `image_file`: writes an image; `image_list`: hands one to a program that runs, unwritten; `image_diff`: says what differs from another one.
 - `ab_disk`: most of these in one call, a disk with slots A and B.
 - `merge_destinations`: joins injection maps and refuses what is claimed twice; `parse_destination`: reads one destination.
 
@@ -38,6 +38,7 @@ load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
 load("//bzl/private:gpt_disk.bzl", _gpt_disk = "gpt_disk")
 load("//bzl/private:grubenv_file.bzl", _grubenv_file = "grubenv_file")
 load("//bzl/private:image_delta.bzl", _image_delta = "image_delta")
+load("//bzl/private:image_diff.bzl", _image_diff = "image_diff")
 load("//bzl/private:image_file.bzl", _image_file = "image_file")
 load("//bzl/private:image_list.bzl", _image_list = "image_list")
 load("//bzl/private:image_manifest.bzl", _image_manifest = "image_manifest")
@@ -78,6 +79,7 @@ filled_template = _filled_template
 gpt_disk = _gpt_disk
 grubenv_file = _grubenv_file
 image_delta = _image_delta
+image_diff = _image_diff
 image_file = _image_file
 image_list = _image_list
 image_manifest = _image_manifest

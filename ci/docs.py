@@ -58,6 +58,7 @@ ELSEWHERE = {
     "printf 'subjectAltName=": "nobody: the certificates are made",
     "openssl x509 -req ": "nobody: the certificates are made",
     "bazel build //ic-os/guestos/envs/dev/derived:inputs": "//tests/new-os:derived_update_test, by another name",
+    "bazel run //ic-os/guestos/envs/dev:diff ": "nobody: builds another commit; rust/tools/tests/imgdiff.rs has the tool, on files",
     "bazel run //ic-os/setupos/envs/dev:flash ": "nobody: a stick of your own; rust/tools/tests/media.rs, on files and loop devices",
     "bazel run //ic-os/setupos/envs/prod:flash ": "nobody: a stick of your own; rust/tools/tests/media.rs, on files and loop devices",
     "dd if=disk.img of=/dev/sdX ": "nobody: a stick of your own; tests/bench/run flash, into a file",

@@ -1,6 +1,6 @@
 """icos_build: one image of an operating system, from its root file system to the files of a release."""
 
-load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_file", "image_manifest", "image_provenance", "image_report", "image_sbom", "image_tree", "image_vulnerabilities", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
+load("//bzl:image.bzl", "efi_to_sign", "filled_template", "gpt_disk", "image_diff", "image_file", "image_manifest", "image_provenance", "image_report", "image_sbom", "image_tree", "image_vulnerabilities", "measured_boot", "merge_destinations", "qcow2_image", "sha256sums", "unlocked_note")
 load("//bzl:media.bzl", "disk_flash")
 load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
@@ -19,8 +19,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
 
     Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt, sbom.spdx.json (docs/formats/sbom.md).
     `:NAME` is all of them; `:report` is a page about the image (docs/report.md), `:provenance` says what the files were made from (docs/formats/provenance.md),
-    `:vulnerabilities` lists known ones of what is inside (docs/guides/vulnerabilities.md); `:run` boots the disk, `:flash` writes it to a stick; `:units` lists
-    the units enabled at boot. Not built by `...`: `:disk_qcow2`, `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions),
+    `:vulnerabilities` lists known ones of what is inside (docs/guides/vulnerabilities.md); `:run` boots the disk, `:flash` writes it to a stick,
+    `:diff` compares it with another or with that of a commit; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`, `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions),
     `:oci` (oci.tar, the root file system as an image for container engines), `:update_to_sign` (what is signed of update.tar), `:delta` (delta.tar, what
     is new since --//ic-os:delta_from), `:inputs` (what the image is made of, with digests), `:inputs_version` (the
     version that follows from that).
@@ -169,6 +169,12 @@ def _disk(partitions, guid, images, properties, common):
     )
     disk_flash(
         name = "flash",
+        disk = ":disk_plan",
+        **common
+    )
+    image_diff(
+        name = "diff",
+        built_by = "run",
         disk = ":disk_plan",
         **common
     )

@@ -254,6 +254,7 @@ const OF_PEOPLE: &[&str] = &[
     "advisories",
     "bootcheck",
     "flash",
+    "imgdiff",
     "inject-config",
     "lock",
     "pin",

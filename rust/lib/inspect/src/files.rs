@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
+use crate::body::Body;
 use crate::bounds::Source;
 use crate::content;
 use crate::digest;
@@ -266,6 +267,11 @@ impl<'a> Files<'a> {
             Node::Hardlink { target } => self.at(target).unwrap_or(entry),
             _ => entry,
         }
+    }
+
+    /// The content of a regular file as an image of its own.
+    pub fn body(&self, entry: &Entry) -> Result<Body<'a>, Error> {
+        Body::new(self.image, self.place, self.whole(entry))
     }
 
     /// Writes the content of a regular file to `out`.

@@ -24,6 +24,7 @@
 //!
 //! The readers are none of ours that write these formats, and share nothing with them.
 
+mod body;
 mod bounds;
 mod bytes;
 mod claims;
@@ -49,6 +50,7 @@ mod text;
 mod time;
 mod verity;
 
+pub use body::Body;
 pub use content::{volume, Volume};
 pub use dump::{dump, Options};
 pub use error::Error;

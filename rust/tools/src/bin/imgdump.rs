@@ -25,9 +25,10 @@ Examples:
   imgdump cat disk.img A_root:/etc/os-release
   imgdump extract root.ext4 /usr/lib/modules modules
   imgdump why disk.img A_root:/etc/passwd          where its bytes come from
-  imgdump diff old.img new.img
   imgdump --golden disk.txt disk.image             exit status 1 and a diff if the dump is another one
   imgdump --golden disk.txt --update disk.image    takes the dump as the right one
+
+What differs between two images: imgdiff.
 
 Exit status: 0 done; 1 refused, damaged (lines with \"damaged\"), or different; 2 I/O error; 3 nothing is wrong, but the image or
 something in it is of a kind that imgdump does not read (an error that says what does, or lines with \"not-read\").";
@@ -134,19 +135,6 @@ enum Command {
         /// The plan.
         plan: PathBuf,
     },
-    /// What differs between two images: lines of the one (-) and the other (+).
-    Diff {
-        /// The one.
-        old: PathBuf,
-        /// The other.
-        new: PathBuf,
-        /// Don't compare contents.
-        #[arg(long)]
-        no_digests: bool,
-        /// Only this partition of both.
-        #[arg(long, value_name = "NAME")]
-        partition: Option<String>,
-    },
 }
 
 fn main() -> ExitCode {
@@ -210,12 +198,6 @@ fn run(args: Args) -> Result<()> {
             ranges,
         }) => why(&image, &place, json, ranges, &mut out)?,
         Some(Command::Plan { plan }) => Plan::open(&plan)?.dump(&mut out)?,
-        Some(Command::Diff {
-            old,
-            new,
-            no_digests,
-            partition,
-        }) => diff(&old, &new, no_digests, partition.as_deref(), &mut out)?,
     }
     Ok(out.flush()?)
 }
@@ -297,36 +279,6 @@ fn compare(args: &DumpArgs, golden: &Path, text: &str) -> Result<()> {
     Err(anyhow!(
         "the image is not what {name} says; if it is right now, accept it with: {accept}"
     ))
-}
-
-fn diff(
-    old: &Path,
-    new: &Path,
-    no_digests: bool,
-    partition: Option<&str>,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let options = Options {
-        digests: !no_digests,
-        ..Options::default()
-    };
-    let text = |path: &Path| -> Result<String> {
-        let what = || path.display().to_string();
-        let reader = Reader::open_any(path)?;
-        let dump = inspect::dump(&reader, options, partition).with_context(what)?;
-        rendered(&dump, false)
-    };
-    let names = (old.display().to_string(), new.display().to_string());
-    let difference = base::text::unified((&names.0, &names.1), &text(old)?, &text(new)?, 0);
-    // Positions in the dumps say nothing about the images.
-    for line in difference.lines().filter(|line| !line.starts_with("@@ ")) {
-        writeln!(out, "{line}")?;
-    }
-    out.flush()?;
-    match difference.is_empty() {
-        true => Ok(()),
-        false => bail!("the images differ"),
-    }
 }
 
 /// Runs `body` on the file at `place`.

@@ -242,9 +242,9 @@ fn offset(text: &str) -> Option<u64> {
 }
 
 /// The content of a file as an image.
-struct Inside<'a> {
-    window: Window<'a>,
-    stored: &'a Stored,
+pub(crate) struct Inside<'a> {
+    pub(crate) window: Window<'a>,
+    pub(crate) stored: &'a Stored,
 }
 
 impl Image for Inside<'_> {

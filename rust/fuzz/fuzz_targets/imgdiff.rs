@@ -1,0 +1,30 @@
+//! Two contents compared, whatever they are; one alone as an initial RAM disk and as a list of packages.
+#![no_main]
+
+use imgdiff::{content, cpio, packages, Options};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some((members, rest)) = cpio::members(data) {
+        let held: usize = members.iter().map(|one| one.bytes.len()).sum();
+        assert!(held + rest.len() <= data.len());
+    }
+    let text = String::from_utf8_lossy(data);
+    assert!(packages::compare(&text, &text).is_empty());
+    packages::compare(&text, "");
+    // The first bytes say where the second content begins.
+    let Some((at, rest)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let at = usize::from(u16::from_le_bytes(*at)).min(rest.len());
+    let (old, new) = rest.split_at(at);
+    let options = Options::default();
+    let differs = content::in_memory(old, new, &options, 0).is_some();
+    assert_eq!(differs, old != new);
+    // One byte changed.
+    let mut other = data.to_vec();
+    if let Some(last) = other.last_mut() {
+        *last ^= 1;
+    }
+    assert!(content::in_memory(data, &other, &options, 0).is_some());
+});

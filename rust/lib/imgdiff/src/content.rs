@@ -1,0 +1,407 @@
+//! How two contents differ: by what they are, else by their bytes.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use base::{as_u64, as_usize, hex};
+use inspect::{Image, Name};
+
+use crate::bytes;
+use crate::cpio::{self, Member};
+use crate::error::Error;
+use crate::model::{facts, Change, Content, Part, Values};
+use crate::view::head;
+use crate::Options;
+
+/// Contents up to this length are taken into memory and told apart by what they are; longer ones by their bytes.
+const LARGEST: u64 = 512 << 20;
+/// A longer text is compared by its bytes.
+const LONGEST_TEXT: usize = 8 << 20;
+/// So many lines in which two texts may differ are told apart; the time for it grows with their square.
+const MOST_LINES: usize = 10_000;
+/// What is packed is unpacked up to so many bytes for each of its own, and this much.
+const UNPACKED_EACH: u64 = 64;
+const UNPACKED: u64 = 1 << 20;
+/// Packed in packed: deeper ones are bytes.
+const DEEPEST: u32 = 4;
+
+/// How the contents of two files, or two partitions of no file system, differ. `None`: not at all.
+pub fn compare(
+    old: &dyn Image,
+    new: &dyn Image,
+    options: &Options,
+) -> Result<Option<Content>, Error> {
+    if old.len().max(new.len()) <= LARGEST {
+        let (old, new) = (head(old, LARGEST)?, head(new, LARGEST)?);
+        return Ok(in_memory(&old, &new, options, 0));
+    }
+    let found = bytes::compare(old, new, 0)?;
+    Ok(found.map(|(bytes, _)| Content::Bytes(bytes)))
+}
+
+/// How two contents in memory differ.
+pub fn in_memory(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
+    if old == new {
+        return None;
+    }
+    let known = match depth < DEEPEST {
+        true => known(old, new, options, depth),
+        false => None,
+    };
+    known
+        .or_else(|| lines(old, new, options))
+        .or_else(|| plain(old, new))
+}
+
+/// Bytes alone.
+fn plain(old: &[u8], new: &[u8]) -> Option<Content> {
+    let pairs = || old.iter().zip(new);
+    let first = pairs().position(|(x, y)| x != y);
+    let count = pairs().filter(|(x, y)| x != y).count();
+    let mut blocks = old.chunks(4096).zip(new.chunks(4096)).map(|(x, y)| x != y);
+    let mut stretches = 0u64;
+    let mut before = false;
+    blocks.by_ref().for_each(|differs| {
+        stretches = base::past(stretches, usize::from(differs && !before));
+        before = differs;
+    });
+    Some(Content::Bytes(crate::Bytes {
+        first: first.map(as_u64),
+        count: as_u64(count),
+        stretches,
+        places: Vec::new(),
+    }))
+}
+
+/// Contents of the same known format.
+fn known(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
+    let both = |is: fn(&[u8]) -> bool| is(old) && is(new);
+    if both(elf::is_elf) {
+        return elf_parts(old, new);
+    }
+    if both(|bytes| bytes.starts_with(b"MZ")) {
+        return efi_parts(old, new, options, depth);
+    }
+    if both(cpio::is_cpio) {
+        return cpio_parts(old, new, options, depth);
+    }
+    if both(|bytes| bytes.starts_with(ZSTD)) {
+        let (old, new) = (unpacked(old)?, unpacked(new)?);
+        let inside = in_memory(&old, &new, options, deeper(depth));
+        return Some(Content::Packed {
+            format: "zstd",
+            inside: inside.map(Box::new),
+        });
+    }
+    if both(|bytes| bytes.starts_with(DELTA)) {
+        return delta(old, new);
+    }
+    None
+}
+
+/// Checked by who asks against [`DEEPEST`].
+fn deeper(depth: u32) -> u32 {
+    depth.checked_add(1).unwrap_or(DEEPEST)
+}
+
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// How a difference of an update bundle begins (docs/formats/update.md).
+const DELTA: &[u8] = b"IMGDELTA";
+
+/// What is packed, if it can be had.
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let decoder = zstd::Decoder::new(bytes).ok()?;
+    let mut out = Vec::new();
+    let most = as_u64(bytes.len()).checked_mul(UNPACKED_EACH)?;
+    let mut bounded = decoder.take(most.checked_add(UNPACKED)?);
+    bounded.read_to_end(&mut out).ok()?;
+    (bounded.limit() > 0).then_some(out)
+}
+
+/// The heads of two differences: what they are to, and what they make. `None`: these are the same.
+fn delta(old: &[u8], new: &[u8]) -> Option<Content> {
+    let values = |bytes: &[u8]| -> Option<Values> {
+        let number = |at: usize| {
+            let bytes = bytes.get(at..)?.first_chunk()?;
+            Some(u64::from_le_bytes(*bytes).to_string())
+        };
+        Some(vec![
+            ("base-length".to_owned(), number(16)?),
+            ("base-sha256".to_owned(), hex::encode(bytes.get(24..56)?)),
+            ("target-length".to_owned(), number(56)?),
+        ])
+    };
+    let facts = facts(&values(old)?, &values(new)?);
+    let content = plain(old, new).map(Box::new);
+    let part = Part {
+        name: "difference of an update".to_owned(),
+        change: Change::Changed,
+        facts,
+        content,
+    };
+    Some(Content::Parts {
+        format: "update-delta",
+        parts: vec![part],
+    })
+}
+
+/// Texts line by line.
+fn lines(old: &[u8], new: &[u8], options: &Options) -> Option<Content> {
+    let (old, new) = (as_text(old)?, as_text(new)?);
+    if between(old, new) > MOST_LINES {
+        return None;
+    }
+    let diff = base::text::unified(("old", "new"), old, new, 3);
+    // What the texts are called stands elsewhere.
+    let all = diff.lines().skip(2);
+    let total = all.clone().count();
+    let lines: Vec<String> = all.take(options.max_lines).map(shown).collect();
+    let left_out = total.abs_diff(lines.len());
+    Some(Content::Text { lines, left_out })
+}
+
+/// How many lines the longer text has between what both begin and what both end with.
+fn between(old: &str, new: &str) -> usize {
+    let same = |(a, b): &(&str, &str)| a == b;
+    let start = old.lines().zip(new.lines()).take_while(same).count();
+    let end = old
+        .lines()
+        .rev()
+        .zip(new.lines().rev())
+        .take_while(same)
+        .count();
+    let longer = old.lines().count().max(new.lines().count());
+    // Both may have the same lines, if one text has another's lines again.
+    let left = longer
+        .checked_sub(start)
+        .and_then(|left| left.checked_sub(end));
+    left.unwrap_or_default()
+}
+
+/// `bytes` as text, if they are one that a terminal may be given.
+fn as_text(bytes: &[u8]) -> Option<&str> {
+    let short = bytes.len() <= LONGEST_TEXT;
+    let text = short.then(|| std::str::from_utf8(bytes).ok()).flatten()?;
+    let plain = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\x0c');
+    text.chars().all(plain).then_some(text)
+}
+
+/// A line with characters that change how others are shown as escapes.
+fn shown(line: &str) -> String {
+    let hidden = |c: &char| matches!(c, '\r' | '\x0c' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match hidden(&c) {
+            true => out.extend(c.escape_unicode()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// A part by its name, for comparing.
+struct Piece<'a> {
+    values: Values,
+    bytes: &'a [u8],
+}
+
+/// The parts that differ, by name: those of the old in its order, then what only the new has.
+fn parts<'a>(
+    old: &[(String, Piece<'a>)],
+    new: &[(String, Piece<'a>)],
+    content: impl Fn(&str, &[u8], &[u8]) -> Option<Content>,
+) -> Vec<Part> {
+    let by_name = |list: &[(String, Piece<'a>)]| -> BTreeMap<String, usize> {
+        let numbered = list.iter().enumerate();
+        numbered.map(|(at, (name, _))| (name.clone(), at)).collect()
+    };
+    let (in_old, in_new) = (by_name(old), by_name(new));
+    let none = Values::new();
+    let mut found = Vec::new();
+    for (name, piece) in old {
+        let other = in_new.get(name).and_then(|at| new.get(*at));
+        let part = match other {
+            None => Part {
+                name: name.clone(),
+                change: Change::Removed,
+                facts: facts(&piece.values, &none),
+                content: None,
+            },
+            Some((_, other)) => Part {
+                name: name.clone(),
+                change: Change::Changed,
+                facts: facts(&piece.values, &other.values),
+                content: content(name, piece.bytes, other.bytes).map(Box::new),
+            },
+        };
+        let same = part.change == Change::Changed && part.facts.is_empty();
+        if !same || part.content.is_some() {
+            found.push(part);
+        }
+    }
+    let added = new.iter().filter(|(name, _)| !in_old.contains_key(name));
+    found.extend(added.map(|(name, piece)| Part {
+        name: name.clone(),
+        change: Change::Added,
+        facts: facts(&none, &piece.values),
+        content: None,
+    }));
+    found
+}
+
+/// A list in which no two parts have the same name.
+fn unique<'a>(list: impl Iterator<Item = (String, Piece<'a>)>) -> Vec<(String, Piece<'a>)> {
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    list.map(|(name, piece)| {
+        let count = seen.entry(name.clone()).or_default();
+        *count = base::past(*count, 1);
+        let name = match *count {
+            1 => name,
+            count => format!("{name}#{count}"),
+        };
+        (name, piece)
+    })
+    .collect()
+}
+
+fn size(len: u64) -> (String, String) {
+    ("size".to_owned(), len.to_string())
+}
+
+/// Sections of programs and libraries.
+fn elf_parts(old: &[u8], new: &[u8]) -> Option<Content> {
+    let (a, b) = (elf_sections(old)?, elf_sections(new)?);
+    let found = parts(&a, &b, |_, a, b| (a != b).then(|| plain(a, b)).flatten());
+    rest("elf", found, old, new)
+}
+
+fn elf_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
+    let sections = elf::sections(bytes).ok()?.into_iter();
+    Some(unique(sections.map(|section| {
+        let mut values = vec![size(section.size)];
+        if section.name == b".note.gnu.build-id" {
+            // Behind lengths, type and the name GNU.
+            let id = section.bytes.get(16..).map(hex::encode);
+            values.extend(id.map(|id| ("build-id".to_owned(), id)));
+        }
+        let bytes = section.bytes;
+        (Name(section.name.to_vec()).word(), Piece { values, bytes })
+    })))
+}
+
+/// The parts; if none differs, the bytes are in no part.
+fn rest(format: &'static str, parts: Vec<Part>, old: &[u8], new: &[u8]) -> Option<Content> {
+    match parts.is_empty() {
+        true => plain(old, new),
+        false => Some(Content::Parts { format, parts }),
+    }
+}
+
+/// Bytes as headers are read from.
+struct Slice<'a>(&'a [u8]);
+
+impl plan::ReadAt for Slice<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let bytes = self.0.get(as_usize(offset)..);
+        let bytes = bytes.and_then(|bytes| bytes.get(..buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Sections of EFI programs and kernel images, with what they hold.
+fn efi_parts(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
+    let (a, b) = (efi_sections(old)?, efi_sections(new)?);
+    let found = parts(&a, &b, |name, a, b| match name.split('#').next() {
+        Some(".cmdline") => words(a, b),
+        _ => in_memory(a, b, options, deeper(depth)),
+    });
+    rest("efi-program", found, old, new)
+}
+
+fn efi_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
+    let image = pe::Image::read(&Slice(bytes), as_u64(bytes.len())).ok()?;
+    let sections = image.sections().iter();
+    let sections = sections.map(|section| (section.shown(), section.content()));
+    let signatures = image.certificates().into_iter();
+    let signatures = signatures.map(|range| ("signatures".to_owned(), range));
+    let pieces = sections.chain(signatures).map(|(name, range)| {
+        let range = as_usize(range.start)..as_usize(range.end);
+        let bytes = bytes.get(range).unwrap_or_default();
+        let values = vec![size(as_u64(bytes.len()))];
+        (name, Piece { values, bytes })
+    });
+    Some(unique(pieces))
+}
+
+/// Kernel arguments.
+fn words(old: &[u8], new: &[u8]) -> Option<Content> {
+    let list = |bytes: &[u8]| -> Vec<String> {
+        let text = bytes.split(|byte| byte.is_ascii_whitespace() || *byte == 0);
+        let words = text.filter(|word| !word.is_empty());
+        words.map(|word| Name(word.to_vec()).word()).collect()
+    };
+    if old == new {
+        return None;
+    }
+    let (old, new) = (list(old), list(new));
+    let without = |from: &[String], what: &[String]| -> Vec<String> {
+        let mut what = what.to_vec();
+        let left = from
+            .iter()
+            .filter(|word| match what.iter().position(|w| w == *word) {
+                Some(at) => {
+                    what.remove(at);
+                    false
+                }
+                None => true,
+            });
+        left.cloned().collect()
+    };
+    Some(Content::Words {
+        removed: without(&old, &new),
+        added: without(&new, &old),
+    })
+}
+
+/// Files of initial RAM disks.
+fn cpio_parts(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
+    let (a, b) = (cpio_members(old)?, cpio_members(new)?);
+    let found = parts(&a, &b, |_, a, b| in_memory(a, b, options, deeper(depth)));
+    rest("cpio", found, old, new)
+}
+
+fn cpio_members(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
+    let (members, rest) = cpio::members(bytes)?;
+    let members = members.into_iter().map(|member| {
+        let name = Name(member.name.to_vec()).word();
+        let (values, bytes) = (member_values(&member), member.bytes);
+        (name, Piece { values, bytes })
+    });
+    let behind = (!rest.is_empty()).then(|| {
+        let values = vec![size(as_u64(rest.len()))];
+        (
+            "what follows the archive".to_owned(),
+            Piece {
+                values,
+                bytes: rest,
+            },
+        )
+    });
+    Some(unique(members.chain(behind)))
+}
+
+fn member_values(member: &Member<'_>) -> Values {
+    let (major, minor) = member.device;
+    let values = [
+        ("type", format!("{:o}", member.mode >> 12)),
+        ("mode", format!("{:04o}", member.mode & 0o7777)),
+        ("owner", format!("{}:{}", member.uid, member.gid)),
+        ("mtime", member.mtime.to_string()),
+        ("device", format!("{major}:{minor}")),
+        ("size", member.bytes.len().to_string()),
+    ];
+    values
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+}
