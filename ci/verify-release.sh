@@ -103,13 +103,13 @@ echo "verify-release: compared with $likely, these differ:"
 same "$likely" || true
 diff <(sort -k 2 "$folder/SHA256SUMS") <(sort -k 2 "$bin/SHA256SUMS") | sed -nE 's/^< /  released: /p; s/^> /  built:    /p' || true
 system=$(echo "$likely" | cut -d/ -f4)
-bazel build "${flags[@]}" --experimental_convenience_symlinks=ignore "$likely:$system" //rust/tools:imgdump >"$log" 2>&1 || { tail -n 30 "$log"; fail "$likely does not build here"; }
-dump=$(bazel info "${flags[@]}" bazel-bin 2>/dev/null)/rust/tools/imgdump
+bazel build "${flags[@]}" --experimental_convenience_symlinks=ignore "$likely:$system" //rust/tools:imgdiff >"$log" 2>&1 || { tail -n 30 "$log"; fail "$likely does not build here"; }
+differ=$(bazel info "${flags[@]}" bazel-bin 2>/dev/null)/rust/tools/imgdiff
 comm -13 <(sort "$bin/SHA256SUMS") <(sort "$folder/SHA256SUMS") | cut -c67- | while IFS= read -r name; do
   [ -e "$folder/$name" ] && [ -e "$bin/$name" ] || continue
   echo "verify-release: $name, released against built:"
   case $name in
-    *.img) "$dump" diff "$folder/$name" "$bin/$name" || true ;;
+    *.img) "$differ" "$folder/$name" "$bin/$name" || true ;;
     *.txt | *.json) diff "$folder/$name" "$bin/$name" || true ;;
     *) cmp "$folder/$name" "$bin/$name" || true ;;
   esac 2>&1 | head -n 100 | sed 's/^/  /'

@@ -9,12 +9,12 @@ export OUTPUT_BASE=$folder/base
 mkdir -p "$OUTPUT_BASE"
 # A busy machine's single core takes its time.
 bazel=(bazel --output_base="$OUTPUT_BASE" --local_startup_timeout_secs=600)
-flags=(--experimental_convenience_symlinks=ignore --remote_download_outputs=all)
+flags=(--config=release --experimental_convenience_symlinks=ignore --remote_download_outputs=all)
 # Whatever makes a part of an image is done again; only compilers' work may come from the cache.
 [ -z "$against" ] || flags+=('--modify_execution_info=^(?!Rust|Cargo|Cpp).*$=+no-cache')
 # Bazel's server is in this process's namespaces and must not outlive them.
 trap '"${bazel[@]}" shutdown >/dev/null 2>&1 || true' EXIT
-"${bazel[@]}" build "${flags[@]}" "$@" //rust/tools:imgdump >"$folder/log" 2>&1 || {
+"${bazel[@]}" build "${flags[@]}" "$@" //rust/tools:imgdiff >"$folder/log" 2>&1 || {
   tail -n 30 "$folder/log"
   echo "the build failed; its messages are above"
   exit 1

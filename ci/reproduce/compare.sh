@@ -14,7 +14,7 @@ diff "$old/sums" "$new/sums" | sed -n 's/^> [0-9a-f]*  //p' | sort >"$new/differ
 while IFS= read -r file; do
   [ -e "$old_bin/$file" ] || continue
   case $file in
-    *.img) "$old_bin/rust/tools/imgdump" diff "$old_bin/$file" "$new_bin/$file" || true ;;
+    *.img) "$old_bin/rust/tools/imgdiff" "$old_bin/$file" "$new_bin/$file" || true ;;
     *.txt | *.json | *.jsonl | *.roothash) diff -u "$old_bin/$file" "$new_bin/$file" || true ;;
   esac 2>&1 | head -n 200 | sed "s#^#  $(basename "$file"): #"
 done <"$new/differ"
