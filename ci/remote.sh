@@ -26,7 +26,7 @@ base() {
   local name=$1 folder=.
   shift
   case $name in *-two) folder=$scratch/checkout ;; esac
-  (cd "$folder" && exec bazel --output_base="$scratch/$name" "$@")
+  (cd "$folder" && exec bazel --output_base="$scratch/$name" --local_startup_timeout_secs=600 "$@")
 }
 
 prepare() {
@@ -52,7 +52,7 @@ prepare() {
 clean() {
   local name
   for name in "$scratch"/{http,exec}-{one,two}; do
-    [ ! -d "$name" ] || bazel --output_base="$name" clean --expunge >/dev/null 2>&1 || true
+    [ ! -d "$name" ] || bazel --output_base="$name" --local_startup_timeout_secs=600 clean --expunge >/dev/null 2>&1 || true
   done
   chmod -R u+w "$scratch" 2>/dev/null || true
   rm -rf --one-file-system "$scratch"

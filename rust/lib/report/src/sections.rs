@@ -51,52 +51,8 @@ pub(crate) fn of(sources: &Sources<'_>, disk: &Disk) -> Vec<Section> {
 /// The disk to scale, and its partitions.
 fn partitions(html: &mut Html, _: &Sources<'_>, disk: &Disk) {
     html.element("p", &[("class", "note")], "To scale; full colour is data, pale what is zero and takes no space in a sparse file or on a stick.");
-    html.open(
-        "svg",
-        &[
-            ("class", "scale"),
-            ("viewBox", &format!("0 0 {SCALE} 1000")),
-            ("preserveAspectRatio", "none"),
-            ("role", "img"),
-            ("aria-label", "The disk's partitions, to scale"),
-        ],
-    );
-    rect(html, "rest", (0, disk.len), disk.len);
-    for (number, partition) in disk.partitions.iter().enumerate() {
-        html.open("g", &[("class", &colour(number))]);
-        let said = format!(
-            "{}: {}, {} of data",
-            partition.name,
-            bytes(partition.size),
-            bytes(partition.data)
-        );
-        html.element("title", &[], &said);
-        rect(html, "pale", (partition.start, partition.size), disk.len);
-        rect(html, "full", (partition.start, partition.data), disk.len);
-        html.close();
-    }
-    html.close();
-    html.open("p", &[("class", "legend")]);
-    for (number, partition) in disk.partitions.iter().enumerate() {
-        html.open("span", &[]);
-        html.open(
-            "svg",
-            &[
-                ("class", "key"),
-                ("viewBox", "0 0 1 1"),
-                ("aria-hidden", "true"),
-            ],
-        );
-        html.empty(
-            "rect",
-            &[("class", &colour(number)), ("width", "1"), ("height", "1")],
-        );
-        html.close();
-        html.text(&partition.name);
-        html.close();
-        html.text(" ");
-    }
-    html.close();
+    scale(html, disk);
+    legend(html, disk);
     let heads = [
         "Partition",
         "#No.",
@@ -125,6 +81,60 @@ fn partitions(html: &mut Html, _: &Sources<'_>, disk: &Disk) {
         ]);
     }
     table.end();
+}
+
+/// The disk as a bar.
+fn scale(html: &mut Html, disk: &Disk) {
+    html.open(
+        "svg",
+        &[
+            ("class", "scale"),
+            ("viewBox", &format!("0 0 {SCALE} 1000")),
+            ("preserveAspectRatio", "none"),
+            ("role", "img"),
+            ("aria-label", "The disk's partitions, to scale"),
+        ],
+    );
+    rect(html, "rest", (0, disk.len), disk.len);
+    for (number, partition) in disk.partitions.iter().enumerate() {
+        html.open("g", &[("class", &colour(number))]);
+        let said = format!(
+            "{}: {}, {} of data",
+            partition.name,
+            bytes(partition.size),
+            bytes(partition.data)
+        );
+        html.element("title", &[], &said);
+        rect(html, "pale", (partition.start, partition.size), disk.len);
+        rect(html, "full", (partition.start, partition.data), disk.len);
+        html.close();
+    }
+    html.close();
+}
+
+/// Which colour is which partition.
+fn legend(html: &mut Html, disk: &Disk) {
+    html.open("p", &[("class", "legend")]);
+    for (number, partition) in disk.partitions.iter().enumerate() {
+        html.open("span", &[]);
+        html.open(
+            "svg",
+            &[
+                ("class", "key"),
+                ("viewBox", "0 0 1 1"),
+                ("aria-hidden", "true"),
+            ],
+        );
+        html.empty(
+            "rect",
+            &[("class", &colour(number)), ("width", "1"), ("height", "1")],
+        );
+        html.close();
+        html.text(&partition.name);
+        html.close();
+        html.text(" ");
+    }
+    html.close();
 }
 
 /// A part of the disk: where it starts and how long it is. Both edges are cut to units of the picture.
