@@ -210,6 +210,7 @@ def _release(name, os, env, image, version, images, common):
         disk = ":disk_plan",
         images = images,
         manifest = ":manifest",
+        sbom = ":sbom",
         **common
     )
     image_sbom(
@@ -220,6 +221,7 @@ def _release(name, os, env, image, version, images, common):
         images = images,
         license = "Apache-2.0",
         timestamp = TIMESTAMP,
+        toolchain_lock = "//ci/container:packages.lock.json",
         version = version,
         **common
     )
@@ -244,6 +246,7 @@ def _provenance(os, env, image, version, images, files, common):
         builder = "urn:icos-images:builder:1",
         dependencies = [
             ":inputs",
+            "//ci/container:packages.lock.json",
             "//rust:Cargo.lock",
             "//rust/crates:crates.json",
             image.partitions,

@@ -61,7 +61,7 @@ pub enum Error {
         /// Which.
         path: PathBuf,
         /// What is wrong.
-        source: crate::gunzip::Error,
+        source: std::io::Error,
     },
     /// A manifest of another version.
     #[error("{}: a manifest of format {got}, want {want}", path.display())]

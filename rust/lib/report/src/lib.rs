@@ -35,7 +35,6 @@ pub mod treemap;
 
 pub use disk::OfPartition;
 pub use error::Error;
-pub use gunzip::Error as GzipError;
 pub use manifest::Manifest;
 pub use page::{page, Sources};
 pub use profile::{Action, Kind, Profile};
