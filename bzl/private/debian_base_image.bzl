@@ -18,7 +18,8 @@ def _unlocked(ctx):
     beside = {file.basename: file for file in ctx.files.debs if file.basename in ["unlocked.lock.json", "unlocked.txt"]}
     debs = [file for file in ctx.files.debs if file not in beside.values()]
     note = beside.get("unlocked.txt")
-    return debs, beside["unlocked.lock.json"] if note else ctx.file.lock, note
+    lock = beside["unlocked.lock.json"] if note else ctx.file.lock
+    return debs, lock, note
 
 def _build(ctx, debs, lock, tar, packages, digest, config, manifest):
     """Makes the image of the lock's packages."""
