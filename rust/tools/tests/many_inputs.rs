@@ -158,7 +158,8 @@ fn block_hashes_without_a_place() {
     let bed = Bed(tempfile::tempdir().unwrap());
     bed.put("a", "a");
     bed.put("b", "b");
-    let output = Command::new(env!("CARGO_BIN_EXE_hashblocks"))
+    let tool = Path::new(env!("CARGO_BIN_EXE_hashblocks"));
+    let output = Command::new(tool.canonicalize().unwrap())
         .args("--input a --input b --salt 00 --output ha".split_whitespace())
         .current_dir(bed.0.path())
         .output()

@@ -408,7 +408,9 @@ impl Bed {
             let words: Vec<&str> = args.split_whitespace().collect();
             for pair in words.windows(2).filter(|pair| pair[0].ends_with("output")) {
                 let bytes = fs::read(self.path(pair[1])).unwrap();
-                assert!(!bytes.is_empty() || pair[1] == "units", "{}", pair[1]);
+                // No unit is enabled in so small a system, and it has no program.
+                let may_be_empty = ["units", "root.fit.txt"].contains(&pair[1]);
+                assert!(!bytes.is_empty() || may_be_empty, "{}", pair[1]);
                 made.insert(pair[1].to_owned(), bytes);
                 self.disguise(pair[1]);
             }
