@@ -32,7 +32,7 @@ git ls-files -z | xargs -0 cp --parents -t "$scratch" 2>/dev/null || true # a fi
 cp .bazelrc.container "$scratch/"
 cd "$scratch/tests/e2e/appliance"
 lines=$(wc -l <BUILD.bazel)
-[ "$lines" -le 40 ] || fail "BUILD.bazel has $lines lines, at most 40 wanted"
+[ "$lines" -le 45 ] || fail "BUILD.bazel has $lines lines, at most 45 wanted"
 
 step "tools from source: everything is analysed" bazel build --nobuild //...
 [ "$(compiled)" -gt 20 ] || fail "the tools are not those from source"

@@ -4,7 +4,6 @@
 set -euo pipefail
 what=$1 folder=$2
 shift 2
-skip() { echo "$what: $*" >&2; exit 77; }
 case $what in
   umask)
     umask 077
@@ -22,22 +21,6 @@ case $what in
     fi
     cd "$folder/checkout"
     exec "$@"
-    ;;
-  clock)
-    # By the loader's own list, so that it reaches every program without its environment; Bazel's server, whose waits it would break, is left out.
-    # What runs inside an image's tree (scripts of packages, RUN steps) has another loader and sees the machine's time.
-    library=$folder/faketime/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
-    if [ ! -e "$library" ]; then
-      mkdir -p "$folder/faketime/etc"
-      (cd "$folder/faketime" && apt-get download libfaketime && dpkg-deb --extract libfaketime_*.deb .) >"$folder/faketime.log" 2>&1 ||
-        skip "Debian's libfaketime can't be had: $(tail -n 1 "$folder/faketime.log")"
-      cp -a /etc/. "$folder/faketime/etc/"
-      echo '+400d' >"$folder/faketime/etc/faketimerc"
-      echo "$library" >"$folder/faketime/etc/ld.so.preload"
-    fi
-    # The server calls itself by its workspace's folder.
-    # shellcheck disable=SC2016 # the inner shell's variables
-    exec env "FAKETIME_SKIP_CMDS=bazel,bazel-real,java,bazel(checkout),bazel($(basename "$PWD"))" NO_FAKE_STAT=1 unshare --mount --propagation private -- sh -c 'mount --bind "$1" /etc && shift && exec "$@"' _ "$folder/faketime/etc" "$@"
     ;;
   disk)
     # shellcheck disable=SC2016 # the inner shell's variables
