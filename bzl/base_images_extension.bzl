@@ -21,6 +21,8 @@ An image that has other packages than the lock is never taken. With `--repo_env=
 How to log in to a registry, and whose certificates to trust, is skopeo's configuration; on this machine itself (localhost) no TLS is asked for.
 """
 
+load("//bzl/private:debian_lists.bzl", "check_lists")
+
 # Bazel prints it before the next message; once for each fetch, not for each build.
 def _say(text):
     # buildifier: disable=print
@@ -39,6 +41,7 @@ def _pinned(rctx):
     if not at or not slash or not ("." in registry or ":" in registry or registry == "localhost"):
         return None
     host = registry.rpartition(":")[0] or registry
+    is_number = host.replace(".", "").isdigit()
     packages = {}
     for line in lines[1:]:
         words = line.split(" ")
@@ -46,7 +49,7 @@ def _pinned(rctx):
             packages[words[0]] = words[1]
     return struct(
         digest = digest,
-        is_loopback = host in ["localhost", "[::1]"] or host.startswith("127."),
+        is_loopback = host in ["localhost", "[::1]"] or (is_number and host.startswith("127.")),
         packages = packages,
         reference = reference,
     )
@@ -102,10 +105,14 @@ def _fetch(rctx, pinned):
 
 def _base_image_impl(rctx):
     pinned = _pinned(rctx)
+    lock = json.decode(rctx.read(rctx.attr.lock))
+    check_lists(rctx, lock, "Run: bazel run {}".format(lock["update"]) if "update" in lock else "Make it again with the tool `lock`")
     wanted = rctx.getenv("BASE_IMAGES", "pull")
     if wanted not in ["build", "pull"]:
         fail("BASE_IMAGES: got {}, want build or pull".format(repr(wanted)))
-    if pinned and wanted == "pull":
+
+    # From a bundle: nothing else is asked.
+    if pinned and wanted == "pull" and not rctx.getenv("VENDOR"):
         rctx.report_progress("asking for " + pinned.reference)
         why = _fetch(rctx, pinned)
         if why == None:

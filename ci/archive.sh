@@ -71,7 +71,7 @@ tree "$scratch/tree" >"$scratch/all"
 # fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
 fetch() {
   : >"$scratch/requests"
-  env -u DEBIAN_MIRROR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" @debs//:small >"$scratch/log" 2>&1
+  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" @debs//:small >"$scratch/log" 2>&1
 }
 started=$SECONDS
 # Without apt; and apt that knows no archive.

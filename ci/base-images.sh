@@ -19,14 +19,17 @@ tests=${TESTS:-ci/test.sh}
 read -ra systems <<<"${SYSTEMS:-guestos hostos setupos}"
 [ -z "$push" ] || command -v skopeo >/dev/null || fail "skopeo, which speaks to the registry, is not in PATH"
 
+# Hours before the commit.
+git var GIT_COMMITTER_IDENT >/dev/null || fail "git knows no name to commit as: git config user.name and user.email in this repository"
 # All that this changes.
 files=(':(glob)ic-os/*/context/packages*.lock.json' ':(glob)ic-os/*/context/docker-base*')
-[ -z "$(git status --porcelain -- "${files[@]}")" ] || fail "locks or pins have changes that are not committed: git status -- ic-os"
+changes=$(git status --porcelain -- "${files[@]}") || fail "git can't say whether locks or pins have changes"
+[ -z "$changes" ] || fail "locks or pins have changes that are not committed: git status -- ic-os"
 work=$(mktemp -d)
 done=''
 # shellcheck disable=SC2317 # reached through the trap
 clean() {
-  [ -n "$done" ] || git checkout --quiet -- "${files[@]}"
+  [ -n "$done" ] || git checkout --quiet HEAD -- "${files[@]}"
   rm -rf "$work"
 }
 trap clean EXIT

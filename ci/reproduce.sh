@@ -77,13 +77,14 @@ remove() {
 trap 'remove "$scratch"' EXIT
 # build NAMES TARGET…: another build, under these circumstances. Exit status as build.sh's; 77 if this machine can't do one of them.
 build() {
-  local names=$1 folder row name look put before after command=() status=0
+  local names=$1 folder row name look put before after got command=() status=0
   shift
   folder=$(mktemp -d "$scratch/build.XXXXXX")
   chmod 755 "$folder"
   if [ "$names" = elsewhere ]; then
     echo "reproduce: elsewhere"
-    unshare --mount --propagation private -- bash ci/reproduce/elsewhere.sh "$folder" "$@" || status=$?
+    # Root becomes an ordinary user.
+    if [ "$(id -u)" = 0 ]; then unshare --mount --propagation private -- bash ci/reproduce/elsewhere.sh "$folder" "$@" || status=$?; else status=77; fi
     [ "$status" -ne 0 ] || run ci/reproduce/compare.sh "$scratch/reference" "$folder" || status=$?
   else
     for name in ${names//,/ }; do
@@ -92,12 +93,15 @@ build() {
       read -ra put <<<"${put//%/$folder}"
       mkdir -p "$folder/base"
       before=$(OUTPUT_BASE=$folder/base bash -c "$look")
-      after=$(OUTPUT_BASE=$folder/base "${put[@]}" bash -c "$look") || after=$before
+      got=0
+      after=$(OUTPUT_BASE=$folder/base "${put[@]}" bash -c "$look") || got=$?
       # One core cannot become fewer; and a circumstance that does nothing must not look as if it did.
-      if [ "$before" = "$after" ]; then
-        left[$name]="'$look' says $before either way"
-        continue
-      fi
+      case $got:$name in
+        77:*) left[$name]="this machine can't do it"; continue ;;
+        0:cores) if [ "$before" = "$after" ]; then left[$name]="there is one only"; continue; fi ;;
+        0:*) [ "$before" != "$after" ] || fail "$name does nothing: '$look' says $before either way" ;;
+        *) fail "$name: '${put[*]}' ended with $got" ;;
+      esac
       echo "reproduce: $name: $after (it was $before)"
       command+=("${put[@]}")
     done
@@ -142,6 +146,7 @@ if [ -e /etc/image-build-container ]; then
   for names in $(if [ -n "$apart" ]; then echo "${inside[*]}"; else echo "$joined"; fi); do vary "$names"; done
 else
   [ ${#inside[@]} -eq 0 ] || run ci/reproduce.sh --part ${apart:+--apart} --vary "$(IFS=,; echo "${inside[*]}")" "${targets[@]}" || exit
+  [ ${#inside[@]} -eq 0 ] || built=1
   mkdir "$scratch/reference"
   run ci/reproduce/build.sh "$scratch/reference" '' "${targets[@]}" || fail "the targets do not build"
   vary elsewhere

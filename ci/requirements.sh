@@ -19,6 +19,12 @@ bazel aquery --noshow_progress --output=text --noinclude_commandline --noinclude
   echo "FAIL requirements: the actions can't be listed"
   exit 1
 }
+# What no pattern builds, too.
+bazel aquery --noshow_progress --output=text --noinclude_commandline --noinclude_artifacts --build_manual_tests 'deps(//ic-os/... + //tests/boot/...)' >>"$work/actions" 2>"$work/log" || {
+  tail -n 20 "$work/log"
+  echo "FAIL requirements: the actions of manual targets can't be listed"
+  exit 1
+}
 # `  Mnemonic: X`, and behind it `  ExecutionInfo: {key: value, …}` of some.
 found=$(sed -nE -e 's/^  Mnemonic: //p' -e 's/^  ExecutionInfo: \{(.*)\}$/=\1/p' "$work/actions" | awk '
   !/^=/ { mnemonic = $0; next }

@@ -70,12 +70,12 @@ make() {
 build() {
   local name=$1 start=$SECONDS
   shift
-  in_container "$name" bazel build --noshow_progress "$@" >"$work/$name.log" 2>&1 || {
+  in_container "$name" bazel build --config=release --noshow_progress "$@" >"$work/$name.log" 2>&1 || {
     tail -n 30 "$work/$name.log"
     fail "container $name: bazel build $* failed"
   }
   # shellcheck disable=SC2016 # the inner shell's variables
-  in_container "$name" bash -c 'for target; do bazel cquery --noshow_progress --output=files "$target" 2>/dev/null; done | sort -u | xargs sha256sum --' _ "$@" >"$work/$name.sums"
+  in_container "$name" bash -c 'for target; do bazel cquery --config=release --noshow_progress --output=files "$target" 2>/dev/null; done | sort -u | xargs sha256sum --' _ "$@" >"$work/$name.sums"
   [ -s "$work/$name.sums" ] || fail "container $name: nothing to compare"
   echo "container $name: $* in $((SECONDS - start)) s"
 }
@@ -83,7 +83,7 @@ build() {
 make one &
 status=0
 (umask 077 && export TZ=Asia/Kathmandu && make two) || status=$?
-wait $! || status=$?
+wait $! || { other=$?; [ "$status" -ne 0 ] && [ "$status" -ne 77 ] || status=$other; }
 [ "$status" -eq 0 ] || exit "$status"
 diff "$work/one.files" "$work/two.files" || fail "these files of the two containers differ, and are none of UNLIKE in this script"
 targets=("${PROGRAMS[@]}")

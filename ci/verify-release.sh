@@ -42,7 +42,8 @@ case $target in '' | //ic-os/*/envs/*) ;; *) wrong "--target: got $target, want 
 # At first outside the container, where the download is: the container sees this checkout and the cache folder alone.
 if [ -z "$inside" ]; then
   # Files that git does not know may be there: certificate and signatures of a release.
-  [ -z "$(git -C "$top" status --porcelain --untracked-files=no)" ] || fail "this checkout has changes, so what it builds is of no commit: git status"
+  changes=$(git -C "$top" status --porcelain --untracked-files=no) || wrong "git can't say whether this checkout has changes"
+  [ -z "$changes" ] || fail "this checkout has changes, so what it builds is of no commit: git status"
   # Status 1 also if none of them is there.
   said=$(cd "$folder" && LC_ALL=C sha256sum --check --ignore-missing "$(basename "$sums")" 2>/dev/null) || true
   case $said in
@@ -70,7 +71,13 @@ fi
 
 cd "$top"
 commit=$(git rev-parse HEAD)
-flags=(--remote_cache= --remote_executor= ${version:+"--//ic-os:release=$version"} "${flags[@]}")
+# Nothing that a shared cache gave to builds before: caches of its own, too, which stay for the next time.
+own=$IMAGE_BUILD_CACHE/verify
+mkdir -p "$own"
+flags=(--config=release "--disk_cache=$own/disk" --remote_cache= --remote_executor= ${version:+"--//ic-os:release=$version"} "${flags[@]}")
+bazel=(bazel "--output_base=$own/base")
+# Its server must not outlive it.
+trap '"${bazel[@]}" shutdown >/dev/null 2>&1 || true' EXIT
 targets=("$target")
 if [ -z "$target" ]; then
   [ -e "$folder/manifest.json" ] || wrong "there is no manifest.json beside the sums that would say what they are of; name it: --target //ic-os/OS/envs/ENV"
@@ -80,16 +87,23 @@ if [ -z "$target" ]; then
 fi
 
 # same TARGET: builds its sums, which needs no image written, and says whether they are those.
-log=$folder/log
+# No release has a file of such a name.
+log=$folder/.log
 same() {
   echo "verify-release: building $1:sums${version:+ as $version} at $commit"
-  bazel build "${flags[@]}" "$1:sums" >"$log" 2>&1 || { tail -n 30 "$log"; fail "$1 does not build here"; }
-  bin=$(bazel info "${flags[@]}" bazel-bin 2>/dev/null)/${1#//}
+  "${bazel[@]}" build "${flags[@]}" "$1:sums" >"$log" 2>&1 || { tail -n 30 "$log"; return 2; }
+  bin=$("${bazel[@]}" info "${flags[@]}" bazel-bin 2>/dev/null)/${1#//}
   cmp --silent "$bin/SHA256SUMS" "$folder/SHA256SUMS"
 }
 likely='' most=-1
 for target in "${targets[@]}"; do
-  if same "$target"; then
+  status=0
+  same "$target" || status=$?
+  if [ "$status" -eq 2 ]; then
+    echo "verify-release: $target does not build here"
+    continue
+  fi
+  if [ "$status" -eq 0 ]; then
     sed 's/^/  /' "$folder/SHA256SUMS"
     echo "PASS verify-release: identical: these $(wc -l <"$folder/SHA256SUMS") files are what $target gives at $commit"
     exit 0
@@ -99,12 +113,13 @@ for target in "${targets[@]}"; do
   if [ "$equal" -gt "$most" ]; then likely=$target most=$equal; fi
 done
 
+[ -n "$likely" ] || fail "nothing that the sums may be of builds here"
 echo "verify-release: compared with $likely, these differ:"
 same "$likely" || true
 diff <(sort -k 2 "$folder/SHA256SUMS") <(sort -k 2 "$bin/SHA256SUMS") | sed -nE 's/^< /  released: /p; s/^> /  built:    /p' || true
 system=$(echo "$likely" | cut -d/ -f4)
-bazel build "${flags[@]}" --experimental_convenience_symlinks=ignore "$likely:$system" //rust/tools:imgdiff >"$log" 2>&1 || { tail -n 30 "$log"; fail "$likely does not build here"; }
-differ=$(bazel info "${flags[@]}" bazel-bin 2>/dev/null)/rust/tools/imgdiff
+"${bazel[@]}" build "${flags[@]}" --experimental_convenience_symlinks=ignore "$likely:$system" //rust/tools:imgdiff >"$log" 2>&1 || { tail -n 30 "$log"; fail "$likely does not build here"; }
+differ=$("${bazel[@]}" info "${flags[@]}" bazel-bin 2>/dev/null)/rust/tools/imgdiff
 comm -13 <(sort "$bin/SHA256SUMS") <(sort "$folder/SHA256SUMS") | cut -c67- | while IFS= read -r name; do
   [ -e "$folder/$name" ] && [ -e "$bin/$name" ] || continue
   echo "verify-release: $name, released against built:"

@@ -1,6 +1,7 @@
 """The repository of one lock: its .deb files, from wherever they are to be had with the content that the lock names."""
 
 load("//bzl/private:debian_archive.bzl", "ROOTS", "archives", "quoted", "shown", "snapshot_urls")
+load("//bzl/private:debian_lists.bzl", "check_lists", "source_path")
 load("//bzl/private:debian_present.bzl", "present")
 load("//bzl/private:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
 
@@ -9,60 +10,17 @@ visibility(["//bzl/..."])
 # The newest format of locks that is read here.
 _FORMAT = 2
 
-def _names(text):
-    """Package names of a list file."""
-    names = []
-    for line in text.split("\n"):
-        names += [name for name in line.split("#")[0].replace("\t", " ").split(" ") if name]
-    return names
-
-def _source_path(label):
-    """Where a file of the source tree lies: names like packages.common stand in many folders."""
-    return "/".join([part for part in [label.package, label.name] if part])
-
-def _root(rctx, label):
-    """The folder of the source tree that a file is in."""
-    path = rctx.path(label)
-    for _ in _source_path(label).split("/"):
-        path = path.dirname
-    return path
-
-def _check_lists(rctx, lock, mend):
-    """Stops if the lock was made from other lists than those in the tree."""
-    root = _root(rctx, rctx.attr.lock)
-    wanted = {}
-    for file in lock.get("lists", []):
-        if [part for part in file.split("/") if part in ["", ".", ".."]]:
-            fail("{}: got list {}, want a path below the root of the source tree".format(_source_path(rctx.attr.lock), repr(file)))
-        path = root.get_child(file)
-        if not path.exists:
-            fail("{} was made from {}, which is not there. {}".format(_source_path(rctx.attr.lock), file, mend))
-        for name in _names(rctx.read(path)):
-            wanted[name] = file
-    if not wanted:
-        fail("{} does not say which lists it was made from. {}".format(_source_path(rctx.attr.lock), mend))
-    locked = {name: True for name in lock["requested"]}
-    missing = ["{} (in {})".format(name, wanted[name]) for name in sorted(wanted) if name not in locked]
-    extra = [name for name in sorted(locked) if name not in wanted]
-    if missing or extra:
-        fail("{} is older than its lists:{}{}. {}".format(
-            _source_path(rctx.attr.lock),
-            " it lacks " + ", ".join(missing) if missing else "",
-            " it has {}, which no list asks for".format(", ".join(extra)) if extra else "",
-            mend,
-        ))
-
 def _suites(rctx, lock, mend):
     """Name of a suite to its root, components and date. A lock of format 1 has one suite, below the main root, and no date."""
     format = lock.get("format", 1)
     if format not in range(1, _FORMAT + 1):
-        fail("{}: got a lock of format {}, want {} at most. {}".format(_source_path(rctx.attr.lock), format, _FORMAT, mend))
+        fail("{}: got a lock of format {}, want {} at most. {}".format(source_path(rctx.attr.lock), format, _FORMAT, mend))
     if format == 1:
         return {lock["suite"]: struct(root = "main", components = [], date = None)}
     suites = {}
     for suite in lock["suites"]:
         if suite["root"] not in ROOTS:
-            fail("{}: suite {} has root {}, want one of {}. {}".format(_source_path(rctx.attr.lock), suite["suite"], repr(suite["root"]), ", ".join(ROOTS), mend))
+            fail("{}: suite {} has root {}, want one of {}. {}".format(source_path(rctx.attr.lock), suite["suite"], repr(suite["root"]), ", ".join(ROOTS), mend))
         suites[suite["suite"]] = struct(root = suite["root"], components = suite["components"], date = suite["date"])
     return suites
 
@@ -101,7 +59,7 @@ def _fetch_bundled(rctx, lock, bundle):
     missing = _download(rctx, lock["packages"], lambda package: [bundle_url(bundle, package["sha256"])])
     if missing:
         named = [("{} {}".format(package["name"], package["version"]), package["sha256"]) for package in missing]
-        bundle_lacks(rctx, bundle, _source_path(rctx.attr.lock), named)
+        bundle_lacks(rctx, bundle, source_path(rctx.attr.lock), named)
 
 def _fetch(rctx, lock, suites, known):
     """Fetches a lock's packages; returns those that are not to be had, and who was asked, for people."""
@@ -143,7 +101,7 @@ def _not_had(rctx, missing, asked):
     """What is said of packages that are not to be had."""
     return "nobody gave {} with the content that {} locks: {}. Asked: {}".format(
         "1 package" if len(missing) == 1 else "{} packages".format(len(missing)),
-        _source_path(rctx.attr.lock),
+        source_path(rctx.attr.lock),
         _listed(["{} {}".format(package["name"], package["version"]) for package in missing]),
         "; ".join(asked),
     )
@@ -176,14 +134,14 @@ def _unlocked(rctx, lock, suites, known, missing):
     changes += ["no {} {}".format(name, locked[name]["version"]) for name in sorted(locked) if name not in now]
     if changes:
         rctx.file("unlocked.lock.json", json.encode(lock | {"packages": [now[name] or locked[name] for name in sorted(now)]}))
-        rctx.file("unlocked.txt", "".join(["unlocked: {} ({})\n".format(change, _source_path(rctx.attr.lock)) for change in changes]))
+        rctx.file("unlocked.txt", "".join(["unlocked: {} ({})\n".format(change, source_path(rctx.attr.lock)) for change in changes]))
     return changes
 
 def _debs_impl(rctx):
     lock = json.decode(rctx.read(rctx.attr.lock))
     mend = "Run: bazel run {}".format(lock["update"]) if "update" in lock else "Make it again with the tool `lock`"
     suites = _suites(rctx, lock, mend)
-    _check_lists(rctx, lock, mend)
+    check_lists(rctx, lock, mend)
     bundle = vendor_bundle(rctx)
     if bundle:
         _fetch_bundled(rctx, lock, bundle)

@@ -183,6 +183,9 @@ def _resolve(rctx, lock, suites, have):
     updated = apt("apt-get", "-q", "update", "--error-on=any")
     if updated.return_code:
         return "apt does not take the archive's indexes: " + _last_lines(updated)
+    if "Conflicting distribution" in updated.stderr:
+        # No more than a warning to apt: the signature is right, but it is another suite's.
+        return "the archive gave another suite's indexes: " + _last_lines(updated)
     wanted = _ALWAYS + lock["requested"]
     simulated = apt("apt-get", "-q", "-s", "install", *wanted)
     if simulated.return_code:

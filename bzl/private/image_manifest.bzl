@@ -2,7 +2,7 @@
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "add_named", "image_of", "images_of")
-load("//bzl/private:unlocked.bzl", "unlocked_aspect", "unlocked_bases")
+load("//bzl/private:unlocked.bzl", "container_note", "unlocked_aspect", "unlocked_bases")
 
 visibility(["//bzl/..."])
 
@@ -17,6 +17,10 @@ def _image_manifest_impl(ctx):
     lock = ([base.built for base in unlocked if base.lock == ctx.file.lock] or [ctx.file.lock])[0]
     args.add("--lock", lock)
     notes = [base.note for base in unlocked]
+    if container_note(ctx):
+        note = ctx.actions.declare_file(ctx.label.name + ".container.txt")
+        ctx.actions.write(note, container_note(ctx) + "\n")
+        notes.append(note)
     args.add_all(notes, before_each = "--unlocked")
     images = [(name, image_of(target, "images", ctx.label)) for target, name in ctx.attr.images.items()]
     artifacts = [image for target in ctx.attr.artifacts for image in images_of(target)]

@@ -50,14 +50,28 @@ def unlocked_bases(targets):
     """
     return depset(transitive = [target[UnlockedInfo].bases for target in targets if UnlockedInfo in target]).to_list()
 
+def container_note(ctx):
+    """What a build container of other packages than its lock's is a reason to say (ci/container/setup.sh sets that word).
+
+    Args:
+      ctx: a rule's.
+
+    Returns:
+      string: a line without its end, or empty.
+    """
+    if ctx.var.get("build_container") == "unlocked":
+        return "unlocked: the build container, whose packages are not those of its lock"
+    return ""
+
 def _unlocked_note_impl(ctx):
     note = ctx.actions.declare_file(ctx.label.name + ".txt")
     bases = unlocked_bases(ctx.attr.images)
+    container = container_note(ctx)
     if not bases:
-        ctx.actions.write(note, "")
+        ctx.actions.write(note, "\n" + container if container else "")
         return [DefaultInfo(files = depset([note]))]
     template = ctx.actions.declare_file(ctx.label.name + ".template")
-    ctx.actions.write(template, "".join(["\n{{note%d}}" % number for number in range(len(bases))]) + "\n")
+    ctx.actions.write(template, "".join(["\n{{note%d}}" % number for number in range(len(bases))]) + ("\n" + container if container else "") + "\n")
     args = tool_args(ctx)
     args.add("--template", template)
     for number, base in enumerate(bases):

@@ -70,7 +70,7 @@ case $checkout$cache${VENDOR:-} in *[[:space:]\"\'\\\$:]*) die "folder names wit
 # What the container is made of names it; a change under ci/container/ makes another one.
 files=$(cd "$here" && shopt -s nullglob && sha256sum Dockerfile ./*.sh ./*.txt ./*.json ./*.BUILD.bazel | sha256sum | cut -c1-16)
 # What it shows of the machine names what runs in it. The folders' numbers as well: a checkout removed and cloned again at the same path is another one.
-run=run-$({ echo "$checkout${VENDOR:+ $VENDOR}"; stat --format=%d:%i "$checkout" "$cache"; } | sha256sum | cut -c1-16)
+run=run-$({ echo "$checkout"; stat --format=%d:%i "$checkout" "$cache"; } | sha256sum | cut -c1-16)
 # name_base [unlocked]: which container it is: that of the lock, or one of other packages, made because the lock's were not to be had.
 name_base() {
   key=$files${1:+-$1}-$(id -u)
@@ -99,6 +99,11 @@ choose_base() {
 alive() {
   local pid ns
   [ -f "$1" ] && read -r pid ns <"$1" && [ "$(readlink "/proc/$pid/ns/mnt" 2>/dev/null)" = "$ns" ] && echo "$pid"
+}
+# kept: whether this checkout's container runs, and shows the bundle that is asked for, if one is.
+kept() {
+  local pid
+  pid=$(alive "$state") && { [ -z "${VENDOR:-}" ] || [ -d "/proc/$pid/root$VENDOR/files" ]; }
 }
 stop() {
   local pid
@@ -130,7 +135,11 @@ start() {
     name_base
   fi
   [ -d "$base/root" ] || make_root
-  alive "$state" >/dev/null || start_holder
+  if ! kept; then
+    ! alive "$state" >/dev/null || note "starting this checkout's container anew, with the bundle $VENDOR; what runs in it ends"
+    stop "$state"
+    start_holder
+  fi
   exec 9>&-
 }
 # shellcheck source-path=SCRIPTDIR source=root.sh
@@ -148,7 +157,7 @@ if [ -z "$update" ] && [ ! -e "$base/checked" ]; then
   fault=$(lock_fault "$lockfile" "$list")
   [ -z "$fault" ] || die "$fault. Mend it with: $0 --lock"
 fi
-if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! alive "$state" >/dev/null; then start; fi
+if [ -n "$rebuild" ] || ! [ -d "$base/root" ] || ! kept; then start; fi
 [ -n "$update" ] || [ -e "$base/checked" ] || : >"$base/checked"
 case $key in
   *-unlocked-*) note "this container is unlocked: its packages are not those of ci/container/packages.lock.json (--rebuild tries again, --update mends it)" ;;
@@ -158,7 +167,7 @@ pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 # No LANG: in a locale that the container lacks, Bazel and others would take names for ASCII and not find `ü.txt`.
 keep=()
 for name in TERM CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
-  DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR DEBIAN_SNAPSHOT VENDOR; do
+  DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR DEBIAN_SNAPSHOT DEBIAN_UNLOCKED DEBIAN_KEYRING BASE_IMAGES VENDOR; do
   [ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
 userns=()

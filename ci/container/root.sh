@@ -200,6 +200,11 @@ make_root() {
   as_root bash -c 'umask 022 && echo "$1" >"$2"' _ "$what" "$partial/root/etc/image-build-container"
   # On the disk before it has the name that is trusted.
   sync -f "$partial"
+  # One of other packages may stand there, if this was to take its place.
+  if [ -d "$base" ]; then
+    for f in "$base"/run-*; do stop "$f"; done
+    remove "$base"
+  fi
   mv -T "$partial" "$base"
   trap - EXIT INT TERM HUP
   get_buildifier

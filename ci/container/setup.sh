@@ -56,7 +56,7 @@ common --override_repository=rules_rust~~rust~rust_toolchains=$rust
 common --override_repository=rules_rust~~rust_host_tools~rust_host_tools=$rust"
 # A release is not built with packages that nobody locked: Bazel stops at an option that it does not know.
 case $container in
-  unlocked*) text+=$'\nbuild:release --this_container_is_unlocked=see_docs/container.md' ;;
+  unlocked*) text+=$'\nbuild --define=build_container=unlocked\nbuild:release --this_container_is_unlocked=see_docs/container.md' ;;
 esac
 if [ "$text" != "$(cat "$rc" 2>/dev/null)" ]; then
   printf '%s\n' "$text" >"$rc.$$" && mv "$rc.$$" "$rc"

@@ -26,8 +26,9 @@ cd "$place/checkout"
 status=0
 mkdir -p "$folder/cache/build"
 chown 54321:54321 "$folder/cache/build"
+# Its container must not outlive it.
+trap '"${as_user[@]}" ci/container/container-run.sh --stop || true' EXIT
 "${as_user[@]}" ci/container/container-run.sh ci/reproduce/build.sh "$place/cache/build" '' "$@" || status=$?
-"${as_user[@]}" ci/container/container-run.sh --stop || true
 [ "$status" -eq 0 ] || exit "$status"
 mv "$folder/cache/build/sums" "$folder/"
 # By the path that others know it by.

@@ -98,7 +98,8 @@ impl Repository {
     pub fn is_loopback(&self) -> bool {
         let registry = self.0.split('/').next().unwrap_or_default();
         let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-        host == "localhost" || host == "[::1]" || host.starts_with("127.")
+        let is_number = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+        host == "localhost" || host == "[::1]" || (is_number && host.starts_with("127."))
     }
 }
 
@@ -177,6 +178,7 @@ mod tests {
             ("localhost:5000/a", true),
             ("127.0.0.1:5000/a/b", true),
             ("[::1]:5000/a", true),
+            ("127.registry.example/a", false),
             ("registry.example/a", false),
             ("registry.example:5000/a", false),
         ] {

@@ -21,6 +21,15 @@ pub(crate) fn date(text: &str) -> Result<String, Error> {
     Ok(format!("{civil}Z"))
 }
 
+/// Whether it is the release file of `suite`. apt only warns where an archive gives that of another one, whose signature is as good.
+pub(crate) fn is_of(text: &str, suite: &str) -> bool {
+    let names = text.lines().filter_map(|line| {
+        let name = line.strip_prefix("Suite:");
+        name.or_else(|| line.strip_prefix("Codename:"))
+    });
+    names.map(str::trim).any(|name| name == suite)
+}
+
 /// Only in UTC, which is what Debian's archives write.
 fn rfc_2822(text: &str) -> Option<Civil> {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -57,6 +66,15 @@ pub(crate) fn is_date(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suites() {
+        let text = "Origin: Debian\nSuite: stable-security\nCodename: trixie-security\nDate: x\n";
+        assert!(is_of(text, "trixie-security") && is_of(text, "stable-security"));
+        for other in ["trixie", "security", "", "Debian"] {
+            assert!(!is_of(text, other), "{other}");
+        }
+    }
 
     #[test]
     fn dates() {

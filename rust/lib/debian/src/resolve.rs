@@ -161,6 +161,12 @@ impl Archive {
                 if date.is_none() {
                     let text = fs::read_to_string(&index.release);
                     let text = text.map_err(Error::io("read a release file"))?;
+                    if !release::is_of(&text, suite) {
+                        let root = shown(&index.root);
+                        return Err(Error::Release(format!(
+                            "{root} gave that of another suite for {suite}"
+                        )));
+                    }
                     date = Some(release::date(&text)?);
                 }
             }

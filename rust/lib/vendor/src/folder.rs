@@ -37,6 +37,25 @@ impl Folder {
                 });
             }
         }
+        // Ours are named by digests, or not whole: what else is there is somebody's.
+        for inner in [FILES, NEW].map(|name| dir.join(name)) {
+            let found = if inner.is_dir() {
+                names(&inner)?
+            } else {
+                Vec::new()
+            };
+            // What fetches may have put something behind the name.
+            let ours = |name: &String| {
+                let digest = name.get(..64).unwrap_or_default();
+                name.starts_with(".partial-") || digest.parse::<Sha256Digest>().is_ok()
+            };
+            if let Some(name) = found.into_iter().find(|name| !ours(name)) {
+                return Err(Error::NoBundle {
+                    dir: inner,
+                    found: name,
+                });
+            }
+        }
         let folder = Self {
             dir: dir.to_path_buf(),
         };
@@ -110,6 +129,8 @@ impl Folder {
         if digest != item.sha256 {
             return Ok(None);
         }
+        // It reaches the disk before the index says that it is there.
+        pending.file().sync_all().map_err(write())?;
         pending.commit().map_err(write())?;
         Ok(Some(len))
     }
@@ -120,12 +141,13 @@ impl Folder {
         self.clear_new()?;
         let path = self.dir.join(INDEX);
         let write = || Error::io(format!("write {}", path.display()));
-        // The files reach the disk before the index says that they are there.
-        files::sync_folder(&self.dir.join(FILES)).map_err(write())?;
+        // So do the files' names, and that of their folder.
+        let folder = self.dir.join(FILES);
+        files::sync_folder(&folder.join(INDEX)).map_err(write())?;
+        files::sync_folder(&folder).map_err(write())?;
         let pending = NewFile::create(&path, NewFile::USUAL).map_err(write())?;
         pending.file().write_all(text.as_bytes()).map_err(write())?;
         pending.commit_synced().map_err(write())?;
-        let folder = self.dir.join(FILES);
         for name in names(&folder)? {
             let wanted = |(item, _): &(&Item, u64)| item.sha256.to_string() == name;
             if !items.iter().any(wanted) {

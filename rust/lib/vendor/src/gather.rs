@@ -16,6 +16,8 @@ const BATCH: usize = 8;
 pub struct Sources {
     /// Bazel's repository cache.
     pub repository_cache: Option<PathBuf>,
+    /// Folder of the packages that the build container was made of, by digest.
+    pub container_debs: Option<PathBuf>,
     /// Archives of Debian packages.
     pub archives: Archives,
     /// Cargo's own folder, `CARGO_HOME`.
@@ -71,15 +73,18 @@ pub fn gather<'a>(
     };
     let mut missing = Vec::new();
     for item in items.iter() {
-        let place = sources.repository_cache.as_ref().map(|cache| {
+        let name = item.sha256.to_string();
+        let cached = sources.repository_cache.as_ref().map(|cache| {
             cache
                 .join("content_addressable/sha256")
-                .join(item.sha256.to_string())
+                .join(&name)
                 .join("file")
         });
+        let kept = sources.container_debs.as_ref().map(|dir| dir.join(&name));
+        let places = cached.into_iter().chain(kept);
         if let Some(size) = folder.has(item)? {
             work.in_it(item, size, |came| &mut came.kept);
-        } else if !work.take(item, place, |came| &mut came.cached)? {
+        } else if !work.take(item, places, |came| &mut came.cached)? {
             missing.push(item);
         }
     }

@@ -127,6 +127,7 @@ impl Bed {
         let main = format!("{}/debian", server.address);
         Sources {
             repository_cache: Some(self.path("cache")),
+            container_debs: Some(self.path("container")),
             archives: Archives::given(Some(&main), None, snapshot.then_some(&*pattern)).unwrap(),
             cargo_home: self.path("cargo"),
             manifest: None,
@@ -168,11 +169,13 @@ fn made_kept_and_brought_up_to_date() {
         ("debian/pool/a/a+b_1~2.deb", A.2),
         ("debian-security/pool/b/b.deb", B.2),
     ]);
+    // One that Bazel fetched, one that the build container is made of.
     let digest = Sha256Digest::of(C.2);
     bed.write(
         &format!("cache/content_addressable/sha256/{digest}/file"),
         C.2,
     );
+    bed.write(&format!("container/{}", Sha256Digest::of(B.2)), B.2);
     bed.write(
         "cargo/registry/cache/registry-1/d-1.0.0.crate",
         "other content",
@@ -189,8 +192,8 @@ fn made_kept_and_brought_up_to_date() {
     let came = bed.make(&all, &sources);
     let want = Came {
         kept: 0,
-        cached: 1,
-        archives: 2,
+        cached: 2,
+        archives: 1,
         cargo: 1,
     };
     assert_eq!(came, want);
@@ -308,6 +311,14 @@ fn a_folder_of_somebody() {
     let error = Folder::open(&bed.path("bundle")).unwrap_err();
     assert!(matches!(&error, Error::NoBundle { found, .. } if found == "thesis.tex"));
     assert!(Path::new(&bed.path("bundle/thesis.tex")).exists());
+    // Nor one whose folders are called as a bundle's are.
+    for place in ["other/files/thesis.tex", "another/new/thesis.tex"] {
+        bed.write(place, "");
+        let dir = bed.path(place.split('/').next().unwrap());
+        let error = Folder::open(&dir).unwrap_err();
+        assert!(matches!(&error, Error::NoBundle { found, .. } if found == "thesis.tex"));
+        assert!(bed.path(place).exists());
+    }
 }
 
 #[test]

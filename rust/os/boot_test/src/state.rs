@@ -22,10 +22,6 @@ const AFTER_RESTART: &[Check] = &[
         "[ \"$(journalctl --list-boots | grep -Ec '^ *(-[0-9]+|0) ')\" -ge 2 ]",
     ),
     succeeds(
-        "the random seed was kept",
-        "[ -s /var/lib/systemd/random-seed ]",
-    ),
-    succeeds(
         "so was what the slot had, and what the machine had",
         "[ -e /var/lib/slots ] && [ -e /var/lib/ic/machines ]",
     ),

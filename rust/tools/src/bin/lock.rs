@@ -231,13 +231,14 @@ fn run(args: Args) -> Result<()> {
         }
     }
     write_all(&workspace, &made)?;
-    print_summary(&args, &made)?;
+    let told = print_summary(&args, &made)
+        .context("the locks are written; what changes in them can't be told");
     for (task, _) in tasks() {
         if let Some(target) = &task.plan.then {
             bazel_run(&workspace, target)?;
         }
     }
-    Ok(())
+    told
 }
 
 /// The plans of files that --os leaves, or the one that flags give.
@@ -436,11 +437,10 @@ fn report_newer<'a>(
 fn write_all(workspace: &Path, made: &[Made<'_>]) -> Result<()> {
     let mut pending = Vec::new();
     for Made { job, lock, .. } in made {
-        if job
-            .old
-            .as_ref()
-            .is_some_and(|old| lock.is_but_for_dates(old))
-        {
+        // One that is laid out otherwise, or is of an older format, is written again: scripts read it line by line.
+        let as_written = |old: &&Lock| old.write().ok() == job.text;
+        let old = job.old.as_ref().filter(as_written);
+        if old.is_some_and(|old| lock.is_but_for_dates(old)) {
             continue;
         }
         let path = workspace.join(&job.output);

@@ -55,6 +55,7 @@ fn run(args: Args) -> Result<()> {
     let or_set = |flag: &Option<String>, name| flag.clone().or_else(|| variable(name));
     let sources = Sources {
         repository_cache: args.repository_cache.or_else(|| bazel_cache(&workspace)),
+        container_debs: variable("IMAGE_BUILD_CACHE").map(|cache| Path::new(&cache).join("debs")),
         archives: Archives::of_machine(
             or_set(&args.mirror, "DEBIAN_MIRROR").as_deref(),
             or_set(&args.security_mirror, "DEBIAN_SECURITY_MIRROR").as_deref(),
