@@ -120,6 +120,8 @@ build() {
     fail "$name: the image does not build"
   }
   ran=$(python3 ci/remote/ran.py "$scratch/$name.json" "${allowed[@]}") || fail "$name: $ran"
+  # What fails on a worker must not look as if it had run there.
+  [[ $name != exec-one || $ran =~ (^|,\ )[0-9]+\ remote(,|$) ]] || fail "$name: nothing ran on a worker: $ran"
   echo "$name: $((SECONDS - start)) s; $ran; $(megabytes $(($(moved) - before))) over the network"
   bin=$(base "$name" info bazel-bin 2>/dev/null)
   base "$name" shutdown >/dev/null 2>&1
