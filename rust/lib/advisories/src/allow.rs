@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::date::Date;
 use crate::error::Error;
+use crate::source::Advisory;
 
 /// An entry as it stands in the file.
 #[derive(Debug, Deserialize)]
@@ -76,6 +77,30 @@ impl Allowed {
             });
         }
         Ok(Self { entries })
+    }
+
+    /// The entries for `package` that name the advisory or a part of it.
+    pub(crate) fn about<'a: 'b, 'b>(
+        &'a self,
+        package: &'b str,
+        advisory: &'b Advisory,
+    ) -> impl Iterator<Item = &'a Entry> + 'b {
+        let all = self.entries.iter();
+        all.filter(move |entry| {
+            entry.package == package
+                && (advisory.is(&entry.id) || advisory.upstream.contains(&entry.id))
+        })
+    }
+
+    /// The entry that decides on an advisory, which is the one that allows it longest: one for its id or an alias, or, where there is one for
+    /// each of those that it gathers, the first of these to end.
+    pub(crate) fn entry(&self, package: &str, advisory: &Advisory) -> Option<&Entry> {
+        let of = |id: &String| self.about(package, advisory).find(|entry| entry.id == *id);
+        let parts: Option<Vec<&Entry>> = advisory.upstream.iter().map(of).collect();
+        let whole = parts.and_then(|parts| parts.into_iter().min_by_key(|entry| entry.expires));
+        let named = self.about(package, advisory);
+        let named = named.filter(|entry| advisory.is(&entry.id));
+        named.chain(whole).max_by_key(|entry| entry.expires)
     }
 }
 

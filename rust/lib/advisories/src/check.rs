@@ -49,6 +49,8 @@ pub struct Finding {
     pub id: String,
     /// Other names.
     pub aliases: BTreeSet<String>,
+    /// The vulnerabilities that it gathers.
+    pub upstream: BTreeSet<String>,
     /// Where the package is from.
     pub ecosystem: Ecosystem,
     /// Debian's source package, or a crate.
@@ -97,12 +99,9 @@ pub fn check(
             if !advisory.concerns(component) {
                 continue;
             }
-            let is = |entry: &&Entry| {
-                entry.package == component.name
-                    && (entry.id == advisory.id || advisory.aliases.contains(&entry.id))
-            };
-            let entry = allowed.entries.iter().find(is);
-            used.extend(entry.map(|entry| (&entry.id, &entry.package)));
+            let about = allowed.about(&component.name, advisory);
+            used.extend(about.map(|entry| (&entry.id, &entry.package)));
+            let entry = allowed.entry(&component.name, advisory);
             findings.push(finding(component, advisory, entry, options));
         }
     }
@@ -154,6 +153,7 @@ fn finding(
         severity_unknown: advisory.severity.is_none(),
         id: advisory.id.clone(),
         aliases: advisory.aliases.clone(),
+        upstream: advisory.upstream.clone(),
         ecosystem: component.ecosystem,
         package: component.name.clone(),
         version: component.version.clone(),
@@ -238,4 +238,105 @@ fn row(one: &Finding) -> [String; 6] {
         one.fixed.clone().unwrap_or_else(|| "-".to_owned()),
         state,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Format;
+
+    fn component(name: &str) -> Component {
+        Component {
+            ecosystem: Ecosystem::Debian,
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            distro: Some("debian-13".to_owned()),
+            in_image: BTreeSet::new(),
+            is_code: true,
+        }
+    }
+
+    /// An advisory on `openssl`, with `more` fields.
+    fn osv(id: &str, more: &str) -> String {
+        format!(
+            r#"{{"id": "{id}", {more} "affected": [{{"package": {{"ecosystem": "Debian:13", "name": "openssl"}}, "versions": ["1"]}}]}}"#
+        )
+    }
+
+    /// What there is of `openssl` on 2026-07-01, where `allowed` are ids and their last days.
+    fn checked(files: &[String], allowed: &[(&str, &str)]) -> Report {
+        let inventory = Inventory {
+            components: vec![component("openssl")],
+        };
+        let mut advisories = Advisories::default();
+        for text in files {
+            let added = advisories.add(text, Format::Osv, &inventory, None);
+            added.unwrap();
+        }
+        let entries = allowed.iter().map(|(id, expires)| Entry {
+            id: (*id).to_owned(),
+            package: "openssl".to_owned(),
+            reason: format!("of {id}"),
+            expires: expires.parse().unwrap(),
+        });
+        let allowed = Allowed {
+            entries: entries.collect(),
+        };
+        let options = Options {
+            fail_on: Severity::High,
+            unknown: Severity::High,
+            today: "2026-07-01".parse().unwrap(),
+        };
+        check(&inventory, &advisories, &allowed, options)
+    }
+
+    #[test]
+    fn an_advisory_that_gathers_several() {
+        let dsa = [osv("DSA-1", r#""upstream": ["CVE-1", "CVE-2"],"#)];
+        let (early, late, past) = ("2026-08-01", "2026-09-01", "2026-06-30");
+        for (allowed, state, expires) in [
+            (vec![], State::Found, None),
+            // Nothing of the whole but a part.
+            (vec![("CVE-1", late)], State::Found, None),
+            (
+                vec![("CVE-1", late), ("CVE-2", early)],
+                State::Allowed,
+                Some(early),
+            ),
+            (
+                vec![("CVE-1", late), ("CVE-2", past)],
+                State::Expired,
+                Some(past),
+            ),
+            (vec![("DSA-1", late)], State::Allowed, Some(late)),
+            // Whichever allows it longest.
+            (
+                vec![("CVE-1", late), ("CVE-2", past), ("DSA-1", early)],
+                State::Allowed,
+                Some(early),
+            ),
+        ] {
+            let report = checked(&dsa, &allowed);
+            let one = &report.findings[0];
+            assert_eq!(
+                (one.state, one.expires.as_deref()),
+                (state, expires),
+                "{allowed:?}"
+            );
+            assert!(report.unused.is_empty(), "{:?}", report.unused);
+        }
+    }
+
+    #[test]
+    fn one_entry_that_ended_beside_one_that_did_not() {
+        let one = [osv("RUSTSEC-1", r#""aliases": ["CVE-1"],"#)];
+        for allowed in [
+            [("CVE-1", "2026-06-30"), ("RUSTSEC-1", "2026-07-01")],
+            [("CVE-1", "2026-07-01"), ("RUSTSEC-1", "2026-06-30")],
+        ] {
+            let report = checked(&one, &allowed);
+            assert_eq!(report.findings[0].state, State::Allowed, "{allowed:?}");
+            assert_eq!(report.counted, 0);
+        }
+    }
 }

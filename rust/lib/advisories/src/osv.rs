@@ -137,7 +137,8 @@ fn advisory(osv: &Osv, affected: &Affected, distro: Option<String>) -> Advisory 
     let ranges = affected.ranges.iter().filter(|range| range.kind != "GIT");
     Advisory {
         id: osv.id.clone(),
-        aliases: osv.aliases.union(&osv.upstream).cloned().collect(),
+        aliases: osv.aliases.clone(),
+        upstream: osv.upstream.clone(),
         distro,
         severity: severity(osv, affected),
         summary: match osv.summary.is_empty() {

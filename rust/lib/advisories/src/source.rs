@@ -47,6 +47,8 @@ pub(crate) struct Advisory {
     pub(crate) id: String,
     /// Other names of the same.
     pub(crate) aliases: BTreeSet<String>,
+    /// The vulnerabilities that it gathers, as an advisory of a distribution does: each of them is less than the whole.
+    pub(crate) upstream: BTreeSet<String>,
     /// Of Debian the distribution, as the component names it; nothing if it is of all.
     pub(crate) distro: Option<String>,
     /// Nothing if it is left open.
@@ -105,6 +107,11 @@ impl Event {
 }
 
 impl Advisory {
+    /// Whether `id` is a name of it.
+    pub(crate) fn is(&self, id: &str) -> bool {
+        self.id == id || self.aliases.contains(id)
+    }
+
     /// Whether `component` is vulnerable.
     pub(crate) fn concerns(&self, component: &Component) -> bool {
         let is_of = self.distro.is_none() || self.distro == component.distro;

@@ -75,6 +75,7 @@ pub(crate) fn read(
             let advisory = Advisory {
                 id: id.clone(),
                 aliases: BTreeSet::new(),
+                upstream: BTreeSet::new(),
                 distro: distro.clone(),
                 severity: Severity::of_word(&own.urgency),
                 summary: entry.description.clone(),
