@@ -72,7 +72,7 @@ fn debian_packages_by_their_source() {
         findings(&of),
         [
             "found high CVE-2026-0001",
-            "found medium CVE-2026-0006",
+            "found high CVE-2026-0006",
             "found negligible CVE-2026-0005",
             "no-code high CVE-2026-0007",
         ]
@@ -83,8 +83,12 @@ fn debian_packages_by_their_source() {
         text.contains("high        CVE-2026-0001  openssl  3.5.1-1+deb13u1  3.5.1-1+deb13u2  too little is checked\n"),
         "{text}"
     );
-    assert!(text.contains("medium?     CVE-2026-0006"), "{text}");
-    assert!(text.ends_with("1 of severity high or worse\n"), "{text}");
+    assert!(text.contains("high?       CVE-2026-0006"), "{text}");
+    assert!(
+        text.contains("3 components, 7 advisories read: 3 vulnerabilities found"),
+        "{text}"
+    );
+    assert!(text.ends_with("2 of severity high or worse\n"), "{text}");
     let (code, text, _) = ran(&[&of[..], &["--fail-on", "critical"]].concat());
     assert_eq!(code, 0);
     assert!(
@@ -122,6 +126,8 @@ fn what_is_allowed() {
         "data:tracker.json",
         "--advisories",
         "data:osv.json",
+        "--unknown",
+        "medium",
         "--allow",
         path,
         "--today",
@@ -172,6 +178,10 @@ fn files_of_another_kind() {
     let oval = file("oval.xml", "<oval_definitions/>");
     let half = file("half.json", r#"{"openssl": {"CVE-1": {"releases": {"#);
     let none = file("none.json", "{}");
+    let (empty, no_vulns) = (
+        file("empty.json", "[]"),
+        file("no_vulns.json", r#"{"vulns":[]}"#),
+    );
     let (tracker, sbom) = (data("tracker.json"), data("sbom.spdx.json"));
     let (tracker, sbom) = (tracker.to_str().unwrap(), sbom.to_str().unwrap());
     for (arguments, want) in [
@@ -187,6 +197,14 @@ fn files_of_another_kind() {
         (
             vec!["--advisories", &none],
             "the advisories say nothing of the release trixie; they have no release at all",
+        ),
+        (
+            vec!["--advisories", tracker, "--advisories", &empty],
+            "empty.json: nothing was read: of its 0 advisories none is of Debian or crates.io",
+        ),
+        (
+            vec!["--advisories", &no_vulns],
+            "no_vulns.json: nothing was read: of its 0 advisories",
         ),
         (
             vec!["--advisories", &csaf, "--format", "osv"],

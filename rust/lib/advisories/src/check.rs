@@ -82,6 +82,8 @@ pub struct Report {
     pub unused: Vec<String>,
     /// How many components were looked at.
     pub components: usize,
+    /// How many advisories were read, those of packages that are not in the image among them.
+    pub advisories: u64,
 }
 
 /// Brings together what is in an image, what is known of that, and what is allowed.
@@ -131,6 +133,7 @@ pub fn check(
             .map(|entry| format!("{} in {}", entry.id, entry.package))
             .collect(),
         components: inventory.components.len(),
+        advisories: advisories.read,
         findings,
     }
 }
@@ -198,8 +201,9 @@ impl Report {
         // Nothing can go wrong when a string is written to.
         let _ = writeln!(
             text,
-            "{} components: {} vulnerabilities found, {} no longer allowed, {} allowed, {} of packages without code in the image",
+            "{} components, {} advisories read: {} vulnerabilities found, {} no longer allowed, {} allowed, {} of packages without code in the image",
             self.components,
+            self.advisories,
             of(State::Found),
             of(State::Expired),
             of(State::Allowed),
@@ -338,5 +342,16 @@ mod tests {
             assert_eq!(report.findings[0].state, State::Allowed, "{allowed:?}");
             assert_eq!(report.counted, 0);
         }
+    }
+
+    #[test]
+    fn how_many_were_read() {
+        let report = checked(&[osv("A", ""), osv("B", "")], &[]);
+        assert_eq!(report.advisories, 2);
+        let text = report.text();
+        assert!(
+            text.contains("1 components, 2 advisories read: 2 vulnerabilities found"),
+            "{text}"
+        );
     }
 }

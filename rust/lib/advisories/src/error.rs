@@ -20,6 +20,14 @@ pub enum Error {
         /// What was wanted.
         want: &'static str,
     },
+    /// A file that says nothing of whatever may be in the image.
+    #[error("nothing was read: of its {all} advisories none is of {wanted}, which is what is in the image")]
+    Nothing {
+        /// How many advisories it has.
+        all: u64,
+        /// Ecosystems that components are of.
+        wanted: String,
+    },
     /// An entry of the list of what is allowed.
     #[error("entry {number} ({id}): {reason}")]
     Allowed {

@@ -18,6 +18,16 @@ pub enum Ecosystem {
     Crates,
 }
 
+impl Ecosystem {
+    /// As OSV calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "Debian",
+            Self::Crates => "crates.io",
+        }
+    }
+}
+
 /// Something that advisories may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -16,18 +16,17 @@ const WANT: &str = "advisories in the form of OSV: objects with \"id\" and \"aff
 #[derive(Debug, Deserialize)]
 struct Osv {
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     aliases: BTreeSet<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     upstream: BTreeSet<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     summary: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     details: String,
-    #[serde(default)]
-    withdrawn: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     severity: Vec<Score>,
+    #[serde(default, deserialize_with = "or_none")]
     affected: Vec<Affected>,
     #[serde(default)]
     database_specific: Value,
@@ -42,11 +41,11 @@ struct Score {
 struct Affected {
     #[serde(default)]
     package: Option<Package>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     ranges: Vec<Range>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     versions: BTreeSet<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     severity: Vec<Score>,
     #[serde(default)]
     ecosystem_specific: Value,
@@ -76,21 +75,39 @@ enum OsvEvent {
     Limit(serde::de::IgnoredAny),
 }
 
+/// A field for which `null` stands where there is nothing.
+fn or_none<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 /// Adds what `text` says of what is in `inventory`.
 pub(crate) fn read(text: &str, inventory: &Inventory, to: &mut Advisories) -> Result<(), Error> {
     let failed = |source| Error::Json {
         what: WANT_ERROR,
         source,
     };
+    let mut all = 0;
+    let mut read = 0;
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         for one in list(value.map_err(failed)?)? {
-            let osv: Osv = serde_json::from_value(one).map_err(failed)?;
-            if osv.withdrawn.is_none() {
-                add(&osv, inventory, to);
+            all = base::past(all, 1);
+            // Whatever else it says.
+            if one.get("withdrawn").is_some_and(|day| !day.is_null()) {
+                continue;
             }
+            let osv: Osv = serde_json::from_value(one).map_err(failed)?;
+            let mut packages = osv.affected.iter().filter_map(|one| one.package.as_ref());
+            if packages.any(|package| inventory.components.iter().any(|one| is_of(package, one))) {
+                read = base::past(read, 1);
+            }
+            add(&osv, inventory, to);
         }
     }
-    Ok(())
+    to.count(all, read, inventory)
 }
 
 const WANT_ERROR: &str =
@@ -152,13 +169,18 @@ fn advisory(osv: &Osv, affected: &Affected, distro: Option<String>) -> Advisory 
     }
 }
 
-/// Whether an advisory's package is a component: of the ecosystem `Debian:13` in one release, of `Debian` in all.
+/// Whether an advisory's package is a component.
 fn is_about(package: &Package, component: &Component) -> bool {
+    component.name == package.name && is_of(package, component)
+}
+
+/// Whether an advisory's package is of a component's ecosystem: of `Debian:13` in one release, of `Debian` in all.
+fn is_of(package: &Package, component: &Component) -> bool {
     let (name, release) = package
         .ecosystem
         .split_once(':')
         .unwrap_or((&package.ecosystem, ""));
-    let is_of = match (name, component.ecosystem) {
+    match (name, component.ecosystem) {
         ("crates.io", Ecosystem::Crates) => true,
         ("Debian", Ecosystem::Debian) => {
             release.is_empty()
@@ -167,8 +189,7 @@ fn is_about(package: &Package, component: &Component) -> bool {
                     .is_none_or(|(number, _)| number == release)
         }
         _ => false,
-    };
-    is_of && component.name == package.name
+    }
 }
 
 fn event(event: &OsvEvent) -> Option<Event> {
@@ -181,12 +202,14 @@ fn event(event: &OsvEvent) -> Option<Event> {
     }
 }
 
-/// The worst score, else the word that the database has for it.
+/// The worst score, else the word that the database has for it. Scores none of which is understood are high where no word is.
 fn severity(osv: &Osv, affected: &Affected) -> Option<Severity> {
     let scores = affected.severity.iter().chain(&osv.severity);
-    let worst = scores
-        .filter_map(|score| Severity::of_cvss(&score.score))
-        .max();
+    let scores: Vec<Option<Severity>> = scores
+        .map(|score| Severity::of_cvss(&score.score))
+        .collect();
+    let unread = (!scores.is_empty()).then_some(Severity::High);
+    let worst = scores.into_iter().flatten().max();
     let word = |value: &Value| {
         let text = value
             .get("severity")
@@ -199,5 +222,95 @@ fn severity(osv: &Osv, affected: &Affected) -> Option<Severity> {
         &affected.database_specific,
         &osv.database_specific,
     ];
-    worst.or_else(|| words.into_iter().find_map(word))
+    let said = || words.into_iter().find_map(word);
+    worst.or_else(said).or(unread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> Inventory {
+        let component = Component {
+            ecosystem: Ecosystem::Crates,
+            name: "x".to_owned(),
+            version: "1.0.0".to_owned(),
+            distro: None,
+            in_image: BTreeSet::new(),
+            is_code: true,
+        };
+        Inventory {
+            components: vec![component],
+        }
+    }
+
+    const AFFECTED: &str = r#""affected": [{"package": {"ecosystem": "crates.io", "name": "x"}, "versions": ["1.0.0"]}]"#;
+
+    #[test]
+    fn severities() {
+        for (more, want) in [
+            ("", None),
+            (r#""severity": null,"#, None),
+            (
+                r#""database_specific": {"severity": "LOW"},"#,
+                Some(Severity::Low),
+            ),
+            (
+                r#""severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}],"#,
+                Some(Severity::High),
+            ),
+            (
+                r#""severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}], "database_specific": {"severity": "CRITICAL"},"#,
+                Some(Severity::Critical),
+            ),
+            (
+                r#""severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}, {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:H/PR:N/UI:R/S:U/C:L/I:N/A:N"}],"#,
+                Some(Severity::Low),
+            ),
+        ] {
+            let mut to = Advisories::default();
+            read(
+                &format!(r#"{{"id": "A", {more} {AFFECTED}}}"#),
+                &inventory(),
+                &mut to,
+            )
+            .unwrap();
+            let got: Vec<_> = to
+                .about
+                .values()
+                .flatten()
+                .map(|one| one.severity)
+                .collect();
+            assert_eq!(got, [want], "{more}");
+        }
+    }
+
+    #[test]
+    fn records_with_little_in_them() {
+        let text = format!(
+            r#"[{{"id": "A", {AFFECTED}}}, {{"id": "B"}}, {{"id": "C", "affected": null, "aliases": null}}, {{"withdrawn": "2026-01-01T00:00:00Z", "affected": 1}},
+            {{"id": "D", "affected": [{{"package": {{"ecosystem": "crates.io", "name": "y"}}, "ranges": null}}]}}]"#
+        );
+        let mut to = Advisories::default();
+        read(&text, &inventory(), &mut to).unwrap();
+        assert_eq!(to.about.values().flatten().count(), 1);
+        assert_eq!(to.read, 2);
+    }
+
+    #[test]
+    fn files_with_nothing_in_them() {
+        let other =
+            r#"{"id": "A", "affected": [{"package": {"ecosystem": "Debian:13", "name": "x"}}]}"#;
+        for (text, count) in [
+            ("", 0),
+            ("[]", 0),
+            (r#"{"vulns": []}"#, 0),
+            (r#"{"id": "A"}"#, 1),
+            (other, 1),
+        ] {
+            let error = read(text, &inventory(), &mut Advisories::default()).unwrap_err();
+            let want = format!("nothing was read: of its {count} advisories none is of crates.io, which is what is in the image");
+            assert_eq!(error.to_string(), want, "{text}");
+        }
+    }
 }

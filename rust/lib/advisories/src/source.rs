@@ -64,10 +64,12 @@ pub(crate) struct Advisory {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advisories {
     pub(crate) about: BTreeMap<(Ecosystem, String), Vec<Advisory>>,
+    /// How many were read that are of the components' ecosystems, whatever package they are about.
+    pub(crate) read: u64,
 }
 
 impl Advisories {
-    /// Adds those in `text` that may concern what is in `inventory`. `release` is the one that Debian's tracker is asked for; default: each
+    /// Adds those in `text` that may concern what is in `inventory`; a file that has none of its ecosystems is refused. `release` is the one that Debian's tracker is asked for; default: each
     /// component's own.
     pub fn add(
         &mut self,
@@ -80,6 +82,26 @@ impl Advisories {
             Format::DebianTracker => tracker::read(text, inventory, release, self),
             Format::Osv => osv::read(text, inventory, self),
         }
+    }
+
+    /// Counts what a file had: `all` advisories, `read` of them of the components' ecosystems. None is an error: it would look as if nothing was
+    /// to be found.
+    pub(crate) fn count(
+        &mut self,
+        all: u64,
+        read: u64,
+        inventory: &Inventory,
+    ) -> Result<(), Error> {
+        if read == 0 {
+            let own = inventory.components.iter();
+            let wanted: BTreeSet<&str> = own.map(|one| one.ecosystem.name()).collect();
+            return Err(Error::Nothing {
+                all,
+                wanted: wanted.into_iter().collect::<Vec<_>>().join(" or "),
+            });
+        }
+        self.read = base::past(self.read, base::as_usize(read));
+        Ok(())
     }
 
     pub(crate) fn push(&mut self, ecosystem: Ecosystem, name: &str, advisory: Advisory) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::as_u64;
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -64,6 +65,14 @@ pub(crate) fn read(
         }
         wanted.insert((component.name.as_str(), component.distro.clone(), release));
     }
+    let releases: BTreeSet<&str> = wanted.iter().map(|(_, _, release)| *release).collect();
+    let is_read = |entry: &&Entry| {
+        let mut releases = releases.iter();
+        releases.any(|release| entry.releases.contains_key(*release))
+    };
+    let all = sources.values().flat_map(BTreeMap::values);
+    let read = as_u64(all.clone().filter(is_read).count());
+    to.count(as_u64(all.count()), read, inventory)?;
     for (source, distro, release) in wanted {
         for (id, entry) in sources.get(source).into_iter().flatten() {
             let Some(own) = entry.releases.get(release) else {

@@ -29,7 +29,7 @@ struct Args {
     #[arg(long, value_name = "SEVERITY", default_value = "high")]
     fail_on: Severity,
     /// The severity of those whose advisories leave it open.
-    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
     unknown: Severity,
     /// What is allowed, until when and why: JSON (docs/guides/vulnerabilities.md).
     #[arg(long, value_name = "FILE")]
