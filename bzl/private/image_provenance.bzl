@@ -8,6 +8,12 @@ load("//bzl/private/providers:sbom_info.bzl", "SbomInfo")
 
 visibility(["//bzl/..."])
 
+def _add_dependency(dependencies, file, where):
+    name = label_text(file.owner)
+    other = dependencies.setdefault(name, file)
+    if other != file:
+        fail("{}: {} makes both {} and {}, want one file of a label: a dependency goes by it".format(where, name, other.short_path, file.short_path))
+
 def _image_provenance_impl(ctx):
     out = ctx.actions.declare_file(ctx.attr.out)
     args = tool_args(ctx)
@@ -15,11 +21,13 @@ def _image_provenance_impl(ctx):
     for image in [image for target in ctx.attr.subjects for image in images_of(target)]:
         add_named(args, "--subject", image.name, image.digest, ctx.label)
         read.append(image.digest)
-    dependencies = {label_text(file.owner): file for file in ctx.files.dependencies}
+    dependencies = {}
+    for file in ctx.files.dependencies:
+        _add_dependency(dependencies, file, "dependencies of {}".format(ctx.label))
     for base in depset(transitive = [target[SbomInfo].bases for target in ctx.attr.images if SbomInfo in target]).to_list():
         add_named(args, "--base", base.label, base.digest, ctx.label)
         read.append(base.digest)
-        dependencies[label_text(base.lock.owner)] = base.lock
+        _add_dependency(dependencies, base.lock, "images of {}".format(ctx.label))
     for name, file in sorted(dependencies.items()):
         add_named(args, "--dependency", name, file, ctx.label)
         read.append(file)
@@ -48,7 +56,7 @@ It says nothing of the machine, the user or the time: whoever builds the same ge
         ),
         "dependencies": attr.label_list(
             allow_files = True,
-            doc = "Files that the build takes in, by their labels, besides base images and their locks.",
+            doc = "Files that the build takes in, by their labels, besides base images and their locks. Two files of one label are refused.",
         ),
         "images": attr.label_list(
             allow_files = True,

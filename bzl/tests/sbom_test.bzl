@@ -64,6 +64,7 @@ _ARGV = {
 
 _REFUSED = {
     "provenance_equals": "parameters of @@//bzl/tests:sbom_test_subject_provenance_equals: got name \"a=b\", want one without '=' and line break",
+    "provenance_pair": "dependencies of @@//bzl/tests:sbom_test_subject_provenance_pair: //bzl/tests:sbom_test_subject_pair makes both bzl/tests/sbom_test_subject_pair.a and bzl/tests/sbom_test_subject_pair.b",
     "sbom_lines": "image_name of @@//bzl/tests:sbom_test_subject_sbom_lines is \"a\\nb\", want a value without a line break",
 }
 
@@ -118,12 +119,12 @@ def _sbom(name, prefix, image_name, manual):
         **manual
     )
 
-def _provenance(name, prefix, parameters, manual):
+def _provenance(name, prefix, parameters, manual, dependencies = ["two.txt"]):
     image_provenance(
         name = prefix + name,
         build_type = "urn:a:1",
         builder = "urn:b:1",
-        dependencies = ["two.txt"],
+        dependencies = dependencies,
         images = [prefix + "root", prefix + "data"],
         out = prefix + name + ".json",
         parameters = parameters,
@@ -145,6 +146,8 @@ def sbom_test_suite(name):
     _sbom("sbom_lines", prefix, "a\nb", manual)
     _provenance("provenance", prefix, {"env": "dev"}, manual)
     _provenance("provenance_equals", prefix, {"a=b": "1"}, manual)
+    native.genrule(name = prefix + "pair", outs = [prefix + "pair.a", prefix + "pair.b"], cmd = "touch $(OUTS)", **manual)
+    _provenance("provenance_pair", prefix, {}, manual, dependencies = [prefix + "pair"])
     tests = []
     for subject, (action, parts) in _ARGV.items():
         test = "{}_{}".format(name, subject)
