@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sbom::purl::Purl;
+use sbom::purl::{self, Purl};
 use sbom::spdx::{Document, Relationship};
 use serde::Serialize;
 
@@ -63,7 +63,7 @@ const RELEASES: [(&str, &str); 4] = [
 impl Component {
     /// Number and name of the Debian release that it is of; nothing if that is not known.
     pub(crate) fn release(&self) -> Option<(&'static str, &'static str)> {
-        let distro = self.distro.as_deref()?;
+        let distro = purl::release_of(self.distro.as_deref()?);
         let of = |release: &&(&str, &str)| {
             distro.strip_prefix("debian-") == Some(release.0) || distro == release.1
         };

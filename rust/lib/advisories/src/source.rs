@@ -69,8 +69,8 @@ pub struct Advisories {
 }
 
 impl Advisories {
-    /// Adds those in `text` that may concern what is in `inventory`; a file that has none of its ecosystems is refused. `release` is the one that Debian's tracker is asked for; default: each
-    /// component's own.
+    /// Adds those in `text` that may concern what is in `inventory`; a file that has none of its ecosystems is refused. `release` is the one that Debian's tracker is asked for
+    /// of components whose own is not known.
     pub fn add(
         &mut self,
         text: &str,

@@ -28,7 +28,7 @@ struct InRelease {
     urgency: String,
 }
 
-/// Adds what `text` says of the sources in `inventory`, each in its own release or, if one is given, in `release`.
+/// Adds what `text` says of the sources in `inventory`, each in its own release or, if that is not known, in `release`.
 pub(crate) fn read(
     text: &str,
     inventory: &Inventory,
@@ -48,9 +48,9 @@ pub(crate) fn read(
     let mut wanted = BTreeSet::new();
     let own = inventory.components.iter();
     for component in own.filter(|one| one.ecosystem == Ecosystem::Debian) {
-        let release = match (release, component.release()) {
-            (Some(release), _) => release,
-            (None, Some((_, name))) => name,
+        let release = match (component.release(), release) {
+            (Some((_, name)), _) => name,
+            (None, Some(release)) => release,
             (None, None) => {
                 return Err(Error::Release {
                     got: component
@@ -123,6 +123,41 @@ fn range(one: &InRelease) -> Option<Vec<Event>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Component;
+
+    #[test]
+    fn releases_of_components() {
+        let entry = |release: &str| {
+            format!(r#"{{"releases": {{"{release}": {{"status": "open", "urgency": "low"}}}}}}"#)
+        };
+        let (trixie, bookworm) = (entry("trixie"), entry("bookworm"));
+        let text = format!(r#"{{"x": {{"CVE-1": {trixie}, "CVE-2": {bookworm}}}}}"#);
+        let ids = |distro: Option<&str>, release: Option<&str>| {
+            let component = Component {
+                ecosystem: Ecosystem::Debian,
+                name: "x".to_owned(),
+                version: "1".to_owned(),
+                distro: distro.map(str::to_owned),
+                in_image: BTreeSet::new(),
+                is_code: true,
+            };
+            let inventory = Inventory {
+                components: vec![component],
+            };
+            let mut to = Advisories::default();
+            read(&text, &inventory, release, &mut to)?;
+            let all = to.about.into_values().flatten();
+            Ok::<_, Error>(all.map(|one| one.id).collect::<Vec<_>>())
+        };
+        for distro in ["debian-13", "trixie", "trixie-security", "trixie-updates"] {
+            for release in [None, Some("bookworm")] {
+                assert_eq!(ids(Some(distro), release).unwrap(), ["CVE-1"], "{distro}");
+            }
+        }
+        assert_eq!(ids(None, Some("bookworm")).unwrap(), ["CVE-2"]);
+        assert!(ids(None, None).is_err());
+        assert!(ids(Some("other-1"), Some("sid")).is_err());
+    }
 
     #[test]
     fn what_a_release_says() {

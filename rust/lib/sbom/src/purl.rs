@@ -52,6 +52,13 @@ pub fn debian(name: &str, version: &str, architecture: &str, distro: Option<&str
     purl
 }
 
+/// The release that a suite is of: `trixie` of `trixie-security`, which gets the same packages' updates.
+pub fn release_of(suite: &str) -> &str {
+    let ends = ["-security", "-updates", "-backports"];
+    let mut stems = ends.iter().filter_map(|end| suite.strip_suffix(end));
+    stems.next().unwrap_or(suite)
+}
+
 /// A crate of the registry.
 pub fn cargo(name: &str, version: &str) -> String {
     format!("pkg:cargo/{}@{}", encode(name), encode(version))
@@ -101,6 +108,19 @@ impl Purl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suites_of_a_release() {
+        for suite in [
+            "trixie",
+            "trixie-security",
+            "trixie-updates",
+            "trixie-backports",
+        ] {
+            assert_eq!(release_of(suite), "trixie");
+        }
+        assert_eq!(release_of("debian-13"), "debian-13");
+    }
 
     #[test]
     fn as_scanners_write_them() {

@@ -36,7 +36,7 @@ const LOCK: &str = r#"{"format": 2, "requested": ["linux"], "packages": [
     {"name": "perl", "version": "5-1", "architecture": "all", "sha256": "DIGEST", "path": "pool/main/p/perl/perl_5-1_all.deb"}]}"#;
 
 const TOOLCHAIN: &str = r#"{"packages": [
-    {"name": "libc6-dev", "version": "2.43-7", "architecture": "amd64", "suite": "forky", "source": "glibc", "source_version": "2.43-7", "sha256": "DIGEST", "path": "pool/main/g/glibc/libc6-dev_2.43-7_amd64.deb"},
+    {"name": "libc6-dev", "version": "2.43-7", "architecture": "amd64", "suite": "forky-updates", "source": "glibc", "source_version": "2.43-7", "sha256": "DIGEST", "path": "pool/main/g/glibc/libc6-dev_2.43-7_amd64.deb"},
     {"name": "bazel", "version": "7", "architecture": "amd64", "suite": "forky", "sha256": "DIGEST", "path": "pool/main/b/bazel/bazel_7_amd64.deb"}]}"#;
 
 struct Bed(tempfile::TempDir);

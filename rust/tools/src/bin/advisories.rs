@@ -22,7 +22,7 @@ struct Args {
     /// Their form; default: what each file looks like.
     #[arg(long, value_enum)]
     format: Option<FormatArg>,
-    /// The release that Debian's tracker is asked for, as trixie; default: that of the packages.
+    /// The release that Debian's tracker is asked for, as trixie, of packages whose own is not known.
     #[arg(long, value_name = "NAME")]
     release: Option<String>,
     /// From this severity on a vulnerability counts: negligible, low, medium, high, critical.

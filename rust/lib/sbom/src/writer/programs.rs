@@ -63,7 +63,7 @@ impl Writer<'_> {
                 "Of the build container: programs that are linked statically have parts of it."
                     .to_owned(),
             );
-            let distro = one.suite.as_deref();
+            let distro = one.suite.as_deref().map(purl::release_of);
             let purl = purl::debian(&one.name, &one.version, &one.architecture, distro);
             package.external_refs = vec![ExternalRef::purl(purl)];
             self.packages.push(package);
