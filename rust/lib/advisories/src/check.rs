@@ -1,8 +1,9 @@
 //! What is in an image beside what is known of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use base::text::one_line;
 use serde::Serialize;
 
 use crate::allow::{Allowed, Entry};
@@ -97,10 +98,13 @@ pub fn check(
     let mut used = BTreeSet::new();
     for component in &inventory.components {
         let key = (component.ecosystem, component.name.clone());
-        for advisory in advisories.about.get(&key).into_iter().flatten() {
-            if !advisory.concerns(component) {
-                continue;
-            }
+        let all = advisories.about.get(&key).into_iter().flatten();
+        let mut by_id: BTreeMap<&str, Vec<&Advisory>> = BTreeMap::new();
+        for advisory in all.filter(|one| one.concerns(component)) {
+            by_id.entry(&advisory.id).or_default().push(advisory);
+        }
+        for advisory in by_id.values().filter_map(|same| merged(same, options)) {
+            let advisory = &advisory;
             let about = allowed.about(&component.name, advisory);
             used.extend(about.map(|entry| (&entry.id, &entry.package)));
             let entry = allowed.entry(&component.name, advisory);
@@ -118,9 +122,6 @@ pub fn check(
         };
         by(a).cmp(&by(b))
     });
-    findings.dedup_by(|a, b| {
-        (&a.id, &a.package, &a.version, a.ecosystem) == (&b.id, &b.package, &b.version, b.ecosystem)
-    });
     let counts = |one: &&Finding| one.state <= State::Expired && one.severity >= options.fail_on;
     let unused = allowed
         .entries
@@ -136,6 +137,20 @@ pub fn check(
         advisories: advisories.read,
         findings,
     }
+}
+
+/// What several files say of the same: the worst, with the names that any of them has.
+fn merged(same: &[&Advisory], options: Options) -> Option<Advisory> {
+    let severity = |one: &&&Advisory| {
+        let known = one.severity.is_some();
+        (one.severity.unwrap_or(options.unknown), known)
+    };
+    let mut worst = (**same.iter().max_by_key(severity)?).clone();
+    for one in same {
+        worst.aliases.extend(one.aliases.iter().cloned());
+        worst.upstream.extend(one.upstream.iter().cloned());
+    }
+    Some(worst)
 }
 
 fn finding(
@@ -209,7 +224,7 @@ impl Report {
             of(State::Allowed),
             of(State::NoCode),
         );
-        for unused in &self.unused {
+        for unused in self.unused.iter().map(|one| one_line(one)) {
             let _ = writeln!(
                 text,
                 "the list allows {unused}, which is not there: the entry can go"
@@ -242,6 +257,8 @@ fn row(one: &Finding) -> [String; 6] {
         one.fixed.clone().unwrap_or_else(|| "-".to_owned()),
         state,
     ]
+    // Files that others wrote are no program of the terminal.
+    .map(|cell| one_line(&cell))
 }
 
 #[cfg(test)]
@@ -342,6 +359,41 @@ mod tests {
             assert_eq!(report.findings[0].state, State::Allowed, "{allowed:?}");
             assert_eq!(report.counted, 0);
         }
+    }
+
+    #[test]
+    fn the_same_of_two_files() {
+        let of = |id: &str, word: &str| {
+            let more = format!(r#""database_specific": {{"severity": "{word}"}},"#);
+            osv(id, &more)
+        };
+        // Another one of the same severity stands between them.
+        let files = [of("A", "LOW"), of("B", "HIGH"), of("A", "CRITICAL")];
+        let report = checked(&files, &[]);
+        let got = report.findings.iter();
+        let got: Vec<_> = got.map(|one| (one.id.as_str(), one.severity)).collect();
+        assert_eq!(got, [("A", Severity::Critical), ("B", Severity::High)]);
+        let files = [
+            osv("A", r#""aliases": ["CVE-1"],"#),
+            osv("A", r#""aliases": ["CVE-2"],"#),
+        ];
+        let report = checked(&files, &[("CVE-2", "2026-12-31")]);
+        assert_eq!(report.findings.len(), 1);
+        assert_eq!(report.counted, 0);
+    }
+
+    #[test]
+    fn controls_stay_out_of_the_terminal() {
+        let odd = r#"\u001b[2J\u0007a\nb\u009bc"#;
+        let file = osv(&format!("CVE-1{odd}"), &format!(r#""summary": "{odd}","#));
+        let report = checked(&[file], &[("CVE-\u{1b}[31m", "2026-12-31")]);
+        let text = report.text();
+        assert!(
+            !text.chars().any(|c| c.is_control() && c != '\n'),
+            "{text:?}"
+        );
+        // Head, finding, two lines of what it comes to, the entry.
+        assert_eq!(text.lines().count(), 5, "{text}");
     }
 
     #[test]
