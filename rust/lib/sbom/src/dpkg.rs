@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use archive::{Entry, Kind};
 use base::as_usize;
 
-use crate::deb822::{field, paragraphs};
+use crate::deb822::{field, paragraphs, Paragraph};
 use crate::error::Error;
 use crate::licences::{self, Licence};
 use crate::owners::Members;
@@ -167,33 +167,19 @@ impl Base {
         let mut packages = BTreeMap::new();
         let status = archive.text(STATUS)?.unwrap_or_default();
         for paragraph in paragraphs(&status) {
-            let of = |name: &str| field(&paragraph, name).map(str::to_owned);
-            let (Some(name), Some(version), Some(architecture)) =
-                (of("package"), of("version"), of("architecture"))
-            else {
+            let Some(one) = installed(&archive, path, &paragraph)? else {
                 continue;
             };
-            // Removed, with its configuration still there.
-            if !of("status").is_some_and(|status| status.ends_with(" installed")) {
-                continue;
+            let (name, architecture) = (one.name.clone(), one.architecture.clone());
+            if let Some(other) = packages.insert(name.clone(), one) {
+                return Err(Error::Bad {
+                    path: path.to_owned(),
+                    reason: format!(
+                        "got the package {name} of the architectures {} and {architecture}, want one of a name",
+                        other.architecture
+                    ),
+                });
             }
-            let (source, source_version) = source(of("source").as_deref(), &name, &version);
-            let copyright = archive.copyright(&name)?;
-            let using = ["built-using", "static-built-using"];
-            let using = using.iter().filter_map(|name| field(&paragraph, name));
-            let installed = Installed {
-                licence: copyright
-                    .map(|text| licences::of_copyright(&text))
-                    .unwrap_or_default(),
-                built_using: using.flat_map(built_using).collect(),
-                maintainer: of("maintainer"),
-                name: name.clone(),
-                version,
-                architecture,
-                source,
-                source_version,
-            };
-            packages.insert(name, installed);
         }
         let distro = archive.text(RELEASE)?.and_then(|text| distro(&text));
         Ok(Self {
@@ -209,6 +195,46 @@ impl Base {
         let mut names = self.owners.get(path)?.iter();
         names.find_map(|name| self.packages.get(name))
     }
+}
+
+/// The package of a paragraph of dpkg's status; nothing for one that is not there, or of which only the configuration is. One that is
+/// unpacked, or half so, has its files.
+fn installed(
+    archive: &Archive,
+    path: &Path,
+    paragraph: &Paragraph,
+) -> Result<Option<Installed>, Error> {
+    let of = |name: &str| field(paragraph, name).map(str::to_owned);
+    let status = of("status").unwrap_or_default();
+    if let Some("not-installed" | "config-files") = status.split_whitespace().last() {
+        return Ok(None);
+    }
+    let must = |name: &str| {
+        of(name).ok_or_else(|| Error::Bad {
+            path: path.to_owned(),
+            reason: format!(
+                "dpkg's status of the package {} has no {name}",
+                of("package").unwrap_or_default()
+            ),
+        })
+    };
+    let (name, version, architecture) = (must("package")?, must("version")?, must("architecture")?);
+    let (source, source_version) = source(of("source").as_deref(), &name, &version);
+    let copyright = archive.copyright(&name)?;
+    let using = ["built-using", "static-built-using"];
+    let using = using.iter().filter_map(|name| field(paragraph, name));
+    Ok(Some(Installed {
+        licence: copyright
+            .map(|text| licences::of_copyright(&text))
+            .unwrap_or_default(),
+        built_using: using.flat_map(built_using).collect(),
+        maintainer: of("maintainer"),
+        name,
+        version,
+        architecture,
+        source,
+        source_version,
+    }))
 }
 
 /// Name and version of the source: `Source: NAME (VERSION)`, where what is left out is as the package's own.

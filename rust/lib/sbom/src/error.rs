@@ -56,7 +56,7 @@ pub enum Error {
         first: String,
     },
     /// A package of the base image that its lock does not have.
-    #[error("{}: the base image {} has {name} {version}, which the lock lacks", lock.display(), tar.display())]
+    #[error("{}: the base image {} has {name} {version} of {architecture}, which the lock lacks", lock.display(), tar.display())]
     NotLocked {
         /// The lock.
         lock: PathBuf,
@@ -66,6 +66,8 @@ pub enum Error {
         name: String,
         /// Its version.
         version: String,
+        /// Its architecture.
+        architecture: String,
     },
     /// A part refers to something that no part is.
     #[error("got no part for {what}, which another part refers to")]

@@ -486,6 +486,56 @@ fn files_of_nobody() {
     );
 }
 
+/// The document of a base image with another status of dpkg.
+fn with_status(change: impl Fn(&str) -> String) -> Result<Document, Error> {
+    let bed = Bed::new(&[]);
+    let list: &[u8] = b"/usr/bin/tool\n/boot/vmlinuz-6.1\n/etc/passwd\n/etc/machine-id\n";
+    let base: [(&str, &[u8]); 6] = [
+        ("boot/vmlinuz-6.1", &KERNEL),
+        ("etc/machine-id", b""),
+        ("etc/passwd", b"root\n"),
+        ("usr/bin/tool", b"tool"),
+        ("usr/share/doc/libtool/copyright", COPYRIGHT.as_bytes()),
+        ("var/lib/dpkg/info/libtool.list", list),
+    ];
+    let status = change(STATUS);
+    let more = [("var/lib/dpkg/status", status.as_bytes())];
+    bed.write("base.tar", tar(&[&base[..], &more[..]].concat()));
+    bed.document()
+}
+
+#[test]
+fn packages_that_are_half_there() {
+    for state in [
+        "unpacked",
+        "half-configured",
+        "half-installed",
+        "triggers-pending",
+    ] {
+        let change = |status: &str| status.replacen("ok installed", &format!("ok {state}"), 1);
+        let document = with_status(change).unwrap();
+        package(&document, "SPDXRef-deb-libtool-amd64");
+    }
+    for (change, want) in [
+        (
+            ["Package: perl", "Package: linux"],
+            "got the package linux of the architectures amd64 and all, want one of a name",
+        ),
+        (
+            ["Version: 5-1\n", ""],
+            "dpkg's status of the package perl has no version",
+        ),
+        (
+            ["Architecture: all", "Architecture: arm64"],
+            "has perl 5-1 of arm64, which the lock lacks",
+        ),
+    ] {
+        let [from, to] = change;
+        let error = with_status(|status| status.replace(from, to)).unwrap_err();
+        assert!(error.to_string().ends_with(want), "{error}");
+    }
+}
+
 #[test]
 fn packages_that_the_lock_lacks() {
     let bed = Bed::new(&[]);
@@ -495,7 +545,7 @@ fn packages_that_the_lock_lacks() {
     bed.write("lock.json", lock);
     let error = bed.document().unwrap_err().to_string();
     assert!(
-        error.ends_with("has linux 6.1-1, which the lock lacks"),
+        error.ends_with("has linux 6.1-1 of amd64, which the lock lacks"),
         "{error}"
     );
     bed.write("lock.json", "[]");

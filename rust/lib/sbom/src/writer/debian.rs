@@ -62,8 +62,11 @@ impl Writer<'_> {
     }
 
     fn locked(&self, tar: &Path, installed: &Installed) -> Result<&Locked, Error> {
-        let is =
-            |locked: &&Locked| locked.name == installed.name && locked.version == installed.version;
+        let is = |locked: &&Locked| {
+            locked.name == installed.name
+                && locked.version == installed.version
+                && locked.architecture == installed.architecture
+        };
         let lock = self.facts.locks.get(tar);
         let found = lock.and_then(|lock| lock.packages.iter().find(is));
         found.ok_or_else(|| Error::NotLocked {
@@ -78,6 +81,7 @@ impl Writer<'_> {
             tar: tar.to_owned(),
             name: installed.name.clone(),
             version: installed.version.clone(),
+            architecture: installed.architecture.clone(),
         })
     }
 
