@@ -81,6 +81,8 @@ pub struct Report {
     pub fail_on: Severity,
     /// Entries of the list that allow nothing which is there: `ID in PACKAGE`.
     pub unused: Vec<String>,
+    /// Images that it holds, which have bills of materials of their own: nothing in them was looked at.
+    pub images: Vec<String>,
     /// How many components were looked at.
     pub components: usize,
     /// How many advisories were read, those of packages that are not in the image among them.
@@ -133,6 +135,7 @@ pub fn check(
         unused: unused
             .map(|entry| format!("{} in {}", entry.id, entry.package))
             .collect(),
+        images: inventory.images.clone(),
         components: inventory.components.len(),
         advisories: advisories.read,
         findings,
@@ -230,6 +233,12 @@ impl Report {
                 "the list allows {unused}, which is not there: the entry can go"
             );
         }
+        for image in self.images.iter().map(|one| one_line(one)) {
+            let _ = writeln!(
+                text,
+                "holds another image, {image}, whose own bill of materials is to be checked by itself"
+            );
+        }
         let _ = match self.counted {
             0 => writeln!(text, "none counts: of severity {} or worse", self.fail_on),
             counted => writeln!(text, "{counted} of severity {} or worse", self.fail_on),
@@ -288,6 +297,7 @@ mod tests {
     fn checked(files: &[String], allowed: &[(&str, &str)]) -> Report {
         let inventory = Inventory {
             components: vec![component("openssl")],
+            images: vec!["./data/guest-os.img".to_owned()],
         };
         let mut advisories = Advisories::default();
         for text in files {
@@ -392,8 +402,8 @@ mod tests {
             !text.chars().any(|c| c.is_control() && c != '\n'),
             "{text:?}"
         );
-        // Head, finding, two lines of what it comes to, the entry.
-        assert_eq!(text.lines().count(), 5, "{text}");
+        // Head, finding, two lines of what it comes to, the entry, the image.
+        assert_eq!(text.lines().count(), 6, "{text}");
     }
 
     #[test]
@@ -403,6 +413,10 @@ mod tests {
         let text = report.text();
         assert!(
             text.contains("1 components, 2 advisories read: 2 vulnerabilities found"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nholds another image, ./data/guest-os.img, whose own"),
             "{text}"
         );
     }

@@ -50,6 +50,8 @@ pub struct Component {
 pub struct Inventory {
     /// The components, sorted by ecosystem, name and version.
     pub components: Vec<Component>,
+    /// Files that are images with a bill of materials of their own, as disks that it carries; programs of EFI have none.
+    pub images: Vec<String>,
 }
 
 /// Releases of Debian: number and name.
@@ -132,6 +134,12 @@ impl Inventory {
             .collect();
         let mut inventory = Self::default();
         for package in &document.packages {
+            if package.spdx_id.starts_with("SPDXRef-image-") {
+                let contained = relations.from(&package.spdx_id, "CONTAINS").iter();
+                let own = contained.filter_map(|id| files.get(id));
+                let own = own.filter(|name| !name.to_ascii_lowercase().ends_with(".efi"));
+                inventory.images.extend(own.map(|name| (*name).to_owned()));
+            }
             let Some(purl) = package.purl().and_then(Purl::read) else {
                 continue;
             };
@@ -188,4 +196,35 @@ fn distro(purl: &str) -> Option<String> {
     pairs
         .find_map(|pair| pair.strip_prefix("distro="))
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_within() {
+        let text = r#"{"spdxVersion": "SPDX-2.3", "dataLicense": "x", "SPDXID": "x", "name": "x", "documentNamespace": "x",
+            "creationInfo": {"created": "x", "creators": []},
+            "packages": [PACKAGES],
+            "files": [FILES],
+            "relationships": [RELATIONSHIPS]}"#;
+        let (mut packages, mut files, mut relations) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, name) in [
+            ("image", "./root/a"),
+            ("image-guest", "./data/guest-os.img"),
+            ("image-loader", "./esp/EFI/BOOT/BOOTX64.EFI"),
+            ("image-kernel", "./boot/uki.efi"),
+        ] {
+            packages.push(format!(r#"{{"SPDXID": "SPDXRef-{id}", "name": "x", "downloadLocation": "x", "filesAnalyzed": true, "licenseConcluded": "x", "licenseDeclared": "x", "copyrightText": "x"}}"#));
+            files.push(format!(r#"{{"fileName": "{name}", "SPDXID": "SPDXRef-file-{id}", "checksums": [], "copyrightText": "x"}}"#));
+            relations.push(format!(r#"{{"spdxElementId": "SPDXRef-{id}", "relationshipType": "CONTAINS", "relatedSpdxElement": "SPDXRef-file-{id}"}}"#));
+        }
+        let text = text
+            .replace("PACKAGES", &packages.join(","))
+            .replace("FILES", &files.join(","))
+            .replace("RELATIONSHIPS", &relations.join(","));
+        let inventory = Inventory::read(&text).unwrap();
+        assert_eq!(inventory.images, ["./data/guest-os.img"]);
+    }
 }

@@ -241,6 +241,7 @@ mod tests {
         };
         Inventory {
             components: vec![component],
+            images: Vec::new(),
         }
     }
 

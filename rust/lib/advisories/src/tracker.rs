@@ -143,6 +143,7 @@ mod tests {
             };
             let inventory = Inventory {
                 components: vec![component],
+                images: Vec::new(),
             };
             let mut to = Advisories::default();
             read(&text, &inventory, release, &mut to)?;
