@@ -39,19 +39,15 @@ pub(crate) fn read(
         what: "this is not what Debian's security tracker gives away as JSON (an object of sources, each with its CVEs, each with its releases)",
         source,
     })?;
-    let entries = sources.values().flat_map(BTreeMap::values);
-    let have: BTreeSet<&str> = entries
-        .flat_map(|entry| entry.releases.keys())
-        .map(String::as_str)
-        .collect();
+    let have = releases_of(&sources);
     // Two versions of a source may be of two releases.
     let mut wanted = BTreeSet::new();
     let own = inventory.components.iter();
     for component in own.filter(|one| one.ecosystem == Ecosystem::Debian) {
-        let release = match (component.release(), release) {
-            (Some((_, name)), _) => name,
-            (None, Some(release)) => release,
-            (None, None) => {
+        let own = component.release().map(|(_, name)| name);
+        let release = match own.or(release) {
+            Some(release) => release,
+            None => {
                 return Err(Error::Release {
                     got: component
                         .distro
@@ -65,14 +61,8 @@ pub(crate) fn read(
         }
         wanted.insert((component.name.as_str(), component.distro.clone(), release));
     }
-    let releases: BTreeSet<&str> = wanted.iter().map(|(_, _, release)| *release).collect();
-    let is_read = |entry: &&Entry| {
-        let mut releases = releases.iter();
-        releases.any(|release| entry.releases.contains_key(*release))
-    };
-    let all = sources.values().flat_map(BTreeMap::values);
-    let read = as_u64(all.clone().filter(is_read).count());
-    to.count(as_u64(all.count()), read, inventory)?;
+    let releases = wanted.iter().map(|one| one.2).collect();
+    count(&sources, &releases, inventory, to)?;
     for (source, distro, release) in wanted {
         for (id, entry) in sources.get(source).into_iter().flatten() {
             let Some(own) = entry.releases.get(release) else {
@@ -95,6 +85,29 @@ pub(crate) fn read(
         }
     }
     Ok(())
+}
+
+/// All releases that anything is said of.
+fn releases_of(sources: &BTreeMap<String, BTreeMap<String, Entry>>) -> BTreeSet<&str> {
+    let entries = sources.values().flat_map(BTreeMap::values);
+    let releases = entries.flat_map(|entry| entry.releases.keys());
+    releases.map(String::as_str).collect()
+}
+
+/// Counts the vulnerabilities in `sources`, and those of them that are of one of `releases`.
+fn count(
+    sources: &BTreeMap<String, BTreeMap<String, Entry>>,
+    releases: &BTreeSet<&str>,
+    inventory: &Inventory,
+    to: &mut Advisories,
+) -> Result<(), Error> {
+    let is_read = |entry: &&Entry| {
+        let mut releases = releases.iter();
+        releases.any(|release| entry.releases.contains_key(*release))
+    };
+    let all = sources.values().flat_map(BTreeMap::values);
+    let read = as_u64(all.clone().filter(is_read).count());
+    to.count(as_u64(all.count()), read, inventory)
 }
 
 fn no_release(release: &str, have: &BTreeSet<&str>) -> Error {
