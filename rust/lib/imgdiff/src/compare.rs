@@ -360,14 +360,40 @@ impl Comparison<'_> {
         if !known || self.depth >= DEEPEST {
             return content::compare(old, new, self.options);
         }
+        if self.inner(place, old, new) {
+            return Ok(Some(Content::Image));
+        }
+        content::compare(old, new, self.options)
+    }
+
+    /// Goes into two contents that look like images. Whether they are: of others nothing is told but that.
+    fn inner(&mut self, place: &str, old: &dyn Image, new: &dyn Image) -> bool {
+        let report = &*self.report;
+        let before = (report.differences.len(), report.not_read.len());
         let mut inner = Comparison {
             options: self.options,
             outer: format!("{}{place} ", self.outer),
             depth: base::as_usize(base::past(base::as_u64(self.depth), 1)),
             report: self.report,
         };
-        inner.images(old, new)?;
-        Ok(Some(Content::Image))
+        let Err(error) = inner.images(old, new) else {
+            return true;
+        };
+        self.report.differences.truncate(before.0);
+        self.report.not_read.truncate(before.1);
+        self.not_read(&format!("{place}: as an image"), &error);
+        false
+    }
+
+    /// Notes that something was not compared, with all that is known of why.
+    fn not_read(&mut self, what: &str, error: &dyn std::error::Error) {
+        let mut note = format!("{}{what}: {error}", self.outer);
+        let mut next = error.source();
+        while let Some(cause) = next {
+            note.push_str(&format!(": {cause}"));
+            next = cause.source();
+        }
+        self.report.not_read.push(note);
     }
 }
 
