@@ -18,13 +18,13 @@ fuzz_target!(|data: &[u8]| {
     };
     let at = usize::from(u16::from_le_bytes(*at)).min(rest.len());
     let (old, new) = rest.split_at(at);
-    let options = Options::default();
-    let differs = content::in_memory(old, new, &options, 0).is_some();
+    let (options, mut notes) = (Options::default(), Vec::new());
+    let differs = content::in_memory(old, new, &options, &mut notes).is_some();
     assert_eq!(differs, old != new);
     // One byte changed.
     let mut other = data.to_vec();
     if let Some(last) = other.last_mut() {
         *last ^= 1;
     }
-    assert!(content::in_memory(data, &other, &options, 0).is_some());
+    assert!(content::in_memory(data, &other, &options, &mut notes).is_some());
 });

@@ -141,7 +141,7 @@ impl Comparison<'_> {
                         inspect::dump(&Stretch::new(image, 0, 8192), SHALLOW, None)?;
                     }
                 }
-                let content = content::compare(old, new, self.options)?;
+                let content = self.plain(self.whole(), old, new)?;
                 self.push(Area::Image, "content", Change::Changed, Vec::new(), content);
                 Ok(())
             }
@@ -238,7 +238,7 @@ impl Comparison<'_> {
                     None => Stretch::new(image, 0, image.len()),
                 };
                 let (a, b) = (part((old.0, old.1)), part((new.0, new.1)));
-                let content = content::compare(&a, &b, self.options)?;
+                let content = self.plain(place, &a, &b)?;
                 self.push(
                     Area::FileSystem,
                     place,
@@ -358,12 +358,27 @@ impl Comparison<'_> {
         let formats = (formats::of(old)?, formats::of(new)?);
         let known = formats.0 == formats.1 && formats.0 != Format::Other;
         if !known || self.depth >= DEEPEST {
-            return content::compare(old, new, self.options);
+            return self.plain(place, old, new);
         }
         if self.inner(place, old, new) {
             return Ok(Some(Content::Image));
         }
-        content::compare(old, new, self.options)
+        self.plain(place, old, new)
+    }
+
+    /// Contents that are no images.
+    fn plain(
+        &mut self,
+        place: &str,
+        old: &dyn Image,
+        new: &dyn Image,
+    ) -> Result<Option<Content>, Error> {
+        let mut notes = Vec::new();
+        let content = content::compare(old, new, self.options, &mut notes)?;
+        let place = format!("{}{place}", self.outer);
+        let notes = notes.into_iter().map(|note| format!("{place}: {note}"));
+        self.report.not_read.extend(notes);
+        Ok(content)
     }
 
     /// Goes into two contents that look like images. Whether they are: of others nothing is told but that.

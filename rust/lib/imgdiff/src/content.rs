@@ -19,38 +19,130 @@ const LARGEST: u64 = 512 << 20;
 const LONGEST_TEXT: usize = 8 << 20;
 /// So many lines in which two texts may differ are told apart; the time for it grows with their square.
 const MOST_LINES: usize = 10_000;
-/// What is packed is unpacked up to so many bytes for each of its own, and this much.
+/// What is packed is unpacked up to so many bytes for each of its own, and this much; up to [`LARGEST`] at most.
 const UNPACKED_EACH: u64 = 64;
 const UNPACKED: u64 = 1 << 20;
 /// Packed in packed: deeper ones are bytes.
 const DEEPEST: u32 = 4;
 
-/// How the contents of two files, or two partitions of no file system, differ. `None`: not at all.
+/// How the contents of two files, or two partitions of no file system, differ. `None`: not at all. What could not be told apart by what it
+/// is, though it looks like that, is added to `notes`.
 pub fn compare(
     old: &dyn Image,
     new: &dyn Image,
     options: &Options,
+    notes: &mut Vec<String>,
 ) -> Result<Option<Content>, Error> {
     if old.len().max(new.len()) <= LARGEST {
         let (old, new) = (head(old, LARGEST)?, head(new, LARGEST)?);
-        return Ok(in_memory(&old, &new, options, 0));
+        return Ok(in_memory(&old, &new, options, notes));
     }
     let found = bytes::compare(old, new, 0)?;
     Ok(found.map(|(bytes, _)| Content::Bytes(bytes)))
 }
 
-/// How two contents in memory differ.
-pub fn in_memory(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
-    if old == new {
-        return None;
-    }
-    let known = match depth < DEEPEST {
-        true => known(old, new, options, depth),
-        false => None,
+/// How two contents in memory differ; `notes` as [`compare()`] has them.
+pub fn in_memory(
+    old: &[u8],
+    new: &[u8],
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Option<Content> {
+    let mut telling = Telling {
+        options,
+        depth: 0,
+        notes,
     };
-    known
-        .or_else(|| lines(old, new, options))
-        .or_else(|| plain(old, new))
+    telling.any(old, new)
+}
+
+/// What is known on the way into packed contents.
+struct Telling<'a> {
+    options: &'a Options,
+    depth: u32,
+    notes: &'a mut Vec<String>,
+}
+
+impl Telling<'_> {
+    /// Contents of any kind.
+    fn any(&mut self, old: &[u8], new: &[u8]) -> Option<Content> {
+        if old == new {
+            return None;
+        }
+        let known = match self.depth < DEEPEST {
+            true => self.known(old, new),
+            false => None,
+        };
+        known.or_else(|| self.unknown(old, new))
+    }
+
+    /// Text, or bytes.
+    fn unknown(&self, old: &[u8], new: &[u8]) -> Option<Content> {
+        lines(old, new, self.options).or_else(|| plain(old, new))
+    }
+
+    /// What is packed in these contents.
+    fn inside(&mut self, old: &[u8], new: &[u8]) -> Option<Content> {
+        let mut deeper = Telling {
+            options: self.options,
+            // Checked by `any`.
+            depth: self.depth.checked_add(1).unwrap_or(DEEPEST),
+            notes: self.notes,
+        };
+        deeper.any(old, new)
+    }
+
+    /// Contents of the same known format.
+    fn known(&mut self, old: &[u8], new: &[u8]) -> Option<Content> {
+        let both = |is: fn(&[u8]) -> bool| is(old) && is(new);
+        if both(elf::is_elf) {
+            return elf_parts(old, new);
+        }
+        if both(|bytes| bytes.starts_with(b"MZ")) {
+            return self.efi_parts(old, new);
+        }
+        if both(cpio::is_cpio) {
+            return self.cpio_parts(old, new);
+        }
+        if both(|bytes| bytes.starts_with(ZSTD)) {
+            let (old, new) = (unpacked(old)?, unpacked(new)?);
+            let inside = self.inside(&old, &new);
+            return Some(Content::Packed {
+                format: "zstd",
+                inside: inside.map(Box::new),
+            });
+        }
+        if both(|bytes| bytes.starts_with(DELTA)) {
+            return delta(old, new);
+        }
+        None
+    }
+
+    /// Sections of EFI programs and kernel images, with what they hold.
+    fn efi_parts(&mut self, old: &[u8], new: &[u8]) -> Option<Content> {
+        let (a, b) = (efi_sections(old)?, efi_sections(new)?);
+        let found = parts(&a, &b, |name, a, b| match name.split('#').next() {
+            Some(".cmdline") => words(a, b).or_else(|| match a == b {
+                true => None,
+                false => self.unknown(a, b),
+            }),
+            _ => self.inside(a, b),
+        });
+        rest("efi-program", found, old, new)
+    }
+
+    /// Files of initial RAM disks.
+    fn cpio_parts(&mut self, old: &[u8], new: &[u8]) -> Option<Content> {
+        let (Some(a), Some(b)) = (cpio_members(old), cpio_members(new)) else {
+            self.notes.push(format!(
+                "an archive (cpio) that does not end as one does, or has more than {} members, is compared by its bytes",
+                cpio::MOST
+            ));
+            return None;
+        };
+        let found = parts(&a, &b, |_, a, b| self.inside(a, b));
+        rest("cpio", found, old, new)
+    }
 }
 
 /// Bytes alone.
@@ -73,37 +165,6 @@ fn plain(old: &[u8], new: &[u8]) -> Option<Content> {
     }))
 }
 
-/// Contents of the same known format.
-fn known(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
-    let both = |is: fn(&[u8]) -> bool| is(old) && is(new);
-    if both(elf::is_elf) {
-        return elf_parts(old, new);
-    }
-    if both(|bytes| bytes.starts_with(b"MZ")) {
-        return efi_parts(old, new, options, depth);
-    }
-    if both(cpio::is_cpio) {
-        return cpio_parts(old, new, options, depth);
-    }
-    if both(|bytes| bytes.starts_with(ZSTD)) {
-        let (old, new) = (unpacked(old)?, unpacked(new)?);
-        let inside = in_memory(&old, &new, options, deeper(depth));
-        return Some(Content::Packed {
-            format: "zstd",
-            inside: inside.map(Box::new),
-        });
-    }
-    if both(|bytes| bytes.starts_with(DELTA)) {
-        return delta(old, new);
-    }
-    None
-}
-
-/// Checked by who asks against [`DEEPEST`].
-fn deeper(depth: u32) -> u32 {
-    depth.checked_add(1).unwrap_or(DEEPEST)
-}
-
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// How a difference of an update bundle begins (docs/formats/update.md).
 const DELTA: &[u8] = b"IMGDELTA";
@@ -113,7 +174,8 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let decoder = zstd::Decoder::new(bytes).ok()?;
     let mut out = Vec::new();
     let most = as_u64(bytes.len()).checked_mul(UNPACKED_EACH)?;
-    let mut bounded = decoder.take(most.checked_add(UNPACKED)?);
+    let most = most.checked_add(UNPACKED)?.min(LARGEST);
+    let mut bounded = decoder.take(most);
     bounded.read_to_end(&mut out).ok()?;
     (bounded.limit() > 0).then_some(out)
 }
@@ -153,9 +215,11 @@ fn lines(old: &[u8], new: &[u8], options: &Options) -> Option<Content> {
     }
     let diff = base::text::unified(("old", "new"), old, new, 3);
     // What the texts are called stands elsewhere.
-    let all = diff.lines().skip(2);
+    let all = diff.split_inclusive('\n').skip(2);
     let total = all.clone().count();
-    let lines: Vec<String> = all.take(options.max_lines).map(shown).collect();
+    let lines = all.take(options.max_lines);
+    let lines = lines.map(|line| shown(line.strip_suffix('\n').unwrap_or(line)));
+    let lines: Vec<String> = lines.collect();
     let left_out = total.abs_diff(lines.len());
     Some(Content::Text { lines, left_out })
 }
@@ -163,14 +227,12 @@ fn lines(old: &[u8], new: &[u8], options: &Options) -> Option<Content> {
 /// How many lines the longer text has between what both begin and what both end with.
 fn between(old: &str, new: &str) -> usize {
     let same = |(a, b): &(&str, &str)| a == b;
-    let start = old.lines().zip(new.lines()).take_while(same).count();
-    let end = old
-        .lines()
-        .rev()
-        .zip(new.lines().rev())
-        .take_while(same)
-        .count();
-    let longer = old.lines().count().max(new.lines().count());
+    // Ends of lines are part of them here as there.
+    let (old, new) = (old.split_inclusive('\n'), new.split_inclusive('\n'));
+    let start = old.clone().zip(new.clone()).take_while(same).count();
+    let (back, other) = (old.clone().rev(), new.clone().rev());
+    let end = back.zip(other).take_while(same).count();
+    let longer = old.count().max(new.count());
     // Both may have the same lines, if one text has another's lines again.
     let left = longer
         .checked_sub(start)
@@ -209,7 +271,7 @@ struct Piece<'a> {
 fn parts<'a>(
     old: &[(String, Piece<'a>)],
     new: &[(String, Piece<'a>)],
-    content: impl Fn(&str, &[u8], &[u8]) -> Option<Content>,
+    mut content: impl FnMut(&str, &[u8], &[u8]) -> Option<Content>,
 ) -> Vec<Part> {
     let by_name = |list: &[(String, Piece<'a>)]| -> BTreeMap<String, usize> {
         let numbered = list.iter().enumerate();
@@ -309,16 +371,6 @@ impl plan::ReadAt for Slice<'_> {
     }
 }
 
-/// Sections of EFI programs and kernel images, with what they hold.
-fn efi_parts(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
-    let (a, b) = (efi_sections(old)?, efi_sections(new)?);
-    let found = parts(&a, &b, |name, a, b| match name.split('#').next() {
-        Some(".cmdline") => words(a, b),
-        _ => in_memory(a, b, options, deeper(depth)),
-    });
-    rest("efi-program", found, old, new)
-}
-
 fn efi_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
     let image = pe::Image::read(&Slice(bytes), as_u64(bytes.len())).ok()?;
     let sections = image.sections().iter();
@@ -334,7 +386,7 @@ fn efi_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
     Some(unique(pieces))
 }
 
-/// Kernel arguments.
+/// Kernel arguments; `None` if there are none that differ, or too many to be told apart.
 fn words(old: &[u8], new: &[u8]) -> Option<Content> {
     let list = |bytes: &[u8]| -> Vec<String> {
         let text = bytes.split(|byte| byte.is_ascii_whitespace() || *byte == 0);
@@ -345,6 +397,10 @@ fn words(old: &[u8], new: &[u8]) -> Option<Content> {
         return None;
     }
     let (old, new) = (list(old), list(new));
+    // The time for it is that of lines.
+    if old.len().max(new.len()) > MOST_LINES {
+        return None;
+    }
     let without = |from: &[String], what: &[String]| -> Vec<String> {
         let mut what = what.to_vec();
         let left = from
@@ -362,13 +418,6 @@ fn words(old: &[u8], new: &[u8]) -> Option<Content> {
         removed: without(&old, &new),
         added: without(&new, &old),
     })
-}
-
-/// Files of initial RAM disks.
-fn cpio_parts(old: &[u8], new: &[u8], options: &Options, depth: u32) -> Option<Content> {
-    let (a, b) = (cpio_members(old)?, cpio_members(new)?);
-    let found = parts(&a, &b, |_, a, b| in_memory(a, b, options, deeper(depth)));
-    rest("cpio", found, old, new)
 }
 
 fn cpio_members(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
@@ -404,4 +453,80 @@ fn member_values(member: &Member<'_>) -> Values {
     values
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(old: &[u8], new: &[u8]) -> (Option<Content>, Vec<String>) {
+        let mut notes = Vec::new();
+        let content = in_memory(old, new, &Options::default(), &mut notes);
+        (content, notes)
+    }
+
+    #[test]
+    fn ends_of_lines() {
+        let unix = "line\n".repeat(MOST_LINES);
+        let dos = unix.replace('\n', "\r\n");
+        assert_eq!(between(&unix, &dos), MOST_LINES);
+        let more = |text: &str| format!("{text}{text}");
+        assert_eq!(
+            lines(
+                more(&unix).as_bytes(),
+                more(&dos).as_bytes(),
+                &Options::default()
+            ),
+            None
+        );
+        // A carriage return is no end of a line.
+        assert_eq!(between("a\rb\rc", "a\rb\rd"), 1);
+        let (content, _) = told(b"a\nb\n", b"a\nb\r\n");
+        let Some(Content::Text { lines, .. }) = content else {
+            panic!("{content:?}");
+        };
+        assert_eq!(lines, ["@@ -1,2 +1,2 @@", " a", "-b", "+b\\u{d}"]);
+    }
+
+    #[test]
+    fn many_words() {
+        let many = b"a ".repeat(MOST_LINES);
+        let some = words(&many, b"b");
+        assert!(matches!(some, Some(Content::Words { .. })), "{some:?}");
+        let more = [&many[..], b"c"].concat();
+        assert_eq!(words(&more, b"b"), None);
+    }
+
+    #[test]
+    fn many_members() {
+        let member = |name: &str| {
+            let mut out = b"070701".to_vec();
+            for number in [0; 11] {
+                out.extend(format!("{number:08X}").bytes());
+            }
+            out.extend(format!("{:08X}{:08X}{name}\0", name.len() + 1, 0).bytes());
+            out.resize(out.len().next_multiple_of(4), 0);
+            out
+        };
+        let archive = |count: usize, last: &str| {
+            let members = member("a").repeat(count);
+            [members, member(last), member("TRAILER!!!")].concat()
+        };
+        let most = cpio::MOST;
+        let (content, notes) = told(&archive(most - 1, "b"), &archive(most - 1, "c"));
+        assert!(
+            matches!(content, Some(Content::Parts { .. })),
+            "{content:?}"
+        );
+        assert_eq!(notes, [""; 0]);
+        let (content, notes) = told(&archive(most, "b"), &archive(most, "c"));
+        let Some(Content::Bytes(bytes)) = content else {
+            panic!("{content:?}");
+        };
+        assert_eq!(bytes.count, 1);
+        let want = format!(
+            "an archive (cpio) that does not end as one does, or has more than {most} members, is compared by its bytes"
+        );
+        assert_eq!(notes, [want]);
+    }
 }

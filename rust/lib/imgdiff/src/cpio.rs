@@ -25,6 +25,8 @@ pub struct Member<'a> {
 /// How an archive begins.
 const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
 const HEADER: usize = 110;
+/// An archive of more members is none that is told apart by them: a member of 112 bytes takes many times that in memory.
+pub const MOST: usize = 100_000;
 const END: &[u8] = b"TRAILER!!!";
 
 /// Whether `bytes` begin as an archive does.
@@ -33,7 +35,7 @@ pub fn is_cpio(bytes: &[u8]) -> bool {
 }
 
 /// The members of the archives that `bytes` begin with, and what follows them: nothing, or something packed. `None`: they don't end
-/// as archives do.
+/// as archives do, or there are more than [`MOST`].
 pub fn members(bytes: &[u8]) -> Option<(Vec<Member<'_>>, &[u8])> {
     let (mut members, mut at) = (Vec::new(), 0usize);
     loop {
@@ -56,6 +58,9 @@ pub fn members(bytes: &[u8]) -> Option<(Vec<Member<'_>>, &[u8])> {
         let content = bytes.get(start..end)?;
         at = end.checked_next_multiple_of(4)?;
         if name != END {
+            if members.len() >= MOST {
+                return None;
+            }
             members.push(Member {
                 name,
                 mode: number(1)?,
