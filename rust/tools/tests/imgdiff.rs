@@ -232,7 +232,7 @@ fn table_file_system_packages_files() {
     );
     assert_eq!(
         lines(&text, "package "),
-        ["package bash changed", "package zlib1g added"]
+        ["package root:bash changed", "package root:zlib1g added"]
     );
     assert!(text.contains("  version: 5.2-1 -> 5.2-2\n"), "{text}");
     assert_eq!(
@@ -265,7 +265,7 @@ fn table_file_system_packages_files() {
         .filter(|one| one["area"] == "package")
         .map(|one| one["place"].as_str().unwrap())
         .collect();
-    assert_eq!(places, ["bash", "zlib1g"]);
+    assert_eq!(places, ["root:bash", "root:zlib1g"]);
     let page = fs::read_to_string(bed.at("page.html")).unwrap();
     assert!(
         page.contains("<code>root:/etc/motd</code>") && page.contains("+line twenty"),

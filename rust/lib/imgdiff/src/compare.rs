@@ -281,7 +281,7 @@ impl Comparison<'_> {
         contents: Option<&(Contents<'_>, Contents<'_>)>,
     ) -> Result<(), Error> {
         if let Some(contents) = contents {
-            self.packages((old, new), contents)?;
+            self.packages(prefix, (old, new), contents)?;
         }
         let mut paths: Vec<&Name> = old.keys().chain(new.keys()).collect();
         paths.sort();
@@ -310,6 +310,7 @@ impl Comparison<'_> {
 
     fn packages(
         &mut self,
+        prefix: &str,
         (old, new): (&Items, &Items),
         contents: &(Contents<'_>, Contents<'_>),
     ) -> Result<(), Error> {
@@ -329,13 +330,10 @@ impl Comparison<'_> {
             return Ok(());
         }
         let differences = packages::compare(&read(old, &contents.0)?, &read(new, &contents.1)?);
-        let outer = self.outer.clone();
-        self.report
-            .differences
-            .extend(differences.into_iter().map(|mut difference| {
-                difference.place = format!("{outer}{}", difference.place);
-                difference
-            }));
+        for one in differences {
+            let place = format!("{prefix}{}", one.place);
+            self.push(one.area, &place, one.change, one.facts, one.content);
+        }
         Ok(())
     }
 

@@ -124,7 +124,7 @@ impl Change {
 pub struct Difference {
     /// What it is.
     pub area: Area,
-    /// Where it is: a partition, `PARTITION:PATH`, a package's name; the place of an image in an image stands in front, with a space.
+    /// Where it is: a partition, `PARTITION:PATH`, `PARTITION:PACKAGE`; the place of an image in an image stands in front, with a space.
     pub place: String,
     /// How it differs.
     pub change: Change,

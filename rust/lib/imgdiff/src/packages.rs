@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use inspect::Name;
+
 use crate::model::{facts, Area, Change, Difference, Values};
 
 /// Where they are noted.
@@ -36,21 +38,22 @@ pub fn installed(status: &str) -> BTreeMap<String, String> {
     installed
 }
 
-/// What differs between the packages of two such files.
+/// What differs between the packages of two such files. Names and versions are as paths are, so that a terminal may be given them.
 pub fn compare(old: &str, new: &str) -> Vec<Difference> {
     let (old, new) = (installed(old), installed(new));
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
+    let word = |text: &String| Name(text.clone().into_bytes()).word();
     let version = |packages: &BTreeMap<String, String>, name: &String| -> Values {
         let version = packages.get(name).into_iter();
         version
-            .map(|version| ("version".to_owned(), version.clone()))
+            .map(|version| ("version".to_owned(), word(version)))
             .collect()
     };
     let differences = names.into_iter().map(|name| Difference {
         area: Area::Package,
-        place: name.clone(),
+        place: word(name),
         change: match (old.contains_key(name), new.contains_key(name)) {
             (false, _) => Change::Added,
             (_, false) => Change::Removed,
@@ -67,6 +70,13 @@ pub fn compare(old: &str, new: &str) -> Vec<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escapes() {
+        let found = compare("", "Package: a\x1b[2J\nVersion: 1\x1b[31m 2\n");
+        assert_eq!(found[0].place, "a\\x1b[2J");
+        assert_eq!(found[0].facts[0].new.as_deref(), Some("1\\x1b[31m\\x202"));
+    }
 
     #[test]
     fn versions() {
