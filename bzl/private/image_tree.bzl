@@ -128,7 +128,8 @@ No byte of a file is copied: the result is a manifest that names where each file
 injection: a changed file re-runs nothing before it.
 
 Programs and libraries that are laid over a root file system are checked against its loader and libraries, beside the build of whatever takes
-the tree: one that would not start there fails it, with what it wants and what the image has. Output group `fit` lists what was checked.""",
+the tree: one that would not start there fails it, with what it wants and what the image has. Output group `fit` lists what was checked.
+Programs of the root file system itself are not: whether they still start with a library that replaces one of theirs, nothing here says.""",
     attrs = {
         "directories": attr.string_dict(
             doc = "Directories to make, path to `mode[:uid:gid]`, as `\"/boot/config\": \"0755\"`.",

@@ -5,6 +5,9 @@
 //! that one, in the cache, in the folders that the loader knows. A library that a program loads by itself (a plugin) is looked at alone, unless
 //! some program's list has it. Folders that the environment names don't count, nor those of hardware capabilities: what is
 //! in these is there in the plain folders too.
+//!
+//! Programs of the tree below are not loaded: whether they still start with a library that was laid late in the place of one of theirs is
+//! not looked at. Nor is a library that is named by a path from where the program is started (`lib/libfoo.so`): that is one that is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -64,7 +67,10 @@ where
             Some(program) => program,
             None => continue,
         };
-        if let (Some(have), true) = (image, entry.stamp.mode & 0o111 != 0) {
+        // A library is loaded whatever its mode says.
+        let library = program.kind == Type::Shared && program.interpreter.is_none();
+        let runs = library || entry.stamp.mode & 0o111 != 0;
+        if let (Some(have), true) = (image, runs) {
             let want = program.machine;
             if !matches!(program.kind, Type::Other(_)) && !have.runs(want) {
                 fit.misfit(path, None, Reason::Machine { want, have });
@@ -74,7 +80,7 @@ where
         let how = match program.kind {
             Type::Other(_) => How::NotLoaded,
             _ if program.is_static() => How::Static,
-            Type::Shared if program.interpreter.is_none() => {
+            _ if library => {
                 later.push((path.clone(), program));
                 continue;
             }
@@ -320,7 +326,9 @@ where
         let (mut looked, mut other) = (Vec::new(), Vec::new());
         let mut places = Vec::new();
         if name.contains(&b'/') {
-            places.push(name.to_vec());
+            // One that is not absolute depends on where the program is started, and is nowhere.
+            let path = expanded(name, asking);
+            places.extend(path.starts_with(b"/").then_some(path));
         } else {
             for folder in own_folders(list, at) {
                 places.push([folder.as_slice(), b"/", name].concat());
@@ -432,21 +440,24 @@ fn own_folders(list: &[Loaded], at: usize) -> Vec<Vec<u8>> {
 
 /// Adds the folders of a search path. Those that are not absolute depend on where a program is started, and count as none.
 fn expand(path: &[u8], of: &Loaded, folders: &mut Vec<Vec<u8>>) {
-    for part in path.split(|byte| *byte == b':') {
-        let mut part = part.to_vec();
-        let lib = match of.program.machine.folder() {
-            Some(folder) => [b"lib/", folder.as_bytes()].concat(),
-            None => b"lib".to_vec(),
-        };
-        for (token, value) in [("ORIGIN", &of.origin), ("LIB", &lib)] {
-            for form in [format!("${{{token}}}"), format!("${token}")] {
-                part = replaced(&part, form.as_bytes(), value);
-            }
-        }
-        if part.starts_with(b"/") {
-            folders.push(part);
+    let parts = path.split(|byte| *byte == b':');
+    let parts = parts.map(|part| expanded(part, of));
+    folders.extend(parts.filter(|part| part.starts_with(b"/")));
+}
+
+/// A path with what `$ORIGIN` and `$LIB` stand for in it.
+fn expanded(path: &[u8], of: &Loaded) -> Vec<u8> {
+    let mut path = path.to_vec();
+    let lib = match of.program.machine.folder() {
+        Some(folder) => [b"lib/", folder.as_bytes()].concat(),
+        None => b"lib".to_vec(),
+    };
+    for (token, value) in [("ORIGIN", &of.origin), ("LIB", &lib)] {
+        for form in [format!("${{{token}}}"), format!("${token}")] {
+            path = replaced(&path, form.as_bytes(), value);
         }
     }
+    path
 }
 
 /// `text` with `value` in place of the first `token`; more than one makes no sense in a folder's name.

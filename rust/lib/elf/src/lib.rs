@@ -15,6 +15,7 @@
 //!
 //! [`Program::read`] reads one file, [`Cache::read`] the list of libraries that `ldconfig` leaves, and [`check()`] looks at every program that was
 //! laid late over a [`tree::Tree`]: it loads each as the loader would, from the tree's own files, and says what is missing.
+//! Programs of the tree below, of which such a library may replace one, are not looked at.
 //! Numbers in a file are not believed: every range is checked, and each walk over a list ends with the bytes that it is in.
 
 mod cache;

@@ -104,6 +104,9 @@ fn missing(
     if !looked.is_empty() {
         write!(f, " in {}", list(looked))?;
     }
+    if want.contains(&b'/') && !want.starts_with(b"/") && !want.starts_with(b"$") {
+        f.write_str(": it is looked for from where the program is started")?;
+    }
     for (path, why) in other {
         write!(f, "; {} {why}", absolute(path))?;
     }

@@ -54,26 +54,27 @@ impl Image {
             .unwrap();
     }
 
-    fn file(&mut self, path: &str, bytes: Vec<u8>, layer: u8) {
+    fn file(&mut self, path: &str, bytes: Vec<u8>, layer: u8, mode: u32) {
         let len = bytes.len() as u64;
         let input = self.tree.add_input(Input { len });
         self.inputs.push(bytes);
         let offset = 0;
-        self.put(
-            path,
-            Kind::File(Source { input, offset, len }),
-            layer,
-            0o755,
-        );
+        let kind = Kind::File(Source { input, offset, len });
+        self.put(path, kind, layer, mode);
+    }
+
+    /// A file that nobody may execute.
+    fn late_data(&mut self, path: &str, bytes: Vec<u8>) {
+        self.file(path, bytes, 1, 0o644);
     }
 
     fn base(&mut self, path: &str, bytes: Vec<u8>) -> &mut Self {
-        self.file(path, bytes, 0);
+        self.file(path, bytes, 0, 0o755);
         self
     }
 
     fn late(&mut self, path: &str, bytes: Vec<u8>) -> &mut Self {
-        self.file(path, bytes, 1);
+        self.file(path, bytes, 1, 0o755);
         self
     }
 
@@ -272,6 +273,35 @@ fn a_library_that_is_missing() {
     assert_eq!(image.misfits(), [""; 0]);
 }
 
+/// Libraries that are named by paths: where the linker finds no own name, it takes what it was given.
+#[test]
+fn a_library_by_its_path() {
+    let Some(compiler) = Compiler::here() else {
+        return;
+    };
+    fs::create_dir(compiler.at("lib")).unwrap();
+    let foo = "int one(void) { return 1; }";
+    let foo = compiler.make("lib/libfoo.so", foo, "-shared -fPIC");
+    let program = compiler.program("program", &["one"], "lib/libfoo.so");
+    let mut image = image(&compiler);
+    // From the root it would be there, if the program is started from there.
+    image.base("usr/lib/libfoo.so", foo.clone());
+    image.late("opt/program", program);
+    assert_eq!(
+        image.misfits(),
+        ["/opt/program: wants the library lib/libfoo.so, and the image has none: it is looked for from where the program is started: add \
+          the package that has it, put it into one of these folders, or build the program statically"]
+    );
+    // By its own folder it is found.
+    let own = "-shared -fPIC -Wl,-soname,$ORIGIN/lib/libfoo.so";
+    let foo = compiler.make("lib/libfoo.so", "int one(void) { return 1; }", own);
+    let program = compiler.program("program", &["one"], "lib/libfoo.so");
+    let mut image = self::image(&compiler);
+    image.late("opt/lib/libfoo.so", foo);
+    image.late("opt/program", program);
+    assert_eq!(image.misfits(), [""; 0]);
+}
+
 #[test]
 fn a_library_of_a_library() {
     let Some(compiler) = Compiler::here() else {
@@ -329,16 +359,7 @@ fn machines_and_loaders() {
     let mut image = image(&compiler);
     image.late("opt/foreign", foreign.clone());
     // Not to be run: data.
-    let len = foreign.len() as u64;
-    let input = image.tree.add_input(Input { len });
-    image.inputs.push(foreign);
-    let offset = 0;
-    image.put(
-        "opt/firmware.elf",
-        Kind::File(Source { input, offset, len }),
-        1,
-        0o644,
-    );
+    image.late_data("opt/firmware.elf", foreign);
     let linked = compiler.program(
         "linked",
         &[],
@@ -352,6 +373,15 @@ fn machines_and_loaders() {
             "/opt/linked: wants the loader /lib/ld-musl-x86_64.so.1, the image has none there: build the program statically or for \
              this image's C library, or add the package that has the loader",
         ]
+    );
+    // A library is loaded whatever its mode says.
+    let mut foreign = compiler.library("libforeign.so", &[("foreign", "FOREIGN")], "");
+    foreign[18] = 183;
+    let mut image = self::image(&compiler);
+    image.late_data("opt/libforeign.so", foreign);
+    assert_eq!(
+        image.misfits(),
+        ["/opt/libforeign.so: is for aarch64 (64 bits, little-endian), the image is for x86-64 (64 bits, little-endian): build it for that"]
     );
     let mut cut = program;
     cut.truncate(100);
@@ -389,7 +419,7 @@ fn this_machine() -> Option<(Image, Vec<PathBuf>)> {
             }
             Err(_) => {
                 if let Ok(bytes) = fs::read(path) {
-                    image.file(name, bytes, layer);
+                    image.file(name, bytes, layer, 0o755);
                 }
             }
         }
