@@ -14,6 +14,8 @@ pub struct Section<'a> {
     pub name: &'a [u8],
     /// How long it is in memory; without bytes in the file, too (`.bss`).
     pub size: u64,
+    /// Where in the file its bytes begin.
+    pub at: u64,
     /// Its bytes.
     pub bytes: &'a [u8],
 }
@@ -34,6 +36,7 @@ fn of<E: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Vec<Section<'_
         Ok(Section {
             name: table.section_name(endian, section)?,
             size: section.sh_size(endian).into(),
+            at: section.sh_offset(endian).into(),
             bytes: section.data(endian, bytes)?,
         })
     };

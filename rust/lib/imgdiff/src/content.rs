@@ -128,7 +128,7 @@ impl Telling<'_> {
             }),
             _ => self.inside(a, b),
         });
-        rest("efi-program", found, old, new)
+        of_program("efi-program", found, (old, &a), (new, &b))
     }
 
     /// Files of initial RAM disks.
@@ -264,6 +264,8 @@ fn shown(line: &str) -> String {
 /// A part by its name, for comparing.
 struct Piece<'a> {
     values: Values,
+    /// Where in the whole it begins.
+    at: usize,
     bytes: &'a [u8],
 }
 
@@ -330,11 +332,49 @@ fn size(len: u64) -> (String, String) {
     ("size".to_owned(), len.to_string())
 }
 
+/// Bytes of a program that are in none of its sections, one after the other: headers, what lies between sections, what follows them.
+fn outside(bytes: &[u8], sections: &[(String, Piece<'_>)]) -> Vec<u8> {
+    let mut taken: Vec<(usize, usize)> = sections
+        .iter()
+        .filter(|(_, piece)| !piece.bytes.is_empty())
+        .filter_map(|(_, piece)| Some((piece.at, piece.at.checked_add(piece.bytes.len())?)))
+        .collect();
+    taken.sort_unstable();
+    let (mut out, mut at) = (Vec::new(), 0);
+    for (start, end) in taken {
+        // Sections may overlap.
+        out.extend(bytes.get(at..start).unwrap_or_default());
+        at = at.max(end);
+    }
+    out.extend(bytes.get(at..).unwrap_or_default());
+    out
+}
+
+/// A program's sections that differ, and what does outside of them. If no section does, that is counted from the start of the file.
+fn of_program(
+    format: &'static str,
+    mut found: Vec<Part>,
+    old: (&[u8], &[(String, Piece<'_>)]),
+    new: (&[u8], &[(String, Piece<'_>)]),
+) -> Option<Content> {
+    let (a, b) = (outside(old.0, old.1), outside(new.0, new.1));
+    if !found.is_empty() && a != b {
+        let len = |bytes: &[u8]| vec![size(as_u64(bytes.len()))];
+        found.push(Part {
+            name: "outside of sections".to_owned(),
+            change: Change::Changed,
+            facts: facts(&len(&a), &len(&b)),
+            content: plain(&a, &b).map(Box::new),
+        });
+    }
+    rest(format, found, old.0, new.0)
+}
+
 /// Sections of programs and libraries.
 fn elf_parts(old: &[u8], new: &[u8]) -> Option<Content> {
     let (a, b) = (elf_sections(old)?, elf_sections(new)?);
     let found = parts(&a, &b, |_, a, b| (a != b).then(|| plain(a, b)).flatten());
-    rest("elf", found, old, new)
+    of_program("elf", found, (old, &a), (new, &b))
 }
 
 fn elf_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
@@ -346,8 +386,9 @@ fn elf_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
             let id = section.bytes.get(16..).map(hex::encode);
             values.extend(id.map(|id| ("build-id".to_owned(), id)));
         }
-        let bytes = section.bytes;
-        (Name(section.name.to_vec()).word(), Piece { values, bytes })
+        let (at, bytes) = (as_usize(section.at), section.bytes);
+        let piece = Piece { values, at, bytes };
+        (Name(section.name.to_vec()).word(), piece)
     })))
 }
 
@@ -378,10 +419,10 @@ fn efi_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
     let signatures = image.certificates().into_iter();
     let signatures = signatures.map(|range| ("signatures".to_owned(), range));
     let pieces = sections.chain(signatures).map(|(name, range)| {
-        let range = as_usize(range.start)..as_usize(range.end);
-        let bytes = bytes.get(range).unwrap_or_default();
+        let at = as_usize(range.start);
+        let bytes = bytes.get(at..as_usize(range.end)).unwrap_or_default();
         let values = vec![size(as_u64(bytes.len()))];
-        (name, Piece { values, bytes })
+        (name, Piece { values, at, bytes })
     });
     Some(unique(pieces))
 }
@@ -422,20 +463,17 @@ fn words(old: &[u8], new: &[u8]) -> Option<Content> {
 
 fn cpio_members(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
     let (members, rest) = cpio::members(bytes)?;
+    // Where they are does not count.
+    let at = 0;
     let members = members.into_iter().map(|member| {
         let name = Name(member.name.to_vec()).word();
         let (values, bytes) = (member_values(&member), member.bytes);
-        (name, Piece { values, bytes })
+        (name, Piece { values, at, bytes })
     });
     let behind = (!rest.is_empty()).then(|| {
-        let values = vec![size(as_u64(rest.len()))];
-        (
-            "what follows the archive".to_owned(),
-            Piece {
-                values,
-                bytes: rest,
-            },
-        )
+        let (values, bytes) = (vec![size(as_u64(rest.len()))], rest);
+        let piece = Piece { values, at, bytes };
+        ("what follows the archive".to_owned(), piece)
     });
     Some(unique(members.chain(behind)))
 }
@@ -456,6 +494,7 @@ fn member_values(member: &Member<'_>) -> Values {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -528,5 +567,50 @@ mod tests {
             "an archive (cpio) that does not end as one does, or has more than {most} members, is compared by its bytes"
         );
         assert_eq!(notes, [want]);
+    }
+
+    fn section(at: usize, bytes: &[u8]) -> (String, Piece<'_>) {
+        let values = Values::new();
+        (at.to_string(), Piece { values, at, bytes })
+    }
+
+    fn parts_of(a: &[(String, Piece<'_>)], b: &[(String, Piece<'_>)]) -> Vec<Part> {
+        parts(a, b, |_, a, b| (a != b).then(|| plain(a, b)).flatten())
+    }
+
+    #[test]
+    fn outside_of_sections() {
+        let (old, new) = (b"head..AAAA.BBtail", b"Head..AAAC.BBTail");
+        // One in another, one without bytes far behind, in any order.
+        let of = |bytes: &'static [u8]| {
+            vec![
+                section(11, &bytes[11..13]),
+                section(1000, b""),
+                section(6, &bytes[6..10]),
+                section(7, &bytes[7..8]),
+            ]
+        };
+        let (a, b) = (of(old), of(new));
+        assert_eq!(outside(old, &a), b"head...tail");
+        let found = parts_of(&a, &b);
+        let content = of_program("elf", found, (old, &a), (new, &b));
+        let Some(Content::Parts { parts, .. }) = content else {
+            panic!("{content:?}");
+        };
+        let names: Vec<_> = parts.iter().map(|part| &part.name[..]).collect();
+        assert_eq!(names, ["6", "outside of sections"]);
+        let Some(Content::Bytes(bytes)) = parts[1].content.as_deref() else {
+            panic!("{parts:?}");
+        };
+        assert_eq!((bytes.first, bytes.count), (Some(0), 2));
+        // The same outside: no word of it.
+        let new = b"head..AAAC.BBtail";
+        let b = of(new);
+        let found = parts_of(&a, &b);
+        let content = of_program("elf", found, (old, &a), (new, &b));
+        let Some(Content::Parts { parts, .. }) = content else {
+            panic!("{content:?}");
+        };
+        assert_eq!(parts.len(), 1, "{parts:?}");
     }
 }
