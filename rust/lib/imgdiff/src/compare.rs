@@ -105,11 +105,16 @@ impl Comparison<'_> {
         }
         self.report.differences.push(Difference {
             area,
-            place: format!("{}{place}", self.outer).trim_end().to_owned(),
+            place: self.placed(place),
             change,
             facts,
             content,
         });
+    }
+
+    /// A place with what stands in front of it.
+    fn placed(&self, place: &str) -> String {
+        format!("{}{place}", self.outer).trim_end().to_owned()
     }
 
     /// The place of what the images are themselves: within others it is known by the place there.
@@ -263,14 +268,15 @@ impl Comparison<'_> {
         let same = |(path, item): (&Name, &Item)| {
             b.get(path).is_some_and(|other| other.digest == item.digest)
         };
-        match a.iter().all(same) {
-            true => self.items(&prefix, (&a, &b), None),
-            false => {
-                let contents = open(old.0, old.1).and_then(|a| Ok((a, open(new.0, new.1)?)));
-                // Without a file system on one side there are no contents to compare.
-                self.items(&prefix, (&a, &b), contents.ok().as_ref())
-            }
+        if a.iter().all(same) {
+            return self.items(&prefix, (&a, &b), None);
         }
+        let contents = open(old.0, old.1).and_then(|a| Ok((a, open(new.0, new.1)?)));
+        if let (Err(error), true) = (&contents, a.keys().any(|path| b.contains_key(path))) {
+            // Without a file system on one side there are no contents to compare.
+            self.not_read(place, "contents of its files", error);
+        }
+        self.items(&prefix, (&a, &b), contents.ok().as_ref())
     }
 
     /// Files: packages first, which explain most of them.
@@ -293,6 +299,7 @@ impl Comparison<'_> {
                 (Some(a), Some(b)) => {
                     let facts = facts(&a.values, &b.values);
                     let content = match (contents, a.digest != b.digest) {
+                        _ if self.unknown(&place, (a, b)) => None,
                         (Some(contents), true) => self.content(&place, path, (a, b), contents)?,
                         _ => None,
                     };
@@ -306,6 +313,14 @@ impl Comparison<'_> {
             self.push(Area::File, &place, change, facts, None);
         }
         Ok(())
+    }
+
+    /// Whether the content of a file is not known on one side, which is noted then.
+    fn unknown(&mut self, place: &str, (old, new): (&Item, &Item)) -> bool {
+        let why = old.unknown.as_ref().or(new.unknown.as_ref());
+        let notes = why.map(|why| format!("{}: its content: {why}", self.placed(place)));
+        self.report.not_read.extend(notes);
+        why.is_some()
     }
 
     fn packages(
@@ -346,7 +361,7 @@ impl Comparison<'_> {
         contents: &(Contents<'_>, Contents<'_>),
     ) -> Result<Option<Content>, Error> {
         let (Some(old), Some(new)) = (contents.0.of(path, a), contents.1.of(path, b)) else {
-            let place = format!("{}{place}", self.outer);
+            let place = self.placed(place);
             self.report.not_read.push(format!(
                 "{place}: its content cannot be had as one stretch of bytes"
             ));
@@ -373,7 +388,7 @@ impl Comparison<'_> {
     ) -> Result<Option<Content>, Error> {
         let mut notes = Vec::new();
         let content = content::compare(old, new, self.options, &mut notes)?;
-        let place = format!("{}{place}", self.outer);
+        let place = self.placed(place);
         let notes = notes.into_iter().map(|note| format!("{place}: {note}"));
         self.report.not_read.extend(notes);
         Ok(content)
@@ -394,13 +409,13 @@ impl Comparison<'_> {
         };
         self.report.differences.truncate(before.0);
         self.report.not_read.truncate(before.1);
-        self.not_read(&format!("{place}: as an image"), &error);
+        self.not_read(place, "as an image", &error);
         false
     }
 
     /// Notes that something was not compared, with all that is known of why.
-    fn not_read(&mut self, what: &str, error: &dyn std::error::Error) {
-        let mut note = format!("{}{what}: {error}", self.outer);
+    fn not_read(&mut self, place: &str, what: &str, error: &dyn std::error::Error) {
+        let mut note = format!("{}: {what}: {error}", self.placed(place));
         let mut next = error.source();
         while let Some(cause) = next {
             note.push_str(&format!(": {cause}"));
@@ -532,3 +547,7 @@ fn of_verity(tree: &Verity) -> Values {
     );
     values
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests;

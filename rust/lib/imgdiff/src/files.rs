@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inspect::{Body, Entry, File, Files, Image, Name, Node, Place};
+use inspect::{Body, Entry, Files, Image, Name, Node, Place};
 
 use crate::error::Error;
 use crate::model::Values;
@@ -14,6 +14,8 @@ pub(crate) struct Item {
     pub(crate) values: Values,
     /// What its content is known by, if it is a regular file: the same of another one is the same content.
     pub(crate) digest: Option<String>,
+    /// Why that is not known of a regular file.
+    pub(crate) unknown: Option<String>,
     /// Where an archive has it; `None`: elsewhere, or in pieces.
     place: Option<(u64, u64)>,
 }
@@ -109,11 +111,15 @@ fn of_entry(entry: &Entry) -> Item {
             values.add(&name.word(), value);
         }
     }
-    let mut digest = None;
+    let (mut digest, mut unknown) = (None, None);
     match &entry.node {
         Node::File(file) => {
             values.add("size", file.size);
-            digest = Some(known_by(file));
+            digest = file.digest.as_ref().map(|digest| format!("{digest:?}"));
+            if digest.is_none() {
+                let why = entry.damage.clone().or_else(|| entry.unread.clone());
+                unknown = Some(why.unwrap_or_else(|| "it has no digest".to_owned()));
+            }
             for (name, value) in file.grubenv.iter().flatten() {
                 values.add(&format!("grubenv {}", name.word()), value.word());
             }
@@ -131,14 +137,8 @@ fn of_entry(entry: &Entry) -> Item {
     Item {
         values: values.0,
         digest,
+        unknown,
         place: None,
-    }
-}
-
-fn known_by(file: &File) -> String {
-    match &file.digest {
-        Some(digest) => format!("{digest:?}"),
-        None => String::new(),
     }
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn of_archive(image: &dyn Image) -> Result<Items, Error> {
 fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
     use archive::Kind;
     let mut values = Collected::default();
-    let (mut digest, mut place) = (None, None);
+    let (mut digest, mut unknown, mut place) = (None, None, None);
     let target = |target: &[u8]| Name(target.to_vec()).word();
     match &entry.kind {
         Kind::File { offset, len } => {
@@ -165,11 +165,10 @@ fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
             place = Some((*offset, *len));
             let content = Stretch::new(image, *offset, *len);
             let hash = base::Sha256Digest::of_reader(Cursor::new(&content));
-            digest = Some(match hash {
-                Ok(hash) => hash.to_string(),
-                // The archive ends before: nothing else is known by this.
-                Err(error) => format!("cannot be read: {error}"),
-            });
+            match hash {
+                Ok(hash) => digest = Some(hash.to_string()),
+                Err(error) => unknown = Some(error.to_string()),
+            }
         }
         Kind::Sparse { len, pieces } => {
             values.add("type", "file").add("size", len);
@@ -178,9 +177,13 @@ fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
             for piece in pieces {
                 hasher.update(&piece.at.to_le_bytes());
                 let content = Stretch::new(image, piece.offset, piece.len);
-                let _ = hasher.update_from(Cursor::new(&content));
+                if let Err(error) = hasher.update_from(Cursor::new(&content)) {
+                    unknown = Some(error.to_string());
+                }
             }
-            digest = Some(format!("sparse {}", hasher.finish()));
+            if unknown.is_none() {
+                digest = Some(format!("sparse {}", hasher.finish()));
+            }
         }
         Kind::Dir => {
             values.add("type", "dir");
@@ -215,6 +218,7 @@ fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
     Ok(Item {
         values,
         digest,
+        unknown,
         place,
     })
 }
