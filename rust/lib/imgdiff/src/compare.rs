@@ -260,10 +260,9 @@ impl Comparison<'_> {
         let name =
             |partition: Option<&Partition>| partition.map(|partition| partition.slot.clone());
         let open = |image, partition| Contents::open(image, name(partition).as_deref());
-        let prefix = if slot.is_empty() {
-            String::new()
-        } else {
-            format!("{slot}:")
+        let prefix = match slot {
+            "" => String::new(),
+            slot => format!("{slot}:"),
         };
         let same = |(path, item): (&Name, &Item)| {
             b.get(path).is_some_and(|other| other.digest == item.digest)

@@ -154,6 +154,17 @@ pub(crate) fn of_archive(image: &dyn Image) -> Result<Items, Error> {
     Ok(items)
 }
 
+/// Where the holes are, and what is between them by the bytes of the archive.
+fn of_pieces(image: &dyn Image, pieces: &[archive::Piece]) -> std::io::Result<base::Sha256Digest> {
+    let mut hasher = base::Hasher::new();
+    for piece in pieces {
+        hasher.update(&piece.at.to_le_bytes());
+        let content = Stretch::new(image, piece.offset, piece.len);
+        hasher.update_from(Cursor::new(&content))?;
+    }
+    Ok(hasher.finish())
+}
+
 fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
     use archive::Kind;
     let mut values = Collected::default();
@@ -172,17 +183,9 @@ fn of_member(image: &dyn Image, entry: &archive::Entry) -> Result<Item, Error> {
         }
         Kind::Sparse { len, pieces } => {
             values.add("type", "file").add("size", len);
-            // Where the holes are is told, and what is between them by the bytes of the archive.
-            let mut hasher = base::Hasher::new();
-            for piece in pieces {
-                hasher.update(&piece.at.to_le_bytes());
-                let content = Stretch::new(image, piece.offset, piece.len);
-                if let Err(error) = hasher.update_from(Cursor::new(&content)) {
-                    unknown = Some(error.to_string());
-                }
-            }
-            if unknown.is_none() {
-                digest = Some(format!("sparse {}", hasher.finish()));
+            match of_pieces(image, pieces) {
+                Ok(hash) => digest = Some(format!("sparse {hash}")),
+                Err(error) => unknown = Some(error.to_string()),
             }
         }
         Kind::Dir => {
