@@ -31,7 +31,7 @@ echo "$bin" >"$folder/bin"
     find "${package%:*}/" -maxdepth 1 -type f \( -name '*.plan' -o -name '*.roothash' -o -name '*.tree.jsonl' \)
   done
   find "$bin/" -type f -path '*/context/*.tar'
-} | sort -u | while IFS= read -r file; do
+} | LC_ALL=C sort -u | while IFS= read -r file; do
   printf '%s  %s\n' "$(sha256sum <"$file" | cut -d' ' -f1)" "${file#"$bin/"}"
 done >"$folder/sums"
 [ -s "$folder/sums" ] || { echo "the targets have no files: $*"; exit 1; }

@@ -10,7 +10,7 @@ read -r old_bin <"$old/bin"
 read -r new_bin <"$new/bin"
 echo "  these differ (< as it was, > as it is now):"
 diff "$old/sums" "$new/sums" | sed -n 's/^[<>]/  &/p' || true
-diff "$old/sums" "$new/sums" | sed -n 's/^> [0-9a-f]*  //p' | sort >"$new/differ" || true
+diff "$old/sums" "$new/sums" | sed -n 's/^> [0-9a-f]*  //p' | LC_ALL=C sort >"$new/differ" || true
 while IFS= read -r file; do
   [ -e "$old_bin/$file" ] || continue
   case $file in
