@@ -21,6 +21,7 @@ An image that has other packages than the lock is never taken. With `--repo_env=
 How to log in to a registry, and whose certificates to trust, is skopeo's configuration; on this machine itself (localhost) no TLS is asked for.
 """
 
+load("//bzl/private:alias_repository.bzl", "alias_repository")
 load("//bzl/private:debian_lists.bzl", "check_lists")
 
 # Bazel prints it before the next message; once for each fetch, not for each build.
@@ -146,20 +147,6 @@ _base_image = repository_rule(
     },
 )
 
-def _all_impl(rctx):
-    rctx.file("BUILD.bazel", "".join(["""alias(
-    name = "{0}",
-    actual = "@{0}//:image",
-    visibility = ["//visibility:public"],
-)
-""".format(name) for name in rctx.attr.names]))
-
-_all = repository_rule(
-    implementation = _all_impl,
-    doc = "One target for each image; nothing is fetched before a target is asked for.",
-    attrs = {"names": attr.string_list(mandatory = True, doc = "Names of the images.")},
-)
-
 _image = tag_class(
     doc = "One base image as `@base_images//:NAME`.",
     attrs = {
@@ -191,7 +178,7 @@ def _base_images_impl(mctx):
                 fail("image: {} is the name of {} and of {}".format(tag.name, images[tag.name], tag.pin))
             images[tag.name] = tag.pin
             _base_image(name = tag.name, debs = str(tag.debs), lock = tag.lock, pin = tag.pin)
-    _all(name = _ALL, names = images.keys())
+    alias_repository(name = _ALL, names = images.keys(), target = "image")
     return mctx.extension_metadata(reproducible = True)
 
 base_images = module_extension(

@@ -19,21 +19,8 @@ What is nowhere to be had is replaced by what the archive has now, and all that 
 stops instead. docs/guides/archive.md has the whole.
 """
 
+load("//bzl/private:alias_repository.bzl", "alias_repository")
 load("//bzl/private:debian_debs.bzl", "debs")
-
-def _all_impl(rctx):
-    rctx.file("BUILD.bazel", "".join(["""alias(
-    name = "{0}",
-    actual = "@{0}//:debs",
-    visibility = ["//visibility:public"],
-)
-""".format(name) for name in rctx.attr.names]))
-
-_all = repository_rule(
-    implementation = _all_impl,
-    doc = "One target for each lock; nothing is fetched before a target is asked for.",
-    attrs = {"names": attr.string_list(mandatory = True, doc = "Names of the locks.")},
-)
 
 _packages = tag_class(
     doc = "One lock file's packages as `@debs//:NAME`.",
@@ -58,7 +45,7 @@ def _debian_impl(mctx):
                 fail("packages: {} is the name of {} and of {}".format(tag.name, locks[tag.name], tag.lock))
             locks[tag.name] = tag.lock
             debs(name = tag.name, lock = tag.lock)
-    _all(name = _ALL, names = locks.keys())
+    alias_repository(name = _ALL, names = locks.keys(), target = "debs")
     return mctx.extension_metadata(reproducible = True)
 
 debian = module_extension(

@@ -4,8 +4,7 @@ load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
 load("//bzl:image.bzl", "image_tree", "oci_image", "tree_layer")
 load("//bzl/private:published_base_image.bzl", "published_base_image")
-load(":fails_test.bzl", "fails_test")
-load(":rules_test.bzl", "argv_test")
+load(":subject_tests.bzl", "subject_tests")
 
 _DIGEST = "sha256:" + 64 * "0"
 
@@ -80,14 +79,6 @@ def oci_test_suite(name):
     """
     prefix = name + "_subject_"
     _subjects(prefix)
-    tests = []
-    for subject, (action, parts) in _ARGV.items():
-        test = "{}_{}".format(name, subject)
-        argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
-        tests.append(test)
-    for subject, message in _REFUSED.items():
-        test = "{}_{}".format(name, subject)
-        fails_test(name = test, message = message, target_under_test = prefix + subject)
-        tests.append(test)
+    tests = subject_tests(name, prefix, argv = _ARGV, refused = _REFUSED)
     _taken_test(name = name + "_taken_alone", target_under_test = prefix + "taken")
     native.test_suite(name = name, tests = tests + [name + "_taken_alone"])

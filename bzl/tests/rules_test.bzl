@@ -3,24 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
 load("//bzl:image.bzl", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
-load(":fails_test.bzl", "fails_test")
-
-def _argv_test_impl(ctx):
-    env = analysistest.begin(ctx)
-    actions = [a for a in analysistest.target_actions(env) if a.mnemonic == ctx.attr.action]
-    asserts.equals(env, 1, len(actions), "one action " + ctx.attr.action)
-    line = " ".join(actions[0].argv)
-    for part in ctx.attr.parts:
-        asserts.true(env, part in line, "{} in {}".format(repr(part), line))
-    return analysistest.end(env)
-
-argv_test = analysistest.make(
-    _argv_test_impl,
-    attrs = {
-        "action": attr.string(mandatory = True),
-        "parts": attr.string_list(mandatory = True),
-    },
-)
+load(":subject_tests.bzl", "subject_tests")
 
 def _list_test_impl(ctx):
     env = analysistest.begin(ctx)
@@ -277,18 +260,10 @@ def rules_test_suite(name):
     """
     prefix = name + "_subject_"
     _subjects(prefix)
-    tests = []
-    for subject, (action, parts) in _ARGV.items():
-        test = "{}_{}".format(name, subject)
-        argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
-        tests.append(test)
+    tests = subject_tests(name, prefix, argv = _ARGV, refused = _REFUSED)
     for subject, notes in _WHY.items():
         test = "{}_{}_why".format(name, subject)
         _why_test(name = test, notes = notes, target_under_test = prefix + subject)
-        tests.append(test)
-    for subject, message in _REFUSED.items():
-        test = "{}_{}".format(name, subject)
-        fails_test(name = test, message = message, target_under_test = prefix + subject)
         tests.append(test)
     _context_test(name = name + "_context", target_under_test = prefix + "rootfs_modes")
     _list_test(name = name + "_list", target_under_test = prefix + "list")

@@ -3,8 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
 load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "image_provenance", "image_sbom", "image_tree", "uki_image", "verity_image")
-load(":fails_test.bzl", "fails_test")
-load(":rules_test.bzl", "argv_test")
+load(":subject_tests.bzl", "subject_tests")
 
 _UUID = "00000000-0000-4000-8000-000000000001"
 
@@ -133,6 +132,14 @@ def _provenance(name, prefix, parameters, manual, dependencies = ["two.txt"]):
         **manual
     )
 
+def _pair_impl(ctx):
+    files = [ctx.actions.declare_file(ctx.label.name + end) for end in [".a", ".b"]]
+    for file in files:
+        ctx.actions.write(file, "")
+    return [DefaultInfo(files = depset(files))]
+
+_pair = rule(implementation = _pair_impl, doc = "Two files of one label.")
+
 def sbom_test_suite(name):
     """Declares the tests.
 
@@ -146,16 +153,8 @@ def sbom_test_suite(name):
     _sbom("sbom_lines", prefix, "a\nb", manual)
     _provenance("provenance", prefix, {"env": "dev"}, manual)
     _provenance("provenance_equals", prefix, {"a=b": "1"}, manual)
-    native.genrule(name = prefix + "pair", outs = [prefix + "pair.a", prefix + "pair.b"], cmd = "touch $(OUTS)", **manual)
+    _pair(name = prefix + "pair", **manual)
     _provenance("provenance_pair", prefix, {}, manual, dependencies = [prefix + "pair"])
-    tests = []
-    for subject, (action, parts) in _ARGV.items():
-        test = "{}_{}".format(name, subject)
-        argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
-        tests.append(test)
-    for subject, message in _REFUSED.items():
-        test = "{}_{}".format(name, subject)
-        fails_test(name = test, message = message, target_under_test = prefix + subject)
-        tests.append(test)
+    tests = subject_tests(name, prefix, argv = _ARGV, refused = _REFUSED)
     _parts_test(name = name + "_parts", target_under_test = prefix + "sbom")
     native.test_suite(name = name, tests = tests + [name + "_parts"])

@@ -5,7 +5,7 @@ load("//bzl:debian.bzl", "base_image_pin", "debian_base_image")
 load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "gpt_disk", "image_file", "image_manifest", "image_tree", "unlocked_note")
 load("//bzl:vm.bzl", "qemu_run")
 load(":fails_test.bzl", "fails_test")
-load(":rules_test.bzl", "argv_test")
+load(":subject_tests.bzl", "argv_test")
 
 def _locked_test_impl(ctx):
     env = analysistest.begin(ctx)

@@ -3,8 +3,7 @@
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("@bazel_skylib//rules:common_settings.bzl", "int_flag", "string_flag")
 load("//bzl:image.bzl", "ext4_image", "image_delta", "image_tree", "inputs_version", "update_keys", "update_manifest", "update_signatures")
-load(":fails_test.bzl", "fails_test")
-load(":rules_test.bzl", "argv_test")
+load(":subject_tests.bzl", "subject_tests")
 
 # subject: (mnemonic, parts of the command line).
 _ARGV = {
@@ -114,15 +113,7 @@ def update_test_suite(name):
     """
     prefix = name + "_subject_"
     _subjects(prefix)
-    tests = []
-    for subject, (action, parts) in _ARGV.items():
-        test = "{}_{}".format(name, subject)
-        argv_test(name = test, action = action, parts = parts, target_under_test = prefix + subject)
-        tests.append(test)
+    tests = subject_tests(name, prefix, argv = _ARGV, refused = _REFUSED)
     _inputs_test(name = name + "_inputs_group", target_under_test = prefix + "inputs")
     tests.append(name + "_inputs_group")
-    for subject, message in _REFUSED.items():
-        test = "{}_{}".format(name, subject)
-        fails_test(name = test, message = message, target_under_test = prefix + subject)
-        tests.append(test)
     native.test_suite(name = name, tests = tests)
