@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use similar::{Algorithm, TextDiff};
+use similar::{Algorithm, ChangeTag, TextDiff};
 
 /// The longest text that [`shorten`] leaves alone, in characters.
 const MOST: usize = 200;
@@ -86,16 +86,38 @@ pub fn hint(got: &str, known: &[&str]) -> String {
     nearest(got, known).map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
-/// What differs between two texts, as `diff -u` shows it, with `context` lines around; empty if nothing does.
+/// What differs between two texts, as `diff -u` shows it, with `context` lines around; empty if nothing does. A line ends at `\n`,
+/// there as here: a `\r`, alone or before it, is part of a line like any other character.
 ///
 /// Lines that both texts have exactly once are what the comparison hangs on ("patience diff"): of long texts whose lines hardly
 /// repeat, such as dumps of images, the result reads well and takes little time.
 pub fn unified(names: (&str, &str), old: &str, new: &str, context: usize) -> String {
+    let lines = |text| str::split_inclusive(text, '\n').collect();
+    let (old, new): (Vec<&str>, Vec<&str>) = (lines(old), lines(new));
     let mut config = TextDiff::configure();
-    let diff = config.algorithm(Algorithm::Patience).diff_lines(old, new);
-    let mut shown = diff.unified_diff();
-    let shown = shown.context_radius(context).header(names.0, names.1);
-    shown.to_string()
+    let diff = config
+        .algorithm(Algorithm::Patience)
+        .diff_slices(&old, &new);
+    let mut out = String::new();
+    for hunk in diff.unified_diff().context_radius(context).iter_hunks() {
+        if out.is_empty() {
+            out = format!("--- {}\n+++ {}\n", names.0, names.1);
+        }
+        out.push_str(&hunk.header().to_string());
+        out.push('\n');
+        for change in hunk.iter_changes() {
+            out.push(match change.tag() {
+                ChangeTag::Equal => ' ',
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+            });
+            out.push_str(change.value());
+            if !change.value().ends_with('\n') {
+                out.push_str("\n\\ No newline at end of file\n");
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -177,7 +199,18 @@ mod tests {
             unified(("x", "y"), "", "a\n", 0),
             "--- x\n+++ y\n@@ -0,0 +1 @@\n+a\n"
         );
-        assert_ne!(unified(("x", "y"), "a\n", "a", 0), "");
+        assert_eq!(
+            unified(("x", "y"), "a\n", "a", 0),
+            "--- x\n+++ y\n@@ -1 +1 @@\n-a\n+a\n\\ No newline at end of file\n"
+        );
+    }
+
+    #[test]
+    fn carriage_returns_end_no_line() {
+        assert_eq!(
+            unified(("x", "y"), "a\rb\nc\r\nd\r", "a\rB\nc\nd\r", 3),
+            "--- x\n+++ y\n@@ -1,3 +1,3 @@\n-a\rb\n-c\r\n+a\rB\n+c\n d\r\n\\ No newline at end of file\n"
+        );
     }
 
     #[test]
