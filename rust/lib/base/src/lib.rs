@@ -9,6 +9,7 @@
 //! | [`date`]     | seconds since 1970 as year, month, day, hour, minute, second                 |
 //! | [`hex`]      | bytes as hexadecimal digits                                                  |
 //! | [`holes`]    | where a file has data, and copies that keep its holes                        |
+//! | [`html`]     | text from anywhere as a part of a page                                       |
 //! | [`lines`]    | what a program prints, as lines, with work and memory bounded                |
 //! | [`parallel`] | work on all cores, with results and errors that depend on no schedule        |
 //! | [`path`]     | names and paths that an input gave, put below a folder and never outside     |
@@ -26,6 +27,7 @@ pub mod date;
 mod digest;
 pub mod hex;
 pub mod holes;
+pub mod html;
 mod int;
 pub mod lines;
 pub mod parallel;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use base::html::escaped;
+
 use crate::model::{Area, Bytes, Change, Content, Difference, Fact, Part, Report};
 use crate::text::{shown, stretches, summary};
 
@@ -205,22 +207,6 @@ fn raw(bytes: &Bytes, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "</p>")?;
     }
     Ok(())
-}
-
-/// `text` with everything that HTML takes for more than text as escapes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
