@@ -86,7 +86,8 @@ fn difference(one: &Difference, below: usize, out: &mut dyn Write) -> io::Result
     if let (Area::Package, [version]) = (one.area, &one.facts[..]) {
         let both = [&version.old, &version.new];
         let both: Vec<&str> = both.into_iter().flatten().map(String::as_str).collect();
-        let both = escaped(&both.join(" → "));
+        let both = both.join(" → ");
+        let both = escaped(&both);
         write!(out, " <span class=\"more\">{both}</span>")?;
     }
     writeln!(out, "</summary>")?;
@@ -103,8 +104,10 @@ fn facts(facts: &[Fact], out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "<table>")?;
     for fact in facts {
-        let value = |value: &Option<String>| value.as_deref().map_or_else(String::new, escaped);
-        let (name, old, new) = (escaped(&fact.name), value(&fact.old), value(&fact.new));
+        let name = escaped(&fact.name);
+        // A side without the fact has an empty cell.
+        let sides = [&fact.old, &fact.new];
+        let [old, new] = sides.map(|value| escaped(value.as_deref().unwrap_or_default()));
         writeln!(
             out,
             "<tr><td>{name}<td class=\"minus\">{old}<td class=\"plus\">{new}"
