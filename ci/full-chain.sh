@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/full-chain.sh "$@"
-exec bazel test --test_output=streamed "$@" //tests/boot:setupos_chain_test
+# More than the longest timeout that Bazel has by name.
+exec bazel test --test_output=streamed --test_timeout=14400 "$@" //tests/boot:setupos_chain_test

@@ -5,6 +5,7 @@
 //! starts hangs, which the watchdog ends.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use grubenv::Slot;
@@ -12,7 +13,9 @@ use vm::{Deadline, Output, Shell, Vm};
 
 use crate::checks;
 use crate::feed::{Feed, Way};
+use crate::http;
 use crate::install::{self, arrive, GUEST_BOOT};
+use crate::os::guestos::ORCHESTRATOR;
 use crate::report::Report;
 use crate::upgrade::{becomes_stable, give_up_soon, restart, CYCLE, NOT_CONFIRMED};
 use crate::{Setting, BOOT};
@@ -23,25 +26,31 @@ const NEXT: &str = "9999.0.0";
 const WHOLE: &[Way] = &[Way::Drops(u64::MAX)];
 /// How long an upgrade takes to be installed, in seconds with KVM.
 const INSTALL: u64 = 120;
-/// systemd dies, and stays as it is: nobody feeds the watchdog any more.
-const HANG: &str = "kill -SEGV 1";
+/// How long a healthy system takes to be confirmed: its checks hold for a minute.
+const CONFIRMED: u64 = 120;
+/// systemd dies, and stays as it is: it answers nobody, and nobody feeds the watchdog any more.
+const HANG: &str = "kill -SEGV 1; sleep 5; timeout 20 systemctl show -P Version";
 /// The start of the other slot at which that happens, and how long the watchdog waits then, in seconds.
 const HANGS: usize = 2;
 const WATCHDOG: u64 = 180;
+/// How long a guest may take to stop that hears no power button, in seconds: the runner's own grace, and some.
+const STOP: u64 = 180;
 
 /// More restarts than any system tries a slot.
 const MANY: usize = 10;
 
-/// GuestOS's disk loses its first 16 MiB, in which its boot loader is.
-const BREAK_GUEST: &str = "systemctl stop guest-vm && head -c 16M /dev/guestos >/data/start && head -c 16M /dev/zero >/dev/guestos && sync";
+/// GuestOS's disk loses 15 MiB behind its partition table, in which its boot loader is. Without the table no guest would be installed, and HostOS
+/// confirmed without it.
+const BREAK_GUEST: &str = "systemctl stop guest-vm && dd if=/dev/guestos of=/data/start bs=1M skip=1 count=15 && dd if=/dev/zero of=/dev/guestos bs=1M seek=1 count=15 conv=fsync";
 /// It gets them back.
-const MEND_GUEST: &str = "systemctl stop guest-vm && cat /data/start >/dev/guestos && rm /data/start && systemctl start guest-vm";
+const MEND_GUEST: &str = "systemctl stop guest-vm && dd if=/data/start of=/dev/guestos bs=1M seek=1 conv=fsync && rm /data/start && systemctl start guest-vm";
 /// Why HostOS does not confirm itself without GuestOS.
 const NO_GUEST: &str = "the virtual machine came up, or none is installed";
 
-/// HostOS offers `bundle`, and GuestOS comes up in its other slot.
+/// HostOS offers `bundle`, and GuestOS comes up in its other slot and stays there.
 pub(crate) fn guest(
     bundle: &Path,
+    vm: &Vm,
     shell: &Shell<'_>,
     setting: &Setting,
     report: &mut Report,
@@ -55,7 +64,26 @@ pub(crate) fn guest(
     report.stage("HostOS offers GuestOS an upgrade");
     let outcome = reported(shell, NEXT, setting.within(INSTALL + GUEST_BOOT));
     report.check("GuestOS takes it up, restarts, and is healthy", outcome);
+    // HostOS restarts next, and each start of a guest that is not confirmed is one of its tries.
+    let outcome = confirmed(vm, setting.within(CONFIRMED));
+    report.check("then GuestOS is confirmed", outcome);
     Ok(())
+}
+
+/// GuestOS's own metrics say that its slot is confirmed.
+fn confirmed(vm: &Vm, within: Deadline) -> Result<()> {
+    let port = install::guest_port(vm, ORCHESTRATOR)?;
+    loop {
+        let metrics = http::get_ok(port, "/metrics", within)?;
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("node_slot_confirmed "));
+        if line == Some("node_slot_confirmed 1") {
+            return Ok(());
+        }
+        ensure!(!within.expired(), "its metrics say {line:?}");
+        std::thread::sleep(Duration::from_secs(2));
+    }
 }
 
 /// GuestOS says that it is well, in this version.
@@ -101,6 +129,13 @@ pub(crate) fn host(
     restart(&shell)?;
     let shell = arrive(vm, Slot::A, setting.within(2 * BOOT), setting, report)?;
     report.check::<String>("HostOS goes back when it is told to", Ok(()));
+    // The old one is on trial, too, and nothing is installed meanwhile.
+    report.check(
+        "GuestOS comes up in the old HostOS",
+        install::ready(&shell, setting),
+    );
+    let outcome = becomes_stable(&shell, setting.within(GUEST_BOOT));
+    report.check("which is confirmed again", outcome);
     without_guest(&feed, vm, &shell, setting, report)
 }
 
@@ -123,7 +158,7 @@ fn without_guest(
     setting: &Setting,
     report: &mut Report,
 ) -> Result<()> {
-    checks::answer(shell, BREAK_GUEST, setting.within(60))?;
+    checks::answer(shell, BREAK_GUEST, setting.within(STOP))?;
     report.stage("GuestOS's disk lost its boot loader");
     upgrade(feed, shell, setting, report)?;
     let mut tries = 0_usize;
@@ -142,11 +177,11 @@ fn without_guest(
         ensure!(tries < MANY, "slot B is tried {tries} times");
         let shell = Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT))?;
         if tries == HANGS {
-            shell.send(HANG)?;
-            let hangs = vm
-                .console()
-                .expect("Freezing execution", setting.within(30));
-            report.check("systemd hangs, for the watchdog to end it", hangs.map(drop));
+            let outcome = match shell.run(HANG, setting.within(30))?.status {
+                0 => Err("it still answers"),
+                _ => Ok(()),
+            };
+            report.check("systemd hangs, for the watchdog to end it", outcome);
             continue;
         }
         give_up_soon(&shell, setting)?;
@@ -160,7 +195,7 @@ fn without_guest(
     };
     report.check("HostOS falls back without GuestOS", outcome);
     let shell = Shell::login(vm.console(), "root", "root", setting.within(2 * BOOT))?;
-    checks::answer(&shell, MEND_GUEST, setting.within(60))?;
+    checks::answer(&shell, MEND_GUEST, setting.within(STOP))?;
     let outcome = reported(&shell, NEXT, setting.within(GUEST_BOOT));
     report.check("GuestOS, mended, is healthy in the old HostOS", outcome);
     Ok(())

@@ -77,7 +77,7 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     let shell = host(&vm, setting, &mut report)?;
     guest(&vm, &shell, setting, &mut report)?;
     if let Some(bundle) = &setting.delta {
-        chain::guest(bundle, &shell, setting, &mut report)?;
+        chain::guest(bundle, &vm, &shell, setting, &mut report)?;
     }
     if let Some(bundle) = &setting.update {
         chain::host(bundle, &vm, &shell, setting, &mut report)?;
@@ -236,11 +236,8 @@ fn host<'a>(vm: &'a Vm, setting: &Setting, report: &mut Report) -> Result<Shell<
 
 /// GuestOS comes up in it, and its replica answers.
 fn guest(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
-    let port = |port| {
-        vm.host_port_to(GUEST, port)
-            .with_context(|| format!("port {port} of the guest is not forwarded"))
-    };
-    let (orchestrator, replica) = (port(ORCHESTRATOR)?, port(REPLICA)?);
+    let orchestrator = guest_port(vm, ORCHESTRATOR)?;
+    let replica = guest_port(vm, REPLICA)?;
     let status = shell.run("guest_vm status", setting.within(30))?;
     report.stage(&format!("the runner says {}", status.text));
     let answer = replica_version(replica, setting, setting.within(GUEST_BOOT));
@@ -256,6 +253,12 @@ fn guest(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> 
     );
     report.check("HostOS knows that GuestOS came up", ready(shell, setting));
     Ok(())
+}
+
+/// Where this machine finds a port of GuestOS.
+pub(crate) fn guest_port(vm: &Vm, port: u16) -> Result<u16> {
+    vm.host_port_to(GUEST, port)
+        .with_context(|| format!("port {port} of the guest is not forwarded"))
 }
 
 /// GuestOS told HostOS over vsock that it is healthy.
