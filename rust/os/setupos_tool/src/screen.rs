@@ -326,7 +326,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut row = String::new();
     for (number, group) in text.split(BETWEEN).enumerate() {
         let between = if number == 0 { "" } else { BETWEEN };
-        let whole = [between.len(), group.len()].iter().sum();
+        let whole: usize = [between.len(), group.len()].iter().sum();
         let fits = |row: &str| {
             width
                 .checked_sub(row.len())
@@ -359,7 +359,7 @@ fn words(group: &str, width: usize, row: &mut String, rows: &mut Vec<String>) {
             } else {
                 " "
             };
-            let needed = [space.len(), word.len()].iter().sum();
+            let needed: usize = [space.len(), word.len()].iter().sum();
             if room(row).is_some_and(|room| room >= needed) {
                 row.push_str(space);
                 row.push_str(word);

@@ -9,6 +9,7 @@ use os_config::{Card, Document, NetworkConfig, SetupConfig};
 use partitions::MIB;
 use steps::{Effect, Failure, OnFailure};
 
+use super::formats::{self, Formats};
 use super::found::{self, Allowed};
 use super::layout::{self, Layout};
 use super::source::Source;
@@ -192,19 +193,7 @@ pub(super) const DRIVE: Part = check(
         let (Some(images), Some(setup)) = (open_images(job)?, &job.setup) else {
             return not_looked("what goes where");
         };
-        let text = |text| Failure::new(text);
-        let mut least = layout::least(&images.host_table, &images.guest_table).map_err(text)?;
-        if let Some(requires) = &job.requires {
-            let wanted = requires.drive_gib.checked_shl(GIB_SHIFT);
-            let fits = wanted.filter(|bytes| bytes >> GIB_SHIFT == requires.drive_gib);
-            let wanted = fits.ok_or_else(|| {
-                Failure::new(format!(
-                    "drive_gib {}: more than all drives",
-                    requires.drive_gib
-                ))
-            })?;
-            least = least.max(wanted);
-        }
+        let least = least(job, &images).map_err(Failure::new)?;
         let drives = &job.context.facts.drives;
         let drive = choose::choose(drives, &setup.install.drive, least)
             .map_err(|problems| Failure { problems })?
@@ -218,6 +207,7 @@ pub(super) const DRIVE: Part = check(
         let in_front = |text: String| Failure::new(format!("{shown}: {text}"));
         job.request = request(job, &drive);
         let (mut layout, found) = found_on(&path, &images).map_err(in_front)?;
+        let marked = marked(&found);
         job.done_before = is_done(job, &found);
         let decision = match job.done_before {
             true => found::Decision {
@@ -229,7 +219,18 @@ pub(super) const DRIVE: Part = check(
         layout.keep = decision.keep.clone();
         let mut notes = vec![format!("{shown}: {}", decision.note)];
         notes.extend(kept_fits(job, &path, &layout).map_err(in_front)?);
-        let (problems, remarks) = others(job, &drive, &images.host_table);
+        let said = formats::kept(&path, &mut layout, marked).map_err(in_front)?;
+        let (mut problems, remarks) = said
+            .judge(&images, job.options.any_data_format)
+            .map_err(Failure::new)?;
+        for problem in &mut problems {
+            problem.insert_str(0, &format!("{shown}: "));
+        }
+        notes.extend(remarks);
+        // Nothing is written if it does not fit.
+        layout.mark().map_err(in_front)?;
+        let (in_the_way, remarks) = others(job, &drive, &images.host_table);
+        problems.extend(in_the_way);
         notes.extend(remarks);
         job.images = Some(images);
         job.target = Some(Target {
@@ -241,6 +242,19 @@ pub(super) const DRIVE: Part = check(
         Failure::unless_none(problems, notes)
     },
 );
+
+/// How many bytes a drive must have: room for both images, and what the type of machine requires.
+fn least(job: &Job, images: &Images) -> Result<u64, String> {
+    let least = layout::least(&images.host_table, &images.guest_table)?;
+    let Some(requires) = &job.requires else {
+        return Ok(least);
+    };
+    let wanted = requires.drive_gib.checked_shl(GIB_SHIFT);
+    let fits = wanted.filter(|bytes| bytes >> GIB_SHIFT == requires.drive_gib);
+    let wanted =
+        fits.ok_or_else(|| format!("drive_gib {}: more than all drives", requires.drive_gib))?;
+    Ok(least.max(wanted))
+}
 
 /// What is wrong with the drives that are not installed to, and remarks on them. All installations have the same partition identifiers: of two in
 /// one machine, the system that starts takes one's boot loader and another's partitions.
@@ -284,6 +298,14 @@ fn kept_fits(job: &Job, path: &Path, layout: &Layout) -> Result<Option<String>, 
     kept::check(&job.context.system, &file, &layout.host_data()?, key)
 }
 
+/// What an installation that was cut off said of the data that it keeps.
+fn marked(found: &found::Found) -> Option<Formats> {
+    match found {
+        found::Found::UnderWay(mark) => Some(mark.formats.clone()),
+        _ => None,
+    }
+}
+
 /// What is on the drive at `path`, and what becomes of it.
 pub(super) fn decide(
     path: &Path,
@@ -291,8 +313,10 @@ pub(super) fn decide(
     allowed: Allowed,
 ) -> Result<(Layout, found::Decision), String> {
     let (mut layout, found) = found_on(path, images)?;
+    let marked = marked(&found);
     let decision = found::decide(found, allowed, &layout)?;
     layout.keep = decision.keep.clone();
+    formats::kept(path, &mut layout, marked)?;
     Ok((layout, decision))
 }
 

@@ -21,6 +21,8 @@ use std::ops::Range;
 use base::bounded::{sum, without as less};
 use base::Sha256Digest;
 
+use super::formats::Formats;
+use super::marker::Marker;
 use super::source::Source;
 use super::table::{Table, BACKUP, FIRST};
 
@@ -62,6 +64,8 @@ pub(crate) struct Layout {
     guest_len: u64,
     /// What of the drive is kept, in order.
     pub(crate) keep: Vec<Range<u64>>,
+    /// In which formats that is.
+    pub(crate) formats: Formats,
 }
 
 /// The least bytes of a drive for both images.
@@ -101,6 +105,7 @@ impl Layout {
             guestos,
             guest_len,
             keep: Vec::new(),
+            formats: Formats::default(),
         })
     }
 
@@ -125,6 +130,12 @@ impl Layout {
             all.extend_from_slice(&bytes);
         }
         Ok(Sha256Digest::of(all))
+    }
+
+    /// The mark of an installation with this layout.
+    pub(crate) fn mark(&self) -> Result<Vec<u8>, String> {
+        let (keep, formats) = (self.keep.clone(), self.formats.clone());
+        Marker::new(self.size, keep, self.digest()?, formats).to_bytes()
     }
 
     /// Zeros where tables are and were, but for the sector of the mark.

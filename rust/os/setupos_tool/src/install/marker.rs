@@ -8,7 +8,7 @@
 //! | bytes | what                                                                     |
 //! |------:|--------------------------------------------------------------------------|
 //! |     0 | `IC-OS installation under way\n`                                         |
-//! |    29 | JSON: `format` 1, `disk` its bytes, `keep` a list of ranges, `table` the SHA-256 of the tables to come |
+//! |    29 | JSON: `format` 2, `disk` its bytes, `keep` a list of ranges, `table` the SHA-256 of the tables to come, `formats` of the data that are kept |
 //! |       | `\n`, the SHA-256 of all before it in 64 digits, `\n`, zeros             |
 
 use std::ops::Range;
@@ -17,10 +17,12 @@ use base::{as_usize, Sha256Digest};
 use partitions::SECTOR;
 use serde::{Deserialize, Serialize};
 
+use super::formats::Formats;
+
 /// Where it is.
 pub(crate) const AT: u64 = SECTOR;
 const MAGIC: &[u8] = b"IC-OS installation under way\n";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,15 +35,23 @@ pub(crate) struct Marker {
     pub(crate) keep: Vec<Range<u64>>,
     /// Of the places of all partitions.
     pub(crate) table: Sha256Digest,
+    /// What the systems said that kept data there: they are overwritten.
+    pub(crate) formats: Formats,
 }
 
 impl Marker {
-    pub(crate) fn new(disk: u64, keep: Vec<Range<u64>>, table: Sha256Digest) -> Self {
+    pub(crate) fn new(
+        disk: u64,
+        keep: Vec<Range<u64>>,
+        table: Sha256Digest,
+        formats: Formats,
+    ) -> Self {
         Self {
             format: FORMAT,
             disk,
             keep,
             table,
+            formats,
         }
     }
 
@@ -79,7 +89,10 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let far = 1 << 62;
-        let marker = Marker::new(far, vec![0..far, far..far + 1], Sha256Digest::of("x"));
+        let formats = r#"{"host": {"config": 1}, "guest": {"config": 10, "replica": 20}}"#;
+        let formats: Formats = serde_json::from_str(formats).unwrap();
+        let digest = Sha256Digest::of("x");
+        let marker = Marker::new(far, vec![0..far, far..far + 1], digest, formats.clone());
         let bytes = marker.to_bytes().unwrap();
         assert_eq!(bytes.len(), 512);
         assert_eq!(Marker::parse(&bytes), Some(marker.clone()));
@@ -93,7 +106,7 @@ mod tests {
         for bad in [&b""[..], MAGIC, b"EFI PART", &bytes[..100]] {
             assert_eq!(Marker::parse(bad), None);
         }
-        let too_many = Marker::new(far, vec![far..far; 9], Sha256Digest::of("x"));
+        let too_many = Marker::new(far, vec![far..far; 9], digest, formats);
         assert!(too_many.to_bytes().is_err());
     }
 }

@@ -16,6 +16,7 @@ mod checks;
 mod choose;
 mod config_image;
 mod efi;
+mod formats;
 mod found;
 mod kept;
 mod layout;

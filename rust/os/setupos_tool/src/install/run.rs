@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Folder in memory for what is made before it is written.
     #[arg(long, value_name = "DIR", default_value = "/run/setupos-install")]
     pub(crate) work_dir: PathBuf,
+    /// Keep data (keep_data=yes) in a format that the systems of this medium don't know, too: they put them aside.
+    #[arg(long)]
+    pub(crate) any_data_format: bool,
     /// How long the last screen stays before the machine restarts.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = os_config::duration::parse)]
     pub(crate) pause: Duration,

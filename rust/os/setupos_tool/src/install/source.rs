@@ -60,6 +60,10 @@ impl Source {
         })
     }
 
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Fills `buffer` from `at` on.
     pub(crate) fn read(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         FileExt::read_exact_at(&self.file, buffer, at)

@@ -13,7 +13,7 @@ use base::{as_u64, as_usize, past};
 use direct::{Buffer, Medium};
 
 use super::layout::{length, Layout, Origin, Piece};
-use super::marker::{self, Marker};
+use super::marker;
 
 /// How much is read, written or compared at a time.
 const CHUNK: u64 = 1 << 20;
@@ -34,11 +34,9 @@ pub(crate) struct Work<'a, M> {
 impl<M: Medium> Work<'_, M> {
     /// Ends what was there, but for what is kept.
     pub(crate) fn begin(&self, tell: Tell<'_>) -> Result<(), String> {
-        let layout = self.layout;
-        let mark = Marker::new(layout.size, layout.keep.clone(), layout.digest()?);
-        self.put(marker::AT, &mark.to_bytes()?)?;
+        self.put(marker::AT, &self.layout.mark()?)?;
         self.flush()?;
-        self.write(&layout.wiped(), tell)
+        self.write(&self.layout.wiped(), tell)
     }
 
     /// Writes `pieces` and flushes them.

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::install::found::{decide, look, Allowed, Found};
+use crate::install::marker::Marker;
 use crate::install::source::Source;
 use crate::install::table::Table;
 use crate::install::testing::{guest_image, host_image, source};

@@ -2,11 +2,15 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "tests, and not all of them use all of it"
 )]
+
+pub mod stick;
 
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
