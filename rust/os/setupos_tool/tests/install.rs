@@ -138,6 +138,25 @@ fn everything_that_is_wrong_at_once() {
     }
 }
 
+/// The images are made for sectors of 512 bytes (docs/decisions/0013-drives-of-512-byte-sectors.md).
+#[test]
+fn a_drive_with_larger_sectors() {
+    let machine = machine();
+    machine.write("sys/block/nvme0n1/queue/logical_block_size", "4096\n");
+    refuses(
+        &machine,
+        "Fast 2000  serial S1: it has sectors of 4096 bytes, want 512: format it to those by nvme format",
+    );
+    machine.write(
+        "boot/config/config.ini",
+        "unattended=yes\nerase=yes\ndrive=S1\n",
+    );
+    refuses(
+        &machine,
+        "drive=S1: nvme0n1  24.0 MiB  Fast 2000  serial S1: it has sectors of 4096",
+    );
+}
+
 #[test]
 fn images_are_checked_before_anything_is_written() {
     let machine = machine();

@@ -48,7 +48,9 @@ fn refused(drive: &Drive, least: u64) -> Option<String> {
     }
     match drive.sector {
         Some(SECTOR) => None,
-        Some(other) => Some(format!("it has sectors of {other} bytes, want {SECTOR}")),
+        Some(other) => Some(format!(
+            "it has sectors of {other} bytes, want {SECTOR}: format it to those by nvme format, sg_format or its maker's tool"
+        )),
         None => Some("the length of its sectors is unknown".to_owned()),
     }
 }
@@ -192,7 +194,10 @@ mod tests {
                 "it has 1073741824 bytes, want at least 2147483648 (2.0 GiB)",
             ),
             (5, "its size is unknown"),
-            (6, "it has sectors of 4096 bytes, want 512"),
+            (
+                6,
+                "it has sectors of 4096 bytes, want 512: format it to those by nvme format, sg_format or its maker's tool",
+            ),
             (7, "the length of its sectors is unknown"),
             (8, "it can be unplugged: only its name takes it"),
             (9, "it can be unplugged: only its name takes it"),
