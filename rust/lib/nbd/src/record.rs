@@ -98,6 +98,7 @@ struct State {
     /// Where the next entry begins.
     end: u64,
     entries: usize,
+    ended: bool,
 }
 
 impl Recorder {
@@ -124,6 +125,7 @@ impl Recorder {
             file,
             end: as_u64(size_of::<Header>()),
             entries: 0,
+            ended: false,
         };
         Ok(Self {
             path: path.to_owned(),
@@ -146,6 +148,11 @@ impl Recorder {
         self.len() == 0
     }
 
+    /// Nothing is written down from now on: who reads the log reads all of it, whatever still happens to the disk.
+    pub fn end(&self) {
+        self.lock().ended = true;
+    }
+
     /// Adds an entry.
     pub fn add(&self, event: Event<'_>) -> Result<(), Error> {
         let none: &[u8] = &[];
@@ -165,6 +172,9 @@ impl Recorder {
             len: len.into(),
         };
         let mut state = self.lock();
+        if state.ended {
+            return Ok(());
+        }
         let data_at = past(state.end, size_of::<Head>());
         let write = |bytes: &[u8], at| state.file.write_all_at(bytes, at);
         // The head comes last: one that is there has its data.

@@ -17,6 +17,7 @@ use crate::http;
 use crate::install::{self, arrive, GUEST_BOOT};
 use crate::os::guestos::ORCHESTRATOR;
 use crate::report::Report;
+use crate::stick::guest_port;
 use crate::upgrade::{becomes_stable, give_up_soon, restart, CYCLE, NOT_CONFIRMED};
 use crate::{Setting, BOOT};
 
@@ -72,7 +73,7 @@ pub(crate) fn guest(
 
 /// GuestOS's own metrics say that its slot is confirmed.
 fn confirmed(vm: &Vm, within: Deadline) -> Result<()> {
-    let port = install::guest_port(vm, ORCHESTRATOR)?;
+    let port = guest_port(vm, ORCHESTRATOR)?;
     loop {
         let metrics = http::get_ok(port, "/metrics", within)?;
         let line = metrics

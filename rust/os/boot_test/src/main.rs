@@ -43,6 +43,7 @@ mod secure_boot;
 mod shown;
 mod ssh;
 mod state;
+mod stick;
 mod untouched;
 mod upgrade;
 mod verity;
@@ -93,9 +94,9 @@ struct Args {
     /// For fallback: the private key (PEM) that signs bundles which this system takes. With it bundles are forged.
     #[arg(long, value_name = "FILE")]
     update_key: Option<PathBuf>,
-    /// For upgrade, cuts: so many of the disks that a power cut would have left are started.
-    #[arg(long, value_name = "N|all", default_value = "24")]
-    cuts: cuts::Count,
+    /// So many of the disks that a power cut would have left are started. For upgrade, cuts: 24 if not said otherwise; for install: none.
+    #[arg(long, value_name = "N|all")]
+    cuts: Option<cuts::Count>,
     /// For upgrade: keep the log of what was written to the disk in this new file; for cuts: the log.
     #[arg(long, value_name = "FILE")]
     writes: Option<PathBuf>,
@@ -153,7 +154,7 @@ struct Setting {
     update: Option<PathBuf>,
     delta: Option<PathBuf>,
     update_key: Option<PathBuf>,
-    cuts: cuts::Count,
+    cuts: Option<cuts::Count>,
     writes: Option<PathBuf>,
     units: Vec<String>,
     /// What its READMEs list, if they were given.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use inspect::Image;
-use nbd::{Overlay, Server};
+use nbd::{Log, Overlay, Recorder, Server};
 use plan::{Builder, Reader};
 use vm::Drive;
 
@@ -16,6 +16,14 @@ use crate::image::Window;
 pub(crate) struct Shown {
     disk: Arc<Overlay>,
     server: Server,
+    recorder: Option<Arc<Recorder>>,
+}
+
+/// So many bytes, all zero.
+pub(crate) fn zeros(len: u64) -> Result<Reader> {
+    let mut builder = Builder::new(Vec::new());
+    builder.zero(len)?;
+    Ok(Reader::new(builder.finish()?, Vec::new())?)
 }
 
 impl Shown {
@@ -24,17 +32,58 @@ impl Shown {
         Self::new(Reader::open_any(path)?, socket)
     }
 
-    /// A disk of so many bytes, all zero.
-    pub(crate) fn empty(len: u64, socket: &Path) -> Result<Self> {
-        let mut builder = Builder::new(Vec::new());
-        builder.zero(len)?;
-        Self::new(Reader::new(builder.finish()?, Vec::new())?, socket)
+    /// A disk of so many bytes, all zero; what is done to it is written down in the new file `log`.
+    pub(crate) fn recorded(len: u64, socket: &Path, log: &Path) -> Result<Self> {
+        let base = zeros(len)?;
+        let recorder = Arc::new(Recorder::create(log, len, nbd::identity(&base))?);
+        let disk = Overlay::throw_away(base)?.record(Arc::clone(&recorder));
+        Self::share(disk, Some(recorder), socket)
     }
 
     fn new(base: Reader, socket: &Path) -> Result<Self> {
-        let disk = Arc::new(Overlay::throw_away(base)?);
+        Self::share(Overlay::throw_away(base)?, None, socket)
+    }
+
+    /// Shows a disk.
+    pub(crate) fn share(
+        disk: Overlay,
+        recorder: Option<Arc<Recorder>>,
+        socket: &Path,
+    ) -> Result<Self> {
+        let disk = Arc::new(disk);
         let server = Server::share(Arc::clone(&disk), false, socket)?;
-        Ok(Self { disk, server })
+        Ok(Self {
+            disk,
+            server,
+            recorder,
+        })
+    }
+
+    /// All of it, as it is at each moment.
+    pub(crate) fn all(&self) -> Window {
+        Window::of_disk(&self.disk)
+    }
+
+    /// How much was written down.
+    pub(crate) fn moment(&self) -> Result<usize> {
+        Ok(self.recorder()?.len())
+    }
+
+    /// What was written down. Nothing is from now on.
+    pub(crate) fn written_down(&self) -> Result<Log> {
+        let recorder = self.recorder()?;
+        recorder.end();
+        let len = self.disk.len();
+        Ok(Log::open(
+            recorder.path(),
+            len,
+            nbd::identity(&zeros(len)?),
+        )?)
+    }
+
+    fn recorder(&self) -> Result<&Recorder> {
+        let recorder = self.recorder.as_deref();
+        recorder.context("nothing is written down of this disk")
     }
 
     /// For a machine.
@@ -86,9 +135,16 @@ mod tests {
     #[test]
     fn an_empty_disk_has_no_partition() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Shown::empty(1 << 20, &dir.path().join("s")).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let disk = Shown::recorded(1 << 20, &at("s"), &at("log")).unwrap();
         let error = disk.partition("config").unwrap_err().to_string();
         assert!(error.contains("no partition table"), "{error}");
+        assert_eq!(disk.moment().unwrap(), 0);
+        disk.disk.write_at(b"x", 5).unwrap();
+        let log = disk.written_down().unwrap();
+        // Not any more.
+        disk.disk.write_at(b"y", 5).unwrap();
+        assert_eq!((log.entries().len(), disk.moment().unwrap()), (1, 1));
     }
 
     #[test]

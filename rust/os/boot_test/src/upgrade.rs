@@ -91,7 +91,14 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     let Upgrade {
         node, bundle, log, ..
     } = &upgrade;
-    cuts::run(log, bundle, &node.base, setting.cuts, setting, &mut report)?;
+    cuts::run(
+        log,
+        bundle,
+        &node.base,
+        setting.cuts.unwrap_or(cuts::SOME),
+        setting,
+        &mut report,
+    )?;
     report.finish()
 }
 

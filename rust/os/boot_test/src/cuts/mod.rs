@@ -9,7 +9,9 @@
 //! A point is a brick when no kernel starts, when the slot is none that may start, or when it is not whole. And the boot loader is read
 //! at every point: it must be the image's or the bundle's, all of it.
 
+pub(crate) mod again;
 mod loader;
+pub(crate) mod order;
 mod points;
 mod sample;
 mod state;
@@ -40,6 +42,9 @@ pub(crate) enum Count {
     All,
     Most(usize),
 }
+
+/// How many are started if nobody says how many: as many as the time between two commits allows.
+pub(crate) const SOME: Count = Count::Most(24);
 
 impl FromStr for Count {
     type Err = String;
@@ -297,7 +302,14 @@ pub(crate) fn replay(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let base = Base::open(&crate::scenario::disk_path(setting)?)?;
     let bundle = Bundle::open(setting)?;
-    run(log, &bundle, &base, setting.cuts, setting, &mut report)?;
+    run(
+        log,
+        &bundle,
+        &base,
+        setting.cuts.unwrap_or(SOME),
+        setting,
+        &mut report,
+    )?;
     report.finish()
 }
 

@@ -87,9 +87,14 @@ impl std::fmt::Display for Point {
 
 impl Point {
     /// Nothing is lost after so many entries, of which so many came before the last flush.
-    #[cfg(test)]
     pub(super) fn whole(upto: usize, sure: usize) -> Self {
         let lost = Lost::None;
+        Self { upto, sure, lost }
+    }
+
+    /// The same, but of the last entry there is only its first half.
+    pub(super) fn torn(upto: usize, sure: usize) -> Self {
+        let lost = Lost::Start(upto.saturating_sub(1));
         Self { upto, sure, lost }
     }
 
