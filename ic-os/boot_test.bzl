@@ -20,7 +20,7 @@ def _secure_boot(scenario, package):
     Returns:
       (list of string, list of string): flags, and labels that they name.
     """
-    if scenario not in ["prod", "refusals", "upgrade"]:
+    if scenario not in ["prod", "prod-install", "refusals", "upgrade"]:
         return [], []
     labels = [PK, KEK, DB, DBX]
     flags = ["--secure-boot", OWNER] + ["$(rootpath {})".format(key) for key in [PK, KEK, DB]] + ["--dbx=$(rootpath {})".format(DBX)]
@@ -39,7 +39,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
       name: name of the test.
       os: the system, of `operating_system`: its `boot_test` says what is to be seen; without one `rust/os/boot_test` knows the system by its name.
       env: the env of the image.
-      scenario: dev, prod, verity, refusals, upgrade, fallback, install or exact; default: the env.
+      scenario: dev, prod, verity, refusals, upgrade, fallback, install, prod-install or exact; default: the env.
       package: package with the image's targets; default: the calling one.
       disk: label of the disk, if it is to be another one than the plan of `:disk_plan`.
       memory_mib: memory of the guest, where `boot_test` does not say it.

@@ -57,6 +57,8 @@ pub struct VmConfig {
     pub(crate) firmware: PathBuf,
     /// The firmware's variables, if it is of two files.
     pub(crate) vars: Option<PathBuf>,
+    /// What is written into the variables stays, and they say what is started first.
+    pub(crate) keeps_vars: bool,
     /// Where its TPM listens, if it has one.
     pub(crate) tpm: Option<PathBuf>,
     pub(crate) accel: Accel,
@@ -78,6 +80,7 @@ impl VmConfig {
         Self {
             firmware: firmware.into(),
             vars: None,
+            keeps_vars: false,
             tpm: None,
             accel,
             memory_mib: 2048,
@@ -136,6 +139,14 @@ impl VmConfig {
     pub fn secure_boot(mut self, code: impl Into<PathBuf>, vars: impl Into<PathBuf>) -> Self {
         self.firmware = code.into();
         self.vars = Some(vars.into());
+        self
+    }
+
+    /// What firmware and guest write into the variables of [`VmConfig::secure_boot`] stays in their file, and what is started first is theirs to
+    /// say: no drive comes before another by its place here.
+    #[must_use]
+    pub fn keep_variables(mut self) -> Self {
+        self.keeps_vars = true;
         self
     }
 
@@ -274,9 +285,11 @@ impl VmConfig {
         for ((index, drive), place) in self.drives.iter().enumerate().zip(1..) {
             args.add(["-drive", &drive.option(index)]);
             args.add(["-device"]);
-            args.push(format!(
-                "virtio-blk-pci,drive=disk{index},bootindex={place}"
-            ));
+            let place = match self.keeps_vars {
+                true => String::new(),
+                false => format!(",bootindex={place}"),
+            };
+            args.push(format!("virtio-blk-pci,drive=disk{index}{place}"));
         }
         if self.network {
             let mut netdev = "user,id=net0".to_owned();
@@ -327,9 +340,13 @@ impl VmConfig {
             return;
         };
         let vars = escape(vars);
+        let snapshot = match self.keeps_vars {
+            true => "off",
+            false => "on",
+        };
         for part in [
             format!("if=pflash,unit=0,format=raw,readonly=on,file={firmware}"),
-            format!("if=pflash,unit=1,format=raw,snapshot=on,file={vars}"),
+            format!("if=pflash,unit=1,format=raw,snapshot={snapshot},file={vars}"),
         ] {
             args.add(["-drive", &part]);
         }
@@ -405,6 +422,16 @@ mod tests {
         );
         assert!(!line.contains("-bios"), "{line}");
         assert!(!line.contains("tpm"), "{line}");
+        let config = config.disk("/d").keep_variables();
+        let line = crate::quote(config.args(Terminal::Sockets));
+        assert!(
+            line.contains("unit=1,format=raw,snapshot=off,file=/a,,b"),
+            "{line}"
+        );
+        assert!(
+            line.contains("-device virtio-blk-pci,drive=disk0 "),
+            "{line}"
+        );
     }
 
     #[test]

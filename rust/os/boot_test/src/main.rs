@@ -10,6 +10,7 @@
 //! | `fallback` | development | an upgrade that does not come up is left for the old system, which is as it was |
 //! | `cuts` | development | the power cuts of an `upgrade` whose log was kept |
 //! | `install` | SetupOS for development | it installs, also after a power cut; HostOS then starts GuestOS, whose replica answers |
+//! | `prod-install` | SetupOS for production | with Secure Boot: it installs unattended, and the firmware then starts HostOS, whose GuestOS answers |
 //! | `exact` | development | the QEMU command of a document, as it stands there, boots it and leaves it as it was |
 //!
 //! They are the same for every system; what is looked at differs, and is in [`os`] by the system's name.
@@ -35,6 +36,7 @@ mod mounts;
 mod node;
 mod os;
 mod photo;
+mod prod_install;
 mod refusals;
 mod report;
 mod room;
@@ -66,7 +68,7 @@ struct Args {
     /// The system: guestos, hostos, setupos, or a file that describes another one.
     #[arg(long, value_name = "NAME|NAME.json")]
     os: os::Name,
-    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, install or exact.
+    /// What to do: dev, prod, verity, refusals, upgrade, fallback, cuts, install, prod-install or exact.
     #[arg(long)]
     scenario: scenario::Name,
     /// Disk image to boot, raw or (except for exact) a plan list, NAME.image; never written to.

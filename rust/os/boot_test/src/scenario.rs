@@ -15,6 +15,7 @@ use crate::install;
 use crate::measured;
 use crate::mounts;
 use crate::photo;
+use crate::prod_install;
 use crate::report::{note, Report};
 use crate::room;
 use crate::secure_boot;
@@ -26,7 +27,7 @@ use crate::{Setting, BOOT};
 
 const SSH: u16 = 22;
 /// By its own command line, or by Secure Boot.
-const LOCKED_DOWN: &str = "Kernel is locked down from ";
+pub(crate) const LOCKED_DOWN: &str = "Kernel is locked down from ";
 pub(crate) const UUID: &str = "0f6a1c5e-8f0b-4c53-9d55-5d0b7e0a4c11";
 
 /// Which scenario.
@@ -41,6 +42,7 @@ pub(crate) enum Name {
     Cuts,
     Exact,
     Install,
+    ProdInstall,
 }
 
 impl FromStr for Name {
@@ -57,8 +59,9 @@ impl FromStr for Name {
             "cuts" => Ok(Self::Cuts),
             "exact" => Ok(Self::Exact),
             "install" => Ok(Self::Install),
+            "prod-install" => Ok(Self::ProdInstall),
             _ => Err(format!(
-                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, install, exact"
+                "scenario `{text}` is none of dev, prod, verity, refusals, upgrade, fallback, cuts, install, prod-install, exact"
             )),
         }
     }
@@ -74,7 +77,7 @@ impl Name {
             | Self::Cuts
             | Self::Install
             | Self::Exact => Some("dev"),
-            Self::Prod => Some("prod"),
+            Self::Prod | Self::ProdInstall => Some("prod"),
             Self::Verity | Self::Refusals => None,
         }
     }
@@ -92,6 +95,7 @@ pub(crate) fn run(name: Name, setting: &Setting) -> Result<()> {
         Name::Cuts => cuts::replay(setting),
         Name::Exact => documented::boot(setting),
         Name::Install => install::run(setting),
+        Name::ProdInstall => prod_install::run(setting),
     };
     if outcome.is_err() {
         note(&format!("console log: {}", setting.log.display()));
@@ -418,7 +422,7 @@ fn refused(admin: &Login) -> [(&'static str, Login); 3] {
 }
 
 /// Enter on the console brings no prompt, and none has been there since the kernel started.
-fn no_login(vm: &Vm) -> Result<()> {
+pub(crate) fn no_login(vm: &Vm) -> Result<()> {
     vm.console().send_line("")?;
     std::thread::sleep(Duration::from_secs(10));
     let text = vm.console().take_unread();
