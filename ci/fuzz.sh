@@ -100,7 +100,7 @@ printf '\0{"request":"version"}\xff{"request":"logs","params":{"unit":"a","lines
   >"$work/host-api" && seed vsock_api "$work/host-api"
 { printf '\1'; cat ../../components/hostos/host-api/host-api.json; } >"$work/host-api" && seed vsock_api "$work/host-api"
 printf '\1{"format":1,"version":"1","healthy":true,"boot_id":"5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11","height":1,"reported":1}' >"$work/host-api" && seed vsock_api "$work/host-api"
-printf 'Package: a\nStatus: install ok installed\nVersion: 1\n\n\xff/.\n/usr\n/usr/a\n' >"$work/status" && seed ownership "$work/status"
+printf 'Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n\xff/.\n/usr\n/usr/a\n' >"$work/status" && seed ownership "$work/status"
 
 found=
 [ $# -gt 0 ] || for source in fuzz_targets/*.rs; do set -- "$@" "$(basename "$source" .rs)"; done

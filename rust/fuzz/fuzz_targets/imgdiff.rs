@@ -1,6 +1,7 @@
 //! Two contents compared, whatever they are; one alone as an initial RAM disk and as a list of packages.
 #![no_main]
 
+use dpkg::Status;
 use imgdiff::{content, cpio, packages, Options};
 use libfuzzer_sys::fuzz_target;
 
@@ -9,9 +10,11 @@ fuzz_target!(|data: &[u8]| {
         let held: usize = members.iter().map(|one| one.bytes.len()).sum();
         assert!(held + rest.len() <= data.len());
     }
-    let text = String::from_utf8_lossy(data);
-    assert!(packages::compare(&text, &text).is_empty());
-    packages::compare(&text, "");
+    if let Ok(status) = Status::read(data) {
+        assert!(packages::compare(&status, &status).is_empty());
+        let removed = packages::compare(&status, &Status::default());
+        assert_eq!(removed.len(), status.packages().len());
+    }
     // The first bytes say where the second content begins.
     let Some((at, rest)) = data.split_first_chunk::<2>() else {
         return;

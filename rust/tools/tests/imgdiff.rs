@@ -212,7 +212,7 @@ fn table_file_system_packages_files() {
             "var/lib/dpkg/status",
             status(
                 "5.2-2",
-                "Package: zlib1g\nStatus: install ok installed\nVersion: 1.3\n",
+                "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.3\n",
             ),
         );
     changed.mode = 0o600;

@@ -18,8 +18,8 @@ use archive::{Entry, Kind};
 const TABLE: &str = "name,start,size,type,uuid,description\n\
     root,,4M,root-x86-64,b1a0a1c2-0000-4000-8000-000000000002,\n\
     spare,,2M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n";
-const STATUS: &str = "Package: tool\nStatus: install ok installed\nSection: utils\nInstalled-Size: 90\nVersion: 2.1-3\n\n\
-    Package: lost\nStatus: install ok installed\nSection: libs\nVersion: 1\n";
+const STATUS: &str = "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nSection: utils\nInstalled-Size: 90\nVersion: 2.1-3\n\n\
+    Package: lost\nStatus: install ok installed\nArchitecture: amd64\nSection: libs\nVersion: 1\n";
 /// A name that would end an attribute and an element.
 const NASTY: &str = "/etc/\"><script>alert(1)<script>";
 

@@ -135,6 +135,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// What dpkg wrote down of the image's packages can't be read.
+    #[error("cannot tell which packages the image has")]
+    Status(#[from] dpkg::Error),
     /// The image's archive could not be read.
     #[error("cannot read the image's tree")]
     Tree(#[from] archive::Error),

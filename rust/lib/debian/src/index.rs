@@ -50,23 +50,10 @@ impl Index {
         };
         let bad = |name: &str| Error::Index(format!("bad {name}: {}", first_line(text)));
         let (name, version) = (field("Package")?, field("Version")?);
-        // `Source: NAME (VERSION)`, each only where it differs from the package's own.
-        let (source, source_version) = match fields.get_single("Source").map(str::trim) {
-            Some(source) => match source.split_once(" (") {
-                Some((source, rest)) => {
-                    let inner = rest.strip_suffix(')').ok_or_else(|| bad("Source"))?;
-                    (source, inner)
-                }
-                None => (source, version),
-            },
-            None => (name, version),
-        };
+        let source = dpkg::source(fields.get_single("Source"), name, version);
+        let (source, source_version) = source.ok_or_else(|| bad("Source"))?;
         let installed = match fields.get_single("Installed-Size") {
-            Some(kib) => {
-                let kib: Option<u64> = kib.trim().parse().ok();
-                let bytes = kib.and_then(|kib| kib.checked_mul(1024));
-                Some(bytes.ok_or_else(|| bad("Installed-Size"))?)
-            }
+            Some(size) => Some(dpkg::installed_size(size).ok_or_else(|| bad("Installed-Size"))?),
             None => None,
         };
         let package = Package {
@@ -133,11 +120,18 @@ mod tests {
 
     use super::*;
 
+    const TEXT: &str = "Package: mawk\nVersion: 1.3\nArchitecture: amd64\nProvides: awk, x (= 1)\n\
+        Description: text\n more\nFilename: pool/main/m/mawk/mawk_1.3_amd64.deb\nSize: 12\nSHA256: DIGEST\n";
+
+    /// A paragraph, and the digest in it.
+    fn paragraph() -> (String, Sha256Digest) {
+        let digest = Sha256Digest::of("mawk");
+        (TEXT.replace("DIGEST", &digest.to_string()), digest)
+    }
+
     #[test]
     fn fields() {
-        let digest = Sha256Digest::of("mawk");
-        let text = format!("Package: mawk\nVersion: 1.3\nArchitecture: amd64\nProvides: awk, x (= 1)\n\
-                    Description: text\n more\nFilename: pool/main/m/mawk/mawk_1.3_amd64.deb\nSize: 12\nSHA256: {digest}\n");
+        let (text, digest) = paragraph();
         let mut index = Index::default();
         let other = text.replace("mawk", "nawk");
         let built = format!("Source: awk (1.3-0)\nInstalled-Size: 2\n{}", other.trim());
@@ -168,6 +162,12 @@ mod tests {
             .map(|o| (o.package.version.as_str(), o.package.suite.as_str()));
         let offers: Vec<_> = offers.collect();
         assert_eq!(offers, [("1.3", "trixie"), ("1.4", "trixie-security")]);
+    }
+
+    #[test]
+    fn bad_fields() {
+        let (text, _) = paragraph();
+        let mut index = Index::default();
         for (bad, want) in [
             (
                 "Package: x\nVersion: 1\n",

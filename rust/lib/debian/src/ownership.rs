@@ -9,11 +9,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use archive::{Entry, Kind};
 use base::{as_u64, Hasher, Sha256Digest};
+use dpkg::{List, Status, STATUS};
 
 use crate::error::Error;
 
-const INFO: &[u8] = b"var/lib/dpkg/info/";
-const STATUS: &[u8] = b"var/lib/dpkg/status";
 /// Symbolic links followed when a listed path is looked up.
 const MAX_LINKS: usize = 40;
 
@@ -38,11 +37,12 @@ impl std::fmt::Display for Owned {
 pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
     let entries = archive::index(&mut tar)?;
     let by_path: BTreeMap<&[u8], &Entry> = entries.iter().map(|e| (e.path.as_slice(), e)).collect();
-    let versions = match by_path.get(STATUS) {
-        Some(entry) => versions(&text(&mut tar, entry)?)?,
-        None => BTreeMap::new(),
-    };
-    let owners = owners(&mut tar, &entries, &by_path)?;
+    let status = status(&mut tar, &by_path)?;
+    let packages = status.packages().iter();
+    let versions: BTreeMap<String, &str> = packages
+        .map(|package| (status.label(package), package.version.as_str()))
+        .collect();
+    let owners = owners(&mut tar, &status, &entries, &by_path)?;
     let mut hashes: BTreeMap<String, Hasher> = BTreeMap::new();
     hashes.insert("-".to_owned(), Hasher::new());
     for name in versions.keys() {
@@ -55,9 +55,7 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
             .get(&entry.path)
             .filter(|o| o.len() == 1)
             .and_then(|o| o.first());
-        let owner = owner
-            .filter(|o| versions.contains_key(*o))
-            .map_or("-", String::as_str);
+        let owner = owner.map_or("-", String::as_str);
         if let Some(hash) = hashes.get_mut(owner) {
             add(hash, entry, &mut tar)?;
         }
@@ -65,10 +63,7 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
     Ok(hashes
         .into_iter()
         .map(|(name, hash)| Owned {
-            version: versions
-                .get(&name)
-                .cloned()
-                .unwrap_or_else(|| "-".to_owned()),
+            version: (*versions.get(&name).unwrap_or(&"-")).to_owned(),
             name,
             sha256: hash.finish(),
         })
@@ -79,53 +74,48 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
 pub fn listed(mut tar: impl Read + Seek) -> Result<BTreeMap<Vec<u8>, BTreeSet<String>>, Error> {
     let entries = archive::index(&mut tar)?;
     let by_path = entries.iter().map(|e| (e.path.as_slice(), e)).collect();
-    owners(&mut tar, &entries, &by_path)
+    let status = status(&mut tar, &by_path)?;
+    owners(&mut tar, &status, &entries, &by_path)
 }
 
 /// The packages that list each path.
 fn owners(
     tar: &mut (impl Read + Seek),
+    status: &Status,
     entries: &[Entry],
     by_path: &BTreeMap<&[u8], &Entry>,
 ) -> Result<BTreeMap<Vec<u8>, BTreeSet<String>>, Error> {
     let mut owners: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
     for entry in entries {
-        let stem = entry
-            .path
-            .strip_prefix(INFO)
-            .and_then(|n| n.strip_suffix(b".list"));
-        let Some(stem) = stem else { continue };
-        // `NAME.list`, or `NAME:ARCH.list` for packages that several architectures may share.
-        let stem = String::from_utf8_lossy(stem);
-        let name = stem.split_once(':').map_or(&*stem, |(name, _)| name);
-        for line in text(tar, entry)?.lines() {
-            let path = resolve(line.trim_start_matches('/').as_bytes(), by_path);
-            owners.entry(path).or_default().insert(name.to_owned());
+        let package = List::at(&entry.path).and_then(|list| status.position(&list));
+        // Nothing else is in the tree of a package that was removed and left its list.
+        let Some(package) = package.and_then(|position| status.packages().get(position)) else {
+            continue;
+        };
+        let label = status.label(package);
+        let paths = bytes(tar, entry)?;
+        let paths = paths.split(|byte| *byte == b'\n');
+        for path in paths.filter(|path| !path.is_empty()) {
+            let path = resolve(path, by_path);
+            owners.entry(path).or_default().insert(label.clone());
         }
     }
     Ok(owners)
 }
 
-/// Installed packages and versions of dpkg's status file.
-fn versions(status: &str) -> Result<BTreeMap<String, String>, Error> {
-    let mut found = BTreeMap::new();
-    for paragraph in status.split("\n\n") {
-        let field = |name: &str| {
-            let line = paragraph.lines().find_map(|l| l.strip_prefix(name));
-            line.map(|l| l.trim().to_owned())
-        };
-        if let (Some(name), Some(version)) = (field("Package:"), field("Version:")) {
-            found.insert(name, version);
-        }
+/// The packages of dpkg's status file; none if there is no such file.
+fn status(
+    tar: &mut (impl Read + Seek),
+    by_path: &BTreeMap<&[u8], &Entry>,
+) -> Result<Status, Error> {
+    match by_path.get(STATUS.as_bytes()) {
+        Some(entry) => Ok(Status::read(&bytes(tar, entry)?)?),
+        None => Ok(Status::default()),
     }
-    if found.is_empty() && !status.trim().is_empty() {
-        return Err(Error::Index("no package in dpkg's status file".to_owned()));
-    }
-    Ok(found)
 }
 
-/// A file's content as text.
-fn text(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<String, Error> {
+/// A file's content.
+fn bytes(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<Vec<u8>, Error> {
     let Kind::File { offset, len } = entry.kind else {
         let path = entry.path.escape_ascii();
         return Err(Error::Index(format!("{path} is not a plain file")));
@@ -135,7 +125,7 @@ fn text(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<String, Error> {
     tar.seek(SeekFrom::Start(offset)).map_err(failed())?;
     let mut content = tar.by_ref().take(len);
     content.read_to_end(&mut bytes).map_err(failed())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// The path with links among its folders followed: packages may list `/lib/x` where `/lib` is a link to `usr/lib`.
@@ -240,7 +230,8 @@ mod tests {
         ),
         (
             "var/lib/dpkg/status",
-            "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: b\nVersion: 2\n\n",
+            "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n\
+             Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2\n\n",
         ),
     ];
 

@@ -1,5 +1,6 @@
 //! Two images, from the outside in.
 
+use dpkg::Status;
 use inspect::{Dump, Gap, Gpt, Image, Name, Parameter, Partition, Verity};
 
 use crate::error::Error;
@@ -33,6 +34,9 @@ const SHALLOW: inspect::Options = inspect::Options {
     verify: false,
     depth: None,
 };
+
+/// Lists of packages that are longer are none.
+const MAX_STATUS: u64 = 256 << 20;
 
 /// Images in images in images: deeper ones are contents.
 const DEEPEST: usize = 4;
@@ -328,22 +332,35 @@ impl Comparison<'_> {
         (old, new): (&Items, &Items),
         contents: &(Contents<'_>, Contents<'_>),
     ) -> Result<(), Error> {
-        let path = Name(packages::STATUS.to_vec());
-        let read = |items: &Items, contents: &Contents<'_>| -> Result<String, Error> {
-            let found = items.get(&path).and_then(|item| contents.of(&path, item));
-            Ok(match found {
-                Some(content) => {
-                    let bytes = crate::view::head(content.image(), 256 << 20)?;
-                    String::from_utf8_lossy(&bytes).into_owned()
-                }
-                None => String::new(),
-            })
-        };
+        let path = Name(format!("/{}", dpkg::STATUS).into_bytes());
         let known = |items: &Items| items.get(&path).map(|item| item.digest.clone());
         if known(old) == known(new) {
             return Ok(());
         }
-        let differences = packages::compare(&read(old, &contents.0)?, &read(new, &contents.1)?);
+        let read = |items: &Items, contents: &Contents<'_>| -> Result<_, Error> {
+            let found = items.get(&path).and_then(|item| contents.of(&path, item));
+            Ok(match &found {
+                Some(content) if content.image().len() > MAX_STATUS => {
+                    Err(format!("it is longer than {MAX_STATUS} bytes"))
+                }
+                Some(content) => {
+                    let bytes = crate::view::head(content.image(), MAX_STATUS)?;
+                    Status::read(&bytes).map_err(|error| error.to_string())
+                }
+                None => Ok(Status::default()),
+            })
+        };
+        let (old, new) = match (read(old, &contents.0)?, read(new, &contents.1)?) {
+            (Ok(old), Ok(new)) => (old, new),
+            // The file itself is compared as any other is.
+            (Err(why), _) | (_, Err(why)) => {
+                let place = self.placed(&format!("{prefix}{path}"));
+                let note = format!("{place}: as a list of packages: {why}");
+                self.report.not_read.push(note);
+                return Ok(());
+            }
+        };
+        let differences = packages::compare(&old, &new);
         for one in differences {
             let place = format!("{prefix}{}", one.place);
             self.push(one.area, &place, one.change, one.facts, one.content);

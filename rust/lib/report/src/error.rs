@@ -24,6 +24,14 @@ pub enum Error {
         /// Why.
         source: Box<archive::Error>,
     },
+    /// dpkg's status file can't be read.
+    #[error("cannot tell which packages are in {place}")]
+    Status {
+        /// The archive that has it, or the image itself.
+        place: String,
+        /// What is wrong.
+        source: dpkg::Error,
+    },
     /// A file can't be read.
     #[error("cannot read {}", path.display())]
     Io {

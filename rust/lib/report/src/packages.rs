@@ -1,7 +1,6 @@
 //! Debian packages: what dpkg recorded of them, and whose a file is.
 //!
-//! dpkg's files lie in `var/lib/dpkg`: `status` has a paragraph for each package, `info/NAME.list` or `info/NAME:ARCH.list` the paths that it
-//! brought. An image may have lost them; the archive of the base image that it was made from has them always.
+//! dpkg's files lie in `var/lib/dpkg` (crate `dpkg`). An image may have lost them; the archive of the base image that it was made from has them always.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,20 +8,17 @@ use std::path::Path;
 
 use archive::Kind;
 use base::bounded::sum;
+use dpkg::{List, Status, STATUS};
 use inspect::{Files, Node};
 
 use crate::error::Error;
-
-const INFO: &[u8] = b"var/lib/dpkg/info/";
-const LIST: &[u8] = b".list";
-const STATUS: &[u8] = b"var/lib/dpkg/status";
 
 /// An installed package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
-    /// What the archive files it under, as `libs`.
+    /// What the archive files it under, as `libs`; nothing if it does not say.
     pub(crate) section: String,
     /// What it says of its own size, in bytes, if it does.
     pub(crate) installed: Option<u64>,
@@ -43,8 +39,8 @@ pub(crate) struct Packages {
 /// What dpkg wrote: the status file, and of each package its list of files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
-    status: Vec<u8>,
-    lists: Vec<(String, Vec<u8>)>,
+    status: Status,
+    lists: Vec<(List, Vec<u8>)>,
 }
 
 impl Database {
@@ -64,14 +60,18 @@ impl Database {
             let Kind::File { offset, len } = entry.kind else {
                 continue;
             };
-            if entry.path != STATUS && package_of(&entry.path).is_none() {
+            let Some(of) = Of::at(&entry.path) else {
                 continue;
-            }
+            };
             let mut content = Vec::new();
             file.seek(SeekFrom::Start(offset)).map_err(io)?;
             let mut data = file.by_ref().take(len);
             data.read_to_end(&mut content).map_err(io)?;
-            database.add(&entry.path, content);
+            let added = database.add(of, content);
+            added.map_err(|source| Error::Status {
+                place: path.display().to_string(),
+                source,
+            })?;
         }
         Ok(database)
     }
@@ -84,53 +84,79 @@ impl Database {
         };
         for entry in files.below(top) {
             let path = entry.path.0.strip_prefix(b"/").unwrap_or(&entry.path.0);
-            let wanted = path == STATUS || package_of(path).is_some();
-            if wanted && matches!(entry.node, Node::File(_)) {
-                let mut content = Vec::new();
-                files.copy(entry, &mut content)?;
-                database.add(path, content);
-            }
+            let Some(of) = Of::at(path).filter(|_| matches!(entry.node, Node::File(_))) else {
+                continue;
+            };
+            let mut content = Vec::new();
+            files.copy(entry, &mut content)?;
+            let added = database.add(of, content);
+            added.map_err(|source| Error::Status {
+                place: "the image".to_owned(),
+                source,
+            })?;
         }
         Ok(database)
     }
 
-    fn add(&mut self, path: &[u8], content: Vec<u8>) {
-        match package_of(path) {
-            Some(name) => self.lists.push((name, content)),
-            None => self.status = content,
+    fn add(&mut self, of: Of, content: Vec<u8>) -> Result<(), dpkg::Error> {
+        match of {
+            Of::All => self.status = Status::read(&content)?,
+            Of::One(list) => self.lists.push((list, content)),
         }
+        Ok(())
     }
 }
 
-/// The package whose list of files is at `path`.
-fn package_of(path: &[u8]) -> Option<String> {
-    let stem = path.strip_prefix(INFO)?.strip_suffix(LIST)?;
-    let name = stem.split(|byte| *byte == b':').next()?;
-    Some(String::from_utf8_lossy(name).into_owned())
+/// What a file of dpkg's is about.
+enum Of {
+    /// All packages: the status file.
+    All,
+    /// One: its list of files.
+    One(List),
+}
+
+impl Of {
+    /// The file at `path`, if it is one of them.
+    fn at(path: &[u8]) -> Option<Self> {
+        match path == STATUS.as_bytes() {
+            true => Some(Self::All),
+            false => List::at(path).map(Self::One),
+        }
+    }
 }
 
 impl Packages {
     /// The packages of `database` in a file system of these `files`.
     pub(crate) fn new(database: &Database, files: &Files<'_>) -> Self {
-        let all = status(&String::from_utf8_lossy(&database.status));
-        let places: BTreeMap<&str, usize> = (0..).zip(&all).map(|(n, p)| (&*p.name, n)).collect();
+        let packages = database.status.packages().iter();
+        let all = packages.map(|package| Package {
+            name: database.status.label(package),
+            version: package.version.clone(),
+            section: package.section.clone().unwrap_or_default(),
+            installed: package.installed,
+            bytes: 0,
+            files: 0,
+        });
         let mut owner = BTreeMap::new();
-        for (name, list) in &database.lists {
-            let Some(place) = places.get(name.as_str()) else {
+        for (list, paths) in &database.lists {
+            let Some(place) = database.status.position(list) else {
                 continue;
             };
-            for path in list.split(|byte| *byte == b'\n') {
+            for path in paths.split(|byte| *byte == b'\n') {
                 // A folder on the way may be a link into /usr nowadays: the file has one path all the same.
                 let found = match path {
                     [b'/', ..] => files.find(path, false).ok(),
                     _ => None,
                 };
                 if let Some(entry) = found.filter(|entry| entry.node != Node::Dir) {
-                    owner.entry(entry.path.0.clone()).or_insert(*place);
+                    owner.entry(entry.path.0.clone()).or_insert(place);
                 }
             }
         }
-        Self { all, owner }
+        Self {
+            all: all.collect(),
+            owner,
+        }
     }
 
     /// Of how many files it is known which package brought them.
@@ -145,62 +171,5 @@ impl Packages {
         package.bytes = sum(package.bytes, bytes);
         package.files = sum(package.files, 1);
         Some(place)
-    }
-}
-
-/// The installed packages of dpkg's status file, in its order.
-fn status(text: &str) -> Vec<Package> {
-    let mut all = Vec::new();
-    for paragraph in text.split("\n\n") {
-        let mut package = Package::default();
-        let mut installed = false;
-        for line in paragraph.lines() {
-            match line.split_once(": ") {
-                Some(("Package", value)) => value.clone_into(&mut package.name),
-                Some(("Version", value)) => value.clone_into(&mut package.version),
-                Some(("Section", value)) => value.clone_into(&mut package.section),
-                Some(("Status", value)) => installed = value.ends_with(" installed"),
-                // In units of 1024 bytes (Debian policy, section 5.6.20).
-                Some(("Installed-Size", value)) => {
-                    let number = value.trim().parse::<u64>().ok();
-                    package.installed = number.and_then(|number| number.checked_mul(1024));
-                }
-                _ => {}
-            }
-        }
-        if installed && !package.name.is_empty() {
-            all.push(package);
-        }
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn status_files() {
-        let got = status(
-            "Package: tool\nStatus: install ok installed\nVersion: 2.1-3\nSection: utils\nInstalled-Size: 12\nDescription: a\n text: b\n\n\
-             Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\n\
-             Package: bare\nStatus: install ok installed\nVersion: 1\nInstalled-Size: 99999999999999999999\n",
-        );
-        let names: Vec<_> = got.iter().map(|p| (&*p.name, p.installed)).collect();
-        assert_eq!(names, [("tool", Some(12 * 1024)), ("bare", None)]);
-        assert_eq!((&*got[0].version, &*got[0].section), ("2.1-3", "utils"));
-        assert_eq!(status(""), []);
-    }
-
-    #[test]
-    fn lists_by_name() {
-        for (path, want) in [
-            ("var/lib/dpkg/info/libc6:amd64.list", Some("libc6")),
-            ("var/lib/dpkg/info/tool.list", Some("tool")),
-            ("var/lib/dpkg/info/tool.md5sums", None),
-            ("etc/tool.list", None),
-        ] {
-            assert_eq!(package_of(path.as_bytes()).as_deref(), want, "{path}");
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! Paragraphs of fields, as dpkg's status file and machine-readable copyright files have them: `Name: value`, going on in lines that
-//! begin with a blank. What is no field is passed over: such files are written by people.
+//! Paragraphs of fields, as machine-readable copyright files have them: `Name: value`, going on in lines that begin with a blank. What is no
+//! field is passed over: such files are written by people. (What dpkg writes is read by crate `dpkg`.)
 
 /// A paragraph: names in lower case, and values with their line breaks.
 pub(crate) type Paragraph = Vec<(String, String)>;

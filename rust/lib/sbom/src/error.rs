@@ -41,6 +41,14 @@ pub enum Error {
         /// What is wrong.
         source: debian::Error,
     },
+    /// dpkg's status file of a base image can't be read.
+    #[error("{}", path.display())]
+    Status {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        source: dpkg::Error,
+    },
     /// A tree can't be read.
     #[error(transparent)]
     Tree(#[from] tree::Error),

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use tree::Tree;
 
 use crate::cargo;
-use crate::dpkg::Base;
 use crate::error::Error;
 use crate::hash::{content, Digests, Inputs};
+use crate::installed::Base;
 use crate::notes::Notes;
 use crate::owners::{Found, Opened, Owner, Owners};
 use crate::parts::{Partition, Parts, Raw};

@@ -17,11 +17,11 @@
 
 mod cargo;
 mod deb822;
-mod dpkg;
 mod error;
 mod hash;
 mod ids;
 mod image;
+mod installed;
 mod licences;
 mod notes;
 mod owners;

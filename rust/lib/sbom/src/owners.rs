@@ -4,12 +4,12 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use base::{as_u64, as_usize, Sha256Digest};
+use base::as_usize;
 use plan::{List, Piece, Plan};
 
-use crate::dpkg::{Archive, Base};
 use crate::error::Error;
 use crate::hash::Digests;
+use crate::installed::{Archive, Base};
 use crate::notes::{Notes, Rootfs};
 use crate::parts::{Partition, Parts};
 
@@ -113,7 +113,7 @@ impl Owners<'_> {
         let package = base.owner(path);
         let Some(number) = notes.step(path) else {
             return Ok(match package {
-                Some(package) => Found::of(debian(&package.name)),
+                Some(package) => Found::of(debian(&package.package.name)),
                 None if base.archive.file_at(path).is_some() => Found::of(Owner::Base {
                     base: notes.base.clone(),
                 }),
@@ -134,7 +134,7 @@ impl Owners<'_> {
             number,
         };
         let comment = package.map(|package| {
-            let name = &package.name;
+            let name = &package.package.name;
             format!("a file of the package {name}, changed by {step}")
         });
         Ok(Some(Found { owner, comment }))
@@ -174,15 +174,21 @@ impl Owners<'_> {
         }
         let mut owners = BTreeSet::new();
         for (rootfs, member) in found {
-            let archive = opened.get(&rootfs).map(|(archive, _)| archive);
-            let content = match archive {
-                Some(archive) => archive.content(&member)?,
+            let digest = match opened.get(&rootfs) {
+                Some((archive, _)) => archive.digest(&member)?,
                 None => None,
             };
+            let (sha256, len) = digest.ok_or_else(|| Error::Bad {
+                path: rootfs.clone(),
+                reason: format!(
+                    "got no file {}, whose bytes an image has",
+                    member.escape_ascii()
+                ),
+            })?;
             let digests = Digests {
                 sha1: String::new(),
-                sha256: Sha256Digest::of(content.as_deref().unwrap_or_default()),
-                len: as_u64(content.map_or(0, |content| content.len())),
+                sha256,
+                len,
             };
             let found = self.of_rootfs(&rootfs, &member, &digests)?;
             owners.extend(found.map(|found| found.owner));
@@ -206,12 +212,12 @@ fn same_content<'a>(
     digests: &Digests,
 ) -> Result<Option<(&'a [u8], &'a str)>, Error> {
     let same = |path: &[u8]| -> Result<bool, Error> {
-        let content = base.archive.content(path)?;
-        Ok(content.is_some_and(|content| Sha256Digest::of(&content) == digests.sha256))
+        let digest = base.archive.digest(path)?;
+        Ok(digest.is_some_and(|(sha256, _)| sha256 == digests.sha256))
     };
     if let Some(package) = base.owner(path) {
         if same(path)? {
-            return Ok(Some((path, &package.name)));
+            return Ok(Some((path, &package.package.name)));
         }
     }
     if digests.len < TELLING {
@@ -220,7 +226,7 @@ fn same_content<'a>(
     for other in base.archive.files_of_len(digests.len) {
         if let Some(package) = base.owner(other) {
             if same(other)? {
-                return Ok(Some((other, &package.name)));
+                return Ok(Some((other, &package.package.name)));
             }
         }
     }

@@ -523,7 +523,7 @@ fn packages_that_are_half_there() {
         ),
         (
             ["Version: 5-1\n", ""],
-            "dpkg's status of the package perl has no version",
+            "dpkg's status of the package perl has no Version",
         ),
         (
             ["Architecture: all", "Architecture: arm64"],
@@ -532,7 +532,11 @@ fn packages_that_are_half_there() {
     ] {
         let [from, to] = change;
         let error = with_status(|status| status.replace(from, to)).unwrap_err();
-        assert!(error.to_string().ends_with(want), "{error}");
+        let mut text = error.to_string();
+        if let Some(source) = std::error::Error::source(&error) {
+            text.push_str(&format!(": {source}"));
+        }
+        assert!(text.ends_with(want), "{text}");
     }
 }
 

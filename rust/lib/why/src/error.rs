@@ -37,6 +37,14 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// dpkg's status file of a root file system can't be read.
+    #[error("cannot tell which packages are in {}", path.display())]
+    Status {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        source: dpkg::Error,
+    },
     /// A root file system can't be read.
     #[error("cannot read {}", path.display())]
     Archive {

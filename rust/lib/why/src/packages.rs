@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 
 use archive::{Entry, Kind};
 use base::as_usize;
+use dpkg::{List, Status, STATUS};
 
 use crate::error::Error;
 
 /// Lists and status of packages; larger files are none.
 const MAX_FILE: u64 = 64 << 20;
-/// Where they are.
-const INFO: &[u8] = b"var/lib/dpkg/info/";
-const STATUS: &[u8] = b"var/lib/dpkg/status";
 
 /// An archive and where its members are.
 pub(crate) struct Archive {
@@ -64,35 +62,33 @@ impl Archive {
     pub(crate) fn owner(&self, path: &[u8]) -> Result<Option<(String, String)>, Error> {
         let names = aliases(path);
         for entry in &self.entries {
-            let Some(package) = list_of(&entry.path) else {
+            let Some(list) = List::at(&entry.path) else {
                 continue;
             };
-            let list = self.content(entry)?;
-            let mut lines = list.split(|byte| *byte == b'\n');
+            let paths = self.content(entry)?;
+            let mut lines = paths.split(|byte| *byte == b'\n');
             if lines.any(|line| names.iter().any(|name| line == name)) {
-                let version = self.version(&package)?;
-                return Ok(version.map(|version| (package, version)));
+                let status = self.status()?;
+                let package = status
+                    .position(&list)
+                    .and_then(|at| status.packages().get(at));
+                let found = package.map(|package| (status.label(package), package.version.clone()));
+                return Ok(found);
             }
         }
         Ok(None)
     }
 
-    /// The version of an installed package.
-    fn version(&self, package: &str) -> Result<Option<String>, Error> {
-        let name = package.split(':').next().unwrap_or(package);
-        let Some(entry) = self.entries.iter().find(|entry| entry.path == STATUS) else {
-            return Ok(None);
+    /// The packages of dpkg's status file; none if there is no such file.
+    fn status(&self) -> Result<Status, Error> {
+        let at = |entry: &&Entry| entry.path == STATUS.as_bytes();
+        let Some(entry) = self.entries.iter().find(at) else {
+            return Ok(Status::default());
         };
-        let status = self.content(entry)?;
-        let status = String::from_utf8_lossy(&status);
-        let field = |paragraph: &str, key: &str| -> Option<String> {
-            let mut lines = paragraph.lines();
-            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-            value.map(str::to_owned)
-        };
-        let mut paragraphs = status.split("\n\n");
-        let own = paragraphs.find(|text| field(text, "Package").as_deref() == Some(name));
-        Ok(own.and_then(|text| field(text, "Version")))
+        Status::read(&self.content(entry)?).map_err(|source| Error::Status {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     fn content(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
@@ -110,12 +106,6 @@ impl Archive {
         })?;
         Ok(bytes)
     }
-}
-
-/// The package whose list of files is at `path`.
-fn list_of(path: &[u8]) -> Option<String> {
-    let name = path.strip_prefix(INFO)?.strip_suffix(b".list")?;
-    String::from_utf8(name.to_vec()).ok()
 }
 
 /// How lists may write a path: with the folder that is a link into /usr nowadays, too.
@@ -138,7 +128,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rootfs.tar");
         let mut writer = archive::Writer::new(Vec::new());
-        let status = "Package: other\nVersion: 1\n\nPackage: tool\nStatus: install ok installed\nVersion: 2.1-3\n";
+        let status =
+            "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.1-3\n";
         for (name, data) in [
             ("usr/bin/tool", "content"),
             ("var/lib/dpkg/info/other.list", "/.\n/usr/share/other\n"),
@@ -159,7 +150,7 @@ mod tests {
         assert_eq!(archive.member(519), None);
         assert_eq!(archive.member(0), None);
         let owner = archive.owner(b"usr/bin/tool").unwrap();
-        assert_eq!(owner, Some(("tool:amd64".to_owned(), "2.1-3".to_owned())));
+        assert_eq!(owner, Some(("tool".to_owned(), "2.1-3".to_owned())));
         assert_eq!(archive.owner(b"usr/bin/none").unwrap(), None);
     }
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use plan::{Builder, Input};
 use why::{Answers, Image, Origin};
 
-const STATUS: &str = "Package: base-files\nVersion: 13.8\n";
+const STATUS: &str =
+    "Package: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 13.8\n";
 
 /// A folder as Bazel has its outputs: `bazel-out/bin` with lists, notes and a root file system.
 struct Bed(tempfile::TempDir);

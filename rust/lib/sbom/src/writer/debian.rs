@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Writer;
-use crate::dpkg::{Base, Installed};
 use crate::error::Error;
 use crate::image::Locked;
+use crate::installed::{Base, Installed};
 use crate::purl;
 use crate::spdx::{Checksum, ExternalRef, Package};
 
@@ -20,16 +20,19 @@ impl Writer<'_> {
         let locked = self.locked(tar, &installed)?.clone();
         let id = self.ids.of(
             "deb",
-            &format!("{}-{}", installed.name, installed.architecture),
+            &format!(
+                "{}-{}",
+                installed.package.name, installed.package.architecture
+            ),
         );
-        let mut package = Package::new(id.clone(), &installed.name);
-        package.version_info = Some(installed.version.clone());
+        let mut package = Package::new(id.clone(), &installed.package.name);
+        package.version_info = Some(installed.package.version.clone());
         package.package_file_name = locked.path.rsplit('/').next().map(str::to_owned);
-        package.supplier = installed.maintainer.as_deref().map(supplier);
+        package.supplier = installed.package.maintainer.as_deref().map(supplier);
         package.checksums = vec![Checksum::sha256(locked.sha256)];
         package.source_info = Some(format!(
             "built from: {} {}",
-            installed.source, installed.source_version
+            installed.package.source, installed.package.source_version
         ));
         package.license_declared = installed
             .licence
@@ -38,9 +41,9 @@ impl Writer<'_> {
             .unwrap_or(package.license_declared);
         package.comment = locked.suite.map(|suite| format!("From the suite {suite}."));
         let purl = purl::debian(
-            &installed.name,
-            &installed.version,
-            &installed.architecture,
+            &installed.package.name,
+            &installed.package.version,
+            &installed.package.architecture,
             distro.as_deref(),
         );
         package.external_refs = vec![ExternalRef::purl(purl)];
@@ -49,8 +52,9 @@ impl Writer<'_> {
             let entry = self.licences.entry(text.license_id.clone());
             entry.or_insert_with(|| text.clone());
         }
-        let own = (&installed.source, &installed.source_version);
+        let own = (&installed.package.source, &installed.package.source_version);
         let others = installed
+            .package
             .built_using
             .iter()
             .map(|(name, version)| (name, version));
@@ -63,9 +67,9 @@ impl Writer<'_> {
 
     fn locked(&self, tar: &Path, installed: &Installed) -> Result<&Locked, Error> {
         let is = |locked: &&Locked| {
-            locked.name == installed.name
-                && locked.version == installed.version
-                && locked.architecture == installed.architecture
+            locked.name == installed.package.name
+                && locked.version == installed.package.version
+                && locked.architecture == installed.package.architecture
         };
         let lock = self.facts.locks.get(tar);
         let found = lock.and_then(|lock| lock.packages.iter().find(is));
@@ -79,9 +83,9 @@ impl Writer<'_> {
                 .map(|part| part.lock.clone())
                 .unwrap_or_default(),
             tar: tar.to_owned(),
-            name: installed.name.clone(),
-            version: installed.version.clone(),
-            architecture: installed.architecture.clone(),
+            name: installed.package.name.clone(),
+            version: installed.package.version.clone(),
+            architecture: installed.package.architecture.clone(),
         })
     }
 

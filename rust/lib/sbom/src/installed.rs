@@ -2,33 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use archive::{Entry, Kind};
-use base::as_usize;
+use base::bounded::without;
+use base::{as_usize, Hasher, Sha256Digest};
+use dpkg::{Package, Status, STATUS};
 
-use crate::deb822::{field, paragraphs, Paragraph};
 use crate::error::Error;
 use crate::licences::{self, Licence};
 use crate::owners::Members;
 
-const STATUS: &[u8] = b"var/lib/dpkg/status";
 const RELEASE: &[u8] = b"usr/lib/os-release";
 /// Links followed on the way to a copyright file.
 const MAX_LINKS: usize = 8;
 
-/// An installed package.
+/// A package that has files in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Installed {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) architecture: String,
-    pub(crate) source: String,
-    pub(crate) source_version: String,
-    /// Names and versions of other sources that it has parts of, as a signed kernel has the kernel.
-    pub(crate) built_using: Vec<(String, String)>,
-    pub(crate) maintainer: Option<String>,
+    /// What dpkg says of it.
+    pub(crate) package: Package,
     pub(crate) licence: Licence,
 }
 
@@ -117,6 +112,33 @@ impl Archive {
         Ok(Some(bytes))
     }
 
+    /// Digest and length of the file at `path`, holes being zeros; nothing if there is none.
+    pub(crate) fn digest(&self, path: &[u8]) -> Result<Option<(Sha256Digest, u64)>, Error> {
+        let mut hasher = Hasher::new();
+        let add = |hasher: &mut Hasher, offset: u64, len: u64| {
+            let mut file = &self.file;
+            let moved = file.seek(SeekFrom::Start(offset)).map(drop);
+            let read = moved.and_then(|()| hasher.update_from(file.take(len)));
+            match read.map_err(Error::read(&self.path))? == len {
+                true => Ok(()),
+                false => Err(Error::read(&self.path)(ErrorKind::UnexpectedEof.into())),
+            }
+        };
+        match self.file_at(path).map(|entry| &entry.kind) {
+            Some(Kind::File { offset, len }) => add(&mut hasher, *offset, *len)?,
+            Some(Kind::Sparse { len, pieces }) => {
+                for piece in pieces {
+                    hasher.update_zeros(without(piece.at, hasher.count()));
+                    add(&mut hasher, piece.offset, piece.len)?;
+                }
+                hasher.update_zeros(without(*len, hasher.count()));
+            }
+            _ => return Ok(None),
+        }
+        let len = hasher.count();
+        Ok(Some((hasher.finish(), len)))
+    }
+
     fn text(&self, path: &[u8]) -> Result<Option<String>, Error> {
         let bytes = self.content(path)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -164,22 +186,28 @@ impl Base {
             path: path.to_owned(),
             source,
         })?;
-        let mut packages = BTreeMap::new();
-        let status = archive.text(STATUS)?.unwrap_or_default();
-        for paragraph in paragraphs(&status) {
-            let Some(one) = installed(&archive, path, &paragraph)? else {
-                continue;
-            };
-            let (name, architecture) = (one.name.clone(), one.architecture.clone());
-            if let Some(other) = packages.insert(name.clone(), one) {
+        let mut packages: BTreeMap<String, Installed> = BTreeMap::new();
+        for package in status(&archive)?.packages() {
+            let Package {
+                name, architecture, ..
+            } = package;
+            if let Some(other) = packages.get(name) {
                 return Err(Error::Bad {
                     path: path.to_owned(),
                     reason: format!(
                         "got the package {name} of the architectures {} and {architecture}, want one of a name",
-                        other.architecture
+                        other.package.architecture
                     ),
                 });
             }
+            let copyright = archive.copyright(name)?;
+            let licence = copyright.map(|text| licences::of_copyright(&text));
+            let installed = Installed {
+                package: package.clone(),
+                // A package may be without a copyright file: then nobody says its licence.
+                licence: licence.unwrap_or_default(),
+            };
+            packages.insert(name.clone(), installed);
         }
         let distro = archive.text(RELEASE)?.and_then(|text| distro(&text));
         Ok(Self {
@@ -197,65 +225,14 @@ impl Base {
     }
 }
 
-/// The package of a paragraph of dpkg's status; nothing for one that is not there, or of which only the configuration is. One that is
-/// unpacked, or half so, has its files.
-fn installed(
-    archive: &Archive,
-    path: &Path,
-    paragraph: &Paragraph,
-) -> Result<Option<Installed>, Error> {
-    let of = |name: &str| field(paragraph, name).map(str::to_owned);
-    let status = of("status").unwrap_or_default();
-    if let Some("not-installed" | "config-files") = status.split_whitespace().last() {
-        return Ok(None);
-    }
-    let must = |name: &str| {
-        of(name).ok_or_else(|| Error::Bad {
-            path: path.to_owned(),
-            reason: format!(
-                "dpkg's status of the package {} has no {name}",
-                of("package").unwrap_or_default()
-            ),
-        })
+/// The packages of the archive; none if dpkg left nothing in it.
+fn status(archive: &Archive) -> Result<Status, Error> {
+    let Some(bytes) = archive.content(STATUS.as_bytes())? else {
+        return Ok(Status::default());
     };
-    let (name, version, architecture) = (must("package")?, must("version")?, must("architecture")?);
-    let (source, source_version) = source(of("source").as_deref(), &name, &version);
-    let copyright = archive.copyright(&name)?;
-    let using = ["built-using", "static-built-using"];
-    let using = using.iter().filter_map(|name| field(paragraph, name));
-    Ok(Some(Installed {
-        licence: copyright
-            .map(|text| licences::of_copyright(&text))
-            .unwrap_or_default(),
-        built_using: using.flat_map(built_using).collect(),
-        maintainer: of("maintainer"),
-        name,
-        version,
-        architecture,
+    Status::read(&bytes).map_err(|source| Error::Status {
+        path: archive.path.clone(),
         source,
-        source_version,
-    }))
-}
-
-/// Name and version of the source: `Source: NAME (VERSION)`, where what is left out is as the package's own.
-fn source(field: Option<&str>, name: &str, version: &str) -> (String, String) {
-    let field = field.unwrap_or(name);
-    match field.split_once('(') {
-        Some((source, own)) => (
-            source.trim().to_owned(),
-            own.trim_end_matches(')').trim().to_owned(),
-        ),
-        None => (field.trim().to_owned(), version.to_owned()),
-    }
-}
-
-/// The sources of `NAME (= VERSION), …`.
-fn built_using(field: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    let parts = field.split(',').map(str::trim);
-    parts.filter_map(|part| {
-        let (name, version) = part.split_once('(')?;
-        let version = version.trim_start_matches('=').trim_end_matches(')');
-        Some((name.trim().to_owned(), version.trim().to_owned()))
     })
 }
 
@@ -272,29 +249,6 @@ fn distro(release: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sources_of_packages() {
-        let of = |field, name, version| {
-            let (name, version) = source(field, name, version);
-            format!("{name} {version}")
-        };
-        assert_eq!(of(None, "bash", "5.2-1+b3"), "bash 5.2-1+b3");
-        assert_eq!(of(Some("glibc"), "libc6", "2.41-12"), "glibc 2.41-12");
-        assert_eq!(of(Some("bash (5.2-1)"), "bash", "5.2-1+b3"), "bash 5.2-1");
-    }
-
-    #[test]
-    fn other_sources() {
-        let of = |field| built_using(field).collect::<Vec<_>>();
-        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
-        assert_eq!(of("linux (= 6.12.1-1)"), [pair("linux", "6.12.1-1")]);
-        assert_eq!(
-            of("a (= 1:2-3),\n b (=4), "),
-            [pair("a", "1:2-3"), pair("b", "4")]
-        );
-        assert_eq!(of(""), []);
-    }
 
     #[test]
     fn distributions() {
