@@ -177,15 +177,12 @@ fn settle(all: Vec<Entry>, files: &[usize]) -> Vec<Entry> {
         settled.push(match fate {
             Fate::Gone => continue,
             Fate::Stays => entry.clone(),
-            Fate::Is(file) => {
-                let file = all.get(file).unwrap_or(entry);
-                Entry {
-                    path: entry.path.clone(),
-                    ..file.clone()
-                }
-            }
+            Fate::Is(file) => Entry {
+                path: entry.path.clone(),
+                ..nth(&all, file).clone()
+            },
             Fate::Links(first) => {
-                let target = all.get(first).unwrap_or(entry).path.clone();
+                let target = nth(&all, first).path.clone();
                 Entry {
                     kind: Kind::HardLink { target },
                     ..entry.clone()
@@ -194,6 +191,14 @@ fn settle(all: Vec<Entry>, files: &[usize]) -> Vec<Entry> {
         });
     }
     settled
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the place of a member among `all`, which had it there"
+)]
+fn nth(all: &[Entry], at: usize) -> &Entry {
+    all.get(at).expect("a member's place")
 }
 
 #[cfg(test)]

@@ -115,8 +115,17 @@ fn append(writer: &mut Writer<impl Write>, mut entry: Entry, full: &Path) -> Res
 
 /// No archive holds file flags, and these two decide who may write. The others say how a disk stores a file.
 fn check_flags(file: &File, entry: &Entry) -> Result<(), Error> {
-    // A file system that has none says so in several ways.
-    let flags = ioctl_getflags(file).unwrap_or(IFlags::empty());
+    let flags = match ioctl_getflags(file) {
+        Ok(flags) => flags,
+        // A file system that has none says so in several ways.
+        Err(Errno::NOTTY | Errno::NOTSUP | Errno::INVAL | Errno::NOSYS) => IFlags::empty(),
+        Err(error) => {
+            return Err(Error::Source {
+                path: Path::new(OsStr::from_bytes(&entry.path)).to_owned(),
+                source: error.into(),
+            })
+        }
+    };
     if flags.intersects(IFlags::IMMUTABLE | IFlags::APPEND) {
         return Err(Error::Unwritable {
             path: show(&entry.path),

@@ -121,16 +121,14 @@ fn name(path: &[u8]) -> &[u8] {
 
 /// An entry as an archive has it.
 fn member(path: Vec<u8>, entry: Option<&Entry>) -> archive::Entry {
-    let empty = archive::Kind::File { offset: 0, len: 0 };
+    let file = |len| archive::Kind::File { offset: 0, len };
     let Some(entry) = entry else {
-        return archive::Entry::new(path, empty, 0);
+        return archive::Entry::new(path, file(0), 0);
     };
     let kind = match &entry.kind {
         // Holes are zeros here: not every program that unpacks layers knows of holes.
-        Kind::File(_) | Kind::Sparse(_) => {
-            let len = entry.kind.file_len().unwrap_or(0);
-            archive::Kind::File { offset: 0, len }
-        }
+        Kind::File(data) => file(data.len),
+        Kind::Sparse(data) => file(data.len),
         Kind::Dir => archive::Kind::Dir,
         Kind::Symlink { target } => archive::Kind::Symlink {
             target: target.clone(),

@@ -216,8 +216,11 @@ where
         if let Some(cache) = &self.cache {
             return Ok(Rc::clone(cache));
         }
-        let path = self.real(CACHE).unwrap_or_default();
-        let cache = match self.bytes(&path, u64::MAX)? {
+        let bytes = match self.real(CACHE) {
+            Some(path) => self.bytes(&path, u64::MAX)?,
+            None => None,
+        };
+        let cache = match bytes {
             Some(bytes) => Cache::read(&bytes)?,
             None => Cache::default(),
         };

@@ -182,7 +182,7 @@ impl Recorder {
             .and_then(|()| write(head.as_bytes(), state.end))
             .map_err(Error::io(format!("write {}", self.path.display())))?;
         state.end = past(data_at, data.len());
-        state.entries = state.entries.saturating_add(1);
+        state.entries = as_usize(past(as_u64(state.entries), 1));
         Ok(())
     }
 

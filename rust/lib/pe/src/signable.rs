@@ -130,8 +130,7 @@ impl Signable {
             at = sum(at, count);
         }
         let padding = as_usize(without(self.padded, self.len));
-        let zeros = [0; 8];
-        take(zeros.get(..padding).unwrap_or_default());
+        take(&vec![0; padding]);
         Ok(())
     }
 

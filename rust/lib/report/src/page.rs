@@ -190,13 +190,8 @@ pub(crate) fn thousands(number: u64) -> String {
 
 /// Microseconds as seconds, cut to hundredths.
 pub(crate) fn seconds(micros: u64) -> String {
-    let hundredths = micros.checked_div(10_000).unwrap_or(0);
-    let (whole, rest) = (hundredths.checked_div(100), hundredths.checked_rem(100));
-    format!(
-        "{}.{:02} s",
-        thousands(whole.unwrap_or(0)),
-        rest.unwrap_or(0)
-    )
+    let hundredths = micros / 10_000;
+    format!("{}.{:02} s", thousands(hundredths / 100), hundredths % 100)
 }
 
 /// So many of a hundred, cut to tenths.
@@ -205,10 +200,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
         .checked_mul(1000)
         .and_then(|part| part.checked_div(u128::from(whole)));
     match tenths {
-        Some(tenths) => {
-            let (whole, rest) = (tenths.checked_div(10), tenths.checked_rem(10));
-            format!("{}.{}", whole.unwrap_or(0), rest.unwrap_or(0))
-        }
+        Some(tenths) => format!("{}.{}", tenths / 10, tenths % 10),
         // Of nothing there are no parts.
         None => "0".to_owned(),
     }

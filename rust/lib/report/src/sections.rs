@@ -161,7 +161,7 @@ fn rect(html: &mut Html, class: &str, (start, len): (u64, u64), whole: u64) {
 }
 
 fn colour(number: usize) -> String {
-    format!("k{}", number.checked_rem(8).unwrap_or(0))
+    format!("k{}", number % 8)
 }
 
 /// Treemaps.

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{symlink, PermissionsExt};
@@ -248,7 +249,12 @@ fn bind(source: &OsStr, target: &Path, read_only: bool) -> Result<(), Error> {
     mount(Some(source), target, NONE, flags, NONE).map_err(failed)?;
     if read_only {
         // The place's number still leads to what is below the new mount, so the mount is found by its resolved name.
-        let named = fs::read_link(target).unwrap_or_else(|_| target.to_path_buf());
+        let named = match fs::read_link(target) {
+            Ok(named) => named,
+            // It is named already: no link.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => target.to_path_buf(),
+            Err(error) => return Err(Error::setup(format!("find {}", target.display()), error)),
+        };
         close_off(&named)?;
     }
     Ok(())

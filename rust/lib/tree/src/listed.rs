@@ -66,6 +66,7 @@ impl Tree {
             let mut builder = Builder::new(bodies.inputs());
             for (at, source) in entry.kind.pieces() {
                 builder.zero_to(at)?;
+                // An input beyond all numbers is one that the list does not have, which is told there.
                 let body = source.input.checked_add(first);
                 let body = bodies.plan(body.unwrap_or(usize::MAX))?;
                 builder.range(body, source.offset, source.len)?;

@@ -402,7 +402,7 @@ fn report_newer<'a>(
         Check::Security => &[Root::Security][..],
     };
     let mut out = io::stdout().lock();
-    let mut count: usize = 0;
+    let mut counts = Vec::new();
     for (task, archive) in tasks {
         for job in &task.jobs {
             let Some(lock) = &job.old else {
@@ -422,9 +422,10 @@ fn report_newer<'a>(
                     have.name, have.version, want.version, want.suite
                 )?;
             }
-            count = count.saturating_add(newer.len());
+            counts.push(newer.len());
         }
     }
+    let count: usize = counts.iter().sum();
     match count {
         0 => Ok(()),
         1 => bail!("1 locked package is older than the newest of its suites"),

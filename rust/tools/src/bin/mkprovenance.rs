@@ -57,7 +57,8 @@ fn make(args: &Args) -> anyhow::Result<String> {
     for NamedFile { name, path } in &args.bases {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let digest = text.trim_end().strip_prefix("sha256:").unwrap_or(&text);
+        let digest = text.trim_end();
+        let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
         let digest: Sha256Digest = digest.parse().with_context(|| path.display().to_string())?;
         dependencies.push(Resource::new(name, digest));
     }

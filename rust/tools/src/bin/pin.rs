@@ -2,7 +2,7 @@
 //!
 //! Run by `bazel run` in a runfiles folder; the pin files are named relative to the workspace.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -41,7 +41,11 @@ fn write_pin(workspace: &Path, built: &Built) -> Result<()> {
         packages: read(format!("{stem}.packages"))?,
     };
     let path = workspace.join(file);
-    let old = std::fs::read_to_string(&path).unwrap_or_default();
+    let old = match std::fs::read_to_string(&path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+    };
     let pin = pin.named_as(&old);
     let text = pin.to_file();
     cli::write_output(&path, |out| out.write_all(text.as_bytes())).map_err(|e| anyhow!(e))?;

@@ -77,11 +77,11 @@ fn run(args: Args) -> Result<()> {
             },
         ));
     }
-    for (built, pin) in pins.iter().filter(|_| args.pin) {
-        let path = workspace
-            .as_deref()
-            .unwrap_or(Path::new(""))
-            .join(&built.file);
+    let Some(workspace) = workspace else {
+        return Ok(());
+    };
+    for (built, pin) in pins {
+        let path = workspace.join(&built.file);
         let text = pin.to_file();
         cli::write_output(&path, |out| out.write_all(text.as_bytes())).map_err(|e| anyhow!(e))?;
         eprintln!("{}: {}@{}", built.file.display(), pin.name, pin.digest);

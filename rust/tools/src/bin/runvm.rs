@@ -3,7 +3,7 @@
 //! Nothing is written to the image: changes go to a nameless overlay that vanishes with QEMU, or to the file given by `--persist`.
 //! An image that exists as a plan only (`NAME.image`) is served to QEMU from its inputs; nothing of it is written or read up front.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -186,7 +186,11 @@ fn overlay(disk: &Path, persist: &Path) -> Result<()> {
         written.context("cannot note which disk it belongs to")?;
         return Ok(vm::create_overlay(disk, persist)?);
     }
-    let then = std::fs::read_to_string(&note).ok();
+    let then = match std::fs::read_to_string(&note) {
+        Ok(then) => Some(then),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context("cannot read which disk it belongs to"),
+    };
     ensure!(
         then.as_ref() == Some(&now),
         "it holds changes to a disk image that has been rebuilt since and fits the new one no more; delete it to start anew"

@@ -61,7 +61,7 @@ fn run(args: Args) -> Result<()> {
             or_set(&args.security_mirror, "DEBIAN_SECURITY_MIRROR").as_deref(),
             or_set(&args.snapshot, "DEBIAN_SNAPSHOT").as_deref(),
         )?,
-        cargo_home: cargo_home(),
+        cargo_home: cargo_home()?,
         manifest: args
             .crates
             .map(|lock| workspace.join(lock).with_file_name("Cargo.toml")),
@@ -183,9 +183,10 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Cargo's own folder, as cargo finds it.
-fn cargo_home() -> PathBuf {
-    variable("CARGO_HOME").map_or_else(
-        || PathBuf::from(variable("HOME").unwrap_or_default()).join(".cargo"),
-        PathBuf::from,
-    )
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = variable("CARGO_HOME") {
+        return Ok(PathBuf::from(home));
+    }
+    let home = variable("HOME").context("where are cargo's files? Set HOME or CARGO_HOME")?;
+    Ok(Path::new(&home).join(".cargo"))
 }
