@@ -27,6 +27,28 @@ done | check "files past their budget"
 git ls-files -- '*.bzl' | while read -r file; do
   [ ! -f "$file" ] || head -n 1 "$file" | grep -q '^"""' || echo "$file"
 done | check "Starlark files without a docstring"
+# Where rustfmt and buildifier have been, a function ends where its indent does. Tests are tables now and then, and so is what prints an error or a value (`fmt`).
+git ls-files -- '*.rs' ':!*/tests/*' ':!*_tests.rs' ':!rust/fuzz' ':!rust/bench' | while read -r file; do
+  [ ! -f "$file" ] || awk -v file="$file" '
+    /^#\[cfg\(test\)\]/ { exit }
+    !name && match($0, /^ *(pub(\([a-z]+\))? )?(const |async )*fn [a-z0-9_]+/) {
+      name = substr($0, 1, RLENGTH); sub(/.* /, "", name)
+      indent = match($0, /[^ ]/) - 1; start = NR
+    }
+    name && match($0, /[^ ]/) - 1 == indent && /^ *(}|.*[;}]$)/ {
+      if (NR - start >= 60 && name != "fmt") printf "%s:%d: %s has %d lines, at most 60 wanted\n", file, start, name, NR - start + 1
+      name = ""
+    }' "$file"
+done | check "functions past their budget"
+git ls-files -- '*.bzl' ':!bzl/tests' | while read -r file; do
+  [ ! -f "$file" ] || awk -v file="$file" '
+    function done() { if (name && lines > 60) printf "%s:%d: %s has %d lines without its docstring, at most 60 wanted\n", file, start, name, lines; name = "" }
+    /^def / { done(); name = $2; sub(/\(.*/, "", name); start = NR; lines = 0; doc = 0 }
+    /^[^ )d]/ { done() }
+    name && /"""/ { was = doc; if (gsub(/"""/, "") == 1) doc = !doc; if (!was) next; next }
+    name && !doc && NF { lines++ }
+    END { done() }' "$file"
+done | check "Starlark functions past their budget"
 { git grep -nIE 'todo!\(|unimplemented!\(|FIXME' -- '*.rs' '*.bzl' || true; } | check "unfinished marks"
 if [ "$bad" -ne 0 ]; then
   echo "FAIL promises"

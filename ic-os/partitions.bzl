@@ -161,6 +161,31 @@ def boot_partition(name, os, image, env):
       image: the system in one env (see in_env); its root file system has boot/vmlinuz and boot/initrd.img.
       env: name of the env.
     """
+    _uki(os, image, env)
+    image_tree(
+        name = "boot_tree",
+        files = {":uki": "/uki.efi", ":uki_sig": "/uki.efi.sig"},
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    ext4_image(
+        name = name,
+        label = os.name + "-boot",
+        size_mib = 0,
+        timestamp = TIMESTAMP,
+        tree = ":boot_tree",
+        uuid = os.ids["boot"],
+        **STEP
+    )
+    image_file(
+        name = "boot_file",
+        image = ":" + name,
+        out = "boot.img",
+        **STEP
+    )
+
+def _uki(os, image, env):
+    """`:uki`, the program, and `:uki_sig`, its signature for GRUB."""
     lines = {":cmdline_" + slot: {"SLOT": slot} for slot in ["A", "B"]} if os.slots else {":cmdline": {}}
     for line, slot in lines.items():
         template_file(line[1:], os.cmdline, image.partitions, image.boot_args | slot, {
@@ -199,30 +224,6 @@ def boot_partition(name, os, image, env):
         name = "uki_sig",
         srcs = [":uki"],
         output_group = "sig",
-        **STEP
-    )
-    image_tree(
-        name = "boot_tree",
-        files = {
-            ":uki": "/uki.efi",
-            ":uki_sig": "/uki.efi.sig",
-        },
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    ext4_image(
-        name = name,
-        label = os.name + "-boot",
-        size_mib = 0,
-        timestamp = TIMESTAMP,
-        tree = ":boot_tree",
-        uuid = os.ids["boot"],
-        **STEP
-    )
-    image_file(
-        name = "boot_file",
-        image = ":" + name,
-        out = "boot.img",
         **STEP
     )
 

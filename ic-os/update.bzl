@@ -65,12 +65,36 @@ def update_targets(name, os, env, signed_updates, common):
         ":boot": "boot.img",
         ":root": "root.img",
     }
+    signed = _signed(os, env, signed_updates, whole | images) | whole
+    _tar(name, signed | images, common)
+    for partition in ["boot", "root"]:
+        image_delta(
+            name = partition + "_delta",
+            image = ":" + partition,
+            member = partition + ".img",
+            old = "//ic-os:delta_from",
+            **STEP
+        )
+    _tar("delta", signed | {
+        ":boot_delta": "boot.delta",
+        ":root_delta": "root.delta",
+    }, STEP)
+    image_file(
+        name = "update_zst",
+        image = ":update_plan",
+        out = "update.tar.zst",
+        zstd_level = 3,
+        **STEP
+    )
+
+def _signed(os, env, signed_updates, members):
+    """The manifest and its signatures: label to member."""
     update_manifest(
         name = "update_manifest",
         data_formats = os.data_formats,
         env = env,
         expires = "//ic-os:update_expires",
-        members = whole | images,
+        members = members,
         minimum_version = "//ic-os:update_minimum_version",
         os = os.name,
         out = "update_manifest.json",
@@ -92,30 +116,10 @@ def update_targets(name, os, env, signed_updates, common):
         signers = ["//ic-os:update_signers"],
         **STEP
     )
-    signed = {
+    return {
         ":update_manifest": "manifest.json",
         ":update_signatures": "manifest.json.sig",
-    } | whole
-    _tar(name, signed | images, common)
-    for partition in ["boot", "root"]:
-        image_delta(
-            name = partition + "_delta",
-            image = ":" + partition,
-            member = partition + ".img",
-            old = "//ic-os:delta_from",
-            **STEP
-        )
-    _tar("delta", signed | {
-        ":boot_delta": "boot.delta",
-        ":root_delta": "root.delta",
-    }, STEP)
-    image_file(
-        name = "update_zst",
-        image = ":update_plan",
-        out = "update.tar.zst",
-        zstd_level = 3,
-        **STEP
-    )
+    }
 
 def _tar(name, members, common):
     update_bundle(

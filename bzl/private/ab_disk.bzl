@@ -96,6 +96,10 @@ def ab_disk(
         disk = ":{}_plan".format(name),
         **common
     )
+    _update(name, common, dated)
+
+def _update(name, common, dated):
+    """What updates a slot."""
     update_bundle(
         name = name + "_update_plan",
         members = {

@@ -331,10 +331,137 @@ fn line(fields: &str) -> String {
     format!("{{{fields},\"layer\":0}}").replace("$", r#""mode":"0644","uid":0,"gid":0,"mtime":0"#)
 }
 
+const HEAD: &str = r#"{"tree":3,"inputs":[{"len":100}]}"#;
+
+/// Layer and fields of an entry below the root, and what is wrong with it.
+const REFUSED: [(char, &str, &str); 19] = [
+    (
+        '0',
+        r#""path":"a/b","type":"dir",$"#,
+        "manifest line 3: the parent directory is missing",
+    ),
+    (
+        '0',
+        r#""path":"..","type":"dir",$"#,
+        "manifest line 3: has a '..' component",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"file",$,"source":[0,1,100]"#,
+        "'a': bytes 1+100 of input 0 lie outside its 100 bytes",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"file",$,"source":[0,18446744073709551615,2]"#,
+        "'a': bytes 18446744073709551615+2 of input 0 lie outside its 100 bytes",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"file",$,"source":[1,0,0]"#,
+        "'a': bytes 0+0 of input 1 lie outside its 0 bytes",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"hardlink",$,"target":"b""#,
+        "hard link 'a' names 'b', which is not there",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"symlink",$"#,
+        "manifest line 3: 'target' is missing",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"dir",$,"target":"b""#,
+        "manifest line 3: 'target' belongs to links only",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"char",$"#,
+        "manifest line 3: 'rdev' belongs to devices, and to all of them",
+    ),
+    (
+        '0',
+        r#""path":"\\x41","type":"dir",$"#,
+        "manifest line 3: bad escape in 'path'",
+    ),
+    (
+        '0',
+        r#""path":"a", "type":"dir",$"#,
+        "manifest line 3: not in the one spelling that the format has",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"fifo",$,"mtime_nanos":1000000000"#,
+        "manifest line 3: 'mtime_nanos' is a second or more",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"fifo",$,"mtime_nanos":0"#,
+        "manifest line 3: not in the one spelling that the format has",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"fifo",$,"over":[0,0,5]"#,
+        "manifest line 3: 'over' belongs to what can replace a file of the base",
+    ),
+    (
+        '1',
+        r#""path":"a","type":"dir",$,"over":[0,0,5]"#,
+        "manifest line 3: 'over' belongs to what can replace a file of the base",
+    ),
+    (
+        '1',
+        r#""path":"a","type":"fifo",$,"over":[0,1,0]"#,
+        "manifest line 3: 'over' names no bytes",
+    ),
+    (
+        '1',
+        r#""path":"a","type":"fifo",$,"over":[0,99,2]"#,
+        "'a': bytes 99+2 of input 0 lie outside its 100 bytes",
+    ),
+    (
+        '0',
+        r#""path":"a","type":"dir",$,"xattrs":{"user.a":"Zg"}"#,
+        "manifest line 3: an xattr's value is not base64",
+    ),
+    (
+        '2',
+        r#""path":"a","type":"dir",$"#,
+        "manifest line 3: 'layer' is neither 0 nor 1",
+    ),
+];
+
+fn refused(lines: &[String], want: &str) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let error = Tree::read(text.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), want, "{text}");
+}
+
+#[test]
+fn refused_entries() {
+    for (layer, fields, want) in REFUSED {
+        let line = line(fields).replace("\"layer\":0", &format!("\"layer\":{layer}"));
+        refused(&[HEAD.into(), ROOT.into(), line], want);
+    }
+    let file = |path: &str, at: u64| {
+        line(&format!(
+            r#""path":"{path}","type":"file",$,"source":[0,{at},10]"#
+        ))
+    };
+    refused(
+        &[HEAD.into(), ROOT.into(), file("a", 0), file("b", 9)],
+        "'a' and 'b' overlap in input 0 at byte 9",
+    );
+    // The same bytes twice are fine.
+    let twice = format!("{HEAD}\n{ROOT}\n{}\n{}\n", file("a", 0), file("b", 0));
+    assert!(Tree::read(twice.as_bytes()).is_ok());
+}
+
 #[test]
 fn refused_manifests() {
-    let head = r#"{"tree":3,"inputs":[{"len":100}]}"#;
-    let cases = [
+    let dir = line(r#""path":"a","type":"dir",$"#);
+    for (lines, want) in [
         (vec![], "manifest line 1: the manifest is empty"),
         (
             vec!["{}".into()],
@@ -345,208 +472,27 @@ fn refused_manifests() {
             "manifest line 1: version 1, but only 3 is known",
         ),
         (
-            vec![head.into()],
+            vec![HEAD.into()],
             "manifest line 2: the root directory is missing",
         ),
         (
-            vec![head.into(), line(r#""path":"a","type":"dir",$"#)],
+            vec![HEAD.into(), dir.clone()],
             "manifest line 2: the first entry is not the root directory",
         ),
         (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a/b","type":"dir",$"#),
-            ],
-            "manifest line 3: the parent directory is missing",
-        ),
-        (
-            vec![head.into(), ROOT.into(), ROOT.into()],
+            vec![HEAD.into(), ROOT.into(), ROOT.into()],
             "manifest line 3: paths are not sorted",
         ),
         (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"..","type":"dir",$"#),
-            ],
-            "manifest line 3: has a '..' component",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"file",$,"source":[0,1,100]"#),
-            ],
-            "'a': bytes 1+100 of input 0 lie outside its 100 bytes",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"file",$,"source":[0,18446744073709551615,2]"#),
-            ],
-            "'a': bytes 18446744073709551615+2 of input 0 lie outside its 100 bytes",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"file",$,"source":[1,0,0]"#),
-            ],
-            "'a': bytes 0+0 of input 1 lie outside its 0 bytes",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"file",$,"source":[0,0,10]"#),
-                line(r#""path":"b","type":"file",$,"source":[0,9,10]"#),
-            ],
-            "'a' and 'b' overlap in input 0 at byte 9",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"hardlink",$,"target":"b""#),
-            ],
-            "hard link 'a' names 'b', which is not there",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"symlink",$"#),
-            ],
-            "manifest line 3: 'target' is missing",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"dir",$,"target":"b""#),
-            ],
-            "manifest line 3: 'target' belongs to links only",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"char",$"#),
-            ],
-            "manifest line 3: 'rdev' belongs to devices, and to all of them",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"\\x41","type":"dir",$"#),
-            ],
-            "manifest line 3: bad escape in 'path'",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a", "type":"dir",$"#),
-            ],
-            "manifest line 3: not in the one spelling that the format has",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"dir",$"#).replace("0644", "644"),
-            ],
+            vec![HEAD.into(), ROOT.into(), dir.replace("0644", "644")],
             "manifest line 3: 'mode' is not four octal digits",
         ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"fifo",$,"mtime_nanos":1000000000"#),
-            ],
-            "manifest line 3: 'mtime_nanos' is a second or more",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"fifo",$,"mtime_nanos":0"#),
-            ],
-            "manifest line 3: not in the one spelling that the format has",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"fifo",$,"over":[0,0,5]"#),
-            ],
-            "manifest line 3: 'over' belongs to what can replace a file of the base",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"dir",$,"over":[0,0,5]"#)
-                    .replace("\"layer\":0", "\"layer\":1"),
-            ],
-            "manifest line 3: 'over' belongs to what can replace a file of the base",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"fifo",$,"over":[0,1,0]"#)
-                    .replace("\"layer\":0", "\"layer\":1"),
-            ],
-            "manifest line 3: 'over' names no bytes",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"fifo",$,"over":[0,99,2]"#)
-                    .replace("\"layer\":0", "\"layer\":1"),
-            ],
-            "'a': bytes 99+2 of input 0 lie outside its 100 bytes",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"dir",$,"xattrs":{"user.a":"Zg"}"#),
-            ],
-            "manifest line 3: an xattr's value is not base64",
-        ),
-        (
-            vec![
-                head.into(),
-                ROOT.into(),
-                line(r#""path":"a","type":"dir",$"#).replace("\"layer\":0", "\"layer\":2"),
-            ],
-            "manifest line 3: 'layer' is neither 0 nor 1",
-        ),
-    ];
-    for (lines, want) in cases {
-        let text: String = lines
-            .iter()
-            .map(|line: &String| format!("{line}\n"))
-            .collect();
-        let error = Tree::read(text.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), want, "{text}");
+    ] {
+        refused(&lines, want);
     }
-    let cut = format!("{head}\n{ROOT}");
+    let cut = format!("{HEAD}\n{ROOT}");
     assert!(Tree::read(cut.as_bytes()).is_err());
     assert!(Tree::read(format!("{cut}\n").as_bytes()).is_ok());
-    // The same bytes twice are fine.
-    let twice = format!(
-        "{head}\n{ROOT}\n{}\n{}\n",
-        line(r#""path":"a","type":"file",$,"source":[0,0,10]"#),
-        line(r#""path":"b","type":"file",$,"source":[0,0,10]"#)
-    );
-    assert!(Tree::read(twice.as_bytes()).is_ok());
 }
 
 #[test]

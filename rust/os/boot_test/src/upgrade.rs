@@ -129,22 +129,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     };
     let at = base::bounded::product(block, 4096);
     restart(&shell)?;
-    // What the boot loader counted, at each start.
-    let mut tries = Vec::new();
-    while node.slot(&vm)? == Slot::B {
-        tries.push(esp::state(node.partition("grub")?)?.tries.get());
-        report.stage(&format!("slot B is tried, {tries:?}"));
-        ensure!(tries.len() < MANY, "slot B is tried {tries:?}");
-        if tries.len() == 1 {
-            upgrade.sicken(&vm, &mut report)?;
-            continue;
-        }
-        if tries.len() == 2 {
-            // The kernel has just begun: it has read nothing of its root.
-            node.flip("B_root", at)?;
-        }
-        vm.console().expect(PANIC, setting.within(BOOT))?;
-    }
+    let tries = upgrade.try_in_vain(&vm, at, &mut report)?;
     let state = esp::state(node.partition("grub")?)?;
     let limit = upgrade.bundle.identity()?.boot_limit;
     report.check(
@@ -167,6 +152,28 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
 }
 
 impl<'a> Upgrade<'a> {
+    /// Starts slot B until the boot loader leaves it: at first it is not healthy, then the byte `at` of its root is bad. What the boot loader counted, at
+    /// each start.
+    fn try_in_vain(&self, vm: &Vm, at: u64, report: &mut Report) -> Result<Vec<u8>> {
+        let node = &self.node;
+        let mut tries = Vec::new();
+        while node.slot(vm)? == Slot::B {
+            tries.push(esp::state(node.partition("grub")?)?.tries.get());
+            report.stage(&format!("slot B is tried, {tries:?}"));
+            ensure!(tries.len() < MANY, "slot B is tried {tries:?}");
+            if tries.len() == 1 {
+                self.sicken(vm, report)?;
+                continue;
+            }
+            if tries.len() == 2 {
+                // The kernel has just begun: it has read nothing of its root.
+                node.flip("B_root", at)?;
+            }
+            vm.console().expect(PANIC, self.setting.within(BOOT))?;
+        }
+        Ok(tries)
+    }
+
     fn new(bundle: Bundle, setting: &'a Setting) -> Result<Self> {
         let log = setting.writes.clone();
         let log = log.unwrap_or_else(|| setting.scratch.path().join("writes.log"));

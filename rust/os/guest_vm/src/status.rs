@@ -230,6 +230,7 @@ impl Shared {
         )
         .known(daemon::resident_memory("self"));
         status.state_metrics(&mut page);
+        status.report_metrics(&mut page);
         status.count_metrics(&mut page);
         page.into_text()
     }
@@ -352,6 +353,10 @@ impl Status {
             "1 when the configuration is another one than the guest was started with.",
         )
         .value(u8::from(self.restart_needed));
+    }
+
+    /// What the guest said of itself.
+    fn report_metrics(&self, page: &mut Page) {
         let heard = self.heard();
         page.gauge(
             "guest_silent_seconds",

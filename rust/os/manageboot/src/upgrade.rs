@@ -142,10 +142,8 @@ pub(crate) fn install<M: Medium, E: Medium, R: Read + Send>(
     refuse_unconfirmed(env, current)?;
     let manifest = bundle.manifest();
     let member = |name: &str| {
-        manifest
-            .member(name)
-            .cloned()
-            .with_context(|| format!("no member {name}"))
+        let member = manifest.member(name).cloned();
+        member.with_context(|| format!("no member {name}"))
     };
     let mut installed = Installed {
         boot: member(update::BOOT)?,

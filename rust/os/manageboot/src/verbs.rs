@@ -288,8 +288,7 @@ fn now() -> anyhow::Result<i64> {
 
 fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<Answer> {
     let node = identity(&args.identity)?;
-    let keys = TrustedKeys::parse(&read(&options.update_keys)?)
-        .with_context(|| options.update_keys.display().to_string())?;
+    let keys = trusted(options)?;
     let policy = Policy {
         node: &node,
         keys: &keys,
@@ -297,19 +296,11 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         allow_unsigned: options.allow_unsigned,
         any_version: options.any_version,
     };
-    let sha256 = options
-        .sha256
-        .as_ref()
-        .map(|hex| hex.to_ascii_lowercase().parse());
-    let sha256: Option<Sha256Digest> = sha256.transpose().context("--sha256")?;
+    let sha256 = wanted_sum(options)?;
     let mut env = open_env(args)?;
     let current = machine.current(|| named(env.blocks()))?;
     let target = current.other();
-    let slot = machine.open_slot(target, true)?;
-    let slot = SlotMedia {
-        boot: Partition::new(slot.boot),
-        root: Partition::new(slot.root),
-    };
+    let slot = to_write(machine, target)?;
     let base = machine.read_slot(current)?;
     // Mounted? Later a loader that waits could not be told from none.
     loader::waits(&args.esp)?;
@@ -317,14 +308,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let place = shown(&options.bundle);
     let mut source = Source::open(&options.bundle, &manners(options)?)?;
     let len = source.len();
-    // What can be read twice is checked whole first: then nothing is written if anything is wrong with it.
-    let looked = source.first(|file| {
-        let reader = Hashed::new(file, sha256);
-        let seen = reader.seen();
-        update::verify(reader, len, &policy)?;
-        seen.check()
-    });
-    looked.with_context(|| place.clone())?;
+    check_first(&mut source, sha256, &policy).with_context(|| place.clone())?;
     let reader = Hashed::new(source.reader(), sha256);
     let seen = reader.seen();
     let mut bundle = Bundle::open(reader, len, &policy).with_context(|| place.clone())?;
@@ -336,35 +320,67 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
         },
         whole: &|| seen.check(),
         keep: &|new| {
-            loader::keep(&args.esp, new).with_context(|| {
-                format!("slot {target} is not complete: its boot loader is not ready")
-            })
+            let not = || format!("slot {target} is not complete: its boot loader is not ready");
+            loader::keep(&args.esp, new).with_context(not)
         },
     };
-    let installed = upgrade::install(
-        &mut env,
-        &slot,
-        current,
-        &mut bundle,
-        &base,
-        &on,
-        &mut |bytes| progress.add(bytes),
-    );
+    let tell = &mut |bytes| progress.add(bytes);
+    let installed = upgrade::install(&mut env, &slot, current, &mut bundle, &base, &on, tell);
     progress.end();
     let installed = installed.with_context(|| place.clone())?;
     let version = bundle.manifest().version.as_str();
-    let image = |image: &Member| json!({"sha256": image.sha256, "size": image.size});
     Ok(Answer {
         text: format!("slot {target} holds version {version}; upgrade-commit boots it"),
         json: json!({
-            "boot": image(&installed.boot),
+            "boot": of_image(&installed.boot),
             "loader": installed.loader,
-            "root": image(&installed.root),
+            "root": of_image(&installed.root),
             "signers": bundle.signers(),
             "slot": target.as_str(),
             "version": version,
         }),
     })
+}
+
+/// Looks at the whole bundle where it can be read twice: then nothing is written if anything is wrong with it.
+fn check_first(
+    source: &mut Source,
+    sha256: Option<Sha256Digest>,
+    policy: &Policy<'_>,
+) -> anyhow::Result<()> {
+    let len = source.len();
+    let checked = source.first(|file| {
+        let reader = Hashed::new(file, sha256);
+        let seen = reader.seen();
+        update::verify(reader, len, policy)?;
+        seen.check()
+    });
+    checked.map(drop)
+}
+
+/// The images of a slot, opened to be written past the page cache.
+fn to_write(machine: &Machine, slot: Slot) -> anyhow::Result<SlotMedia<Partition>> {
+    let slot = machine.open_slot(slot, true)?;
+    Ok(SlotMedia {
+        boot: Partition::new(slot.boot),
+        root: Partition::new(slot.root),
+    })
+}
+
+fn trusted(options: &Install) -> anyhow::Result<TrustedKeys> {
+    let keys = TrustedKeys::parse(&read(&options.update_keys)?);
+    keys.with_context(|| options.update_keys.display().to_string())
+}
+
+/// The sum that the whole bundle must have, if one was given.
+fn wanted_sum(options: &Install) -> anyhow::Result<Option<Sha256Digest>> {
+    let sum = options.sha256.as_ref();
+    let sum = sum.map(|hex| hex.to_ascii_lowercase().parse());
+    sum.transpose().context("--sha256")
+}
+
+fn of_image(image: &Member) -> Value {
+    json!({"sha256": image.sha256, "size": image.size})
 }
 
 fn manners(options: &Install) -> anyhow::Result<Manners> {

@@ -48,26 +48,8 @@ impl Head {
         check(&boot)?;
         let (bpb, wide) = (&boot.bpb, &boot.wide);
         let reserved = u32::from(bpb.reserved_sectors.get());
-        let copies = u32::from(bpb.tables);
         let (table, total) = (wide.table_32.get(), bpb.total_32.get());
-        let cluster = u32::from(bpb.sectors_per_cluster);
-        let data = table.checked_mul(copies);
-        let data = data.and_then(|tables| tables.checked_add(reserved));
-        let room = data.and_then(|data| total.checked_sub(data));
-        let clusters = room.and_then(|room| room.checked_div(cluster));
-        let small = || EditError::damaged(format!("{total} sectors have no room for its tables"));
-        let (data, clusters) = data.zip(clusters).ok_or_else(small)?;
-        if clusters < FEWEST {
-            let found =
-                format!("a FAT file system of {clusters} clusters, which is FAT12 or FAT16");
-            return Err(EditError::unsupported(found));
-        }
-        if clusters > MOST {
-            let found = format!(
-                "a FAT file system of {clusters} clusters, more than the {MOST} that are taken"
-            );
-            return Err(EditError::unsupported(found));
-        }
+        let (data, clusters) = clusters(&boot)?;
         let entries = u64::from(table) << 7;
         // Of more clusters than MOST nothing gets here.
         if u64::from(clusters) + 2 > entries {
@@ -86,9 +68,9 @@ impl Head {
         Ok(Self {
             boot: sector,
             reserved,
-            copies,
+            copies: u32::from(bpb.tables),
             table,
-            cluster,
+            cluster: u32::from(bpb.sectors_per_cluster),
             clusters,
             root: wide.root_cluster.get(),
             data,
@@ -170,6 +152,28 @@ impl Head {
         }
         Ok(found)
     }
+}
+
+/// The sector that the clusters start at, and how many there are.
+fn clusters(boot: &WideBoot) -> Result<(u32, u32), EditError> {
+    let (bpb, total) = (&boot.bpb, boot.bpb.total_32.get());
+    let data = boot.wide.table_32.get().checked_mul(bpb.tables.into());
+    let data = data.and_then(|tables| tables.checked_add(bpb.reserved_sectors.get().into()));
+    let room = data.and_then(|data| total.checked_sub(data));
+    let clusters = room.and_then(|room| room.checked_div(bpb.sectors_per_cluster.into()));
+    let small = || EditError::damaged(format!("{total} sectors have no room for its tables"));
+    let (data, clusters) = data.zip(clusters).ok_or_else(small)?;
+    if clusters < FEWEST {
+        let found = format!("a FAT file system of {clusters} clusters, which is FAT12 or FAT16");
+        return Err(EditError::unsupported(found));
+    }
+    if clusters > MOST {
+        let found = format!(
+            "a FAT file system of {clusters} clusters, more than the {MOST} that are taken"
+        );
+        return Err(EditError::unsupported(found));
+    }
+    Ok((data, clusters))
 }
 
 /// Refuses what is no FAT32, or none of which all tables are in use.
