@@ -9,21 +9,29 @@ const HEAD: usize = 40;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(plan) = Plan::decode(data) {
-        check(&plan, data);
+        check(&plan);
     }
-    // Digest and magic are right; the numbers of the head may be anything.
-    let mut bytes = b"IMGPLAN\0\x01\0\0\0".to_vec();
+    // Digest and magic are right; the numbers of the head may be anything, and what is behind it a body, a frame or neither.
+    let mut bytes = b"IMGPLAN\0\x03\0\0\0".to_vec();
     bytes.extend_from_slice(data);
     bytes.resize(bytes.len().max(HEAD), 0);
-    let digest = Sha256::digest(&bytes);
-    bytes.extend_from_slice(&digest);
-    if let Ok(plan) = Plan::decode(&bytes) {
-        check(&plan, &bytes);
+    if let Ok(plan) = Plan::decode(&sealed(&bytes)) {
+        check(&plan);
+    }
+    // The same body, packed.
+    let body = bytes.split_off(HEAD);
+    bytes.extend_from_slice(&zstd::bulk::compress(&body, 1).unwrap());
+    if let Ok(plan) = Plan::decode(&sealed(&bytes)) {
+        check(&plan);
     }
 });
 
-fn check(plan: &Plan, bytes: &[u8]) {
-    assert_eq!(plan.encode(), bytes);
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    [bytes, Sha256::digest(bytes).as_slice()].concat()
+}
+
+fn check(plan: &Plan) {
+    assert_eq!(Plan::decode(&plan.encode()).unwrap(), *plan);
     plan.dump(std::io::sink()).unwrap();
     // Iterating over a long repeat takes as long as it is.
     if plan.len() > 1 << 24 {

@@ -167,7 +167,7 @@ fn golden() {
 }
 
 const GOLDEN: &str = "\
-plan 2
+plan 3
 length 1048576
 input 0 5
 0 1024 zero

@@ -14,7 +14,7 @@ impl Plan {
     /// Writes the plan as text, one thing a line.
     ///
     /// ```text
-    /// plan 2
+    /// plan 3
     /// length 1052672
     /// input 0 1734
     /// input 1 512

@@ -1,8 +1,9 @@
 //! The encoding of a plan: `docs/formats/plan.md`.
 //!
-//! All integers little-endian. [`Head`], the inputs, the extents, the bytes of extents that hold some, one after another; then the SHA-256 of
-//! everything before it.
+//! All integers little-endian. [`Head`]; the body, which is the inputs, the extents and the bytes of extents that hold some, one after
+//! another; then the SHA-256 of everything before it. The body stands there as it is or, if that is shorter, as a zstd frame ([`pack`]).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use base::{as_u64, as_usize};
@@ -12,12 +13,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
 use crate::builder::Builder;
 use crate::error::Error;
+use crate::pack;
 use crate::plan::{Input, Kind, Plan, PERIOD, PERIOD_LEN, UNIT_LEN};
 
 /// The first bytes of every plan.
 pub const MAGIC: [u8; 8] = *b"IMGPLAN\0";
 /// The version written and read here.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How an encoding begins.
 #[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
@@ -70,10 +72,9 @@ const REPEAT: u32 = 3;
 impl Plan {
     /// The encoding: equal plans are equal bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = self.head();
-        for part in self.held_parts() {
-            out.extend_from_slice(part);
-        }
+        let (head, body) = (self.head(), self.body());
+        let packed = pack::pack(&body);
+        let mut out = [head.as_bytes(), packed.as_deref().unwrap_or(&body)].concat();
         let digest = Sha256::digest(&out);
         out.extend_from_slice(&digest);
         out
@@ -81,23 +82,16 @@ impl Plan {
 
     /// Writes the encoding.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let mut digest = Sha256::new();
-        let head = self.head();
-        for part in std::iter::once(head.as_slice()).chain(self.held_parts()) {
-            digest.update(part);
-            out.write_all(part)?;
-        }
-        out.write_all(&digest.finalize())
+        out.write_all(&self.encode())
     }
 
-    /// All of the encoding before the bytes that the plan holds.
     #[expect(
         clippy::expect_used,
         reason = "a plan has at most 2^32-1 inputs: Builder::finish refuses more"
     )]
-    fn head(&self) -> Vec<u8> {
+    fn head(&self) -> Head {
         let inputs = u32::try_from(self.inputs.len());
-        let head = Head {
+        Head {
             magic: MAGIC,
             version: VERSION.into(),
             counts: Counts {
@@ -106,8 +100,12 @@ impl Plan {
                 extents: as_u64(self.extents.len()).into(),
                 held: as_u64(self.held_parts().map(<[u8]>::len).sum()).into(),
             },
-        };
-        let mut out = head.as_bytes().to_vec();
+        }
+    }
+
+    /// What stands behind the head, before it is packed.
+    fn body(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         for input in self.inputs.iter() {
             let len = input.len.into();
             let row = InputRow { len };
@@ -128,6 +126,9 @@ impl Plan {
             };
             out.extend_from_slice(row.as_bytes());
         }
+        for part in self.held_parts() {
+            out.extend_from_slice(part);
+        }
         out
     }
 
@@ -141,7 +142,7 @@ impl Plan {
     }
 
     /// Reads an encoding that anybody may have made: nothing is allocated because it claims a size, every range is checked,
-    /// and what is not the canonical form is refused.
+    /// and what is not the canonical form is refused. Positions in errors are those of an encoding whose body is not packed.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut head = Cursor::new(bytes);
         if head.take::<[u8; 8]>()? != MAGIC {
@@ -153,7 +154,8 @@ impl Plan {
             return Err(fault_at(8, reason));
         }
         let counts: Counts = head.take()?;
-        let (body, mut rows, mut held) = counts.split(bytes, head.rest)?;
+        let body = counts.body(bytes, head.rest)?;
+        let (mut rows, mut held) = counts.split(&body)?;
         let mut inputs = Vec::new();
         for _ in 0..counts.inputs.get() {
             inputs.push(rows.input()?);
@@ -171,55 +173,67 @@ impl Plan {
             return Err(fault_at(16, reason));
         }
         // The builder joins and splits as it must be.
-        let mut rest = body.strip_prefix(plan.head().as_slice());
-        for part in plan.held_parts() {
-            rest = rest.and_then(|rest| rest.strip_prefix(part));
+        if plan.body() != *body {
+            return Err(fault_at(HEAD, "the extents are not in canonical form"));
         }
-        match rest {
-            Some([]) => Ok(plan),
-            _ => Err(fault_at(HEAD, "the extents are not in canonical form")),
-        }
+        Ok(plan)
     }
 }
 
 impl Counts {
-    /// Everything but the digest, which is checked; the rows of `rest`, which begins behind the counts; and the held bytes.
-    fn split<'a>(
-        &self,
-        bytes: &'a [u8],
-        rest: &'a [u8],
-    ) -> Result<(&'a [u8], Cursor<'a>, Cursor<'a>), Error> {
-        let parts = || {
-            let inputs = u64::from(self.inputs).checked_mul(INPUT)?;
-            let extents = self.extents.get().checked_mul(EXTENT)?;
-            let rows = inputs.checked_add(extents)?;
-            let (body, digest) = bytes.split_last_chunk::<32>()?;
-            let (rest, _) = rest.split_last_chunk::<32>()?;
-            let (rows, held) = rest.split_at_checked(as_usize(rows))?;
-            (self.held == as_u64(held.len())).then_some((body, digest, rows, held))
-        };
-        let (body, digest, rows, held) = parts().ok_or_else(|| {
-            let Self {
-                inputs,
-                extents,
-                held,
-                ..
-            } = self;
-            let have = bytes.len();
-            let reason =
-                format!("{inputs} inputs, {extents} extents and {held} inline bytes don't make up {have} bytes");
-            fault_at(12, reason)
-        })?;
-        if Sha256::digest(body).as_slice() != digest {
-            let at = as_u64(body.len());
+    /// How long inputs and extents are, and how long the body is.
+    fn lens(&self) -> Option<(u64, u64)> {
+        let inputs = u64::from(self.inputs).checked_mul(INPUT)?;
+        let extents = self.extents.get().checked_mul(EXTENT)?;
+        let rows = inputs.checked_add(extents)?;
+        Some((rows, rows.checked_add(self.held.get())?))
+    }
+
+    fn no_fit(&self, have: usize) -> Error {
+        let Self {
+            inputs,
+            extents,
+            held,
+            ..
+        } = self;
+        let reason = format!(
+            "{inputs} inputs, {extents} extents and {held} inline bytes don't make up {have} bytes"
+        );
+        fault_at(12, reason)
+    }
+
+    /// The body of an encoding, of which `rest` begins behind the head. The digest is checked before anything is unpacked.
+    fn body<'a>(&self, bytes: &'a [u8], rest: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        let no_fit = || self.no_fit(bytes.len());
+        let (_, want) = self.lens().ok_or_else(no_fit)?;
+        let (stored, _) = rest.split_last_chunk::<32>().ok_or_else(no_fit)?;
+        let (sealed, digest) = bytes.split_last_chunk::<32>().ok_or_else(no_fit)?;
+        let have = as_u64(stored.len());
+        if have > want {
+            return Err(no_fit());
+        }
+        if Sha256::digest(sealed).as_slice() != digest {
+            let at = as_u64(sealed.len());
             return Err(fault_at(at, "the digest is another one: damaged"));
         }
-        let end = body.len();
-        let rows = Cursor {
-            end: end.abs_diff(held.len()),
-            rest: rows,
+        if have == want {
+            return Ok(stored.into());
+        }
+        let body = pack::unpack(stored, want).map_err(|reason| fault_at(HEAD, reason))?;
+        Ok(body.into())
+    }
+
+    /// Inputs and extents of a body, and the held bytes.
+    fn split<'a>(&self, body: &'a [u8]) -> Result<(Cursor<'a>, Cursor<'a>), Error> {
+        let rows = self.lens().map(|(rows, _)| as_usize(rows));
+        let parts = rows.and_then(|rows| body.split_at_checked(rows));
+        let (rows, held) = parts.ok_or_else(|| self.no_fit(body.len()))?;
+        let behind = |part: &[u8]| size_of::<Head>().checked_add(part.len());
+        let cursor = |rest, end: Option<usize>| Cursor {
+            end: end.unwrap_or(usize::MAX),
+            rest,
         };
-        Ok((body, rows, Cursor { end, rest: held }))
+        Ok((cursor(rows, behind(rows)), cursor(held, behind(body))))
     }
 }
 

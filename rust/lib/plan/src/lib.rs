@@ -30,6 +30,7 @@ mod dump;
 mod error;
 mod format;
 mod list;
+mod pack;
 #[allow(clippy::module_inception, reason = "the crate's subject is its name")]
 mod plan;
 mod read;

@@ -136,7 +136,7 @@ fn inputs_on_disk() {
 
 /// An encoding: inputs' lengths, extents, held bytes.
 fn encoding(len: u64, inputs: &[u64], extents: &[(u64, u32, u32, u64)], held: &[u8]) -> Vec<u8> {
-    let mut bytes = b"IMGPLAN\0\x02\0\0\0".to_vec();
+    let mut bytes = b"IMGPLAN\0\x03\0\0\0".to_vec();
     bytes.extend_from_slice(&u32::try_from(inputs.len()).unwrap().to_le_bytes());
     let count = |n: usize| u64::try_from(n).unwrap();
     for number in [len, count(extents.len()), count(held.len())] {
@@ -157,22 +157,89 @@ fn encoding(len: u64, inputs: &[u64], extents: &[(u64, u32, u32, u64)], held: &[
     bytes
 }
 
+/// The same with another body, and the right digest.
+fn with_body(encoding: &[u8], body: &[u8]) -> Vec<u8> {
+    let bytes = [&encoding[..40], body].concat();
+    [&bytes[..], Sha256::digest(&bytes).as_slice()].concat()
+}
+
+/// Bodies that are no frame, or a frame of something else; bombs.
+#[test]
+fn packed_bodies() {
+    let rows: Vec<_> = (0..1000).map(|n| (5 + n % 3, 2, 0, 100 * n)).collect();
+    let len = rows.iter().map(|row| row.0).sum();
+    let plain = encoding(len, &[1 << 40], &rows, &[]);
+    let plan = Plan::decode(&plain).unwrap();
+    let (body, want) = (&plain[40..plain.len() - 32], 8 + 24 * 1000);
+    let pack = |body: &[u8]| zstd::bulk::compress(body, 19).unwrap();
+    let packed = pack(body);
+    assert!(Plan::decode(&with_body(&plain, &packed)).unwrap() == plan);
+
+    let refused = |body: &[u8]| {
+        let text = text(Plan::decode(&with_body(&plain, body)));
+        let start = "not a valid image plan: at byte 40: ";
+        text.strip_prefix(start).unwrap_or(&text).to_owned()
+    };
+    let more = [body, b"x"].concat();
+    assert_eq!(
+        refused(&pack(&more)),
+        format!("the packed body has more than {want} bytes")
+    );
+    assert_eq!(
+        refused(&pack(&body[1..])),
+        format!("the packed body has {} bytes, want {want}", want - 1)
+    );
+    let behind = [&packed[..], b"x"].concat();
+    assert_eq!(
+        refused(&behind),
+        format!("the packed body has more than {want} bytes")
+    );
+    assert!(refused(&packed[..packed.len() - 3]).starts_with("the packed body"));
+    assert!(refused(&body[1..]).starts_with("the packed body: "));
+    // Where somebody changed what is packed, the plan is checked as any other.
+    let mut other = body.to_vec();
+    other[8 + 8] = 4;
+    let text_of = text(Plan::decode(&with_body(&plain, &pack(&other))));
+    assert_eq!(
+        text_of,
+        "not a valid image plan: at byte 72: an extent of kind 4"
+    );
+
+    // Ten gigabytes of extents, said in a kilobyte.
+    let mut bomb = plain[..40].to_vec();
+    bomb[24..32].copy_from_slice(&(10u64 << 30).to_le_bytes());
+    let frame = pack(&vec![0; 1 << 24]);
+    assert!(frame.len() < 4096);
+    let text_of = text(Plan::decode(&with_body(&bomb, &frame)));
+    let claims = 8 + 24 * (10u64 << 30);
+    assert_eq!(
+        text_of,
+        format!(
+            "not a valid image plan: at byte 40: {} bytes are to be a packed body of {claims}: at most 512 times as many are believed",
+            frame.len()
+        )
+    );
+    bomb[24..32].copy_from_slice(&[255; 8]);
+    assert!(text(Plan::decode(&with_body(&bomb, &frame))).contains("don't make up"));
+}
+
 #[test]
 fn encodings() {
     let good = encoding(5, &[5], &[(5, 2, 0, 0)], &[]);
-    assert_eq!(Plan::decode(&good).unwrap().encode(), good);
+    let plan = Plan::decode(&good).unwrap();
+    assert_eq!(Plan::decode(&plan.encode()).unwrap(), plan);
     let zeros = [0u8; 600];
     let ones = [1u8; 16384];
     let cases: [(Vec<u8>, &str); 22] = [
         (vec![], "at byte 0: it ends too early"),
         (b"IMGPLAN\0".to_vec(), "at byte 8: it ends too early"),
         (
-            b"IMGPLAN\0\x01\0\0\0".to_vec(),
-            "at byte 8: version 1, want 2",
+            b"IMGPLAN\0\x02\0\0\0".to_vec(),
+            "at byte 8: version 2, want 3",
         ),
         (
             good[..72].to_vec(),
-            "at byte 12: 1 inputs, 1 extents and 0 inline bytes don't make up 72 bytes",
+            "at byte 40: the digest is another one: damaged",
         ),
         (
             [&good[..], b"x"].concat(),
