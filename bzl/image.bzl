@@ -4,7 +4,7 @@
 - `image_tree`: files laid late over it; a manifest.
 - `filled_template`, `grubenv_file`: small files computed from the partition table and constants.
 - `ext4_image`, `vfat_image`: file systems from trees.
-- `verity_image`: an image with its dm-verity hash tree.
+- `verity_image`: an image with its dm-verity hash tree; `block_hashes`: what several of them share of it.
 - `tree_file`: one file of a tree, for rules that take an image.
 - `tree_layer`, `oci_image`: a tree as an image for container engines.
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
@@ -29,6 +29,7 @@ inputs each byte lies, and hashes are computed through that. `ImagePlanInfo` is 
 """
 
 load("//bzl/private:ab_disk.bzl", _ab_disk = "ab_disk")
+load("//bzl/private:block_hashes.bzl", _block_hashes = "block_hashes")
 load("//bzl/private:deployment_file.bzl", _deployment_file = "deployment_file")
 load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations", _parse_destination = "parse_destination")
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
@@ -70,6 +71,7 @@ load("//bzl/private/providers:image_plan_info.bzl", _ImagePlanInfo = "ImagePlanI
 DigestInfo = _DigestInfo
 ImagePlanInfo = _ImagePlanInfo
 ab_disk = _ab_disk
+block_hashes = _block_hashes
 deployment_file = _deployment_file
 dockerfile_rootfs = _dockerfile_rootfs
 efi_signer = _efi_signer

@@ -1,40 +1,29 @@
 """verity_image: an image with its dm-verity hash tree behind it, as a plan."""
 
+load("//bzl/private:block_hashes.bzl", "hash_blocks")
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_providers")
+load("//bzl/private/providers:block_hashes_info.bzl", "BlockHashesInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:verity_info.bzl", "VerityInfo")
 
 visibility(["//bzl/..."])
 
-def _hash_blocks(ctx, files):
-    """Block hashes of some inputs, in their order."""
+def _known(ctx, inputs):
+    """[(input, its block hashes)] in the order of the inputs.
 
-    # By the file's own name: a new input among them leaves the others' hashes where they are.
-    outs = [ctx.actions.declare_file("{}.blocks/{}.blocks".format(ctx.label.name, file.short_path.replace("../", "external/"))) for file in files]
-    args = tool_args(ctx)
-    args.add("--salt", ctx.attr.salt)
-    args.add_all(files, before_each = "--input")
-    args.add_all(outs, before_each = "--output")
-    more = " and {} more".format(len(files) - 1) if len(files) > 1 else ""
-    run_tool(ctx, "hashblocks", args, files, outs, "HashBlocks", "Hashing blocks of {}{}".format(files[0].short_path, more))
-    return outs
-
-def _all_hashes(ctx, files):
-    """Block hashes of all inputs, in their order.
-
-    What is made has an action of its own, so that a changed program costs hashing that program, and so has an archive, a root file system.
-    Other source files of one package, which are configuration, share one: an action costs more than hashing all of them, most of all on a
-    worker elsewhere.
+    Root file systems and other archives are always hashed by an action of their own. Everything else that no `block_hashes` has MkVerity reads and
+    hashes itself: an action costs as much as hashing 50 MB.
     """
-    groups = {}
-    for file in files:
-        alone = not file.is_source or file.extension == "tar"
-        groups.setdefault(file.path if alone else str(file.owner.same_package_label("sources")), []).append(file)
-    hashes = {}
-    for group in groups.values():
-        hashes |= dict(zip([file.path for file in group], _hash_blocks(ctx, group)))
-    return [hashes[file.path] for file in files]
+    given = {}
+    for target in ctx.attr.block_hashes:
+        info = target[BlockHashesInfo]
+        if info.salt != ctx.attr.salt:
+            fail("block_hashes: {} has salt {}, want {} ({})".format(target.label, repr(info.salt), repr(ctx.attr.salt), ctx.label))
+        given |= info.hashes
+    archives = [file for file in inputs if file.extension == "tar" and file.path not in given]
+    given |= hash_blocks(ctx, archives, ctx.attr.salt)
+    return [(file, given[file.path]) for file in inputs if file.path in given]
 
 def _verity_image_impl(ctx):
     data = ctx.attr.image[ImagePlanInfo]
@@ -46,8 +35,11 @@ def _verity_image_impl(ctx):
     args.add("--image", data.image)
 
     # Flattened on purpose: some tens of files.
-    hashes = _all_hashes(ctx, data.inputs.to_list())
-    args.add_all(hashes, before_each = "--hashes")
+    known = _known(ctx, data.inputs.to_list())
+    hashes = [hashes for _, hashes in known]
+    for file, of_file in known:
+        args.add("--input", file)
+        args.add("--hashes", of_file)
     args.add("--salt", ctx.attr.salt)
     args.add("--uuid", ctx.attr.uuid)
     args.add("--output", plan)
@@ -64,8 +56,9 @@ def _verity_image_impl(ctx):
         progress = "Computing the dm-verity tree of %{label}",
     )
 
-    # Superblock and tree are a file of their own, the plan's last input: they'd be in every plan that this one is put into.
-    inputs = depset(transitive = [data.inputs, depset([hash_area])], order = "preorder")
+    # The tree is ranges of the block hashes; what of it and of the superblock is nowhere else is a file of its own, the plan's last input: it'd be
+    # in every plan that this one is put into.
+    inputs = depset(transitive = [data.inputs, depset(hashes + [hash_area], order = "preorder")], order = "preorder")
     return image_providers(ctx, plan, inputs, [ctx.attr.image]) + [
         VerityInfo(hash_offset = hash_offset, root_hash = root_hash),
         OutputGroupInfo(hash_offset = depset([hash_offset]), root_hash = depset([root_hash])),
@@ -75,9 +68,14 @@ verity_image = rule(
     implementation = _verity_image_impl,
     doc = """An image with a dm-verity superblock and hash tree behind its data (format 1, SHA-256, blocks of 4096 bytes).
 
-Output groups `root_hash` and `hash_offset` hold what the kernel command line wants. Block hashes are kept per input file,
-so a changed file costs hashing that file (a source file: those of its package, too), and the upper levels of the tree.""",
+Output groups `root_hash` and `hash_offset` hold what the kernel command line wants. Block hashes are kept of each archive (*.tar), as the root
+file system is one, and of what `block_hashes` names: a change costs hashing what changed, all files beside these, and the upper levels of the tree.""",
     attrs = {
+        "block_hashes": attr.label_list(
+            providers = [BlockHashesInfo],
+            doc = "Targets of `block_hashes` with the same salt: what of their files is in the image is not hashed again, and the hash area does " +
+                  "not repeat its digests. For large files, and for what several images have.",
+        ),
         "image": attr.label(
             mandatory = True,
             providers = [ImagePlanInfo],

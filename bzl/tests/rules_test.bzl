@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
-load("//bzl:image.bzl", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "block_hashes", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":subject_tests.bzl", "subject_tests")
 
 def _list_test_impl(ctx):
@@ -17,7 +17,8 @@ _list_test = analysistest.make(_list_test_impl)
 def _block_hashes_test_impl(ctx):
     env = analysistest.begin(ctx)
     actions = [a for a in analysistest.target_actions(env) if a.mnemonic == "HashBlocks"]
-    asserts.equals(env, [["bzl/tests/rootfs.tar"]], [[f.path for f in a.inputs.to_list() if f.extension == "tar"] for a in actions])
+    hashed = [[f.path for f in a.inputs.to_list() if f.extension in ["tar", "txt"]] for a in actions]
+    asserts.equals(env, [[path] for path in ctx.attr.hashed], hashed)
     return analysistest.end(env)
 
 def _context_test_impl(ctx):
@@ -52,7 +53,7 @@ _why_test = analysistest.make(_why_test_impl, attrs = {"notes": attr.string_list
 
 _context_test = analysistest.make(_context_test_impl)
 
-_block_hashes_test = analysistest.make(_block_hashes_test_impl)
+_block_hashes_test = analysistest.make(_block_hashes_test_impl, attrs = {"hashed": attr.string_list(mandatory = True)})
 
 _UUID = "00000000-0000-4000-8000-000000000001"
 
@@ -77,7 +78,10 @@ _ARGV = {
     "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt ", "file.img=", "disk.digest "]),
     "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
     "update": ("MkBundle", ["--member first=bzl/tests/two.txt ", "--member second=", "ext4.image "]),
-    "verity": ("MkVerity", ["ext4.image --hashes ", "verity.blocks/bzl/tests/rootfs.tar.blocks ", "--salt ab", "--uuid " + _UUID]),
+    "blocks": ("HashBlocks", ["--salt ab --archive --input bzl/tests/rootfs.tar --output ", "blocks.blocks/bzl/tests/rootfs.tar.blocks"]),
+    "blocks_text": ("HashBlocks", ["--salt ab --input bzl/tests/one.txt --output "]),
+    "verity": ("MkVerity", ["ext4.image --input bzl/tests/rootfs.tar --hashes ", "verity.blocks/bzl/tests/rootfs.tar.blocks ", "--salt ab", "--uuid " + _UUID]),
+    "verity_shared": ("MkVerity", ["--input bzl/tests/rootfs.tar --hashes ", "blocks.blocks/bzl/tests/rootfs.tar.blocks --input bzl/tests/one.txt --hashes ", "blocks_text.blocks/bzl/tests/one.txt.blocks --salt"]),
 }
 
 # subject: the notes beside it, as `name=value` of each line.
@@ -131,6 +135,12 @@ def _subjects(prefix):
     vfat_image(name = prefix + "fat_twice", label = "DATA", partition = "root", partitions = "partitions.csv", size_mib = 2, volume_id = "12345678", **common)
     vfat_image(name = prefix + "fat_empty", label = "DATA", size_mib = 0, volume_id = "12345678", **common)
     verity_image(name = prefix + "verity", image = prefix + "ext4", salt = "ab", uuid = _UUID, **manual)
+    block_hashes(name = prefix + "blocks", salt = "ab", srcs = ["rootfs.tar"], **manual)
+    block_hashes(name = prefix + "blocks_text", salt = "ab", srcs = ["one.txt"], **manual)
+    image_tree(name = prefix + "verity_tree", files = {"one.txt": "/one", "two.txt": "/two"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
+    ext4_image(name = prefix + "verity_ext4", size_mib = 8, timestamp = 1, tree = prefix + "verity_tree", uuid = _UUID, **manual)
+    for case, salt in {"verity_salt": "abcd", "verity_shared": "ab"}.items():
+        verity_image(name = prefix + case, block_hashes = [prefix + "blocks", prefix + "blocks_text"], image = prefix + "verity_ext4", salt = salt, uuid = _UUID, **manual)
     gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", properties = {"env": "dev"}, **manual)
     gpt_disk(
         name = prefix + "disk_twice",
@@ -249,6 +259,7 @@ _REFUSED = {
     "rootfs_several": "has 2 files, and \"early\" is the path of one; a folder for several has a slash at its end: \"early/\"",
     "rootfs_tab": "want no tab and no line break in it",
     "rootfs_twice": "context: one is claimed by",
+    "verity_salt": "subject_blocks has salt \"ab\", want \"abcd\" (",
     "update_equals": "got an image called \"a=b\", want a name without '=' and line break",
 }
 
@@ -267,5 +278,10 @@ def rules_test_suite(name):
         tests.append(test)
     _context_test(name = name + "_context", target_under_test = prefix + "rootfs_modes")
     _list_test(name = name + "_list", target_under_test = prefix + "list")
-    _block_hashes_test(name = name + "_block_hashes", target_under_test = prefix + "verity")
-    native.test_suite(name = name, tests = tests + [name + "_block_hashes", name + "_context", name + "_list"])
+
+    # What others have hashed is not hashed again, and what is no archive has no action of its own.
+    for subject, hashed in {"verity": ["bzl/tests/rootfs.tar"], "verity_shared": []}.items():
+        test = "{}_{}_hashed".format(name, subject)
+        _block_hashes_test(name = test, hashed = hashed, target_under_test = prefix + subject)
+        tests.append(test)
+    native.test_suite(name = name, tests = tests + [name + "_context", name + "_list"])

@@ -88,14 +88,15 @@ def memory(_runs):
         table.write_text(f"name,start,size,type,uuid,description\nroot,,66100M,linux,{SALT[:8]}{UUID[8:]},\n")
         plan, verity, area, disk = folder / "big.plan", folder / "verity.plan", folder / "area", folder / "disk.plan"
         data = listed(folder / "big.image", plan, tar)
-        checked = listed(folder / "verity.image", verity, tar, area)
-        whole = listed(folder / "disk.image", disk, tar, area)
+        blocks = folder / "blocks"
+        checked = listed(folder / "verity.image", verity, tar, blocks, area)
+        whole = listed(folder / "disk.image", disk, tar, blocks, area)
         steps = [
             {"name": "inject", "commands": [inject(folder, tar, "big")]},
             {"name": "mkext4", "commands": [layout(folder, tar, "big", 64 * 1024)]},
-            {"name": "hashblocks", "commands": [tool("hashblocks", "--input", tar, "--salt", SALT, "--output", folder / "blocks")]},
+            {"name": "hashblocks", "commands": [tool("hashblocks", "--archive", "--input", tar, "--salt", SALT, "--output", blocks)]},
             {"name": "mkverity", "commands": [tool(
-                "mkverity", "--image", data, "--hashes", folder / "blocks", "--salt", SALT, "--uuid", UUID,
+                "mkverity", "--image", data, "--input", tar, "--hashes", blocks, "--salt", SALT, "--uuid", UUID,
                 "--output", verity, "--hash-area-output", area, "--root-hash-output", folder / "hash", "--hash-offset-output", folder / "offset")]},
             {"name": "mkdisk", "commands": [tool(
                 "mkdisk", "--partitions", table, "--disk-guid", UUID, "--image", f"root={checked}", "--output", disk)]},

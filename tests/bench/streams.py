@@ -9,8 +9,8 @@ def format_with_peer(image, folder):
     return [VERITYSETUP, "format", f"--salt={SALT}", f"--uuid={UUID}", image, tree], tree
 
 
-def mkverity(image, hashes, folder, name):
-    known = [part for file in hashes for part in ("--hashes", file)]
+def mkverity(image, inputs, folder, name):
+    known = [part for file in inputs for part in ("--input", file, "--hashes", f"{file}.blocks")]
     return tool("mkverity", "--image", image, *known, "--salt", SALT, "--uuid", UUID, "--output", folder / f"{name}.plan",
                 "--hash-area-output", folder / f"{name}.area", "--root-hash-output", folder / f"{name}.hash", "--hash-offset-output", folder / f"{name}.offset")
 
@@ -48,12 +48,11 @@ def verity(runs):
         noise(more, 400_000_000)
         full, full_image = disk(folder, "full", [362, 20], [data, change])
         sparse, sparse_image = disk(folder, "sparse", [2046], [more])
-        hashes = [folder / "data.blocks", folder / "change.blocks"]
         known = [hashblocks(data, folder, "data"), hashblocks(change, folder, "change")]
-        tree = mkverity(full, hashes, folder, "full.verity")
+        tree = mkverity(full, [data, change], folder, "full.verity")
         steps = [{"name": "full", "commands": [*known, tree]}, {"name": "changed", "commands": [known[1], tree]},
                  {"name": "sparse", "commands": [hashblocks(more, folder, "more"), mkverity(
-                     sparse, [folder / "more.blocks"], folder, "sparse.verity")]}]
+                     sparse, [more], folder, "sparse.verity")]}]
         trees = {}
         for name, image in (("full", full_image), ("sparse", sparse_image)):
             command, trees[name] = format_with_peer(image, folder)

@@ -22,7 +22,7 @@ def image(folder, name, data, changed):
     """A disk with the program behind 362 MB that stay, under dm-verity: its list, and itself."""
     hashes = []
     for part in (data, changed):
-        hashes += ["--hashes", folder / f"{part.name}.blocks"]
+        hashes += ["--input", part, "--hashes", folder / f"{part.name}.blocks"]
         inside(*tool("hashblocks", "--input", part, "--salt", SALT, "--output", hashes[-1]), check=True)
     table = folder / "table.csv"
     table.write_text("name,start,size,type,uuid,description\n"
@@ -32,7 +32,7 @@ def image(folder, name, data, changed):
     disk = listed(folder / f"{name}.disk.image", plan, data, changed)
     outputs = [part for flag in ("output", "hash-area-output", "root-hash-output", "hash-offset-output") for part in (f"--{flag}", folder / f"{name}.{flag}")]
     inside(*tool("mkverity", "--image", disk, *hashes, "--salt", SALT, "--uuid", UUID, *outputs), check=True)
-    root = listed(folder / f"{name}.image", folder / f"{name}.output", data, changed, folder / f"{name}.hash-area-output")
+    root = listed(folder / f"{name}.image", folder / f"{name}.output", data, changed, *hashes[3::4], folder / f"{name}.hash-area-output")
     written = folder / f"{name}.img"
     inside(*tool("materialize", "--image", root, "--output", written), check=True)
     return root, written

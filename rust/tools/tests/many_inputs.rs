@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     clippy::indexing_slicing,
     missing_docs,
     reason = "tests"
@@ -187,7 +188,7 @@ fn many_block_hashes() {
         bed.put(&name, bytes);
         writeln!(pairs, "--input\n{name}\n--output\nh{number}").unwrap();
         writeln!(names, "{name}").unwrap();
-        writeln!(known, "--hashes\nh{number}").unwrap();
+        writeln!(known, "--input\n{name}\n--hashes\nh{number}").unwrap();
         writeln!(list, "{{\"dest\":\"/{name}\",\"src\":\"{name}\"}}").unwrap();
     }
     bed.put("pairs", pairs);
@@ -216,4 +217,123 @@ fn many_block_hashes() {
         );
     }
     assert_eq!(bed.text("with"), bed.text("without"));
+}
+
+/// An archive as `mkrootfs` makes it: files of all lengths around a block.
+fn archive() -> Vec<u8> {
+    let mut writer = archive::Writer::aligned(Vec::new(), archive::Alignment::Page);
+    for (number, len) in [1usize, 4095, 4096, 4097, 20_000, 12_288, 70_001, 3]
+        .iter()
+        .enumerate()
+    {
+        let data: Vec<u8> = (0..*len)
+            .map(|n| (n * 7 + n / 251 + number) as u8)
+            .collect();
+        let (offset, len) = (0, data.len() as u64);
+        let kind = archive::Kind::File { offset, len };
+        let entry = archive::Entry::new(format!("f{number}"), kind, 0o644);
+        writer.append(&entry, data.as_slice()).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+/// Of an image over an archive the hash area is a range of the archive's block hashes, ends of files included; what is an image's own is what the
+/// file system holds, and the levels above.
+#[test]
+fn an_archive_is_hashed_once() {
+    let bed = Bed(tempfile::tempdir().unwrap());
+    bed.put("base.tar", archive());
+    bed.put("own", "of this image");
+    bed.put("list", "{\"dest\":\"/own\",\"src\":\"own\"}\n");
+    bed.run(
+        env!("CARGO_BIN_EXE_hashblocks"),
+        "--archive --input base.tar --salt 00 --output blocks",
+    );
+    bed.run(
+        env!("CARGO_BIN_EXE_inject"),
+        "--base base.tar --files list --mtime 5 --output the.jsonl",
+    );
+    bed.put("the.tree", "the.jsonl\nbase.tar\nown\n");
+    bed.put("the.image", "plan\nbase.tar\nown\n");
+    bed.put(
+        "known.image",
+        "known.plan\nbase.tar\nown\nblocks\nknown.area\n",
+    );
+    bed.put("read.image", "read.plan\nbase.tar\nown\nread.area\n");
+    bed.run(
+        env!("CARGO_BIN_EXE_mkext4"),
+        &format!(
+            "--tree the.tree --size-mib 0 --mtime 5 --uuid {UUID} --hash-seed {UUID} --output plan"
+        ),
+    );
+    for (name, known) in [("known", "--input base.tar --hashes blocks"), ("read", "")] {
+        bed.run(
+            env!("CARGO_BIN_EXE_mkverity"),
+            &format!(
+                "--image the.image {known} --salt 00 --uuid {UUID} --output {name}.plan --hash-area-output {name}.area \
+                 --root-hash-output {name}.root --hash-offset-output {name}.offset"
+            ),
+        );
+        bed.run(
+            env!("CARGO_BIN_EXE_materialize"),
+            &format!("--image {name}.image --output {name}.img"),
+        );
+    }
+    assert_eq!(bed.text("known.root"), bed.text("read.root"));
+    let bytes = |name: &str| fs::read(bed.path(name)).unwrap();
+    assert!(bytes("known.img") == bytes("read.img"));
+    // 32 blocks of the archive's files.
+    assert_eq!(
+        bytes("read.area").len() - bytes("known.area").len(),
+        32 * 32
+    );
+    let plan = plan::Plan::open(&bed.path("known.plan")).unwrap();
+    let of_blocks = plan
+        .extents()
+        .filter(|extent| matches!(extent.piece, plan::Piece::Source { input: 2, .. }));
+    let len: u64 = of_blocks.map(|extent| extent.len).sum();
+    assert_eq!(len, 32 * 32);
+}
+
+#[test]
+fn block_hashes_of_no_input() {
+    let bed = Bed(tempfile::tempdir().unwrap());
+    bed.put("a", vec![1; 5000]);
+    bed.put("b", vec![2; 5000]);
+    bed.run(
+        env!("CARGO_BIN_EXE_hashblocks"),
+        "--input a --salt 00 --output ha",
+    );
+    let refused = |known: &str| {
+        let tool = Path::new(env!("CARGO_BIN_EXE_mkverity"));
+        let output = Command::new(tool.canonicalize().unwrap())
+            .args([
+                "--image", "a", "--salt", "00", "--uuid", UUID, "--output", "p",
+            ])
+            .args(["--root-hash-output", "r", "--hash-offset-output", "o"])
+            .args(known.split_whitespace())
+            .current_dir(bed.0.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!bed.path("p").exists());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (known, want) in [
+        (
+            "--input a",
+            "--hashes: 0 files for 1 of --input, want one for each",
+        ),
+        (
+            "--input b --hashes ha",
+            "--input: b is not in a, or not behind the --input before it",
+        ),
+        (
+            "--input a --hashes ha --input a --hashes ha",
+            "--input: a is not in a, or not behind the --input before it",
+        ),
+    ] {
+        let text = refused(known);
+        assert!(text.contains(want), "{text}");
+    }
 }

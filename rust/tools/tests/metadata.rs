@@ -42,7 +42,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     (
         "hashblocks",
         env!("CARGO_BIN_EXE_hashblocks"),
-        "--input base.tar --salt ab --output base.hashes",
+        "--archive --input base.tar --salt ab --output base.hashes",
     ),
     (
         "hashblocks",
@@ -75,7 +75,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     (
         "mkverity",
         env!("CARGO_BIN_EXE_mkverity"),
-        "--image root.image --hashes base.hashes --hashes config.hashes --hashes program.hashes --salt ab \
+        "--image root.image --input base.tar --hashes base.hashes --input program --hashes program.hashes --salt ab \
          --uuid 00000000-0000-4000-8000-000000000003 --output verity.plan --hash-area-output area \
          --root-hash-output root_hash --hash-offset-output hash_offset",
     ),

@@ -1,22 +1,23 @@
-//! The hash area of a plan.
+//! The hash area of a plan: what is in it, as parts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
-use base::as_usize;
+use base::{as_u64, as_usize};
 use plan::{Extent, Input, Piece, ReadAt, Reader};
 
 use crate::block_hashes::BlockHashes;
 use crate::error::Error;
 use crate::hash::{Digest, Hasher, DIGEST_LEN};
-use crate::layout::{per_block, Layout, Level};
+use crate::layout::{per_block, Layout};
 use crate::num::{product, sum, without};
 use crate::params::Params;
-use crate::superblock::Superblock;
+use crate::parts::{Part, Parts};
+use crate::superblock::{Superblock, SUPERBLOCK};
 use crate::work::in_order;
 
 /// Data blocks that are one piece of work, unless one hash block holds more digests.
@@ -58,7 +59,10 @@ impl WriteAt for Mutex<Vec<u8>> {
 /// Block hashes of some inputs of an image.
 #[derive(Debug, Default)]
 pub struct Known {
-    hashes: BTreeMap<u32, BlockHashes>,
+    /// In the order in which they were added.
+    hashes: Vec<BlockHashes>,
+    /// Position of an input to that in `hashes`.
+    places: BTreeMap<u32, usize>,
 }
 
 impl Known {
@@ -74,22 +78,61 @@ impl Known {
         let of = inputs.get(as_usize(input));
         let of = of.ok_or(Error::NoSuchInput { input, have })?;
         hashes.check(params, of.len)?;
-        match self.hashes.insert(input, hashes) {
-            None => Ok(()),
+        match self.places.insert(input, self.hashes.len()) {
+            None => {
+                self.hashes.push(hashes);
+                Ok(())
+            }
             Some(_) => Err(Error::Twice { input }),
         }
     }
+
+    /// All of them, in the order in which they were added.
+    pub(crate) fn all(&self) -> &[BlockHashes] {
+        &self.hashes
+    }
+
+    /// Those at a place of that order.
+    #[expect(
+        clippy::expect_used,
+        reason = "parts are made of places that this gave, and nothing is ever taken away"
+    )]
+    pub(crate) fn at(&self, place: usize) -> &BlockHashes {
+        self.hashes.get(place).expect("block hashes")
+    }
 }
 
-/// Writes superblock and tree of `data` to `out`, from its byte 0 on, and returns the root hash and where everything lies.
+/// What is in a hash area, said as [`Plan`](plan::Plan)s say it: see [`Area::behind`].
+#[derive(Debug)]
+pub struct Area {
+    /// The root hash.
+    pub root: Digest,
+    /// Where everything lies.
+    pub layout: Layout,
+    /// Superblock and levels by their place in the image, the first one first, and where their own bytes begin.
+    pub(crate) sections: Vec<Section>,
+    /// How many own bytes there are.
+    pub(crate) own: u64,
+}
+
+/// A superblock or a level.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) start: u64,
+    pub(crate) own: u64,
+    pub(crate) parts: Parts,
+}
+
+/// Computes superblock and tree of `data`.
 ///
-/// `known` were added for the same `params` and the inputs of this plan. The end of the data is taken as zero-padded.
-pub fn write_area<R: ReadAt + Sync>(
+/// `known` were added for the same `params` and the inputs of this plan. The end of the data is taken as zero-padded. What neither `known`
+/// has nor repeats goes to `out`: the area's own bytes, in no order that matters to anybody else.
+pub fn area<R: ReadAt + Sync>(
     data: &Reader<R>,
     known: &Known,
     params: &Params,
-    out: &(impl WriteAt + Sync),
-) -> Result<(Digest, Layout), Error> {
+    out: &mut (impl Write + Send),
+) -> Result<Area, Error> {
     let layout = Layout::new(data.len(), params)?;
     let hasher = params.data_hasher();
     let data = Data {
@@ -102,29 +145,35 @@ pub fn write_area<R: ReadAt + Sync>(
         params: params.clone(),
         data_blocks: layout.data_blocks,
     };
-    let sink = Sink {
-        out,
-        area: layout.hash_offset,
-    };
-    let mut first = superblock.encode().to_vec();
-    // The blocks of the tree begin at a whole hash block.
-    first.resize(data.hash_hasher.size().in_memory(), 0);
-    sink.write(&first, layout.hash_offset)?;
+    let mut all = Written { out, own: 0 };
+    let parts = Parts::own(SUPERBLOCK / DIGEST_LEN);
+    let mut sections = vec![all.section(layout.hash_offset, parts, &superblock.encode())?];
     let mut levels = layout.levels.iter();
-    let Some(leaves) = levels.next() else {
-        let mut root = Vec::new();
-        data.digests(&mut Vec::new(), 0..1, &mut root)?;
-        return Ok((root_of(&root), layout));
+    let root = match levels.next() {
+        None => {
+            let mut found = Found::default();
+            data.digests(&mut Vec::new(), 0..1, &mut found)?;
+            root_of(&found.digests)
+        }
+        Some(leaves) => {
+            let (section, mut digests) = data.leaves(leaves.start, &layout, &mut all)?;
+            sections.push(section);
+            for level in levels {
+                let parts = Parts::of(&digests, data.hash_hasher.size().in_memory());
+                sections.push(all.section(level.start, parts, &digests)?);
+                digests = data.above(&mut digests);
+            }
+            root_of(&digests)
+        }
     };
-    let mut digests = data.leaves(&layout, *leaves, &sink)?;
-    for level in levels {
-        data.pad(&mut digests);
-        sink.write(&digests, level.start)?;
-        let mut above = Vec::new();
-        data.hash_hasher.blocks(&digests, &mut above);
-        digests = above;
-    }
-    Ok((root_of(&digests), layout))
+    sections.sort_by_key(|section| section.start);
+    let own = all.own;
+    Ok(Area {
+        root,
+        layout,
+        sections,
+        own,
+    })
 }
 
 /// The only digest that is left.
@@ -136,17 +185,41 @@ fn root_of(digests: &[u8]) -> Digest {
     *digests.first_chunk().expect("a level has a block")
 }
 
-/// Where the hash area goes, by positions in the image.
-struct Sink<'a, W> {
-    out: &'a W,
-    area: u64,
+/// Where own bytes go, and how many there are already.
+struct Written<'a, W> {
+    out: &'a mut W,
+    own: u64,
 }
 
-impl<W: WriteAt> Sink<'_, W> {
-    fn write(&self, bytes: &[u8], at: u64) -> Result<(), Error> {
+impl<W: Write> Written<'_, W> {
+    /// A section whose digests are `bytes`.
+    fn section(&mut self, start: u64, parts: Parts, bytes: &[u8]) -> Result<Section, Error> {
+        let own = self.own;
+        self.write(&parts.own_bytes(bytes))?;
+        Ok(Section { start, own, parts })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.out
-            .write_all_at(bytes, without(at, self.area))
-            .map_err(Error::io("write the hash area"))
+            .write_all(bytes)
+            .map_err(Error::io("write the hash area"))?;
+        self.own = sum(self.own, as_u64(bytes.len()));
+        Ok(())
+    }
+}
+
+/// Digests of data blocks, and where each of them comes from.
+#[derive(Default)]
+struct Found {
+    digests: Vec<u8>,
+    parts: Parts,
+}
+
+impl Found {
+    /// Those that were appended to `digests` since it had `before` bytes are nobody else's.
+    fn own_since(&mut self, before: usize) {
+        let bytes = self.digests.len().abs_diff(before);
+        self.parts.push(Part::Own(as_u64(bytes) / DIGEST_LEN));
     }
 }
 
@@ -159,39 +232,46 @@ struct Data<'a, R> {
 }
 
 impl<R: ReadAt + Sync> Data<'_, R> {
-    /// Writes the level over the data and returns the digests of its blocks.
+    /// The level over the data, and the digests of its blocks.
     fn leaves(
         &self,
+        start: u64,
         layout: &Layout,
-        level: Level,
-        sink: &Sink<'_, impl WriteAt + Sync>,
-    ) -> Result<Vec<u8>, Error> {
+        all: &mut Written<'_, impl Write + Send>,
+    ) -> Result<(Section, Vec<u8>), Error> {
         // Powers of two: a piece is whole hash blocks.
         let piece = PIECE.max(per_block(self.hash_hasher.size().in_image().get()));
-        let work = |(buffer, digests): &mut (Vec<u8>, Vec<u8>), blocks: Range<u64>| {
-            digests.clear();
-            let at = level.at(blocks.start, DIGEST_LEN);
-            self.digests(buffer, blocks, digests)?;
-            self.pad(digests);
-            sink.write(digests, at)?;
-            let mut above = Vec::new();
-            self.hash_hasher.blocks(digests, &mut above);
-            Ok(above)
+        let work = |(buffer, found): &mut (Vec<u8>, Found), blocks: Range<u64>| {
+            found.digests.clear();
+            found.parts = Parts::default();
+            self.digests(buffer, blocks, found)?;
+            let own = found.parts.own_bytes(&found.digests);
+            let above = self.above(&mut found.digests);
+            Ok((std::mem::take(&mut found.parts), own, above))
         };
-        in_order(
+        let own = all.own;
+        let (parts, above, _) = in_order(
             layout.data_blocks,
             piece,
             Default::default,
             work,
-            Vec::new(),
-            |all, above| all.extend(above),
-        )
+            (Parts::default(), Vec::new(), all),
+            |(parts, digests, all), (more, own, above)| {
+                parts.extend(more);
+                digests.extend(above);
+                all.write(&own)
+            },
+        )?;
+        Ok((Section { start, own, parts }, above))
     }
 
-    /// Zeros until the digests fill whole hash blocks.
-    fn pad(&self, digests: &mut Vec<u8>) {
+    /// The digests of the hash blocks that `digests` make up, which are padded to whole ones.
+    fn above(&self, digests: &mut Vec<u8>) -> Vec<u8> {
         let size = self.hash_hasher.size().in_memory();
         digests.resize(digests.len().next_multiple_of(size), 0);
+        let mut above = Vec::new();
+        self.hash_hasher.blocks(digests, &mut above);
+        above
     }
 
     /// Appends the digests of some data blocks.
@@ -199,7 +279,7 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         &self,
         buffer: &mut Vec<u8>,
         blocks: Range<u64>,
-        out: &mut Vec<u8>,
+        out: &mut Found,
     ) -> Result<(), Error> {
         let size = self.hasher.size().in_image();
         let mut at = product(blocks.start, size.get());
@@ -230,33 +310,65 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         extent: Extent<'_>,
         at: u64,
         len: u64,
-        out: &mut Vec<u8>,
+        out: &mut Found,
     ) -> Result<(), Error> {
         let skip = without(at, extent.start);
         let count = len / self.hasher.size().in_image();
         match extent.piece {
             Piece::Zero => {
-                out.extend(self.hasher.known_digest().repeat(as_usize(count)));
+                let digest = *self.hasher.known_digest();
+                out.digests.extend(digest.repeat(as_usize(count)));
+                out.parts.push(Part::Same(digest, count));
+                Ok(())
             }
             Piece::Inline(bytes) => {
                 let (_, bytes) = bytes.split_at(as_usize(skip));
                 let (blocks, _) = bytes.split_at(as_usize(len));
-                self.hasher.blocks(blocks, out);
+                let before = out.digests.len();
+                self.hasher.blocks(blocks, &mut out.digests);
+                out.own_since(before);
+                Ok(())
             }
             Piece::Source { input, offset } => {
-                let mut from = sum(offset, skip);
-                if let Some((hashes, first)) = self.hashes(input, from) {
-                    return hashes.read(first, count, out);
-                }
-                let end = sum(from, len);
-                while from < end {
-                    let take = without(end, from).min(BATCH);
-                    buffer.resize(as_usize(take), 0);
-                    self.reader.read_input(input, buffer, from)?;
-                    self.hasher.blocks(buffer, out);
-                    from = sum(from, take);
-                }
+                let from = sum(offset, skip);
+                self.input_blocks(buffer, input, from..sum(from, len), out)
             }
+        }
+    }
+
+    /// Whole blocks of an input.
+    fn input_blocks(
+        &self,
+        buffer: &mut Vec<u8>,
+        input: u32,
+        range: Range<u64>,
+        out: &mut Found,
+    ) -> Result<(), Error> {
+        let size = self.hasher.size().in_image();
+        let mut from = range.start;
+        while from < range.end {
+            let mut take = without(range.end, from).min(BATCH);
+            if let Some((place, hashes, first)) = self.hashes(input, from) {
+                let count = hashes.uncut(first, without(range.end, from) / size);
+                if count > 0 {
+                    hashes.read(first, count, &mut out.digests)?;
+                    out.parts.push(Part::Known {
+                        place,
+                        first,
+                        count,
+                    });
+                    from = sum(from, product(count, size.get()));
+                    continue;
+                }
+                // What is known of this one is the digest of a part of it.
+                take = size.get();
+            }
+            buffer.resize(as_usize(take), 0);
+            self.reader.read_input(input, buffer, from)?;
+            let before = out.digests.len();
+            self.hasher.blocks(buffer, &mut out.digests);
+            out.own_since(before);
+            from = sum(from, take);
         }
         Ok(())
     }
@@ -268,7 +380,7 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         extent: Extent<'_>,
         next: Option<Extent<'_>>,
         at: u64,
-        out: &mut Vec<u8>,
+        out: &mut Found,
     ) -> Result<(), Error> {
         let size = self.hasher.size();
         // Behind the image lies padding.
@@ -279,9 +391,16 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         };
         if let (true, Piece::Source { input, offset }) = (zeros, extent.piece) {
             let from = sum(offset, without(at, extent.start));
-            if let Some((hashes, first)) = self.hashes(input, from) {
-                if sum(from, without(extent.end(), at)) == hashes.input_len() {
-                    return hashes.read(first, 1, out);
+            if let Some((place, hashes, first)) = self.hashes(input, from) {
+                if sum(from, without(extent.end(), at)) == hashes.end(first) {
+                    hashes.read(first, 1, &mut out.digests)?;
+                    let count = 1;
+                    out.parts.push(Part::Known {
+                        place,
+                        first,
+                        count,
+                    });
+                    return Ok(());
                 }
             }
         }
@@ -289,14 +408,17 @@ impl<R: ReadAt + Sync> Data<'_, R> {
         buffer.resize(size.in_memory(), 0);
         let (data, _) = buffer.split_at_mut(as_usize(without(end, at)));
         self.reader.read_at(data, at)?;
-        self.hasher.blocks(buffer, out);
+        let before = out.digests.len();
+        self.hasher.blocks(buffer, &mut out.digests);
+        out.own_since(before);
         Ok(())
     }
 
-    /// The hashes of an input, and which of them is that of the block at `offset`, if a block begins there.
-    fn hashes(&self, input: u32, offset: u64) -> Option<(&BlockHashes, u64)> {
-        let hashes = self.known.hashes.get(&input)?;
+    /// The hashes of an input and their place, and which of them is that of the block at `offset`, if a block begins there.
+    fn hashes(&self, input: u32, offset: u64) -> Option<(usize, &BlockHashes, u64)> {
+        let place = *self.known.places.get(&input)?;
         let size = self.hasher.size().in_image();
-        (offset % size == 0).then_some((hashes, offset / size))
+        let first = offset / size;
+        (offset % size == 0).then(|| (place, self.known.at(place), first))
     }
 }

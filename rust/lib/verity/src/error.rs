@@ -47,6 +47,14 @@ pub enum Error {
         /// What came.
         len: u64,
     },
+    /// A cut that is none.
+    #[error("a cut at {cut} of {len} bytes: want them in ascending order, each within the input and within a block of its own")]
+    Cut {
+        /// Where it is.
+        cut: u64,
+        /// Length of the input.
+        len: u64,
+    },
     /// The hash area does not fit into a plan.
     #[error("a plan takes at most {max} bytes of a hash area: let it be a file of its own")]
     TooLargeForPlan {

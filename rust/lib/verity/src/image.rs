@@ -1,18 +1,17 @@
 //! Plans with a hash area.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, Write};
 
-use base::as_u64;
+use base::{as_u64, as_usize};
 use plan::{Builder, Input, Plan, ReadAt, Reader};
 
-use crate::area::{write_area, Known, WriteAt};
+use crate::area::{area, Area, Known};
 use crate::error::Error;
-use crate::hash::{Digest, DIGEST};
+use crate::hash::Digest;
 use crate::layout::Layout;
 use crate::num::sum;
 use crate::params::Params;
+use crate::parts::Part;
 
 /// How many bytes of a hash area [`append`] lets a plan hold: those over almost 8 GiB of data in blocks of 4096 bytes. What
 /// lies over zeros does not count.
@@ -24,73 +23,120 @@ pub fn append<R: ReadAt + Sync>(
     known: &Known,
     params: &Params,
 ) -> Result<(Plan, Digest, Layout), Error> {
-    let area = Mutex::new(Area::default());
-    let written = write_area(data, known, params, &area);
-    let area = area.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if area.held > MAX_APPENDED {
+    let mut own = Held::default();
+    let made = area(data, known, params, &mut own);
+    if own.full {
         return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
     }
-    let (root, layout) = written?;
-    let mut builder = padded(data.plan(), data.plan().inputs().to_vec(), &layout)?;
-    for (at, piece) in area.pieces {
-        builder.zero_to(sum(layout.hash_offset, at))?;
-        match piece {
-            Piece::Held(bytes) => builder.inline(&bytes)?,
-            Piece::Repeat(pattern, len) => builder.repeat(&pattern, len)?,
+    let area = made?;
+    let mut builder = Builder::new(data.plan().inputs().to_vec());
+    let mut held = 0u64;
+    area.put_behind(data.plan(), &mut builder, |builder, part, at| {
+        let mut bytes = Vec::new();
+        match part {
+            Part::Same(..) => {}
+            Part::Own(_) => {
+                let (_, from) = own.bytes.split_at(as_usize(at));
+                bytes.extend_from_slice(from.split_at(as_usize(part.len())).0);
+            }
+            Part::Known {
+                place,
+                first,
+                count,
+            } => {
+                held = sum(held, part.len());
+                if held > MAX_APPENDED {
+                    return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
+                }
+                known.at(place).read(first, count, &mut bytes)?;
+            }
         }
+        Ok(builder.inline(&bytes)?)
+    })?;
+    Ok((builder.finish()?, area.root, area.layout))
+}
+
+/// The own bytes of a hash area in memory.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if sum(as_u64(self.bytes.len()), as_u64(bytes.len())) > MAX_APPENDED {
+            self.full = true;
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
-    builder.zero_to(layout.end)?;
-    Ok((builder.finish()?, root, layout))
-}
 
-/// A hash area in memory, by position.
-#[derive(Debug, Default)]
-struct Area {
-    pieces: BTreeMap<u64, Piece>,
-    held: u64,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Held(Vec<u8>),
-    Repeat(Digest, u64),
-}
-
-impl WriteAt for Mutex<Area> {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let len = as_u64(bytes.len());
-        let piece = match bytes.split_first_chunk() {
-            Some((first, rest)) if rest.chunks(DIGEST).all(|digest| digest == first) => {
-                Piece::Repeat(*first, len)
-            }
-            _ => Piece::Held(bytes.to_vec()),
-        };
-        let mut area = self.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(piece, Piece::Held(_)) {
-            area.held = sum(area.held, len);
-            if area.held > MAX_APPENDED {
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-        }
-        area.pieces.insert(offset, piece);
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The plan of `data` with its hash area as one more input, the last: what [`write_area`] wrote.
-pub fn append_source(data: &Plan, layout: &Layout) -> Result<Plan, Error> {
-    let mut inputs = data.inputs().to_vec();
-    let area = u32::try_from(inputs.len()).map_err(|_| plan::Error::TooLong)?;
-    inputs.push(Input::of_len(layout.area_len()));
-    let mut builder = padded(data, inputs, layout)?;
-    builder.source(area, 0, layout.area_len())?;
-    Ok(builder.finish()?)
-}
+impl Area {
+    /// How many bytes it has of its own, which [`area`] wrote.
+    pub fn own_len(&self) -> u64 {
+        self.own
+    }
 
-/// The data until where the hash area begins, over `inputs`, which begin with the data's.
-fn padded(data: &Plan, inputs: Vec<Input>, layout: &Layout) -> Result<Builder, Error> {
-    let mut builder = Builder::new(inputs);
-    builder.plan(data)?;
-    builder.zero_to(layout.hash_offset)?;
-    Ok(builder)
+    /// The plan of `data` with this area behind it. To the data's inputs come the files of `known` in the order in which they were added,
+    /// and a last one with the area's own bytes.
+    pub fn behind(&self, data: &Plan, known: &Known) -> Result<Plan, Error> {
+        let mut inputs = data.inputs().to_vec();
+        let first = inputs.len();
+        let files = known.all().iter();
+        inputs.extend(files.map(|hashes| Input::of_len(hashes.file_len())));
+        let own = inputs.len();
+        inputs.push(Input::of_len(self.own));
+        let number = |place| u32::try_from(place).map_err(|_| plan::Error::TooManyInputs);
+        let mut builder = Builder::new(inputs);
+        self.put_behind(data, &mut builder, |builder, part, at| {
+            match part {
+                Part::Same(..) => {}
+                Part::Own(_) => builder.source(number(own)?, at, part.len())?,
+                Part::Known {
+                    place,
+                    first: block,
+                    ..
+                } => {
+                    let input = first.checked_add(place).map(number);
+                    let input = input.ok_or(plan::Error::TooManyInputs)??;
+                    let at = known.at(place).digest_at(block);
+                    builder.source(input, at, part.len())?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(builder.finish()?)
+    }
+
+    /// Puts the data into `builder` and the area behind it; `put` appends a part that is not one digest again and again, given where its own
+    /// bytes are, if it has some.
+    fn put_behind(
+        &self,
+        data: &Plan,
+        builder: &mut Builder,
+        mut put: impl FnMut(&mut Builder, Part, u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        builder.plan(data)?;
+        for section in &self.sections {
+            builder.zero_to(section.start)?;
+            let mut own = section.own;
+            for part in section.parts.iter() {
+                match part {
+                    Part::Same(digest, _) => builder.repeat(&digest, part.len())?,
+                    _ => put(builder, part, own)?,
+                }
+                if let Part::Own(_) = part {
+                    own = sum(own, part.len());
+                }
+            }
+        }
+        Ok(builder.zero_to(self.layout.end)?)
+    }
 }

@@ -14,19 +14,20 @@
 //! | say block sizes, salt and UUID                 | [`Params`]                                            |
 //! | know where everything lies                     | [`Layout`]                                            |
 //! | hash an input once, for all images it gets into | [`write_block_hashes`], [`BlockHashes`]              |
-//! | make the hash area of a plan                   | [`write_area`] (anywhere), [`append`] (into the plan) |
+//! | make the hash area of a plan                   | [`area`], then [`Area::behind`]; [`append`], which holds all of it |
 //! | look at an image, check it                     | [`read_superblock`], [`root_hash`], [`verify`]        |
 //!
 //! # What a change costs
 //!
 //! A data block that is a whole block of an input, at a multiple of the block size in it, has a digest that depends on that
-//! input alone. [`BlockHashes`] are such digests, made once per input; only what lies otherwise (metadata that a plan
-//! holds, ends of files) is read and hashed for the image. Blocks of zeros, and hash blocks over them, are hashed once.
+//! input alone. [`BlockHashes`] are such digests, made once per input, and of an archive those of its files' ends, too; only what lies
+//! otherwise (metadata that a plan holds) is read and hashed for the image, and only those digests are an area's own: all others are ranges of
+//! the files of block hashes, which every image over the inputs shares. Blocks of zeros, and hash blocks over them, are hashed once.
 //! Work is split over all processors; the result does not depend on how.
 //!
 //! # Memory
 //!
-//! A hash area is 1/127 of the data. [`write_area`] keeps less than 1/100 of that and a few MB; [`append`] keeps all of
+//! A hash area is 1/127 of the data. [`area`] keeps less than 1/100 of that, its parts and a few MB; [`append`] keeps all of
 //! it but what lies over zeros, and refuses to keep more than [`MAX_APPENDED`] bytes.
 
 mod area;
@@ -37,15 +38,16 @@ mod image;
 mod layout;
 mod num;
 mod params;
+mod parts;
 mod superblock;
 mod verify;
 mod work;
 
-pub use area::{write_area, Known, WriteAt};
+pub use area::{area, Area, Known, WriteAt};
 pub use block_hashes::{write_block_hashes, BlockHashes};
 pub use error::Error;
 pub use hash::Digest;
-pub use image::{append, append_source, MAX_APPENDED};
+pub use image::{append, MAX_APPENDED};
 pub use layout::{Layout, Level};
 pub use params::{parse_salt, parse_uuid, Params};
 pub use superblock::Superblock;

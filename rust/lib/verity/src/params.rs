@@ -71,6 +71,11 @@ impl Params {
         (field, len)
     }
 
+    /// Of data blocks.
+    pub(crate) fn data_size(&self) -> BlockSize {
+        self.data_block_size
+    }
+
     /// For data blocks.
     pub(crate) fn data_hasher(&self) -> Hasher {
         Hasher::new(&self.salt, self.data_block_size)

@@ -126,5 +126,7 @@ fn check(
             None => Ok(()),
         }
     };
-    in_order(level.blocks, PIECE, Default::default, work, (), |(), ()| ())
+    in_order(level.blocks, PIECE, Default::default, work, (), |(), ()| {
+        Ok(())
+    })
 }

@@ -16,7 +16,7 @@ pub(crate) fn in_order<S, T, A: Send, E: Send>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, Range<u64>) -> Result<T, E> + Sync,
     all: A,
-    finish: impl Fn(&mut A, T) + Sync,
+    finish: impl Fn(&mut A, T) -> Result<(), E> + Sync,
 ) -> Result<A, E> {
     let starts = (0..count).step_by(as_usize(size));
     let ranges = starts.map(|start| start..sum(start, size).min(count));
@@ -34,10 +34,7 @@ pub(crate) fn in_order<S, T, A: Send, E: Send>(
             *done = Some(work(state, range.clone())?);
             Ok(())
         },
-        |all, _, (_, done)| {
-            done.take().into_iter().for_each(|done| finish(all, done));
-            Ok(())
-        },
+        |all, _, (_, done)| done.take().map_or(Ok(()), |done| finish(all, done)),
     )
 }
 
@@ -49,7 +46,10 @@ mod tests {
     fn ranges_are_in_order() {
         let pieces = |count, size| {
             let work = |(): &mut (), blocks| Ok::<_, ()>(blocks);
-            let push = |all: &mut Vec<_>, blocks| all.push(blocks);
+            let push = |all: &mut Vec<_>, blocks| {
+                all.push(blocks);
+                Ok(())
+            };
             in_order(count, size, || (), work, Vec::new(), push).unwrap()
         };
         assert_eq!(pieces(10, 4), [0..4, 4..8, 8..10]);

@@ -12,6 +12,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use base::hex::encode as hex;
@@ -20,35 +21,55 @@ use plan::{Plan, ReadAt, Reader};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use verity::{
-    append, append_source, read_superblock, root_hash, verify, write_area, write_block_hashes,
-    BlockHashes, Error, Known, Params,
+    append, area, read_superblock, root_hash, verify, write_block_hashes, BlockHashes, Error,
+    Known, Params,
 };
 
 const UUID: [u8; 16] = *b"0123456789abcdef";
 
-fn block_hashes(input: &[u8], params: &Params) -> Vec<u8> {
+fn block_hashes(input: &[u8], cuts: &[u64], params: &Params) -> Vec<u8> {
     let out = Mutex::new(Vec::new());
     let (input, len) = (input.to_vec(), input.len() as u64);
-    let written =
-        write_block_hashes(&input, len, params.salt(), params.data_block_size(), &out).unwrap();
+    let size = params.data_block_size();
+    let written = write_block_hashes(&input, len, params.salt(), size, cuts, &out).unwrap();
     let out = out.into_inner().unwrap();
     assert_eq!(out.len() as u64, written);
     out
 }
 
-/// Hashes of the inputs whose bit is set.
-fn known(image: &Image, params: &Params, which: u8) -> Known {
+/// Where ranges of an input that the image has end within its blocks: the first one in each.
+fn cuts(image: &Image, input: u32, size: u64) -> Vec<u64> {
+    let mut cuts = BTreeMap::new();
+    for extent in image.plan.extents() {
+        if let plan::Piece::Source { input: of, offset } = extent.piece {
+            let end = offset + extent.len;
+            if of == input && end % size != 0 && end < image.inputs[input as usize].len() as u64 {
+                cuts.entry(end / size).or_insert(end);
+            }
+        }
+    }
+    cuts.into_values().collect()
+}
+
+/// Hashes of the inputs whose bit is set, with cuts if the highest one is; and the files that they are in.
+fn known(image: &Image, params: &Params, which: u8) -> (Known, Vec<Vec<u8>>) {
     let mut known = Known::default();
+    let mut files = Vec::new();
     for (n, input) in image.inputs.iter().enumerate() {
         if which >> n & 1 == 1 {
-            let bytes = block_hashes(input, params);
+            let cuts = match which >> 3 & 1 {
+                0 => vec![],
+                _ => cuts(image, n as u32, params.data_block_size().into()),
+            };
+            let bytes = block_hashes(input, &cuts, params);
             let len = bytes.len() as u64;
+            files.push(bytes.clone());
             let hashes = BlockHashes::open(Box::new(bytes), len).unwrap();
             let inputs = image.plan.inputs();
             known.add(n as u32, hashes, params, inputs).unwrap();
         }
     }
-    known
+    (known, files)
 }
 
 fn bytes_of(plan: &Plan, inputs: Vec<Vec<u8>>) -> Vec<u8> {
@@ -59,7 +80,7 @@ fn bytes_of(plan: &Plan, inputs: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 fn check(image: &Image, params: &Params, which: u8) {
-    let known = known(image, params, which);
+    let (known, files) = known(image, params, which);
     let (plan, root, layout) = append(&image.reader(), &known, params).unwrap();
     let (data_block, hash_block) = (params.data_block_size(), params.hash_block_size());
     let (want_root, want_tree) = tree(
@@ -79,14 +100,15 @@ fn check(image: &Image, params: &Params, which: u8) {
         .all(|b| *b == 0));
     assert_eq!(&area[hash_block.max(512) as usize..], want_tree);
 
-    // The hash area as an input of its own makes the same image.
-    let file = Mutex::new(Vec::new());
-    let (same_root, same_layout) = write_area(&image.reader(), &known, params, &file).unwrap();
-    assert_eq!((same_root, &same_layout), (root, &layout));
-    let sourced = append_source(&image.plan, &layout).unwrap();
+    // The block hashes' files and the area's own bytes as inputs make the same image.
+    let mut own = Vec::new();
+    let made = verity::area(&image.reader(), &known, params, &mut own).unwrap();
+    assert_eq!((made.root, &made.layout), (root, &layout));
+    assert_eq!(made.own_len(), own.len() as u64);
+    let sourced = made.behind(&image.plan, &known).unwrap();
     let mut inputs = image.inputs.clone();
-    inputs.push(file.into_inner().unwrap());
-    assert_eq!(inputs.last().unwrap().len() as u64, layout.area_len());
+    inputs.extend(files);
+    inputs.push(own);
     assert_eq!(bytes_of(&sourced, inputs), got);
 
     let len = got.len() as u64;
@@ -116,7 +138,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn any_image((image, params) in cases(), which in 0..8u8) {
+    fn any_image((image, params) in cases(), which in 0..16u8) {
         check(&image, &params, which);
     }
 
@@ -243,11 +265,60 @@ fn known_blocks_are_not_read() {
         whole(9 * 4096, u32::MAX),
     ];
     let image = Image::new(vec![input], &parts);
-    let known = known(&image, &params, 1);
+    let (known, files) = known(&image, &params, 1);
     let unread = Reader::new(image.plan.clone(), vec![("x".to_owned(), Unread)]).unwrap();
-    let area = Mutex::new(Vec::new());
-    let (root, _) = write_area(&unread, &known, &params, &area).unwrap();
-    assert_eq!(root.as_slice(), tree(&image.bytes, b"salt", 4096, 4096).0);
+    let mut own = Vec::new();
+    let made = area(&unread, &known, &params, &mut own).unwrap();
+    let (root, _) = tree(&image.bytes, b"salt", 4096, 4096);
+    assert_eq!(made.root.as_slice(), root);
+    // Of its own: the superblock, the digest of what the plan holds, the level above the one over the data.
+    assert_eq!(made.layout.levels.len(), 2);
+    assert_eq!(made.own_len(), 512 + 32 + made.layout.levels[0].blocks * 32);
+    assert_eq!(files.len(), 1);
+}
+
+/// Files of an archive end within blocks, where the next one's header begins: that is known, too, and no more than before is read
+/// of who takes the archive as it is.
+#[test]
+fn ends_of_files_in_archives_are_not_read() {
+    let params = Params::new(4096, 4096, b"salt", UUID).unwrap();
+    let input = noise(6 * 4096, 3);
+    let file = |at, len| Part::Source { input: 0, at, len };
+    let pad = |len: u32| Part::Zero(len.next_multiple_of(4096) - len);
+    let parts = [
+        file(0, 4100),
+        pad(4100),
+        file(2 * 4096, 17),
+        pad(17),
+        file(3 * 4096, 4096 + 1),
+        pad(1),
+    ];
+    let image = Image::new(vec![input.clone()], &parts);
+    let bytes = block_hashes(&input, &[4100, 2 * 4096 + 17, 4 * 4096 + 1], &params);
+    let open = || BlockHashes::open(Box::new(bytes.clone()), bytes.len() as u64).unwrap();
+    let mut hashes = Known::default();
+    let inputs = image.plan.inputs();
+    hashes.add(0, open(), &params, inputs).unwrap();
+    let unread = Reader::new(image.plan.clone(), vec![("x".to_owned(), Unread)]).unwrap();
+    let mut own = Vec::new();
+    let made = area(&unread, &hashes, &params, &mut own).unwrap();
+    let (root, _) = tree(&image.bytes, b"salt", 4096, 4096);
+    assert_eq!(made.root.as_slice(), root);
+    assert_eq!(made.own_len(), 512);
+    // All five digests are one range of the file.
+    let plan = made.behind(&image.plan, &hashes).unwrap();
+    let of_file = plan
+        .extents()
+        .filter(|extent| matches!(extent.piece, plan::Piece::Source { input: 1, .. }));
+    let of_file: Vec<_> = of_file.map(|extent| (extent.start, extent.len)).collect();
+    assert_eq!(of_file, [(made.layout.levels[0].start, 5 * 32)]);
+
+    let whole = Image::new(vec![input], &[file(0, u32::MAX)]);
+    let mut own = Vec::new();
+    let made = area(&whole.reader(), &hashes, &params, &mut own).unwrap();
+    let (root, _) = tree(&whole.bytes, b"salt", 4096, 4096);
+    assert_eq!(made.root.as_slice(), root);
+    assert_eq!(made.own_len(), 512 + 3 * 32);
 }
 
 /// 64 GiB of which 16 blocks are not zero.

@@ -20,7 +20,10 @@ struct Args {
     /// The image: a list (*.image) or a raw image.
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
-    /// What `hashblocks` wrote for each input, in the order of the image's list; without, inputs are read.
+    /// An input of the image that `hashblocks` has hashed, in the order of the image's list, each with its --hashes; others are read.
+    #[arg(long, value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// What `hashblocks` wrote for an --input, in the same order.
     #[arg(long, value_name = "FILE")]
     hashes: Vec<PathBuf>,
     /// What is hashed before every block: at most 256 bytes as hexadecimal digits; `-` for none.
@@ -32,7 +35,8 @@ struct Args {
     /// Where the plan goes.
     #[arg(long)]
     output: PathBuf,
-    /// Where the hash area goes. The plan then has this file as its last input; without, the plan holds the bytes.
+    /// Where those bytes of the hash area go that no --hashes has. The plan then has each --hashes as an input, behind those of the image, and
+    /// this file as the last one; without, it holds the bytes.
     #[arg(long)]
     hash_area_output: Option<PathBuf>,
     /// Where the root hash goes: hexadecimal digits and a newline.
@@ -53,17 +57,18 @@ fn run(args: Args) -> Result<()> {
     let params = Params::new(BLOCK_SIZE, BLOCK_SIZE, &salt, uuid)?;
     let image = || args.image.display().to_string();
     let reader = Reader::open_any(&args.image)?;
-    let known = open_hashes(&args.hashes, &reader, &params)?;
-    let mut area = None;
+    let known = open_hashes(&args, &reader, &params)?;
+    let mut written = None;
     let (plan, root, layout) = match &args.hash_area_output {
         None => verity::append(&reader, &known, &params).with_context(image)?,
         Some(path) => {
             let create = || format!("cannot write {}", path.display());
             let pending = cli::PendingOutput::create(path).with_context(create)?;
-            let (root, layout) =
-                verity::write_area(&reader, &known, &params, pending.file()).with_context(image)?;
-            area = Some((pending, create));
-            (verity::append_source(reader.plan(), &layout)?, root, layout)
+            let mut out = pending.file();
+            let area = verity::area(&reader, &known, &params, &mut out).with_context(image)?;
+            written = Some((pending, create));
+            let plan = area.behind(reader.plan(), &known)?;
+            (plan, area.root, area.layout)
         }
     };
     write(&args.output, |out| plan.write(out))?;
@@ -73,7 +78,7 @@ fn run(args: Args) -> Result<()> {
     write(&args.hash_offset_output, |out| {
         writeln!(out, "{}", layout.hash_offset)
     })?;
-    match area {
+    match written {
         Some((pending, create)) => pending.commit().with_context(create),
         None => Ok(()),
     }
@@ -83,21 +88,29 @@ fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) 
     cli::write_output(path, |out| body(out)).map_err(Error::from_boxed)
 }
 
-fn open_hashes(list: &[PathBuf], reader: &Reader, params: &Params) -> Result<Known> {
-    let mut known = Known::default();
-    let inputs = reader.plan().inputs();
-    let (given, want) = (list.len(), inputs.len());
+fn open_hashes(args: &Args, reader: &Reader, params: &Params) -> Result<Known> {
+    let (inputs, hashes) = (args.input.len(), args.hashes.len());
     ensure!(
-        given == 0 || given == want,
-        "--hashes: {given} files for {want} inputs"
+        inputs == hashes,
+        "--hashes: {hashes} files for {inputs} of --input, want one for each"
     );
+    let mut known = Known::default();
     let mut held = 0u64;
     // Digests are read extent by extent; where those are many and short, all at once costs less.
     let extents = base::as_u64(reader.plan().extents().count());
     let worth = extents
         .checked_mul(1024)
         .map_or(HELD, |worth| worth.min(HELD));
-    for (input, path) in (0..).zip(list) {
+    let mut listed = (0..).zip(reader.inputs());
+    for (input, path) in args.input.iter().zip(&args.hashes) {
+        let wanted = input.display().to_string();
+        let position = listed.find_map(|(at, (name, _))| (*name == wanted).then_some(at));
+        let position = position.with_context(|| {
+            format!(
+                "--input: {wanted} is not in {}, or not behind the --input before it",
+                args.image.display()
+            )
+        })?;
         let name = || path.display().to_string();
         let file = InputFile::open(path).with_context(|| format!("cannot open {}", name()))?;
         let len = file.stamp().len;
@@ -111,7 +124,7 @@ fn open_hashes(list: &[PathBuf], reader: &Reader, params: &Params) -> Result<Kno
         };
         let hashes = BlockHashes::open(bytes, len).with_context(name)?;
         known
-            .add(input, hashes, params, inputs)
+            .add(position, hashes, params, reader.plan().inputs())
             .with_context(|| format!("--hashes {}", name()))?;
     }
     Ok(known)
