@@ -6,8 +6,9 @@ load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
 load("//ic-os:oci.bzl", "oci_targets")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "STEP", "boot_partition", "esp_partition", "file_path", "grub_partition", "loader", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:partitions.bzl", "STEP", "boot_partition", "file_path", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
 load("//ic-os:secure_boot.bzl", "DB", "DBX", "KEK", "OWNER", "PK")
+load("//ic-os:shared.bzl", "shared_parts")
 load("//ic-os:state.bzl", "state_mounts")
 load("//ic-os:update.bzl", "update_targets", "update_trust")
 
@@ -52,13 +53,10 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
         output_group = "units",
         **common
     )
-    root_partition("root", os)
-    loader("loader", os, image, env)
+    root_partition("root", os, shared_parts(os, env))
     boot_partition("boot", os, image, env)
     _to_sign("to_sign")
     _measured("measured")
-    esp_partition("esp", os, image.partitions)
-    grub_partition("grub", os, image.partitions)
     slot = "A_" if os.slots else ""
     images = {label: partition for partition, label in os.images.items()} | {
         ":boot": slot + "boot",

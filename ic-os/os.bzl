@@ -1,55 +1,9 @@
 """operating_system: all that an operating system is, as one value."""
 
 load("//bzl:image.bzl", "parse_destination")
+load("//ic-os:kinds.bzl", "KINDS")
 
 visibility(["//ic-os/...", "//tests/..."])
-
-def _is_label(value):
-    return type(value) == "string" and (value.startswith("//") or value.startswith("@"))
-
-def _is_labels(value):
-    return type(value) == "list" and all([_is_label(label) for label in value])
-
-def _is_texts(value):
-    return type(value) == "list" and all([type(text) == "string" for text in value])
-
-def _is_paths(value):
-    """Paths that can stand in /etc/fstab as they are."""
-    if not _is_texts(value) or len({path: None for path in value}) != len(value):
-        return False
-    for path in value:
-        names = path.split("/")
-        if names.pop(0) or not names or [name for name in names if name in ["", ".", ".."]]:
-            return False
-        if [c for c in path.elems() if not (c.isalnum() or c in "/._-")]:
-            return False
-    return True
-
-def _is_map(value):
-    return type(value) == "dict" and all([type(k) == "string" and type(v) == "string" for k, v in value.items()])
-
-def _is_checks(value):
-    wanted = [["command", "name"], ["command", "name", "prints"]]
-    return type(value) == "list" and all([_is_map(check) and sorted(check) in wanted for check in value])
-
-def _is_label_map(value):
-    return _is_map(value) and all([_is_label(label) for label in value])
-
-# Kind of a value: (what it is for a reader, whether a value is one).
-_KINDS = {
-    "checks": ("a list of dicts with name, command and perhaps prints", _is_checks),
-    "flag": ("True or False", lambda value: type(value) == "bool"),
-    "macro": ("a macro with arguments name, os and env", lambda value: value == None or type(value) == "function"),
-    "label": ("a label that begins with //", _is_label),
-    "label map": ("a dict of labels that begin with // to text", _is_label_map),
-    "labels": ("a list of labels that begin with //", _is_labels),
-    "map": ("a dict of text to text", _is_map),
-    "dict": ("a dict", lambda value: type(value) == "dict"),
-    "number": ("a number", lambda value: type(value) == "int"),
-    "paths": ("a list of absolute paths, each once, without blanks, dots or a slash at the end", _is_paths),
-    "text": ("text", lambda value: type(value) == "string"),
-    "texts": ("a list of text", _is_texts),
-}
 
 # What each env may have for itself: field to kind. It is put together with the same field of the whole.
 _ENV_FIELDS = {
@@ -79,6 +33,7 @@ _FIELDS = _ENV_FIELDS | {
     "machine_state": "paths",
     "partition_images": "macro",
     "partitions": "label",
+    "shared": "package",
     "slots": "flag",
     "steps": "texts",
 }
@@ -100,6 +55,7 @@ _MANDATORY = ["cmdline", "components", "envs", "grub_config", "ids", "packages",
 _EMPTY = {
     "flag": True,
     "macro": None,
+    "package": None,
     "paths": [],
     "label map": {},
     "labels": [],
@@ -107,6 +63,22 @@ _EMPTY = {
     "dict": {},
     "texts": [],
 }
+
+# What nothing of `os_shared` is made of: a system that differs in these alone shares it.
+_NOT_SHARED = [
+    "boot_args",
+    "boot_test",
+    "cmdline",
+    "components",
+    "data_formats",
+    "directories",
+    "images",
+    "machine_state",
+    "partition_images",
+    "programs",
+    "symlinks",
+    "templates",
+]
 
 # The identifiers that every image has.
 _IDS = ["boot", "disk", "esp", "grub", "root", "salt", "verity"]
@@ -117,7 +89,7 @@ def _kind_errors(where, fields, kinds):
         if field not in kinds:
             errors.append("{}: got field {}, want one of {}".format(where, repr(field), ", ".join(sorted(kinds))))
             continue
-        wanted, fits = _KINDS[kinds[field]]
+        wanted, fits = KINDS[kinds[field]]
         if not fits(value):
             errors.append("{}: {}: got {}, want {}".format(where, field, repr(value), wanted))
     return errors
@@ -143,7 +115,7 @@ def os_errors(name, fields):
       list of string: each says system, field, what came and what was wanted.
     """
     missing = [field for field in _MANDATORY if field not in fields]
-    errors = ["{}: got no field {}, want {}".format(name, field, _KINDS[_FIELDS[field]][0]) for field in missing]
+    errors = ["{}: got no field {}, want {}".format(name, field, KINDS[_FIELDS[field]][0]) for field in missing]
     errors += _kind_errors(name, fields, _FIELDS)
     if errors:
         return errors
@@ -209,6 +181,7 @@ def operating_system(name, **fields):
         hold inside: dicts of name, command and, unless success is enough, prints), `takes_keys` (production images let in who holds a key
         of a CONFIG medium).
         `context`: label of the package that calls `os_context`; default: //ic-os/NAME/context.
+        `shared`: label of the package that calls `os_shared`; default: None, each image has all for itself.
 
     Returns:
       struct: name and all fields, those left out as empty.
@@ -226,6 +199,8 @@ def operating_system(name, **fields):
 def os_with(os, name = None, **fields):
     """Another operating system, which differs in some fields.
 
+    It shares what images of the first one share (`shared`) unless it differs in what that is made of.
+
     Args:
       os: operating_system.
       name: name of the other; default: the same.
@@ -234,7 +209,10 @@ def os_with(os, name = None, **fields):
     Returns:
       struct: as of operating_system.
     """
-    return operating_system(name or os.name, **({field: getattr(os, field) for field in _FIELDS} | fields))
+    own = {field: getattr(os, field) for field in _FIELDS}
+    if name or [field for field in fields if field not in _NOT_SHARED]:
+        own["shared"] = None
+    return operating_system(name or os.name, **(own | fields))
 
 def env_error(os, env):
     """What is wrong with the name of an env.
@@ -273,7 +251,7 @@ def in_env(os, env):
 
     Returns:
       struct: boot_args, build_args, directories, packages, symlinks: those of the whole and of the env together; signed_updates: whether both want it; files, templates: lists of
-      maps of label to destination; said_by: path of a destination to the field that has it; rootfs, lock, partitions: labels.
+      maps of label to destination; programs: list of labels; said_by: path of a destination to the field that has it; rootfs, lock, partitions: labels.
     """
     error = env_error(os, env)
     if error:
@@ -287,6 +265,7 @@ def in_env(os, env):
         lock = "{}:packages.{}.lock.json".format(os.context, env),
         packages = os.packages + own["packages"],
         partitions = os.partitions,
+        programs = {label: None for label in os.programs.keys() + own["programs"].keys()}.keys(),
         rootfs = "{}:rootfs-{}".format(os.context, env),
         said_by = _said_by(os, env, own),
         signed_updates = os.signed_updates and own["signed_updates"],

@@ -1,6 +1,6 @@
-"""The partitions that every image has: root, boot, and the boot loader's two."""
+"""The partitions that are each image's own: root and boot. Those of the boot loader are in shared.bzl."""
 
-load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "filled_template", "grubenv_file", "image_file", "image_tree", "parse_destination", "signed_efi", "tree_file", "uki_image", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "ext4_image", "filled_template", "image_file", "image_tree", "parse_destination", "signed_efi", "uki_image", "verity_image")
 
 visibility(["//ic-os/..."])
 
@@ -52,12 +52,13 @@ STEP = dict(
     visibility = ["//visibility:public"],
 )
 
-def root_partition(name, os):
+def root_partition(name, os, block_hashes):
     """The root partition: ext4 with its dm-verity tree behind it. Takes `:root_tree`; makes `:root_hash` and `:hash_offset`, too.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
+      block_hashes: list of label: what other images have hashed (see `verity_image`).
     """
     ext4_image(
         name = "root_data",
@@ -72,6 +73,7 @@ def root_partition(name, os):
     )
     verity_image(
         name = name,
+        block_hashes = block_hashes,
         image = ":root_data",
         salt = os.ids["salt"],
         uuid = os.ids["verity"],
@@ -91,69 +93,9 @@ def root_partition(name, os):
         **STEP
     )
 
-def loader(name, os, image, env):
-    """The boot loader, signed: GRUB with its whole configuration and the keys of whoever signs systems, or did or will (`trusted` of the signer).
-
-    Args:
-      name: name of the image of its file.
-      os: the system (see operating_system).
-      image: the system in one env (see in_env).
-      env: name of the env.
-    """
-    native.filegroup(
-        name = "signer_notice",
-        srcs = [SIGNER],
-        output_group = "notice",
-        **STEP
-    )
-    native.filegroup(
-        name = "signer_pgp_key",
-        srcs = [SIGNER],
-        output_group = "pgp_key",
-        **STEP
-    )
-    template_file("grub_cfg", os.grub_config, image.partitions, {"BOOT_LIMIT": str(os.boot_limit)})
-    template_file("early_cfg", "//ic-os/bootloader:early.cfg.template", image.partitions, file_values = {":signer_notice": "SIGNER_NOTICE"})
-    dockerfile_rootfs(
-        name = "loader_rootfs",
-        base = "//ic-os/bootloader/context:bootloader-base",
-        context = {
-            ":early_cfg": "early.cfg",
-            ":grub_cfg": "grub.cfg",
-            ":signer_pgp_key": "signer.pgp",
-            "//ic-os/bootloader:sbat.csv": "sbat.csv",
-            "//ic-os/bootloader/context:docker-base.prod": "docker-base",
-        },
-        dockerfile = "//ic-os/bootloader/context:Dockerfile",
-        file_build_args = {"BASE_IMAGE": "docker-base"},
-        pin_command = "bazel run //ic-os/bootloader/context:pin",
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    image_tree(
-        name = "loader_tree",
-        rootfs = ":loader_rootfs",
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    tree_file(
-        name = "loader_unsigned",
-        path = "loader.efi",
-        tree = ":loader_tree",
-        **STEP
-    )
-    signed_efi(
-        name = name,
-        image = ":loader_unsigned",
-        image_name = "loader.efi",
-        show_notice = env == "prod",
-        signatures = SIGNATURES,
-        signer = SIGNER,
-        **STEP
-    )
-
 def boot_partition(name, os, image, env):
-    """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB.
+    """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB. Takes
+    `:kernel_tree` and `:loader_tree`.
 
     Args:
       name: name of the image.
@@ -192,12 +134,6 @@ def _uki(os, image, env):
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
         })
-    image_tree(
-        name = "kernel_tree",
-        rootfs = image.rootfs,
-        timestamp = TIMESTAMP,
-        **STEP
-    )
     uki_image(
         name = "uki_unsigned",
         # What is started unless a slot is asked for.
@@ -224,76 +160,5 @@ def _uki(os, image, env):
         name = "uki_sig",
         srcs = [":uki"],
         output_group = "sig",
-        **STEP
-    )
-
-def esp_partition(name, os, partitions):
-    """The EFI system partition, with the boot loader and, with slots, its spare state.
-
-    Args:
-      name: name of the image.
-      os: the system (see operating_system).
-      partitions: label of partitions.csv.
-    """
-    spare = {}
-    if os.slots:
-        grubenv_file(
-            name = "spare_grubenv",
-            values = {"spare_of": ""},
-            **STEP
-        )
-        spare = {":spare_grubenv": "/EFI/BOOT/grubenv"}
-    image_tree(
-        name = "esp_tree",
-        # Where firmware looks on a disk without boot entries.
-        files = {":loader": "/EFI/BOOT/BOOTX64.EFI"} | spare,
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    vfat_image(
-        name = name,
-        label = "ESP",
-        partition = "esp",
-        partitions = partitions,
-        timestamp = TIMESTAMP,
-        tree = ":esp_tree",
-        volume_id = os.ids["esp"],
-        **STEP
-    )
-
-def grub_partition(name, os, partitions):
-    """The partition of the A/B state; empty without slots.
-
-    Args:
-      name: name of the image.
-      os: the system (see operating_system).
-      partitions: label of partitions.csv.
-    """
-    state = {}
-    if os.slots:
-        grubenv_file(
-            name = "grubenv",
-            values = {
-                "boot_alternative": "A",
-                "boot_cycle": "install",
-                "boot_tries": "0",
-            },
-            **STEP
-        )
-        state = {":grubenv": "/grubenv"}
-    image_tree(
-        name = "grub_tree",
-        files = state,
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    vfat_image(
-        name = name,
-        label = "GRUB",
-        partition = "grub",
-        partitions = partitions,
-        timestamp = TIMESTAMP,
-        tree = ":grub_tree",
-        volume_id = os.ids["grub"],
         **STEP
     )

@@ -61,6 +61,7 @@ GUESTOS = operating_system(
         "//rust/os/orchestrator": "/opt/ic/bin/orchestrator:0755",
         "//rust/os/replica": "/opt/ic/bin/replica:0755",
     },
+    shared = "//ic-os/guestos",
     steps = [
         "initrd",
         "prune",

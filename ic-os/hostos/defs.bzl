@@ -58,6 +58,7 @@ HOSTOS = operating_system(
     programs = NODE_PROGRAMS | {
         "//rust/os/guest_vm": "/opt/ic/bin/guest_vm:0755",
     },
+    shared = "//ic-os/hostos",
     steps = [
         "initrd",
         "metal",

@@ -72,6 +72,7 @@ SETUPOS = operating_system(
     programs = COMMON_PROGRAMS | {
         "//rust/os/setupos_tool": "/opt/ic/bin/setupos_tool:0755",
     },
+    shared = "//ic-os/setupos",
     slots = False,
     steps = [
         "initrd",

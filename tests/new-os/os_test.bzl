@@ -29,7 +29,7 @@ _REFUSED = {
     "field": (
         {"component": {}},
         "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, envs, " +
-        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, signed_updates, slots, steps, symlinks, templates",
+        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, shared, signed_updates, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
@@ -39,6 +39,7 @@ _REFUSED = {
     "machine_state_twice": ({"machine_state": ["/a", "/a"]}, "x: machine_state: got [\"/a\", \"/a\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
     "machine_state_up": ({"machine_state": ["/a/../b"]}, "x: machine_state: got [\"/a/../b\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
     "missing": ({"programs": None}, "x: programs: got None, want a dict of labels that begin with // to text"),
+    "shared": ({"shared": "guestos"}, "x: shared: got \"guestos\", want a label of a package, that begins with //, or None"),
     "slots": ({"slots": "A"}, "x: slots: got \"A\", want True or False"),
 }
 
@@ -82,6 +83,14 @@ def _env_test_impl(ctx):
     asserts.equals(env, ["//x:packages.common", "//x:packages.qa"], image.packages)
     asserts.equals(env, "//ic-os/guestos/context:packages.qa.lock.json", image.lock)
     asserts.equals(env, "//ic-os/guestos/context:rootfs-qa", image.rootfs)
+
+    # What images share they share only while it is the same.
+    asserts.equals(env, None, NEWOS.shared)
+    shares = os_with(NEWOS, shared = "//x")
+    asserts.equals(env, "//x", os_with(shares, boot_args = {}, components = {}, programs = {}).shared)
+    asserts.equals(env, None, os_with(shares, boot_limit = 1).shared)
+    asserts.equals(env, None, os_with(shares, name = "y").shared)
+    asserts.equals(env, "//y", os_with(shares, name = "y", shared = "//y").shared)
     return unittest.end(env)
 
 _env_test = unittest.make(_env_test_impl)

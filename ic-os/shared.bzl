@@ -1,0 +1,195 @@
+"""os_shared: what all images of a system share, made once: the boot loader and its partitions, what lies in each root file system."""
+
+load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "signed_efi", "tree_file", "vfat_image")
+load("//ic-os:os.bzl", "in_env")
+load("//ic-os:partitions.bzl", "SIGNATURES", "SIGNER", "STEP", "TIMESTAMP", "template_file")
+
+visibility(["//ic-os/...", "//tests/..."])
+
+# Targets that an image's package knows by the same names.
+_PARTS = [
+    "esp",
+    "grub",
+    "loader",
+    "loader_rootfs",
+    "loader_tree",
+]
+
+def os_shared(os):
+    """Declares in the calling package what is the same in all images of a system, so that the hundredth costs no more than what is its own.
+
+    It is what `shared` of the system names; without it `icos_build` makes all of this for each image.
+
+    Args:
+      os: the system, of `operating_system`.
+    """
+    _parts(os)
+    for env in os.envs:
+        image = in_env(os, env)
+        _kernel_tree("kernel_tree_" + env, image)
+        block_hashes(
+            name = "block_hashes_" + env,
+            salt = os.ids["salt"],
+            srcs = [image.rootfs] + image.programs,
+            **STEP
+        )
+
+def shared_parts(os, env):
+    """What `os_shared` made, by the names that the targets of an image know it by; or the same, made for this image.
+
+    Args:
+      os: the system (see operating_system).
+      env: name of one of its envs.
+
+    Returns:
+      list of label: block hashes that the system's images share.
+    """
+    if not os.shared:
+        _parts(os)
+        _kernel_tree("kernel_tree", in_env(os, env))
+        return []
+    for part in _PARTS:
+        native.alias(name = part, actual = "{}:{}".format(os.shared, part), **STEP)
+    native.alias(name = "kernel_tree", actual = "{}:kernel_tree_{}".format(os.shared, env), **STEP)
+    return ["{}:block_hashes_{}".format(os.shared, env)]
+
+def _parts(os):
+    _loader("loader", os)
+    _esp_partition("esp", os)
+    _grub_partition("grub", os)
+
+def _kernel_tree(name, image):
+    """The tree that kernel and initrd are taken from."""
+    image_tree(
+        name = name,
+        rootfs = image.rootfs,
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+
+def _loader(name, os):
+    """The boot loader, signed: GRUB with its whole configuration and the keys of whoever signs systems, or did or will (`trusted` of the signer).
+
+    Args:
+      name: name of the image of its file.
+      os: the system (see operating_system).
+    """
+    native.filegroup(
+        name = "signer_notice",
+        srcs = [SIGNER],
+        output_group = "notice",
+        **STEP
+    )
+    native.filegroup(
+        name = "signer_pgp_key",
+        srcs = [SIGNER],
+        output_group = "pgp_key",
+        **STEP
+    )
+    template_file("grub_cfg", os.grub_config, os.partitions, {"BOOT_LIMIT": str(os.boot_limit)})
+    template_file("early_cfg", "//ic-os/bootloader:early.cfg.template", os.partitions, file_values = {":signer_notice": "SIGNER_NOTICE"})
+    dockerfile_rootfs(
+        name = "loader_rootfs",
+        base = "//ic-os/bootloader/context:bootloader-base",
+        context = {
+            ":early_cfg": "early.cfg",
+            ":grub_cfg": "grub.cfg",
+            ":signer_pgp_key": "signer.pgp",
+            "//ic-os/bootloader:sbat.csv": "sbat.csv",
+            "//ic-os/bootloader/context:docker-base.prod": "docker-base",
+        },
+        dockerfile = "//ic-os/bootloader/context:Dockerfile",
+        file_build_args = {"BASE_IMAGE": "docker-base"},
+        pin_command = "bazel run //ic-os/bootloader/context:pin",
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    image_tree(
+        name = "loader_tree",
+        rootfs = ":loader_rootfs",
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    tree_file(
+        name = "loader_unsigned",
+        path = "loader.efi",
+        tree = ":loader_tree",
+        **STEP
+    )
+    signed_efi(
+        name = name,
+        image = ":loader_unsigned",
+        image_name = "loader.efi",
+        signatures = SIGNATURES,
+        signer = SIGNER,
+        **STEP
+    )
+
+def _esp_partition(name, os):
+    """The EFI system partition, with the boot loader and, with slots, its spare state.
+
+    Args:
+      name: name of the image.
+      os: the system (see operating_system).
+    """
+    spare = {}
+    if os.slots:
+        grubenv_file(
+            name = "spare_grubenv",
+            values = {"spare_of": ""},
+            **STEP
+        )
+        spare = {":spare_grubenv": "/EFI/BOOT/grubenv"}
+    image_tree(
+        name = "esp_tree",
+        # Where firmware looks on a disk without boot entries.
+        files = {":loader": "/EFI/BOOT/BOOTX64.EFI"} | spare,
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    vfat_image(
+        name = name,
+        label = "ESP",
+        partition = "esp",
+        partitions = os.partitions,
+        timestamp = TIMESTAMP,
+        tree = ":esp_tree",
+        volume_id = os.ids["esp"],
+        **STEP
+    )
+
+def _grub_partition(name, os):
+    """The partition of the A/B state; empty without slots.
+
+    Args:
+      name: name of the image.
+      os: the system (see operating_system).
+    """
+    state = {}
+    if os.slots:
+        grubenv_file(
+            name = "grubenv",
+            values = {
+                "boot_alternative": "A",
+                "boot_cycle": "install",
+                "boot_tries": "0",
+            },
+            **STEP
+        )
+        state = {":grubenv": "/grubenv"}
+    image_tree(
+        name = "grub_tree",
+        files = state,
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    vfat_image(
+        name = name,
+        label = "GRUB",
+        partition = "grub",
+        partitions = os.partitions,
+        timestamp = TIMESTAMP,
+        tree = ":grub_tree",
+        volume_id = os.ids["grub"],
+        **STEP
+    )
