@@ -67,9 +67,12 @@ impl<'a> Machine<'a> {
         let stick = Shown::image(&setting.disk, &place("stick.sock"))?;
         let folder = place("stick");
         let keys = folder.join("ssh_authorized_keys");
-        let written = std::fs::create_dir_all(&keys)
+        let write_key = |key: &str| {
+            std::fs::create_dir(&keys).and_then(|()| std::fs::write(keys.join("admin"), key))
+        };
+        let written = std::fs::create_dir(&folder)
             .and_then(|()| std::fs::write(folder.join("config.ini"), config))
-            .and_then(|()| key.map_or(Ok(()), |key| std::fs::write(keys.join("admin"), key)));
+            .and_then(|()| key.map_or(Ok(()), write_key));
         written.context("cannot write a temporary file")?;
         let medium = place("stick.img");
         vm::medium::from_folder(&folder, "CONFIG", &medium)?;
