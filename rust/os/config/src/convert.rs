@@ -29,6 +29,7 @@ impl From<&Settings> for HostConfig {
             hostname: settings.hostname.clone(),
             serial: settings.serial,
             media: settings.media(),
+            data_encryption: settings.data_encryption,
             network: NetworkConfig::from(settings),
             vm: settings.vm.clone(),
             guest: guest_of_host(settings),
@@ -44,6 +45,7 @@ impl From<&Settings> for GuestConfig {
             hostname: settings.hostname.clone(),
             serial: settings.serial,
             media: settings.media(),
+            data_encryption: settings.data_encryption,
             network: NetworkConfig::from(settings),
         }
     }
@@ -85,6 +87,8 @@ fn guest_of_host(settings: &Settings) -> GuestConfig {
         hostname: guest.hostname.clone(),
         serial: settings.serial,
         media: Media::Any,
+        // Of its own no key is handed to it.
+        data_encryption: None,
         network: NetworkConfig {
             // Derived from the host's, which only the machine itself may know.
             management_mac: None,
@@ -168,6 +172,7 @@ impl Pairs {
         pairs.put("hostname", guest.hostname.as_ref());
         pairs.network(&guest.network);
         pairs.ownership(guest.serial, guest.media);
+        pairs.put("data_encryption", guest.data_encryption);
         pairs
     }
 
@@ -176,6 +181,7 @@ impl Pairs {
         pairs.put("hostname", host.hostname.as_ref());
         pairs.network(&host.network);
         pairs.ownership(host.serial, host.media);
+        pairs.put("data_encryption", host.data_encryption);
         pairs.put("vm_memory_mib", host.vm.memory_mib);
         pairs.put("vm_cpus", host.vm.cpus);
         pairs.yes("vm_hugepages", host.vm.hugepages);

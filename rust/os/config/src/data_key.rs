@@ -3,14 +3,22 @@
 //! A line of 64 hexadecimal digits in lower case, as `openssl rand -hex 32` prints it. The digits themselves, 64 bytes, are the passphrase of the
 //! LUKS2 volume: so the file's first 64 bytes do by hand, too (`head -c 64 data.key | cryptsetup open --key-file - …`), and there is one text for one key.
 //! A passphrase that a person makes up is not taken: nothing slows down who tries them all.
+//!
+//! A key is kept with the configuration; or, with `data_encryption=tpm2`, by the machine's TPM. Then the configuration has its sum alone
+//! ([`DATA_KEY_SUM`]): a line of 64 hexadecimal digits, as `head -c 64 data.key | sha256sum` begins. A key has 256 random bits, so the sum tells nobody
+//! what it is, and it tells the machine whether a key that comes later is the one that it was told first.
 
 use std::fmt;
 use std::path::Path;
+
+use base::Sha256Digest;
 
 use crate::error::{Error, Problem};
 
 /// Name of the file.
 pub const DATA_KEY: &str = "data.key";
+/// Name of the file that is kept in its place when the TPM keeps the key.
+pub const DATA_KEY_SUM: &str = "data.key.sha256";
 
 /// Digits of a key: 256 bits.
 const DIGITS: usize = 64;
@@ -48,6 +56,48 @@ impl DataKey {
     pub fn digits(&self) -> &str {
         &self.0
     }
+
+    /// What tells it from every other key, and tells nothing of it.
+    pub fn sum(&self) -> Sha256Digest {
+        Sha256Digest::of(self.0.as_bytes())
+    }
+}
+
+/// What the configuration keeps of the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptKey {
+    /// The key.
+    Whole(DataKey),
+    /// That there is one, which the TPM keeps.
+    Sum(Sha256Digest),
+}
+
+impl KeptKey {
+    /// Whether `key` is the one.
+    pub fn is(&self, key: &DataKey) -> bool {
+        self.sum() == key.sum()
+    }
+
+    /// The sum of the key.
+    pub fn sum(&self) -> Sha256Digest {
+        match self {
+            Self::Whole(key) => key.sum(),
+            Self::Sum(sum) => *sum,
+        }
+    }
+}
+
+/// Reads the content of [`DATA_KEY_SUM`] at `path`.
+pub(crate) fn parse_sum(path: &Path, bytes: &[u8]) -> Result<Sha256Digest, Error> {
+    let text = std::str::from_utf8(bytes.trim_ascii_end());
+    let sum = text.ok().and_then(|text| text.parse().ok());
+    sum.ok_or_else(|| Error::Invalid {
+        path: path.to_path_buf(),
+        problems: vec![Problem::new(
+            1,
+            "not the sum of a key: want 64 digits 0-9 a-f on a line",
+        )],
+    })
 }
 
 impl fmt::Debug for DataKey {
@@ -68,6 +118,23 @@ mod tests {
             let key = DataKey::parse(Path::new("M"), format!("{DIGITS}{end}").as_bytes()).unwrap();
             assert_eq!(key.digits(), DIGITS);
             assert_eq!(format!("{key:?}"), "DataKey(…)");
+        }
+    }
+
+    #[test]
+    fn a_sum_tells_keys_apart() {
+        let key = |digits: &str| DataKey::parse(Path::new("M"), digits.as_bytes()).unwrap();
+        let (one, other) = (key(DIGITS), key(&DIGITS.replace('0', "f")));
+        // head -c 64 data.key | sha256sum
+        let sum = "2a8abfa8cb9906290437854193ca6bca41d4d4e26d1d454bd66a35158095e737";
+        assert_eq!(one.sum().to_string(), sum);
+        let read = parse_sum(Path::new("S"), format!("{sum}\n").as_bytes()).unwrap();
+        for kept in [KeptKey::Sum(read), KeptKey::Whole(one.clone())] {
+            assert!(kept.is(&one) && !kept.is(&other));
+        }
+        for text in ["", "0", DIGITS.get(1..).unwrap()] {
+            let error = parse_sum(Path::new("S"), text.as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with("S:1: not the sum of a key"));
         }
     }
 

@@ -67,6 +67,18 @@ pub enum Error {
         /// The file on the medium, whether it is there or not.
         path: PathBuf,
     },
+    /// The key of the machine's data is kept in two ways.
+    #[error("{}: there is data.key too, want one of them: a key is kept here or by the TPM", path.display())]
+    BothKeys {
+        /// The second file.
+        path: PathBuf,
+    },
+    /// A TPM is to keep the key of the machine's data, and nobody ever said which.
+    #[error("{}: no such file, and data_encryption is tpm2: the key is sealed to the TPM once, and opens the data when the TPM does not. Put one on the medium (`openssl rand -hex 32 >data.key`), and keep a copy", path.display())]
+    NoKey {
+        /// The file that the medium lacks.
+        path: PathBuf,
+    },
     /// Several files are wrong.
     #[error("{}", lines(.0.iter().map(ToString::to_string)))]
     Several(Vec<Error>),
@@ -99,6 +111,14 @@ impl Error {
             Self::TooLarge { path, limit } => {
                 vec![(path, Problem::new(0, format!("larger than {limit} bytes")))]
             }
+            Self::BothKeys { path } => vec![(
+                path,
+                Problem::new(0, "there is data.key too, want one of them"),
+            )],
+            Self::NoKey { path } => vec![(
+                path,
+                Problem::new(0, "no such file, and data_encryption is tpm2"),
+            )],
             Self::OtherKey { path } => vec![(path, Problem::new(0, "it is not the stored one"))],
             Self::Io {
                 action,

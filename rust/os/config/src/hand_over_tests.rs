@@ -1,7 +1,7 @@
 //! From a stick to a host's store to a guest's medium.
 
 use super::*;
-use crate::{Mac, Medium, Origin, Store};
+use crate::{KeptKey, Mac, Medium, Origin, Store};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a\n";
@@ -106,7 +106,8 @@ fn the_key_of_the_data_is_handed_to_hosts_alone() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path());
         assert!(store.ingest(&next).unwrap());
-        assert_eq!(store.data_key().unwrap(), stick.data_key);
+        let kept = stick.data_key.clone().map(KeptKey::Whole);
+        assert_eq!(store.kept_key().unwrap(), kept);
         assert_eq!(store.load().unwrap().0, next);
         std::fs::write(dir.path().join("config.json"), "damaged").unwrap();
         assert!(store.ingest(&next).unwrap());

@@ -8,7 +8,7 @@
 //! ssh_authorized_keys/admin         OpenSSH public keys, one a line, see `AuthorizedKeys`
 //! ssh_authorized_keys/readonly
 //! ssh_authorized_keys/backup
-//! data.key                          what the machine's data are encrypted with, see `DataKey`
+//! data.key                          what the machine's data are encrypted with, see `DataKey`; what is kept of one that a TPM keeps is its sum, data.key.sha256
 //! config.sha256                     sums of these files, if it is signed, see `Proof`
 //! config.sha256.sig                 the signature
 //! ```
@@ -48,7 +48,7 @@ pub mod version;
 
 pub use address::Address;
 pub use cards::Card;
-pub use data_key::{DataKey, DATA_KEY};
+pub use data_key::{DataKey, KeptKey, DATA_KEY, DATA_KEY_SUM};
 pub use document::{Document, Kind};
 pub use error::{Error, Problem};
 pub use mac::{DerivedIpv6, Ipv6Prefix, Mac};
@@ -59,6 +59,6 @@ pub use ssh_keys::AuthorizedKeys;
 pub use store::{Config, Origin, Store, CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SSH_USERS};
 pub use typed::{GuestConfig, HostConfig, InstallConfig, NetworkConfig, SetupConfig, VmSettings};
 pub use values::{
-    AfterInstall, Cpus, DomainName, DriveChoice, DriveName, Format, HostName, Media, MemoryMib,
-    Mtu, NodeType,
+    AfterInstall, Cpus, DataEncryption, DomainName, DriveChoice, DriveName, Format, HostName,
+    Media, MemoryMib, Mtu, NodeType,
 };

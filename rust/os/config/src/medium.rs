@@ -15,6 +15,7 @@ use crate::error::{Error, Problem};
 use crate::proof::{Proof, SIGNATURE, SUMS};
 use crate::ssh_keys::AuthorizedKeys;
 use crate::store::{both, read_file, Config, CONFIG_INI, CONFIG_JSON, SSH_KEYS_DIR, SSH_USERS};
+use crate::values::DataEncryption;
 
 /// The names at the top.
 const TOP: [&str; 6] = [
@@ -86,6 +87,7 @@ impl Medium {
         if let Some(path) = find(&top, DATA_KEY) {
             reader.data_key(path);
         }
+        reader.encryption(dir);
         let proof = reader.proof(dir, find(&top, SUMS), find(&top, SIGNATURE));
         let config = reader.config;
         match reader.errors.len() {
@@ -229,6 +231,25 @@ impl Reader {
             Ok(None) => {}
             Err(error) => self.errors.push(error),
         }
+    }
+
+    /// What the settings say of the key of the data, and whether there is one.
+    fn encryption(&mut self, dir: &Path) {
+        // What could not be read is said already.
+        if !self.errors.is_empty() {
+            return;
+        }
+        let has_key = self.config.data_key.is_some();
+        let text = match self.config.settings.data_encryption {
+            Some(DataEncryption::None) if has_key => {
+                "there is one, and data_encryption is none: take one of them away"
+            }
+            Some(DataEncryption::Key) if !has_key => {
+                "no such file, and data_encryption is key: put one there (`openssl rand -hex 32 >data.key`), and keep a copy"
+            }
+            _ => return,
+        };
+        self.refuse(&dir.join(DATA_KEY), text.to_owned());
     }
 
     /// The signature and what is signed, which must be what is on the medium.

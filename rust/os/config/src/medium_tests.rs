@@ -182,6 +182,35 @@ fn a_key_of_the_data_is_read_and_signed_for() {
     assert_eq!(lines.len(), 2, "{error}");
     assert!(lines[1].starts_with("M/data.key:1: byte 1 is none of 0-9 a-f, want 64 digits"));
     assert!(!error.contains("secret"), "{error}");
+    for (settings, has_key, want) in [
+        (
+            "none",
+            true,
+            "M/data.key: there is one, and data_encryption is none",
+        ),
+        (
+            "key",
+            false,
+            "M/data.key: no such file, and data_encryption is key",
+        ),
+        (
+            "tpm",
+            true,
+            "M/config.ini:1: data_encryption: got \"tpm\", want none or key or tpm2",
+        ),
+    ] {
+        let ini = format!("data_encryption={settings}\n");
+        let files = [("config.ini", ini.as_str()), ("data.key", digits)];
+        let files = if has_key { &files[..] } else { &files[..1] };
+        let error = read(files).unwrap_err();
+        assert!(error.starts_with(want), "{error}");
+    }
+    for settings in ["key", "tpm2"] {
+        let ini = format!("data_encryption={settings}\n");
+        read(&[("config.ini", &ini), ("data.key", digits)]).unwrap();
+    }
+    read(&[("config.ini", "data_encryption=tpm2\n")]).unwrap();
+
     let error = read(&[("config.ini", ""), ("data.key.txt", digits)]).unwrap_err();
     assert!(error.ends_with("did you mean data.key?"), "{error}");
 }

@@ -9,7 +9,7 @@ use crate::proof::OWNER;
 use crate::settings::{Settings, HOST_KEYS, INSTALLER_KEYS};
 use crate::store::{Config, CONFIG_INI, SSH_KEYS_DIR};
 use crate::typed::{HostConfig, NetworkConfig, SetupConfig};
-use crate::values::{DriveChoice, Media};
+use crate::values::{DataEncryption, DriveChoice, Media};
 
 impl Config {
     /// Whether a system of this kind can be told this configuration, which was read from `dir`.
@@ -50,6 +50,14 @@ impl Config {
                 "media=any: whoever plugs in a medium replaces this configuration and its keys"
                     .to_owned(),
             );
+        }
+        if self.settings.data_encryption == Some(DataEncryption::Tpm2) {
+            if self.data_key.is_none() && self.data_key_sum.is_none() {
+                said.push("data_encryption=tpm2 without data.key: only a machine that was told its key before takes it".to_owned());
+            }
+            if kind == Kind::Setup {
+                said.push("data_encryption=tpm2: the key is not written to the drive, so HostOS needs this medium once more, at its first start".to_owned());
+            }
         }
         match kind {
             Kind::Setup => said.extend(SetupConfig::of(self).iter().flat_map(of_install)),

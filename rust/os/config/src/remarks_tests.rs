@@ -42,6 +42,19 @@ fn remarks_by_system() {
 }
 
 #[test]
+fn a_key_for_the_tpm_is_brought_once_more() {
+    let config = config("data_encryption=tpm2\n", true);
+    let without = "data_encryption=tpm2 without data.key: only a machine that was told its key before takes it";
+    assert_eq!(config.remarks(Kind::Guest), [without]);
+    let said = config.remarks(Kind::Setup);
+    assert_eq!(said[0], without);
+    assert!(
+        said[1].contains("HostOS needs this medium once more"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn nothing_to_say() {
     for text in [
         "",

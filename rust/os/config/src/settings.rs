@@ -17,6 +17,7 @@
 //! | `mtu` | 1280 to 9216 bytes | the card's |
 //! | `serial` | a whole number, larger on each later medium that is signed | 0 |
 //! | `media` | `signed` or `any`: the media that may replace this configuration, see [`Proof`](crate::Proof) | `signed` |
+//! | `data_encryption` | `none`, `key` or `tpm2`: how the machine's own data are encrypted, see [`DataKey`](crate::DataKey) | `key` if there is a `data.key`, else `none` |
 //!
 //! Of a host, about its virtual machine ([`HOST_KEYS`]):
 //!
@@ -50,12 +51,12 @@ use crate::ini::{self, Pair};
 use crate::mac::{DerivedIpv6, Ipv6Prefix, Mac};
 use crate::typed::{InstallConfig, VmSettings};
 use crate::values::{
-    digits, yes_no, AfterInstall, Cpus, DomainName, DriveChoice, HostName, Media, MemoryMib, Mtu,
-    NodeType, Parsed,
+    digits, yes_no, AfterInstall, Cpus, DataEncryption, DomainName, DriveChoice, HostName, Media,
+    MemoryMib, Mtu, NodeType, Parsed,
 };
 
 /// The keys that `config.ini` may hold.
-pub const KEYS: [&str; 33] = [
+pub const KEYS: [&str; 34] = [
     "hostname",
     "domain",
     "ipv6_address",
@@ -72,6 +73,7 @@ pub const KEYS: [&str; 33] = [
     "mtu",
     "serial",
     "media",
+    "data_encryption",
     "vm_memory_mib",
     "vm_cpus",
     "vm_hugepages",
@@ -139,6 +141,8 @@ pub struct Settings {
     pub serial: u64,
     /// Whether any medium may replace this configuration.
     pub any_medium: bool,
+    /// How the machine's own data are encrypted; none: with a `data.key` if there is one.
+    pub data_encryption: Option<DataEncryption>,
     /// What the virtual machine is given.
     pub vm: VmSettings,
     /// What the virtual machine's system is told.
@@ -241,6 +245,7 @@ impl Reader {
             // What has no number is older than all that have one.
             serial: self.read("serial", serial).unwrap_or(0),
             any_medium: self.read("media", Media::parse) == Some(Media::Any),
+            data_encryption: self.read("data_encryption", DataEncryption::parse),
             vm: VmSettings {
                 memory_mib: self.read("vm_memory_mib", MemoryMib::parse),
                 cpus: self.read("vm_cpus", Cpus::parse),

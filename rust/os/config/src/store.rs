@@ -10,16 +10,18 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use base::Sha256Digest;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::atomic;
-use crate::data_key::{DataKey, DATA_KEY};
+use crate::data_key::{self, DataKey, KeptKey, DATA_KEY, DATA_KEY_SUM};
 use crate::document::Document;
 use crate::error::{Error, Problem};
 use crate::proof::{Ownership, OWNER};
 use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
+use crate::values::DataEncryption;
 
 /// Name of the settings file.
 pub const CONFIG_INI: &str = "config.ini";
@@ -50,6 +52,8 @@ pub struct Config {
     pub keys: Vec<(&'static str, AuthorizedKeys)>,
     /// `data.key`: what the machine's data are encrypted with, if they are.
     pub data_key: Option<DataKey>,
+    /// Of a key that the machine's TPM keeps: its sum. A store has it, a medium never.
+    pub data_key_sum: Option<Sha256Digest>,
     /// The checked files: path under the folder, content.
     files: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -88,8 +92,9 @@ impl Config {
                 Err(error) => errors.push(error),
             }
         }
-        match read_data_key(dir) {
-            Ok(Some((key, bytes))) => config.put_data_key(key, bytes),
+        match read_kept_key(dir) {
+            Ok(Some((KeptKey::Whole(key), bytes))) => config.put_data_key(key, bytes),
+            Ok(Some((KeptKey::Sum(sum), bytes))) => config.put_sum(sum, bytes),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
@@ -127,6 +132,41 @@ impl Config {
     pub(crate) fn put_data_key(&mut self, key: DataKey, bytes: Vec<u8>) {
         self.data_key = Some(key);
         self.files.push((PathBuf::from(DATA_KEY), bytes));
+    }
+
+    fn put_sum(&mut self, sum: Sha256Digest, bytes: Vec<u8>) {
+        self.data_key_sum = Some(sum);
+        self.files.push((PathBuf::from(DATA_KEY_SUM), bytes));
+    }
+
+    /// The sum of its key of the data, whether it has the key or the sum alone.
+    fn sum(&self) -> Option<Sha256Digest> {
+        let whole = self.data_key.as_ref().map(DataKey::sum);
+        whole.or(self.data_key_sum)
+    }
+
+    /// This configuration as a store keeps it that has `kept` so far: of a key that a TPM keeps there is the sum alone. Refused is one that would
+    /// take the kept key away: who forgets it on a later medium would lose all that is encrypted with it.
+    fn beside(&self, kept: Option<&KeptKey>) -> Result<Self, Error> {
+        let path = || PathBuf::from(DATA_KEY);
+        let sealed = self.settings.data_encryption == Some(DataEncryption::Tpm2);
+        let sum = match (kept, self.sum()) {
+            (Some(kept), Some(sum)) if kept.sum() == sum => sum,
+            (None, Some(sum)) => sum,
+            (Some(KeptKey::Sum(sum)), None) if sealed => *sum,
+            (Some(_), _) => return Err(Error::OtherKey { path: path() }),
+            (None, None) if sealed => return Err(Error::NoKey { path: path() }),
+            (None, None) => return Ok(self.clone()),
+        };
+        let mut next = self.clone();
+        if sealed {
+            next.data_key = None;
+            let keys = [DATA_KEY, DATA_KEY_SUM].map(Path::new);
+            next.files
+                .retain(|(name, _)| !keys.contains(&name.as_path()));
+            next.put_sum(sum, format!("{sum}\n").into_bytes());
+        }
+        Ok(next)
     }
 
     /// The checked files, in the order in which they are read.
@@ -180,7 +220,7 @@ impl Config {
             .map(|(user, keys)| ((*user).to_owned(), keys.keys.clone().into()))
             .collect();
         serde_json::json!({
-            "data_key": self.data_key.is_some(),
+            "data_key": self.sum().is_some(),
             "settings": settings,
             "ssh_authorized_keys": keys,
         })
@@ -228,15 +268,28 @@ impl Store {
         Ok((Config::read(&dir)?, Origin::Stored))
     }
 
-    /// The kept key of the machine's data, whatever else is kept.
-    pub fn data_key(&self) -> Result<Option<DataKey>, Error> {
-        Ok(read_data_key(&self.current())?.map(|(key, _)| key))
+    /// What is kept of the key of the machine's data, whatever else is kept.
+    pub fn kept_key(&self) -> Result<Option<KeptKey>, Error> {
+        Ok(read_kept_key(&self.current())?.map(|(key, _)| key))
+    }
+
+    /// The same of a store in which it may have gone bad: then it is lost already.
+    fn key_to_keep(&self) -> Result<Option<KeptKey>, Error> {
+        match self.kept_key() {
+            Err(Error::Invalid { .. }) => Ok(None),
+            kept => kept,
+        }
     }
 
     /// Whether `config` is what is kept already.
     pub fn holds(&self, config: &Config) -> bool {
-        self.load()
-            .is_ok_and(|(kept, _)| kept.files == config.files)
+        let kept = self
+            .key_to_keep()
+            .and_then(|key| config.beside(key.as_ref()));
+        kept.is_ok_and(|config| {
+            self.load()
+                .is_ok_and(|(kept, _)| kept.files == config.files)
+        })
     }
 
     /// Whose this machine is. A file that went bad still speaks for itself as far as it reads: damage is no way in.
@@ -257,22 +310,14 @@ impl Store {
         })
     }
 
-    /// Replaces the kept configuration by `config`; says whether anything changed. A key of the data that is kept stays: who forgets it on a later
-    /// medium would lose all that is encrypted with it.
+    /// Replaces the kept configuration by `config`; says whether anything changed. A key of the data that is kept stays. One that is for the TPM to keep
+    /// is not written here: whoever has it must hand it over ([`KeptKey::is`] says whether it is the one).
     pub fn ingest(&self, config: &Config) -> Result<bool, Error> {
         self.finish()?;
         if self.holds(config) {
             return Ok(false);
         }
-        let kept = match self.data_key() {
-            // One that went bad is lost already.
-            Err(Error::Invalid { .. }) => None,
-            kept => kept?,
-        };
-        if kept.is_some() && kept != config.data_key {
-            let path = PathBuf::from(DATA_KEY);
-            return Err(Error::OtherKey { path });
-        }
+        let config = config.beside(self.key_to_keep()?.as_ref())?;
         let staging = self.dir.join(INCOMING_NEW);
         remove_tree(&staging)?;
         make_dir(&staging)?;
@@ -297,7 +342,7 @@ impl Store {
         if incoming.is_dir() {
             make_dir(&self.dir.join(SSH_KEYS_DIR))?;
             let users = SSH_USERS.map(|user| Path::new(SSH_KEYS_DIR).join(user));
-            let others = [DATA_KEY, CONFIG_INI, CONFIG_JSON].map(PathBuf::from);
+            let others = [DATA_KEY, DATA_KEY_SUM, CONFIG_INI, CONFIG_JSON].map(PathBuf::from);
             for name in users.into_iter().chain(others) {
                 let path = self.dir.join(&name);
                 match read_file(&incoming.join(&name))? {
@@ -305,6 +350,7 @@ impl Store {
                         atomic::write_if_changed(&path, &bytes, mode(&name))
                             .map_err(Error::io("write", path))?;
                     }
+                    None if name == Path::new(DATA_KEY) => erase(&path)?,
                     None => remove_file(&path)?,
                 }
             }
@@ -328,12 +374,17 @@ pub(crate) fn both(path: PathBuf) -> Error {
     }
 }
 
-/// Key of the data, and the file's bytes.
-fn read_data_key(dir: &Path) -> Result<Option<(DataKey, Vec<u8>)>, Error> {
-    let path = dir.join(DATA_KEY);
-    match read_file(&path)? {
-        Some(bytes) => Ok(Some((DataKey::parse(&path, &bytes)?, bytes))),
-        None => Ok(None),
+/// Key of the data, or its sum, and the file's bytes.
+fn read_kept_key(dir: &Path) -> Result<Option<(KeptKey, Vec<u8>)>, Error> {
+    let [key, sum] = [DATA_KEY, DATA_KEY_SUM].map(|name| dir.join(name));
+    match (read_file(&key)?, read_file(&sum)?) {
+        (None, None) => Ok(None),
+        (Some(bytes), None) => Ok(Some((KeptKey::Whole(DataKey::parse(&key, &bytes)?), bytes))),
+        (None, Some(bytes)) => Ok(Some((
+            KeptKey::Sum(data_key::parse_sum(&sum, &bytes)?),
+            bytes,
+        ))),
+        (Some(_), Some(_)) => Err(Error::BothKeys { path: sum }),
     }
 }
 
@@ -358,6 +409,22 @@ fn remove_file(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(Error::io("remove", path)),
     }
+}
+
+/// Removes a key: what it was is overwritten where it lies, as far as the drive lets anybody do that.
+fn erase(path: &Path) -> Result<(), Error> {
+    match fs::OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("erase", path)(error)),
+        Ok(mut file) => {
+            let len = file.metadata().map(|meta| meta.len());
+            let zeros = len.and_then(|len| io::copy(&mut io::repeat(0).take(len), &mut file));
+            zeros
+                .and_then(|_| file.sync_all())
+                .map_err(Error::io("erase", path))?;
+        }
+    }
+    remove_file(path)
 }
 
 fn remove_tree(path: &Path) -> Result<(), Error> {

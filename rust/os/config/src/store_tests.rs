@@ -57,11 +57,84 @@ fn keyed(ini: &str, digits: &str) -> Config {
     Medium::read(medium.path()).unwrap().config
 }
 
+/// The key that a store keeps.
+fn whole(store: &Store) -> DataKey {
+    match store.kept_key().unwrap() {
+        Some(KeptKey::Whole(key)) => key,
+        kept => panic!("{kept:?}"),
+    }
+}
+
+#[test]
+fn a_key_that_the_tpm_keeps_is_not_stored() {
+    const TPM2: &str = "data_encryption=tpm2\n";
+    let kept = tempfile::tempdir().unwrap();
+    let store = Store::new(kept.path());
+    let config = |ini: &str| {
+        let medium = medium(ini, &[("admin", KEY)]);
+        Medium::read(medium.path()).unwrap().config
+    };
+    let refused = |config: &Config, why: &str| {
+        let error = store.ingest(config).unwrap_err().to_string();
+        assert!(error.starts_with(why), "{error}");
+    };
+    // Somebody has to say which, once.
+    refused(
+        &config(TPM2),
+        "data.key: no such file, and data_encryption is tpm2",
+    );
+    let first = keyed(TPM2, DIGITS);
+    assert!(store.ingest(&first).unwrap());
+    assert!(store.holds(&first) && !store.ingest(&first).unwrap());
+    let key = first.data_key.clone().unwrap();
+    let path = kept.path().join(DATA_KEY_SUM);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        format!("{}\n", key.sum())
+    );
+    let is_kept = |name: &str| kept.path().join(name).exists();
+    assert!(!is_kept(DATA_KEY));
+    let loaded = store.load().unwrap().0;
+    assert_eq!(
+        (loaded.data_key.as_ref(), loaded.data_key_sum),
+        (None, Some(key.sum()))
+    );
+    assert_eq!(loaded.to_json()["data_key"], true);
+    // What is read back is what is kept.
+    assert!(store.holds(&loaded) && !store.ingest(&loaded).unwrap());
+
+    // Later media need not have it; another one they must not have, nor say that it is nobody's.
+    assert!(store.ingest(&config(&format!("{TPM2}mtu=1400\n"))).unwrap());
+    assert_eq!(store.kept_key().unwrap(), Some(KeptKey::Sum(key.sum())));
+    let other = "data.key: it is not the stored one";
+    refused(&keyed(TPM2, &DIGITS.replace('f', "e")), other);
+    refused(&config("mtu=1400\n"), other);
+
+    // With the key it may be kept here; and by the TPM again, but not without it.
+    assert!(store.ingest(&keyed("", DIGITS)).unwrap());
+    assert_eq!(store.kept_key().unwrap(), Some(KeptKey::Whole(key.clone())));
+    assert!(!path.exists());
+    refused(&config(TPM2), other);
+    // Whoever still reads the file reads nothing of it.
+    let mut open = fs::File::open(kept.path().join(DATA_KEY)).unwrap();
+    assert!(store.ingest(&first).unwrap());
+    assert!(!is_kept(DATA_KEY) && path.exists());
+    let mut left = Vec::new();
+    io::Read::read_to_end(&mut open, &mut left).unwrap();
+    assert_eq!(left, vec![0; DIGITS.len()]);
+
+    // Both at once are nobody's doing but by hand.
+    fs::write(kept.path().join(DATA_KEY), DIGITS).unwrap();
+    let both = "there is data.key too, want one of them";
+    assert!(store.kept_key().unwrap_err().to_string().contains(both));
+    assert!(store.ingest(&first).is_err());
+}
+
 #[test]
 fn a_key_of_the_data_is_roots_alone_and_stays() {
     let kept = tempfile::tempdir().unwrap();
     let store = Store::new(kept.path());
-    assert_eq!(store.data_key().unwrap(), None);
+    assert_eq!(store.kept_key().unwrap(), None);
     // A machine may get one later.
     let bare = medium("hostname=a\n", &[("admin", KEY)]);
     let bare = Config::read(bare.path()).unwrap();
@@ -77,7 +150,7 @@ fn a_key_of_the_data_is_roots_alone_and_stays() {
     };
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(&kept.path().join(CONFIG_INI)), 0o644);
-    let key = store.data_key().unwrap().unwrap();
+    let key = whole(&store);
     assert_eq!(key.digits(), DIGITS.trim_end());
     assert_eq!(store.load().unwrap().0.data_key, Some(key));
     let json = first.to_json();
@@ -103,7 +176,7 @@ fn a_key_of_the_data_is_roots_alone_and_stays() {
     }
     // Whoever gives it up does so by hand; one that can't be read is lost already.
     fs::write(&path, "rubbish").unwrap();
-    assert!(store.data_key().is_err());
+    assert!(store.kept_key().is_err());
     assert!(store
         .ingest(&keyed("hostname=e\n", &DIGITS.replace('f', "e")))
         .unwrap());
@@ -121,7 +194,7 @@ fn a_key_that_counts_is_found_before_it_is_copied() {
     fs::create_dir(&incoming).unwrap();
     fs::write(incoming.join(CONFIG_INI), "").unwrap();
     fs::write(incoming.join(DATA_KEY), DIGITS).unwrap();
-    let key = store.data_key().unwrap().unwrap();
+    let key = whole(&store);
     let config = store.load().unwrap().0;
     assert_eq!(config.data_key, Some(key));
     assert!(!store.ingest(&config).unwrap());

@@ -14,7 +14,8 @@ use crate::error::Problem;
 use crate::mac::{DerivedIpv6, Mac};
 use crate::part::{record, Place};
 use crate::values::{
-    AfterInstall, Cpus, DomainName, DriveChoice, Format, HostName, Media, MemoryMib, Mtu, NodeType,
+    AfterInstall, Cpus, DataEncryption, DomainName, DriveChoice, Format, HostName, Media,
+    MemoryMib, Mtu, NodeType,
 };
 
 record! {
@@ -58,6 +59,8 @@ record! {
         pub serial: u64,
         /// The media that may replace this configuration, once the machine has a key for admin.
         pub media: Media,
+        /// How the machine's own data are encrypted; null: with `data.key` if there is one.
+        pub data_encryption: Option<DataEncryption>,
         /// The machine's network.
         pub network: NetworkConfig,
         /// What the virtual machine is given.
@@ -91,6 +94,8 @@ record! {
         pub serial: u64,
         /// The media that may replace this configuration, once the machine has a key for admin.
         pub media: Media,
+        /// How the machine's own data are encrypted; null: with `data.key` if there is one.
+        pub data_encryption: Option<DataEncryption>,
         /// The machine's network.
         pub network: NetworkConfig,
     }

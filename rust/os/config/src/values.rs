@@ -323,6 +323,17 @@ words!(
         Any = "any",
     }
 );
+words!(
+    /// How the machine's own data are encrypted.
+    DataEncryption {
+        /// Not at all.
+        None = "none",
+        /// With `data.key`, which is stored.
+        Key = "key",
+        /// With `data.key`, which the machine's TPM keeps.
+        Tpm2 = "tpm2",
+    }
+);
 
 /// The drive that is installed to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use os_config::{DataKey, Error, Kind, Medium, Origin, Store};
+use os_config::{atomic, DataKey, Error, KeptKey, Kind, Medium, Origin, Store, DATA_KEY};
 
 use crate::medium::{Sought, Volume};
 use crate::{data, say, signature, Refused};
@@ -22,6 +22,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) unsigned: bool,
     /// The partition of the machine's data.
     pub(crate) data: Option<&'a Path>,
+    /// Where a key goes that is not kept in the store: a file in memory.
+    pub(crate) hand_key: Option<&'a Path>,
     /// The system that it is for.
     pub(crate) kind: Option<Kind>,
 }
@@ -35,6 +37,30 @@ pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules<'_>) -> anyho
     let Some((medium, from)) = read(from, store, rules.kind)? else {
         return Ok(());
     };
+    let taken = take_over(&medium, &from, store, rules);
+    let handed = match (rules.hand_key, &medium.config.data_key) {
+        (Some(file), Some(key)) => hand(key, &from, store, file),
+        _ => Ok(()),
+    };
+    taken.and(handed)
+}
+
+/// Puts the key of a medium where `node_tool prepare-volume` finds it, if it is the one whose sum is kept. It vouches for itself, so what else the medium
+/// says, and whether that counts, is all the same: a machine may need it whose settings have long been others.
+fn hand(key: &DataKey, from: &str, store: &Store, file: &Path) -> anyhow::Result<()> {
+    let is_it = |kept: KeptKey| matches!(kept, KeptKey::Sum(_)) && kept.is(key);
+    if !store.kept_key()?.is_some_and(is_it) {
+        return Ok(());
+    }
+    atomic::write(file, format!("{}\n", key.digits()).as_bytes(), 0o600)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    say(&format!(
+        "{DATA_KEY} of {from} is handed over, to open or to seal the data in this start; it is not stored"
+    ))
+}
+
+/// Keeps what the medium says, if it counts.
+fn take_over(medium: &Medium, from: &str, store: &Store, rules: &Rules<'_>) -> anyhow::Result<()> {
     let refused = || Refused::medium(&from);
     let config = &medium.config;
     if !rules.unsigned && !store.holds(config) {
@@ -44,14 +70,20 @@ pub(crate) fn ingest(from: &From<'_>, store: &Store, rules: &Rules<'_>) -> anyho
         admitted.with_context(refused)?;
     }
     if let (Some(partition), Some(_)) = (rules.data, &config.data_key) {
-        let is_new = kept_key(store)?.is_none();
+        // One that went bad is lost already.
+        let is_new = match store.kept_key() {
+            Err(Error::Invalid { .. }) => true,
+            kept => kept?.is_none(),
+        };
         if is_new && !data::takes_a_key(partition)? {
             let why = format!("{}: {NOT_ENCRYPTED}", partition.display());
             return Err(anyhow::anyhow!(why).context(refused()));
         }
     }
     let changed = match store.ingest(config) {
-        Err(error @ Error::OtherKey { .. }) => return Err(error).with_context(refused),
+        Err(error @ (Error::OtherKey { .. } | Error::NoKey { .. })) => {
+            return Err(error).with_context(refused)
+        }
         other => other?,
     };
     say(&match changed {
@@ -107,14 +139,6 @@ fn read(
     };
     let medium = medium.with_context(|| Refused::medium(&from))?;
     Ok(Some((medium, from)))
-}
-
-/// The key that is stored; one that went bad is lost already.
-fn kept_key(store: &Store) -> anyhow::Result<Option<DataKey>> {
-    match store.data_key() {
-        Err(Error::Invalid { .. }) => Ok(None),
-        kept => Ok(kept?),
-    }
 }
 
 /// What the machine goes on with.

@@ -36,6 +36,9 @@ enum Command {
         /// The partition of the machine's data: a first data.key is refused when that holds something that is not encrypted.
         #[arg(long, value_name = "DEVICE")]
         data: Option<PathBuf>,
+        /// A file in memory for a data.key that is not stored, since the TPM keeps it (data_encryption=tpm2).
+        #[arg(long, value_name = "FILE")]
+        hand_key: Option<PathBuf>,
         /// Where the configuration is kept.
         #[arg(long, default_value = "/boot/config")]
         config: PathBuf,
@@ -164,6 +167,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ingest {
             source,
             data,
+            hand_key,
             config,
             mount_dir,
             unsigned,
@@ -177,6 +181,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let rules = ingest::Rules {
                 unsigned,
                 data: data.as_deref(),
+                hand_key: hand_key.as_deref(),
                 kind: system.kind()?,
             };
             ingest::ingest(&from, &Store::new(config), &rules)?;
@@ -244,9 +249,14 @@ fn text(config: &Config, origin: Origin) -> String {
     for (user, keys) in &config.keys {
         text.push_str(&format!("# ssh keys of {user}: {}\n", keys.keys.len()));
     }
-    if config.data_key.is_some() {
-        text.push_str("# the machine's data are encrypted (data.key)\n");
-    }
+    let key = match (&config.data_key, &config.data_key_sum) {
+        (Some(_), _) => "# the machine's data are encrypted (data.key)\n",
+        (None, Some(_)) => {
+            "# the machine's data are encrypted, and the TPM keeps the key (data.key.sha256)\n"
+        }
+        (None, None) => "",
+    };
+    text.push_str(key);
     text
 }
 

@@ -528,6 +528,50 @@ fn a_key_comes_before_data_or_not_at_all() {
     );
 }
 
+/// Of a key that the TPM is to keep there is a sum in the store, and the key itself in memory, whatever else comes of the medium.
+#[test]
+fn a_key_for_the_tpm_is_handed_over() {
+    const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let setup = Setup::new("data_encryption=tpm2\n", KEY);
+    let ingest = "ingest --medium D/medium --config D/config --hand-key D/handed";
+    let write = |name: &str, text: &str| std::fs::write(setup.path(name), text).unwrap();
+    let handed = || {
+        let text = std::fs::read_to_string(setup.path("handed")).ok();
+        let _ = std::fs::remove_file(setup.path("handed"));
+        text
+    };
+    let (status, _, error) = setup.run(ingest);
+    assert_eq!(status, 4, "{error}");
+    assert!(
+        error.contains("data.key: no such file, and data_encryption is tpm2"),
+        "{error}"
+    );
+    write("medium/data.key", DIGITS);
+    let over = "data.key of D/medium is handed over, to open or to seal the data in this start; it is not stored";
+    let taken = format!("configuration taken over from D/medium\n{over}");
+    assert_eq!(setup.run(ingest), ok(&taken));
+    let mode = std::fs::metadata(setup.path("handed")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&mode) & 0o777, 0o600);
+    assert_eq!(handed(), Some(format!("{DIGITS}\n")));
+    assert!(!setup.path("config/data.key").exists());
+    let (_, shown, _) = setup.run("show --config D/config");
+    assert!(shown.contains("the TPM keeps the key"), "{shown}");
+    // The same medium again; one that counts no more, for nobody signed it.
+    let same = format!("configuration of D/medium is the stored one already\n{over}");
+    assert_eq!(setup.run(ingest), ok(&same));
+    assert!(handed().is_some());
+    write("medium/config.ini", "hostname=other\n");
+    let (status, out, error) = setup.run(ingest);
+    assert_eq!((status, out.trim_end()), (4, over), "{error}");
+    assert!(handed().is_some());
+    // Another key; and none to hand.
+    write("medium/data.key", &DIGITS.replace('0', "f"));
+    assert_eq!(setup.run(ingest).0, 4);
+    std::fs::remove_file(setup.path("medium/data.key")).unwrap();
+    assert_eq!(setup.run(ingest).0, 4);
+    assert_eq!(handed(), None);
+}
+
 #[test]
 fn refusals_have_reasons() {
     let setup = Setup::new("", "");

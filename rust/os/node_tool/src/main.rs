@@ -9,6 +9,7 @@ mod hostname;
 mod luks;
 mod network;
 mod ssh;
+mod tpm;
 mod volume;
 
 use std::io::Write;

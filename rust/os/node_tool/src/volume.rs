@@ -14,7 +14,7 @@
 //! in the middle of the first boot is known for what it is. A partition that became larger takes its file system along.
 //!
 //! With `--stored-key`, and a key in the configuration, the partition is encrypted ([`crate::luks`]): all of the above is then of what is inside, but the mark, which
-//! lies on the partition itself until volume and file system are both made.
+//! lies on the partition itself until volume and file system are both made. The key may be one that the TPM keeps ([`crate::tpm`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
@@ -26,8 +26,10 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
 use os_config::partition::{self, Found, MARK, SUPERBLOCK};
+use os_config::DataKey;
 
 use crate::luks::{self, Key, Refusal, Step};
+use crate::tpm::{self, Tpm};
 use crate::{say, System};
 
 /// What is done with a file system that can't be mended without loss.
@@ -62,9 +64,12 @@ pub(crate) struct Args {
     /// Folder to mount it at, to see whether that works
     #[arg(long, value_name = "FOLDER")]
     try_at: Option<PathBuf>,
-    /// Encrypt it (LUKS2) with the data.key of the configuration, if that has one; it is /dev/mapper/LABEL then
+    /// Encrypt it (LUKS2) with the data.key of the configuration, if that has one or has its sum; it is /dev/mapper/LABEL then
     #[arg(long)]
     stored_key: bool,
+    /// With --stored-key: where a data.key is that the TPM keeps and a medium brought; removed when the partition is ready
+    #[arg(long, value_name = "FILE", requires = "stored_key")]
+    handed_key: Option<PathBuf>,
     /// A symbolic link to make to what is to be mounted: the partition, or what is inside
     #[arg(long, value_name = "FILE")]
     link: Option<PathBuf>,
@@ -89,12 +94,14 @@ const CUT_OFF: &str = "half made before the power went";
 pub(crate) fn prepare(args: &Args, config: &Path, system: &System) -> anyhow::Result<()> {
     let path = device(args, system)?;
     appear(&path, args.appears_within)?;
+    let handed = args.handed_key.as_deref();
     let key = match args.stored_key {
-        true => Key::stored(config, system).context("the key of the data")?,
+        true => Key::stored(config, handed, system).context("the key of the data")?,
         false => Key::None,
     };
     let partition = Volume::open(path, &args.label)?;
-    let device = match partition.decrypted(&key, system) {
+    let within = args.appears_within.min(tpm::APPEARS);
+    let device = match partition.decrypted(&key, within, system) {
         Ok(None) => partition,
         Ok(Some(inner)) => inner,
         Err(error) => {
@@ -107,9 +114,20 @@ pub(crate) fn prepare(args: &Args, config: &Path, system: &System) -> anyhow::Re
         }
     };
     ready(args, &device)?;
-    match &args.link {
-        Some(link) => point(&system.path(link), &device.path),
+    if let Some(link) = &args.link {
+        point(&system.path(link), &device.path)?;
+    }
+    match handed {
+        Some(file) => forget(&system.path(file)),
         None => Ok(()),
+    }
+}
+
+/// Removes a key that has done what it came for.
+fn forget(file: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.with_context(|| format!("cannot remove {}", file.display())),
     }
 }
 
@@ -239,40 +257,71 @@ impl Volume {
     }
 
     /// What is inside of an encrypted partition; it is made if it is to be encrypted and holds nothing. None if it is not encrypted.
-    fn decrypted(&self, key: &Key, system: &System) -> anyhow::Result<Option<Self>> {
+    fn decrypted(
+        &self,
+        key: &Key,
+        within: Duration,
+        system: &System,
+    ) -> anyhow::Result<Option<Self>> {
         let found = self.look()?;
         let shown = || format!("cannot read {}", self.path.display());
         let is_luks = partition::is_luks(&self.file).with_context(shown)?;
-        let open = |key| {
-            let path = luks::open(&self.path, &self.label, key, system)?;
-            Self::open(path, &self.label)
-        };
         match luks::step(&found, is_luks, key)? {
-            Step::Open(key) => Ok(Some(open(key)?)),
+            Step::Open(key) => {
+                let path = luks::open(&self.path, &self.label, key, system)?;
+                Ok(Some(Self::open(path, &self.label)?))
+            }
+            Step::Unseal(handed) => {
+                let tpm = Tpm::of(system, within);
+                let path = luks::unseal(&self.path, &self.label, handed, &tpm, system)?;
+                Ok(Some(Self::open(path, &self.label)?))
+            }
             Step::Plain if is_luks => {
                 // mkfs leaves bytes alone that a later start would take for a header.
                 self.zero(luks::HEADER)?;
                 Ok(None)
             }
             Step::Plain => Ok(None),
-            Step::Make(key) => {
-                self.mark()?;
-                luks::format(&self.path, &self.label, key)?;
-                let inner = open(key)?;
-                inner.mkfs()?;
-                self.unmark()?;
-                let why = match found {
-                    Found::Nothing => NEW,
-                    _ => CUT_OFF,
-                };
-                say(&format!(
-                    "file system {} ({}): made ({why}, encrypted)",
-                    self.label,
-                    inner.path.display()
-                ))?;
-                Ok(Some(inner))
+            Step::Make { key, sealed } => {
+                let tpm = sealed.then(|| Tpm::of(system, within));
+                self.make_encrypted(found, key, tpm.as_ref(), system)
+                    .map(Some)
             }
         }
+    }
+
+    /// Makes a volume and the file system in it; its key is sealed, if there is a TPM to keep it.
+    fn make_encrypted(
+        &self,
+        found: Found,
+        key: &DataKey,
+        tpm: Option<&Tpm<'_>>,
+        system: &System,
+    ) -> anyhow::Result<Self> {
+        if let Some(tpm) = tpm {
+            tpm.is_there().map_err(Refusal::CannotSeal)?;
+        }
+        self.mark()?;
+        luks::format(&self.path, &self.label, key)?;
+        if let Some(tpm) = tpm {
+            // If it can't be, nothing was kept here yet, and the mark stays.
+            let done = tpm.seal(&self.path, key)?;
+            say(&format!("partition {}: {done}", self.label))?;
+        }
+        let path = luks::open(&self.path, &self.label, key, system)?;
+        let inner = Self::open(path, &self.label)?;
+        inner.mkfs()?;
+        self.unmark()?;
+        let why = match found {
+            Found::Nothing => NEW,
+            _ => CUT_OFF,
+        };
+        say(&format!(
+            "file system {} ({}): made ({why}, encrypted)",
+            self.label,
+            inner.path.display()
+        ))?;
+        Ok(inner)
     }
 
     /// Writes zeros from the start on.

@@ -149,7 +149,7 @@ fn network_with_a_derived_address() {
 fn typed_configuration() {
     let setup = Setup::new(None);
     let json = r#"{
-        "kind": "guest", "format": 1, "hostname": "guest-1", "serial": 0, "media": "any",
+        "kind": "guest", "format": 1, "hostname": "guest-1", "serial": 0, "media": "any", "data_encryption": null,
         "network": {
             "management_mac": null,
             "ipv6": {"address": "2001:db8::2", "prefix_length": 64, "gateway": "fe80::1"},

@@ -152,7 +152,7 @@ fn a_typed_configuration_is_one_for_this_system() {
     let machine = Machine::new();
     machine.remove("boot/config/config.ini");
     let guest = r#"{
-        "kind": "guest", "format": 1, "hostname": null, "serial": 0, "media": "any",
+        "kind": "guest", "format": 1, "hostname": null, "serial": 0, "media": "any", "data_encryption": null,
         "network": {
             "management_mac": null, "ipv6": null, "ipv6_derived": null, "ipv4": null, "name_servers": [], "domain": null, "mtu": null
         }
