@@ -11,6 +11,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import boots  # noqa: E402
 import harness  # noqa: E402
 import images  # noqa: E402
 
@@ -113,6 +114,30 @@ class EditLoop(unittest.TestCase):
         self.assertEqual([changed for _, changed in compiled], [changed for _, changed in timed])
         _, peer, ours, ratio, *_ = harness.ROWS[-1]
         self.assertEqual((peer, ours, ratio), ("2.00", "3.00", "1.500"))
+
+
+class FirstBoot(unittest.TestCase):
+    def test_stages_end_where_the_console_says_so(self):
+        # Texts come in pieces, and several in one.
+        pieces = [(3, b"BdsDxe\nLinux ver"), (4, b"sion 6\n"), (9, b"Welcome to dracut\n...Welcome to Debian\nguestos log"), (12, b"in: ")]
+        now = [0]
+
+        def read():
+            now[0], piece = pieces.pop(0)
+            return piece
+        self.assertEqual(boots.stages(read, lambda: now[0]), [4, 5, 0, 3])
+
+    def test_a_console_that_ends_is_an_error_that_names_the_stage(self):
+        pieces = [b"Linux version 6\nWelcome to", b" dracut", b""]
+        with self.assertRaisesRegex(RuntimeError, "initrd: no 'Welcome to' on the console"):
+            boots.stages(lambda: pieces.pop(0))
+
+    def test_a_row_for_the_whole_and_one_for_each_stage(self):
+        self.addCleanup(harness.ROWS.clear)
+        boots.report({"ours": [[1, 2, 3, 4], [2, 2, 3, 4], [9, 2, 3, 4]], "peer": [[2, 4, 6, 8]]})
+        self.assertEqual([row[1:3] for row in harness.ROWS], [("20.00", "11.00"), ("2.00", "2.00"), ("4.00", "2.00"), ("6.00", "3.00"), ("8.00", "4.00")])
+        boots.report({"ours": [[1, 2, 3, 4]], "peer": []})
+        self.assertEqual(harness.ROWS[-5][1:4], ("", "10.00", ""))
 
 
 unittest.main()
