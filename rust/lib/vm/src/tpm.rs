@@ -13,13 +13,14 @@ const SWTPM: &str = "swtpm";
 const START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A TPM that has never been used, for one start of one guest, which it must outlive. Ended, and its state removed, when dropped.
+/// A TPM that has never been used, for one start of one guest, which it must outlive; the guest may restart itself. Ended, and its state removed, when
+/// dropped.
 #[derive(Debug)]
 pub struct Tpm {
     // Dropped first: its folder goes when it writes there no more.
     process: Process,
     socket: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Tpm {
@@ -28,16 +29,36 @@ impl Tpm {
         process::require(SWTPM, "swtpm")?;
         let folder = private_folder("tpm-")?;
         let socket = folder.path().join("socket");
-        let null = || -> Result<OwnedFd> {
-            let file = File::options().read(true).write(true).open("/dev/null");
-            Ok(file.map_err(VmError::io("open /dev/null"))?.into())
-        };
-        let args = args(folder.path(), &socket);
-        let process = Process::spawn(SWTPM, &args, None, null()?, null()?)?;
+        let process = spawn(folder.path(), &socket)?;
         let tpm = Self {
             process,
             socket,
-            _folder: folder,
+            folder,
+        };
+        tpm.listens()?;
+        Ok(tpm)
+    }
+
+    /// The same TPM for another start, once the guest has ended: it has what it kept.
+    pub fn again(self) -> Result<Self> {
+        let Self {
+            process,
+            socket,
+            folder,
+        } = self;
+        // It has ended with its guest, or ends now.
+        drop(process);
+        match std::fs::remove_file(&socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(VmError::io(format!("remove {}", socket.display()))(error))
+            }
+            _ => {}
+        }
+        let process = spawn(folder.path(), &socket)?;
+        let tpm = Self {
+            process,
+            socket,
+            folder,
         };
         tpm.listens()?;
         Ok(tpm)
@@ -68,6 +89,14 @@ impl Tpm {
     }
 }
 
+fn spawn(folder: &Path, socket: &Path) -> Result<Process> {
+    let null = || -> Result<OwnedFd> {
+        let file = File::options().read(true).write(true).open("/dev/null");
+        Ok(file.map_err(VmError::io("open /dev/null"))?.into())
+    };
+    Process::spawn(SWTPM, &args(folder, socket), None, null()?, null()?)
+}
+
 fn args(folder: &Path, socket: &Path) -> Vec<String> {
     vec![
         "socket".to_owned(),
@@ -90,6 +119,9 @@ mod tests {
         }
         let tpm = Tpm::start().unwrap();
         let socket = tpm.socket().to_path_buf();
+        std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        let tpm = tpm.again().unwrap();
+        assert_eq!(tpm.socket(), socket);
         std::os::unix::net::UnixStream::connect(&socket).unwrap();
         drop(tpm);
         assert!(!socket.exists());

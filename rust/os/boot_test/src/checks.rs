@@ -203,20 +203,6 @@ pub(crate) const PRODUCTION: &[Check] = &[
     ),
 ];
 
-/// A machine whose CONFIG medium had a key of the data.
-pub(crate) const ENCRYPTED: &[Check] = &[
-    prints(
-        "/data is encrypted on its partition",
-        "lsblk -ndo TYPE \"$(findmnt -nvo SOURCE /data)\"; cryptsetup isLuks --type luks2 /dev/disk/by-partlabel/data && echo luks2",
-        "crypt\nluks2",
-    ),
-    prints(
-        "the key is nobody's but root's",
-        "stat -c '%a %U' /boot/config/data.key",
-        "600 root",
-    ),
-];
-
 /// Enabled, but nothing asks for it.
 const IDLE: &str = "systemd-networkd-wait-online.service";
 

@@ -41,6 +41,7 @@ mod refusals;
 mod report;
 mod room;
 mod scenario;
+mod sealed;
 mod secure_boot;
 mod shown;
 mod ssh;
@@ -112,9 +113,9 @@ struct Args {
     /// For prod, with --secure-boot: what a TPM is to hold after the start (docs/formats/measured.md); the machine has one then.
     #[arg(long, value_name = "FILE", requires = "secure_boot")]
     measured: Option<PathBuf>,
-    /// For prod: the CONFIG medium has a key of the data, so that the partition is encrypted.
-    #[arg(long)]
-    data_key: bool,
+    /// For prod: the CONFIG medium has a key of the data, so that the partition is encrypted; for upgrade, too, with tpm2 alone.
+    #[arg(long, value_enum)]
+    data_encryption: Option<sealed::Encryption>,
     /// For refusals: what was signed of each program (NAME.to_sign.json), which is revoked then.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     to_sign: Vec<PathBuf>,
@@ -145,8 +146,8 @@ struct Setting {
     secure_boot: Option<secure_boot::Firmware>,
     /// What its TPM is to hold.
     measured: Option<::measured::Started>,
-    /// The CONFIG medium has a key of the data.
-    data_key: bool,
+    /// The CONFIG medium has a key of the data, and says who keeps it.
+    data_encryption: Option<sealed::Encryption>,
     to_sign: Vec<PathBuf>,
     accel: Accel,
     disk: PathBuf,
@@ -202,7 +203,7 @@ fn run(args: Args) -> Result<()> {
         firmware,
         secure_boot: enrolled(args.secure_boot, args.dbx, &scratch.path().join("vars.fd"))?,
         measured: args.measured.as_deref().map(measured::read).transpose()?,
-        data_key: args.data_key,
+        data_encryption: args.data_encryption,
         to_sign: args.to_sign,
         accel: choice.accel,
         disk,

@@ -11,10 +11,13 @@ use base::Sha256Digest;
 use grubenv::Slot;
 use nbd::{Entry, Event, Log, Overlay, Recorder, Server};
 use plan::Reader;
-use vm::{Drive, Vm, VmConfig};
+use vm::{Drive, Tpm, Vm, VmConfig};
 
 use crate::image::Window;
 use crate::{scenario, Setting, BOOT};
+
+/// The partition of the machine's state, which is as large as its disk lets it be: where it begins is known of the image.
+pub(crate) const DATA: &str = "data";
 
 /// The image that a node starts from.
 #[derive(Debug)]
@@ -40,7 +43,10 @@ impl Base {
             let end = sum(found.start(), found.size());
             Ok((name, found.start()..end))
         };
-        let places: Result<_> = PARTITIONS.into_iter().map(place).collect();
+        let places: Result<BTreeMap<_, _>> = PARTITIONS.into_iter().map(place).collect();
+        let mut places = places?;
+        // Not every system has one.
+        places.extend(place(DATA));
         let signs = |slot: Slot| {
             let root = inspect::partition(&image, &format!("{slot}_root"))?;
             let signs = [
@@ -50,7 +56,7 @@ impl Base {
             Ok::<_, inspect::Error>((slot, signs))
         };
         Ok(Self {
-            places: places?,
+            places,
             signs: [signs(Slot::A)?, signs(Slot::B)?],
             len: image.len(),
             identity: nbd::identity(&image),
@@ -109,10 +115,17 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Starts it with these drives beside its own. A restart of the guest starts it again.
-    pub(crate) fn start(&self, drives: impl IntoIterator<Item = Drive>) -> Result<Vm> {
+    /// Starts it with these drives beside its own, and this TPM. A restart of the guest starts it again.
+    pub(crate) fn start(
+        &self,
+        drives: impl IntoIterator<Item = Drive>,
+        tpm: Option<&Tpm>,
+    ) -> Result<Vm> {
         let machine = scenario::machine(Drive::nbd(self.server.path()), self.setting);
-        let machine = drives.into_iter().fold(machine, VmConfig::drive);
+        let mut machine = drives.into_iter().fold(machine, VmConfig::drive);
+        if let Some(tpm) = tpm {
+            machine = machine.tpm(tpm);
+        }
         Ok(machine.no_reboot(false).start()?)
     }
 

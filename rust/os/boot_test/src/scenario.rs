@@ -8,7 +8,7 @@ use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use vm::{Drive, Event, Shell, Tpm, Vm, VmConfig};
 
-use crate::checks::{self, ENCRYPTED, PRODUCTION};
+use crate::checks::{self, PRODUCTION};
 use crate::cuts;
 use crate::documented;
 use crate::install;
@@ -18,6 +18,7 @@ use crate::photo;
 use crate::prod_install;
 use crate::report::{note, Report};
 use crate::room;
+use crate::sealed::{self, Encryption};
 use crate::secure_boot;
 use crate::ssh::{self, Login, Proof};
 use crate::untouched::Untouched;
@@ -312,10 +313,11 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let (key, public) = ssh::key_pair(setting.scratch.path())?;
     let medium = setting.scratch.path().join("config.img");
-    config_medium(setting, &public, &medium)?;
+    config_medium(setting, Some(&public), &medium)?;
     let mut machine = machine(disk(setting)?, setting).disk(&medium);
     // It outlives the machine.
-    let tpm = setting.measured.is_some().then(Tpm::start).transpose()?;
+    let wanted = setting.measured.is_some() || setting.data_encryption == Some(Encryption::Tpm2);
+    let tpm = wanted.then(Tpm::start).transpose()?;
     if let Some(tpm) = &tpm {
         machine = machine.tpm(tpm);
     }
@@ -338,8 +340,8 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
     let shell = Shell::take_over(&session.console, setting.within(20))?;
     checks::run(&shell, setting, &mut report);
     checks::run_all(PRODUCTION, &shell, setting, &mut report);
-    if setting.data_key {
-        checks::run_all(ENCRYPTED, &shell, setting, &mut report);
+    if let Some(encryption) = setting.data_encryption {
+        sealed::run(encryption, &shell, setting, &mut report);
     }
     measured::run(&shell, setting, &mut report);
     (setting.os.outside)(&vm, setting, &mut report)?;
@@ -380,20 +382,24 @@ fn prod_without_login(setting: &Setting) -> Result<()> {
     report.finish()
 }
 
-/// A CONFIG medium that gives the guest a name and lets the holder of the key in as admin.
-fn config_medium(setting: &Setting, public: &str, image: &Path) -> Result<()> {
+/// A CONFIG medium that has a key of the data, if that is wanted; and with somebody's key for logging in gives the guest a name and lets him in as admin.
+pub(crate) fn config_medium(setting: &Setting, public: Option<&str>, image: &Path) -> Result<()> {
     let folder = setting.scratch.path().join("config");
     let keys = folder.join("ssh_authorized_keys");
     std::fs::create_dir_all(&keys).context("cannot create a temporary folder")?;
-    let write = |path, text| std::fs::write(path, text).context("cannot write a temporary file");
-    write(folder.join("config.ini"), "hostname=boot-test\n")?;
-    write(keys.join("admin"), public)?;
-    if setting.data_key {
-        write(
-            folder.join("data.key"),
-            &format!("{}\n", "0123456789abcdef".repeat(4)),
-        )?;
+    let write =
+        |path, text: &str| std::fs::write(path, text).context("cannot write a temporary file");
+    let mut settings = String::new();
+    if let Some(public) = public {
+        settings.push_str("hostname=boot-test\n");
+        write(keys.join("admin"), public)?;
     }
+    if let Some(encryption) = setting.data_encryption {
+        settings.push_str(&format!("data_encryption={encryption}\n"));
+        let key = format!("{}\n", "0123456789abcdef".repeat(4));
+        write(folder.join("data.key"), &key)?;
+    }
+    write(folder.join("config.ini"), &settings)?;
     vm::medium::from_folder(&folder, "CONFIG", image)?;
     Ok(())
 }

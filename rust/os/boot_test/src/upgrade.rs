@@ -18,6 +18,7 @@ use crate::node::Node;
 use crate::refusals::Refusals;
 use crate::report::Report;
 use crate::scenario::{console_login, shut_down};
+use crate::sealed::Sealed;
 use crate::state::Left;
 use crate::verity::INIT;
 use crate::{Setting, BOOT};
@@ -61,15 +62,20 @@ struct Upgrade<'a> {
     log: PathBuf,
 }
 
-/// A to B, confirmed; B stays; the power cuts of all that.
+/// A to B, confirmed; B stays; the power cuts of all that. Then from B to A in the same way.
 pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     let bundle = Bundle::open(setting)?;
     let feed = Feed::start(&bundle.path, BREAKS)?;
     let upgrade = Upgrade::new(bundle, setting)?;
     let node = &upgrade.node;
-    let vm = node.start([])?;
+    let sealed = Sealed::wanted(setting)?;
+    let medium = sealed.as_ref().map(Sealed::drive);
+    let vm = node.start(medium, sealed.as_ref().map(Sealed::tpm))?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
+    if let Some(sealed) = &sealed {
+        sealed.made(&shell, setting, &mut report)?;
+    }
     let kept = Kept::read(&shell, setting)?;
     upgrade.install(&shell, &feed.url(0), &mut report)?;
     report.check(
@@ -81,11 +87,14 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
     let shell = upgrade.arrive(&vm, Slot::B, &version, &mut report)?;
     upgrade.confirm(&shell, &mut report)?;
     Kept::read(&shell, setting)?.check(&kept, &mut report);
+    if let Some(sealed) = &sealed {
+        sealed.opened(&shell, setting, &mut report);
+    }
     restart(&shell)?;
     let slot = node.slot(&vm)?;
     report.check("a confirmed upgrade stays", is(slot, Slot::B));
     report.check("slot A is as it was", upgrade.slot_a_is_old());
-    report.check("slot B holds the bundle", upgrade.slot_b_is_new());
+    report.check("slot B holds the bundle", upgrade.is_new(Slot::B));
     vm.kill();
     drop(vm);
     let Upgrade {
@@ -99,6 +108,7 @@ pub(crate) fn confirmed(setting: &Setting) -> Result<()> {
         setting,
         &mut report,
     )?;
+    upgrade.back(sealed, &feed.url(0), &mut report)?;
     report.finish()
 }
 
@@ -114,6 +124,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         [upgrade.bundle.drive()]
             .into_iter()
             .chain(refusals.drives()),
+        None,
     )?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
     upgrade.settle(&shell, &mut report)?;
@@ -141,7 +152,7 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
     node.flip("B_root", at)?;
     report.check(
         "nothing else of slot B was written",
-        upgrade.slot_b_is_new(),
+        upgrade.is_new(Slot::B),
     );
     left.is_there(&shell, setting, &mut report);
     upgrade.settle(&shell, &mut report)?;
@@ -242,7 +253,7 @@ impl<'a> Upgrade<'a> {
         let moment = self.node.moment();
         self.must(shell, &format!("manageboot upgrade-install {from}"))?;
         report.stage("installed");
-        report.check("slot B holds the bundle", self.slot_b_is_new());
+        report.check("slot B holds the bundle", self.is_new(Slot::B));
         let untouched = self.node.untouched_since(moment, &["A_boot", "A_root"]);
         report.check("nothing was written to slot A", untouched);
         let [before, after] = self.loaders;
@@ -277,6 +288,43 @@ impl<'a> Upgrade<'a> {
     fn esp_holds(&self, files: [(&str, Sha256Digest); 2]) -> Result<()> {
         for (path, want) in files {
             esp::holds(self.node.partition("esp")?, path, want)?;
+        }
+        Ok(())
+    }
+
+    /// The machine was off, and is in slot B for good. The bundle goes to slot A from there, and that is confirmed in its turn. Of data that the TPM keeps
+    /// closed: it opens them in both slots, and another one does not.
+    fn back(&self, sealed: Option<Sealed>, from: &str, report: &mut Report) -> Result<()> {
+        let (node, setting) = (&self.node, self.setting);
+        let sealed = sealed.map(Sealed::off).transpose()?;
+        let medium = sealed.as_ref().map(Sealed::drive);
+        let vm = node.start(medium, sealed.as_ref().map(Sealed::tpm))?;
+        let version = &self.bundle.version;
+        let shell = self.arrive(&vm, Slot::B, version, report)?;
+        let kept = Kept::read(&shell, setting)?;
+        let moment = node.moment();
+        self.must(&shell, &format!("manageboot upgrade-install {from}"))?;
+        report.check("slot A holds the bundle", self.is_new(Slot::A));
+        let untouched = node.untouched_since(moment, &["B_boot", "B_root"]);
+        report.check("nothing was written to slot B", untouched);
+        self.must(&shell, "manageboot upgrade-commit")?;
+        restart(&shell)?;
+        let shell = self.arrive(&vm, Slot::A, version, report)?;
+        self.must(&shell, BY_HAND)?;
+        becomes_stable(&shell, setting.within(60))?;
+        report.stage("slot A is confirmed");
+        Kept::read(&shell, setting)?.check(&kept, report);
+        if let Some(sealed) = &sealed {
+            sealed.opened(&shell, setting, report);
+        }
+        // What was written is on the disk before the power goes.
+        self.must(&shell, "sync")?;
+        vm.kill();
+        drop(vm);
+        // Two starts without a confirmation are as many as the bundle's boot loader grants.
+        if let Some(sealed) = &sealed {
+            is(sealed.closed_elsewhere(node, setting, report)?, Slot::A)?;
+            is(sealed.moved(node, setting, report)?, Slot::A)?;
         }
         Ok(())
     }
@@ -320,10 +368,11 @@ impl<'a> Upgrade<'a> {
         Ok(())
     }
 
-    fn slot_b_is_new(&self) -> Result<()> {
+    /// Whether a slot holds the bundle.
+    fn is_new(&self, slot: Slot) -> Result<()> {
         let want = [&self.bundle.boot, &self.bundle.root];
         let lens = want.map(|window| window.len());
-        let now = slot_digests(&self.node, Slot::B, Some(lens))?;
+        let now = slot_digests(&self.node, slot, Some(lens))?;
         for ((name, want), now) in ["boot", "root"].into_iter().zip(want).zip(now) {
             let want = Sha256Digest::of_reader(want.clone())?;
             ensure!(want == now, "{name} is {now}, want {want}");
