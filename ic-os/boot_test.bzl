@@ -20,7 +20,7 @@ def _secure_boot(scenario, package):
     Returns:
       (list of string, list of string): flags, and labels that they name.
     """
-    if scenario not in ["prod", "prod-install", "refusals", "upgrade"]:
+    if scenario not in ["prod", "prod-install", "refusals", "upgrade", "fallback"]:
         return [], []
     labels = [PK, KEK, DB, DBX]
     flags = ["--secure-boot", OWNER] + ["$(rootpath {})".format(key) for key in [PK, KEK, DB]] + ["--dbx=$(rootpath {})".format(DBX)]

@@ -34,6 +34,7 @@ _FIELDS = _ENV_FIELDS | {
     "partition_images": "macro",
     "partitions": "label",
     "shared": "package",
+    "signer": "label",
     "slots": "flag",
     "steps": "texts",
 }
@@ -171,6 +172,7 @@ def operating_system(name, **fields):
         `boot_args`: key to text in `cmdline`; `EXTRA_BOOT_ARGS` is empty unless said.
         `boot_limit`: how often a slot is started without being confirmed before the other one is, 1 to 9; default: 3.
         `grub_config`*: label of the template of the boot loader's configuration, which is built into it.
+        `signer`: label of the `efi_signer` of boot loader and kernel image; default: //ic-os:signer, the setting.
         `ids`*: fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex), and one for each
         partition of `images` that wants one.
 
@@ -193,6 +195,7 @@ def operating_system(name, **fields):
     places = {
         "context": "//ic-os/{}/context".format(name),
         "partitions": "//ic-os/{}:partitions.csv".format(name),
+        "signer": "//ic-os:signer",
     }
     return struct(name = name, **(places | empty | fields))
 

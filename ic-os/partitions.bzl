@@ -7,8 +7,7 @@ visibility(["//ic-os/..."])
 # Every time in an image: 1 January 2026, 00:00 UTC. A constant, so that a release has the same bytes whenever it is built.
 TIMESTAMP = 1767225600
 
-# Who signs what firmware and boot loader start, and signatures made outside the build.
-SIGNER = "//ic-os:signer"
+# Signatures of what firmware and boot loader start that were made outside the build.
 SIGNATURES = "//ic-os:signatures"
 
 def template_file(name, template, partitions, values = {}, file_values = {}):
@@ -153,7 +152,7 @@ def _uki(os, image, env):
         image_name = "uki.efi",
         show_notice = env == "prod",
         signatures = SIGNATURES,
-        signer = SIGNER,
+        signer = os.signer,
         **STEP
     )
     native.filegroup(

@@ -2,7 +2,7 @@
 
 load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "signed_efi", "tree_file", "vfat_image")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "SIGNATURES", "SIGNER", "STEP", "TIMESTAMP", "template_file")
+load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "template_file")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -76,13 +76,13 @@ def _loader(name, os):
     """
     native.filegroup(
         name = "signer_notice",
-        srcs = [SIGNER],
+        srcs = [os.signer],
         output_group = "notice",
         **STEP
     )
     native.filegroup(
         name = "signer_pgp_key",
-        srcs = [SIGNER],
+        srcs = [os.signer],
         output_group = "pgp_key",
         **STEP
     )
@@ -121,7 +121,7 @@ def _loader(name, os):
         image = ":loader_unsigned",
         image_name = "loader.efi",
         signatures = SIGNATURES,
-        signer = SIGNER,
+        signer = os.signer,
         **STEP
     )
 

@@ -23,6 +23,8 @@ pub struct Keys {
     pub exchange: PathBuf,
     /// db: whose programs are started.
     pub signer: PathBuf,
+    /// db, too: whose programs are started beside those.
+    pub others: Vec<PathBuf>,
     /// dbx: EFI signature lists of what is revoked; without, virt-fw-vars revokes the digest of nothing.
     pub dbx: Option<PathBuf>,
     /// dbx, too: digests (SHA-256, hex) of programs that are not started, whoever signed them.
@@ -49,6 +51,9 @@ impl Keys {
             .args(["--add-db", &self.owner])
             .arg(&self.signer)
             .args(revoked);
+        for other in &self.others {
+            command.args(["--add-db", &self.owner]).arg(other);
+        }
         let update = output.with_extension("dbx");
         if let Some(lists) = &self.dbx {
             write_update(lists, &update)?;
@@ -93,6 +98,7 @@ mod tests {
             platform: path.clone(),
             exchange: path.clone(),
             signer: path,
+            others: Vec::new(),
             dbx: None,
             revoked: Vec::new(),
             owner: "11111111-2222-3333-4444-555555555555".to_owned(),

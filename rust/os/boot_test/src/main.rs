@@ -110,6 +110,9 @@ struct Args {
     /// With --secure-boot: what its dbx holds, EFI signature lists; default: the digest of nothing.
     #[arg(long, value_name = "FILE", requires = "secure_boot")]
     dbx: Option<PathBuf>,
+    /// With --secure-boot: another signer that db has (PEM). For fallback: the one of the bundle's boot loader.
+    #[arg(long, value_name = "FILE", requires = "secure_boot")]
+    next_signer: Option<PathBuf>,
     /// For prod, with --secure-boot: what a TPM is to hold after the start (docs/formats/measured.md); the machine has one then.
     #[arg(long, value_name = "FILE", requires = "secure_boot")]
     measured: Option<PathBuf>,
@@ -144,6 +147,8 @@ struct Setting {
     env: Option<&'static str>,
     firmware: PathBuf,
     secure_boot: Option<secure_boot::Firmware>,
+    /// Another signer, whom the firmware knows, too.
+    next_signer: Option<PathBuf>,
     /// What its TPM is to hold.
     measured: Option<::measured::Started>,
     /// The CONFIG medium has a key of the data, and says who keeps it.
@@ -201,7 +206,13 @@ fn run(args: Args) -> Result<()> {
         os: args.os.0,
         env: args.scenario.env(),
         firmware,
-        secure_boot: enrolled(args.secure_boot, args.dbx, &scratch.path().join("vars.fd"))?,
+        secure_boot: enrolled(
+            args.secure_boot,
+            args.next_signer.as_ref(),
+            args.dbx,
+            &scratch.path().join("vars.fd"),
+        )?,
+        next_signer: args.next_signer,
         measured: args.measured.as_deref().map(measured::read).transpose()?,
         data_encryption: args.data_encryption,
         to_sign: args.to_sign,
@@ -224,9 +235,10 @@ fn run(args: Args) -> Result<()> {
     scenario::run(args.scenario, &setting)
 }
 
-/// Firmware with these: an owner and three certificates. None without them.
+/// Firmware with these: an owner and three certificates, and another one beside the last of them. None without them.
 fn enrolled(
     given: Vec<String>,
+    other: Option<&PathBuf>,
     dbx: Option<PathBuf>,
     vars: &Path,
 ) -> Result<Option<secure_boot::Firmware>> {
@@ -237,6 +249,7 @@ fn enrolled(
         platform: platform.into(),
         exchange: exchange.into(),
         signer: signer.into(),
+        others: other.into_iter().cloned().collect(),
         dbx,
         revoked: Vec::new(),
         owner,

@@ -38,6 +38,18 @@ impl Firmware {
     }
 }
 
+/// Whether a boot loader is signed by the key of a certificate (PEM), as far as it has that certificate.
+pub(crate) fn signed_by(loader: &Window, certificate: &Path) -> Result<()> {
+    let shown = || format!("cannot read {}", certificate.display());
+    let pem = std::fs::read_to_string(certificate).with_context(shown)?;
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    let der = base::base64::decode(&lines.collect::<String>());
+    let der = der.filter(|der| !der.is_empty()).with_context(shown)?;
+    let mut content = vec![0; as_usize(loader.len())];
+    loader.read_at(&mut content, 0)?;
+    position(&content, &der).map(drop)
+}
+
 /// A byte that is changed on the disk.
 struct Change {
     what: &'static str,

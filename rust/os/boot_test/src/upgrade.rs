@@ -19,6 +19,7 @@ use crate::refusals::Refusals;
 use crate::report::Report;
 use crate::scenario::{console_login, shut_down};
 use crate::sealed::Sealed;
+use crate::secure_boot;
 use crate::state::Left;
 use crate::verity::INIT;
 use crate::{Setting, BOOT};
@@ -127,6 +128,13 @@ pub(crate) fn fallback(setting: &Setting) -> Result<()> {
         None,
     )?;
     let shell = upgrade.arrive(&vm, Slot::A, &setting.version, &mut report)?;
+    if let Some(next) = &setting.next_signer {
+        let signed = secure_boot::signed_by(&upgrade.bundle.loader, next);
+        report.check(
+            "the bundle's boot loader is signed by the next signer",
+            signed,
+        );
+    }
     upgrade.settle(&shell, &mut report)?;
     let left = Left::leave(&shell, setting)?;
     refusals.check(&shell, node, setting, &mut report);
