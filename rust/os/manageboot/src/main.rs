@@ -40,6 +40,7 @@
 mod buffers;
 mod counters;
 mod envfile;
+mod firmware;
 mod folder;
 mod http;
 mod loader;
@@ -119,6 +120,14 @@ struct Args {
     /// Where the EFI system partition is mounted: EFI/BOOT/grubenv there is the spare block; it is made writable for as long as a boot loader is written.
     #[arg(long, global = true, value_name = "DIR", default_value = "/boot/efi")]
     esp: PathBuf,
+    /// The firmware's variables: whom it lets start anything.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/sys/firmware/efi/efivars"
+    )]
+    efivars: PathBuf,
     /// Print one JSON object instead of text.
     #[arg(long, global = true)]
     json: bool,
@@ -172,6 +181,10 @@ struct Install {
     /// telling. Once it is committed there is no way back.
     #[arg(long)]
     without_fallback: bool,
+    /// Take a bundle whose boot loader is signed by nobody whom this machine's firmware knows, or of which there is no telling. Unless the firmware's db has
+    /// the certificate by then, the machine does not start after the commit.
+    #[arg(long)]
+    unknown_signer: bool,
     /// The keys that may sign.
     #[arg(
         long,

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::source::{shown, Hashed, Source};
 use crate::status::{self, SlotStatus, Status};
 use crate::upgrade::{Conditions, SlotMedia};
-use crate::{counters, loader, signer, upgrade, Args, Install, Verb};
+use crate::{counters, firmware, loader, signer, upgrade, Args, Install, Verb};
 use direct::Partition;
 
 /// What a verb has to say.
@@ -267,6 +267,18 @@ fn check_fallback(args: &Args, new: &[u8], boot: &File, slot: Slot) -> anyhow::R
     })
 }
 
+/// Refuses a bundle's boot loader that this machine's firmware does not start. It evidently starts the one in place.
+fn check_firmware(args: &Args, new: &[u8]) -> anyhow::Result<()> {
+    let (loader, _) = loader::in_place(&args.esp)?;
+    if loader == new {
+        return Ok(());
+    }
+    firmware::check(new, &args.efivars).context(
+        "there is no telling that this machine's firmware starts the bundle's boot loader (Secure Boot is on): put the signer's certificate into its db \
+         first (docs/signing.md, \"Rotation\"), or say --unknown-signer if that will be done before the restart",
+    )
+}
+
 fn identity(path: &Path) -> anyhow::Result<Identity> {
     let text = read(path)?;
     Identity::parse(&text).with_context(|| path.display().to_string())
@@ -314,9 +326,14 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     let mut bundle = Bundle::open(reader, len, &policy).with_context(|| place.clone())?;
     let mut progress = Progress::of(bundle.manifest(), options.progress);
     let on = Conditions {
-        loader: &|new| match options.without_fallback {
-            true => Ok(()),
-            false => check_fallback(args, new, &base.boot, current),
+        loader: &|new| {
+            if !options.unknown_signer {
+                check_firmware(args, new)?;
+            }
+            match options.without_fallback {
+                true => Ok(()),
+                false => check_fallback(args, new, &base.boot, current),
+            }
         },
         whole: &|| seen.check(),
         keep: &|new| {

@@ -22,7 +22,7 @@ use serde_json::json;
 use update::Member;
 
 use support::{boot, good, root, Node, Recipe, TRIES};
-use systems::{identity, loader, Signer};
+use systems::{firmware, identity, loader, signed, Signer};
 
 /// A bundle of these images, with that boot loader.
 fn bundle(node: &Node, version: &str, loader: &[u8], images: [Vec<u8>; 2]) -> String {
@@ -92,6 +92,55 @@ fn a_boot_loader_that_does_not_start_what_runs_is_refused() {
     let path = bundle(&node, "1.7", &loader(&[&new, &old], true), images());
     let why = node.refused(&["upgrade-install", &path], 1);
     assert!(why.contains("no ext4 file system"), "{why}");
+}
+
+/// With Secure Boot a firmware starts what one of its db signed. A new signer's certificate comes there before his first loader, or the machine is lost.
+#[test]
+fn a_boot_loader_that_the_firmware_does_not_start_is_refused() {
+    let (old, new) = (Signer::of("db"), Signer::of("KEK"));
+    let of_old = signed(&loader(&[&old], true), &old);
+    let node = node(&old, &of_old);
+    let both = loader(&[&new, &old], true);
+    let of_new = signed(&both, &new);
+    let images = || [new.boot(), root(2)];
+    let path = bundle(&node, "1.1", &of_new, images());
+    let vars = node.path("efivars");
+    let refused = |path: &str, want: &str| {
+        let why = node.refused(&["upgrade-install", path], 1);
+        assert!(why.contains(want), "{why}");
+        assert!(
+            why.contains("put the signer's certificate into its db")
+                && why.contains("--unknown-signer"),
+            "{why}"
+        );
+        assert_eq!(esp(&node, "NEXT.EFI"), None);
+    };
+    firmware(&vars, true, &[&old], &[]);
+    refused(
+        &path,
+        "signed by none of the 1 certificates of the firmware's db",
+    );
+    firmware(&vars, true, &[&old, &new], &[&new]);
+    refused(&path, "the firmware's dbx has");
+    let unsigned = bundle(&node, "1.2", &both, images());
+    refused(&unsigned, "the boot loader is not signed for Secure Boot");
+    fs::write(
+        vars.join("db-d719b2cb-3d3a-4596-a3bc-dad00e67656f"),
+        "7777?",
+    )
+    .unwrap();
+    refused(&path, "no lists of signatures");
+    // Known; not asked, for nothing is checked; and said so.
+    firmware(&vars, true, &[&old, &new], &[]);
+    assert_eq!(node.json(&["upgrade-install", &path])["loader"], true);
+    firmware(&vars, false, &[&old], &[]);
+    node.ok(&["upgrade-install", &unsigned]);
+    firmware(&vars, true, &[&old], &[]);
+    node.ok(&["upgrade-install", "--unknown-signer", &path]);
+    // The loader in place is started already, whoever signed it.
+    let path = bundle(&node, "1.3", &of_old, images());
+    firmware(&vars, true, &[&new], &[]);
+    assert_eq!(node.json(&["upgrade-install", &path])["loader"], false);
 }
 
 /// Without a way back by itself, there is one as long as nothing was restarted; and who asks to go back is told.

@@ -152,6 +152,8 @@ impl Node {
             .arg(self.path("os.json"))
             .arg("--esp")
             .arg(self.path("esp"))
+            .arg("--efivars")
+            .arg(self.path("efivars"))
             .args(args);
         if args.contains(&"upgrade-install") {
             command

@@ -83,6 +83,59 @@ pub(crate) fn loader(signers: &[&Signer], in_one_file: bool) -> Vec<u8> {
     program(&[(".text", &[0x90; 100]), ("mods", &section)], 16)
 }
 
+/// That boot loader with a certificate table, in which there is the signer's certificate: `WIN_CERTIFICATE` (PE format, "The Attribute Certificate Table").
+pub(crate) fn signed(loader: &[u8], signer: &Signer) -> Vec<u8> {
+    let mut bytes = loader.to_vec();
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let mut table = [0; 8].to_vec();
+    table.extend(b"signed data ");
+    table.extend(signer.certificate.der());
+    table.resize(table.len().next_multiple_of(8), 0);
+    let number = |len: usize| u32::try_from(len).unwrap().to_le_bytes();
+    let len = number(table.len());
+    table[..4].copy_from_slice(&len);
+    table[4..8].copy_from_slice(&[0x00, 0x02, 0x02, 0x00]);
+    // Behind the signature PE and the header of the file: of PE32+ the directory of certificates.
+    let pe = usize::try_from(u32::from_le_bytes(bytes[0x3c..0x40].try_into().unwrap())).unwrap();
+    let directory = pe + 24 + 144;
+    let at = number(bytes.len());
+    bytes[directory..directory + 4].copy_from_slice(&at);
+    bytes[directory + 4..directory + 8].copy_from_slice(&len);
+    bytes.extend(table);
+    bytes
+}
+
+/// Variables of a firmware with Secure Boot, on or off, that lets in what these signed, and keeps others out.
+pub(crate) fn firmware(folder: &Path, on: bool, db: &[&Signer], dbx: &[&Signer]) {
+    let list = |signer: &&Signer| {
+        let certificate = signer.certificate.der();
+        let entry = u32::try_from(certificate.len() + 16).unwrap();
+        let mut list = vec![
+            0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b,
+            0xf0, 0x72,
+        ];
+        for number in [entry + 28, 0, entry] {
+            list.extend(number.to_le_bytes());
+        }
+        list.extend([0x77; 16]);
+        list.extend(certificate);
+        list
+    };
+    let lists = |signers: &[&Signer]| signers.iter().map(list).collect::<Vec<_>>().concat();
+    fs::create_dir_all(folder).unwrap();
+    for (name, value) in [
+        (
+            "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+            vec![u8::from(on)],
+        ),
+        ("db-d719b2cb-3d3a-4596-a3bc-dad00e67656f", lists(db)),
+        ("dbx-d719b2cb-3d3a-4596-a3bc-dad00e67656f", lists(dbx)),
+    ] {
+        let bytes = [&[7, 0, 0, 0], value.as_slice()].concat();
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
 /// A root partition whose system keeps the replica's state in that format.
 pub(crate) fn root(version: &str, replica: u64) -> Vec<u8> {
     let text = identity(version, replica).to_json().unwrap();
