@@ -46,6 +46,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn bundle(bytes: &[u8]) {
     let keys = TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold: 1,
         allow_unsigned: true,
         keys: vec![TrustedKey {

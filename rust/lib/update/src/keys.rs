@@ -7,7 +7,7 @@ use base::{base64, text};
 use ed25519_dalek::{Signer as _, VerifyingKey};
 use serde::{de, Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::documents::{self, Document, Fault};
+use crate::documents::{self, Document, Fault, Format};
 
 /// The most keys of a file, and signatures of a bundle.
 pub const MAX_KEYS: usize = 64;
@@ -168,6 +168,8 @@ pub struct TrustedKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedKeys {
+    /// [`TrustedKeys::FORMAT`].
+    pub format: u64,
     /// How many of the keys must have signed.
     pub threshold: usize,
     /// Whether `--allow-unsigned` may be said: for development.
@@ -176,11 +178,19 @@ pub struct TrustedKeys {
     pub keys: Vec<TrustedKey>,
 }
 
+/// The format of `update-keys.json` that is written and read here.
+const KNOWN: Format = Format {
+    number: TrustedKeys::FORMAT,
+    remedy: "it is of a system that comes after this program, which does not know what it says",
+};
+
 impl Document for TrustedKeys {
     const NAME: &'static str = "update-keys.json";
     const MAX: usize = 64 << 10;
+    const KNOWN: Option<Format> = Some(KNOWN);
 
     fn check(&self) -> Result<(), Fault> {
+        KNOWN.check(&self.format.into())?;
         let count = self.keys.len();
         if !(1..=MAX_KEYS).contains(&count) {
             return Err(Fault::of("keys", format!("{count} of them"), "1 to 64"));
@@ -218,6 +228,9 @@ impl Document for TrustedKeys {
 }
 
 impl TrustedKeys {
+    /// The format that is written and read here. A key more is another one: who does not know a key can't tell whether it may be passed over.
+    pub const FORMAT: u64 = 1;
+
     /// Reads the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, documents::Error> {
         documents::parse(bytes)
@@ -250,6 +263,7 @@ mod tests {
             ed25519: SigningKey::from_bytes(&[*seed; 32]).public(),
         };
         TrustedKeys {
+            format: TrustedKeys::FORMAT,
             threshold,
             allow_unsigned: false,
             keys: ids.iter().map(key).collect(),
@@ -262,6 +276,15 @@ mod tests {
         let text = good.to_json().unwrap();
         assert_eq!(TrustedKeys::parse(text.as_bytes()).unwrap(), good);
         assert_eq!(good.ids(), ["a", "b"]);
+        let later = text.replace("\"format\": 1", "\"format\": 2");
+        let error = TrustedKeys::parse(later.as_bytes()).unwrap_err();
+        assert!(
+            error.to_string().contains("format: got 2, want 1"),
+            "{error}"
+        );
+        let none = text.replace("\"format\": 1,", "");
+        assert!(later != text && none != text);
+        TrustedKeys::parse(none.as_bytes()).unwrap_err();
         assert!(good.key("a") != good.key("b") && good.key("c").is_none());
         for (bad, why) in [
             (keys(0, &[("a", 1)]), "threshold: got 0, want 1 to 1"),

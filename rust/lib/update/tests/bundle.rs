@@ -27,6 +27,7 @@ fn keys(threshold: usize, allow_unsigned: bool) -> TrustedKeys {
         ed25519: key(seed).public(),
     };
     TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold,
         allow_unsigned,
         keys: [("ann", 1), ("bob", 2), ("cleo", 3)].map(key).to_vec(),

@@ -152,6 +152,7 @@ fn in_a_bundle() {
     let (boot, root) = (blocks(&[1, 9, 3, 4], 0), blocks(&[5, 6, 5, 0, 7], 100));
     let key = SigningKey::from_bytes(&[1; 32]);
     let keys = TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold: 1,
         allow_unsigned: false,
         keys: vec![TrustedKey {

@@ -133,6 +133,7 @@ fn others_agree() {
     });
     assert_eq!(ann.public(), keys[0].ed25519);
     let keys = TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold: 2,
         allow_unsigned: false,
         keys: keys.to_vec(),

@@ -169,6 +169,7 @@ mod tests {
         let ed25519: PublicKey = key().public();
         let id = KEY.to_owned();
         let keys = TrustedKeys {
+            format: TrustedKeys::FORMAT,
             threshold: 1,
             allow_unsigned: false,
             keys: vec![TrustedKey { id, ed25519 }],

@@ -34,6 +34,7 @@ pub(crate) fn spoilt_bundle_of(boot: &[u8], root: &[u8], at: usize) -> Bundle<Cu
 fn keys() -> (SigningKey, TrustedKeys) {
     let key = SigningKey::from_bytes(&[7; 32]);
     let keys = TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold: 1,
         allow_unsigned: false,
         keys: vec![TrustedKey {

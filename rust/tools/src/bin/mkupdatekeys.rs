@@ -33,6 +33,7 @@ fn make(args: Args) -> anyhow::Result<()> {
     let mut keys = keys.collect::<anyhow::Result<Vec<_>>>()?;
     keys.sort_by(|a, b| a.id.cmp(&b.id));
     let keys = TrustedKeys {
+        format: TrustedKeys::FORMAT,
         threshold: args.threshold,
         allow_unsigned: args.allow_unsigned,
         keys,

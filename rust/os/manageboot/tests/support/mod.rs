@@ -84,6 +84,7 @@ impl Node {
             ed25519: key(id).public(),
         });
         let keys = TrustedKeys {
+            format: TrustedKeys::FORMAT,
             threshold,
             allow_unsigned,
             keys: keys.into(),
@@ -283,6 +284,7 @@ impl Recipe {
         let manifest = self.manifest.to_json().unwrap();
         let ids = ["a", "b", "c", "x"];
         let all = TrustedKeys {
+            format: TrustedKeys::FORMAT,
             threshold: 1,
             allow_unsigned: false,
             keys: ids
