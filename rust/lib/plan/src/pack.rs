@@ -5,7 +5,7 @@ use std::io::Read;
 use base::{as_u64, as_usize};
 use zstd::stream::read::Decoder;
 
-/// What zstd is asked for: higher levels save a tenth and take several times as long (docs/decisions/0013-plans-of-a-fleet.md).
+/// What zstd is asked for: higher levels save a tenth and take several times as long (docs/decisions/0014-plans-of-a-fleet.md).
 const LEVEL: i32 = 1;
 /// A frame becomes at most so many times as long: who packs leaves a body as it is that would, so a reader believes no frame that claims to.
 const MOST: u64 = 512;
