@@ -213,16 +213,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             json,
             system,
             config,
-        } => {
-            let (config, origin) = Store::new(config).load()?;
-            if json {
-                say(&format!("{:#}", typed(&config, system.kind()?)?))?;
-            } else {
-                say(text(&config, origin).trim_end())?;
-            }
-        }
+        } => show(&Store::new(config), json, &system)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what is stored.
+fn show(store: &Store, json: bool, system: &System) -> anyhow::Result<()> {
+    let (config, origin) = store.load()?;
+    match json {
+        true => say(&format!("{:#}", typed(&config, system.kind()?)?)),
+        false => say(text(&config, origin).trim_end()),
+    }
 }
 
 /// The configuration for scripts. A `config.ini` on a system that nobody names is taken for a host's, which says all that such a file can
