@@ -69,8 +69,10 @@ fn power_cut(machine: &Machine<'_>, setting: &Setting, report: &mut Report) -> R
 
 /// The whole of it, and what the disk was told meanwhile: at every moment of it the power could have gone.
 fn whole(machine: &Machine<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
-    let from = machine.disk.moment()?;
     let vm = machine.with_stick().start()?;
+    scenario::kernel_started(&vm, setting, report)?;
+    // What the machine whose power went had still asked for has been done by now.
+    let from = machine.disk.moment()?;
     machine.installs(&vm, report)?;
     drop(vm);
     report.check("the last partition ends with the disk", grown(machine));
