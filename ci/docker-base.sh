@@ -38,7 +38,7 @@ start=$SECONDS
 mmdebstrap --quiet --variant=minbase --architectures=amd64 \
   --customize-hook="awk '/^Package: /{ name = \$2 } /^Version: /{ print name, \$2 }' \"\$1\"/var/lib/apt/lists/*_Packages >$work/available" \
   --customize-hook="rm -f \"\$1\"/etc/apt/sources.list \"\$1\"/etc/apt/sources.list.d/*; cp $work/debian.sources \"\$1\"/etc/apt/sources.list.d/" \
-  trixie "$work/slim.tar" "$work/all.sources" || fail "no debian:trixie-slim can be made from $mirror"
+  trixie "$work/slim.tar" "$work/all.sources" || fail "no debian:trixie-slim can be made from ${mirror/:\/\/*@/:\/\/…@}"
 buildah_import "$work/slim.tar" docker.io/library/debian:trixie-slim
 rm "$work/slim.tar"
 echo "docker-base: debian:trixie-slim in $((SECONDS - start)) s"

@@ -64,17 +64,26 @@ def quoted(path):
     return path.replace("%", "%25").replace("+", "%2B").replace("~", "%7E")
 
 def shown(address):
-    """An address for people: without the password that may be in it.
+    """An address for people: without the password that may be in it. As base::url::shown of the tools has it.
 
     Args:
       address: an address.
 
     Returns:
-      string: the address, without user and password.
+      string: the address, without user, password and query.
     """
-    scheme, _, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return "{}://{}{}{}".format(scheme, host.split("@")[-1], slash, path)
+    scheme, is_address, rest = address.partition("://")
+    if not is_address:
+        return address
+    end = min([rest.find(mark) for mark in "/?#\\".elems() if mark in rest] or [len(rest)])
+    authority, path = rest[:end], rest[end:]
+    secret, _, host = authority.rpartition("@")
+    port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") else ""
+    if not secret and port and not port.isdigit():
+        # A password with one of these marks in it ends the authority early: nobody knows where it ends.
+        return scheme + "://…"
+    end = min([path.find(mark) for mark in "?#".elems() if mark in path] or [len(path)])
+    return "{}://{}{}{}".format(scheme, host, path[:end], "?…" if end < len(path) else "")
 
 _DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 

@@ -60,7 +60,16 @@ def _words_test_impl(ctx):
     env = unittest.begin(ctx)
     asserts.equals(env, "pool/a%2Bb%7Ec%25/d_1:2.deb", quoted("pool/a+b~c%/d_1:2.deb"))
     asserts.equals(env, "https://h:8/x@y", shown("https://user:secret@h:8/x@y"))
-    asserts.equals(env, "http://h", shown("http://h"))
+    for address, want in {
+        "http://[::1]:80/x": "http://[::1]:80/x",
+        "http://[::1]/x": "http://[::1]/x",
+        "http://h": "http://h",
+        "http://h/x?token=secret": "http://h/x?…",
+        "http://u:p/w@h/x": "http://…",
+        "http://u:p@w@h:8/x": "http://h:8/x",
+        "nowhere": "nowhere",
+    }.items():
+        asserts.equals(env, want, shown(address))
     return unittest.end(env)
 
 _words_test = unittest.make(_words_test_impl)
