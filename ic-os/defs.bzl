@@ -261,6 +261,7 @@ def _provenance(os, env, image, version, images, files, common):
     )
     image_vulnerabilities(
         name = "vulnerabilities",
+        holds = {path: "{}/envs/{}:sbom".format(package, env) for path, package in os.holds.items()},
         sbom = ":sbom",
         **common
     )

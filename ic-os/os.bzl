@@ -28,6 +28,7 @@ _FIELDS = _ENV_FIELDS | {
     "early_components": "label map",
     "envs": "dict",
     "grub_config": "label",
+    "holds": "map",
     "ids": "map",
     "images": "map",
     "machine_state": "paths",
@@ -166,6 +167,8 @@ def operating_system(name, **fields):
         docs/formats/update.md.
         `slots`: whether there are two of boot and root (A_boot, A_root, …) and an update.tar; default: True.
         `images`: partition to label, the content of partitions beside esp, grub, boot and root; labels of the env's package are well.
+        `holds`: path of an image that this one holds, `PARTITION/PATH`, to the package of its system, as //ic-os/guestos: `:vulnerabilities` looks into these
+        as well, in the same env.
         `partition_images`: macro with arguments name, os and env that declares these; default: none.
         `cmdline`*: label of the template of the kernel's command line, one line, which knows `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`. With
         slots it is filled in for each, and knows the slot's letter, too: `{{SLOT}}`, as in `{{partuuid:{{SLOT}}_root}}`.

@@ -58,6 +58,10 @@ SETUPOS = operating_system(
         "prod": PROD,
     },
     grub_config = "//ic-os/bootloader:grub-single.cfg.template",
+    holds = {
+        "data/guest-os.img": "//ic-os/guestos",
+        "data/host-os.img": "//ic-os/hostos",
+    },
     ids = _IDS,
     images = {
         "config": ":config",

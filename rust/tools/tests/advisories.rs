@@ -8,7 +8,7 @@
     reason = "tests"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn data(name: &str) -> PathBuf {
@@ -21,8 +21,12 @@ fn data(name: &str) -> PathBuf {
 }
 
 fn run(arguments: &[&str]) -> Output {
+    run_on(&data("sbom.spdx.json"), arguments)
+}
+
+fn run_on(sbom: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_advisories"));
-    command.arg("--sbom").arg(data("sbom.spdx.json"));
+    command.arg("--sbom").arg(sbom);
     for argument in arguments {
         match argument.strip_prefix("data:") {
             Some(name) => command.arg(data(name)),
@@ -114,6 +118,66 @@ fn crates_and_debian_by_osv() {
     assert_eq!(
         findings(&[&of[..], &["--advisories", "data:tracker.json"]].concat()).len(),
         6
+    );
+}
+
+#[test]
+fn images_in_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = std::fs::read_to_string(data("sbom.spdx.json")).unwrap();
+    // The outer image: another version of openssl, and a disk.
+    let mut outer: serde_json::Value =
+        serde_json::from_str(&read.replace("3.5.1-1", "3.4.1-1")).unwrap();
+    let mut add = |to: &str, what: serde_json::Value| outer[to].as_array_mut().unwrap().push(what);
+    add(
+        "packages",
+        serde_json::json!({"SPDXID": "SPDXRef-image-inner", "name": "//:inner", "downloadLocation": "x", "filesAnalyzed": true,
+            "licenseConcluded": "x", "licenseDeclared": "x", "copyrightText": "x"}),
+    );
+    add(
+        "files",
+        serde_json::json!({"fileName": "./data/inner.img", "SPDXID": "SPDXRef-file-inner", "checksums": [], "copyrightText": "x"}),
+    );
+    add(
+        "relationships",
+        serde_json::json!({"spdxElementId": "SPDXRef-image-inner", "relationshipType": "CONTAINS",
+            "relatedSpdxElement": "SPDXRef-file-inner"}),
+    );
+    let path = dir.path().join("outer.spdx.json");
+    std::fs::write(&path, outer.to_string()).unwrap();
+    let inner = data("sbom.spdx.json");
+    let holds = |path: &str| format!("{path}={}", inner.display());
+    let ran = |arguments: &[&str]| {
+        let advisories = ["--advisories", "data:tracker.json"];
+        let output = run_on(&path, &[&advisories, arguments].concat());
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (_, text, _) = ran(&[]);
+    assert!(
+        text.contains("holds another image, ./data/inner.img, whose own bill of materials is to be given with --holds\n"),
+        "{text}"
+    );
+    let (code, text, _) = ran(&["--holds", &holds("data/inner.img")]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!text.contains("holds another image"), "{text}");
+    for (within, version) in [
+        (".", "3.4.1-1+deb13u1"),
+        ("data/inner.img", "3.5.1-1+deb13u1"),
+    ] {
+        let want = format!("{within:<16}  high        CVE-2026-0001  openssl  {version}");
+        assert!(text.contains(&want), "{want}\n{text}");
+    }
+    assert!(text.contains(". data/inner.img  "), "{text}");
+    let (code, _, errors) = ran(&["--holds", &holds("inner.img")]);
+    assert_eq!(code, Some(2));
+    assert!(
+        errors.contains("the image holds no image \"inner.img\", want one of: data/inner.img"),
+        "{errors}"
     );
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::allow::{Allowed, Entry};
 use crate::date::Date;
-use crate::inventory::{Component, Ecosystem, Inventory};
+use crate::inventory::{Component, Ecosystem, Inventory, ITSELF};
 use crate::severity::Severity;
 use crate::source::{Advisories, Advisory};
 
@@ -60,8 +60,10 @@ pub struct Finding {
     pub version: String,
     /// The version that has it no more.
     pub fixed: Option<String>,
-    /// Debian packages of the source, or programs that link the crate.
+    /// Debian packages of the source, or programs that link the crate; `PATH: NAME` in an image that it holds.
     pub in_image: BTreeSet<String>,
+    /// Which images have it: `.` is the image itself, a path one that it holds.
+    pub within: BTreeSet<String>,
     /// What it is.
     pub summary: String,
     /// Why it is allowed.
@@ -180,6 +182,7 @@ fn finding(
         version: component.version.clone(),
         fixed: advisory.fixed(component).map(str::to_owned),
         in_image: component.in_image.clone(),
+        within: component.within.clone(),
         summary: advisory.summary.clone(),
         reason: entry.map(|entry| entry.reason.clone()),
         expires: entry.map(|entry| entry.expires.to_string()),
@@ -190,11 +193,20 @@ fn finding(
 const SHOWN: usize = 60;
 
 impl Report {
-    /// A table for people, and what it comes to.
-    pub fn text(&self) -> String {
-        let rows: Vec<[String; 6]> = self.findings.iter().map(row).collect();
-        let head = ["SEVERITY", "ID", "PACKAGE", "VERSION", "FIXED IN", "STATE"].map(str::to_owned);
-        let mut widths = [0; 6];
+    /// The findings, a row each.
+    fn table(&self) -> String {
+        // Where there is one image, everything is in that.
+        let several = self.findings.iter().any(|one| one.within != only_itself());
+        let in_columns = |[within, rest @ ..]: [String; 7]| {
+            let within = several.then_some(within);
+            within.into_iter().chain(rest).collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = self.findings.iter().map(row).map(in_columns).collect();
+        let head = [
+            "IN", "SEVERITY", "ID", "PACKAGE", "VERSION", "FIXED IN", "STATE",
+        ];
+        let head = in_columns(head.map(str::to_owned));
+        let mut widths = [0; 7];
         for row in std::iter::once(&head).chain(&rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
@@ -210,6 +222,12 @@ impl Report {
             text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
             text.push('\n');
         }
+        text
+    }
+
+    /// A table for people, and what it comes to.
+    pub fn text(&self) -> String {
+        let mut text = self.table();
         let of = |state| {
             self.findings
                 .iter()
@@ -236,7 +254,7 @@ impl Report {
         for image in self.images.iter().map(|one| one_line(one)) {
             let _ = writeln!(
                 text,
-                "holds another image, {image}, whose own bill of materials is to be checked by itself"
+                "holds another image, {image}, whose own bill of materials is to be given with --holds"
             );
         }
         let _ = match self.counted {
@@ -247,7 +265,11 @@ impl Report {
     }
 }
 
-fn row(one: &Finding) -> [String; 6] {
+fn only_itself() -> BTreeSet<String> {
+    BTreeSet::from([ITSELF.to_owned()])
+}
+
+fn row(one: &Finding) -> [String; 7] {
     let open = if one.severity_unknown { "?" } else { "" };
     let day = one.expires.as_deref().unwrap_or_default();
     let reason = one.reason.as_deref().unwrap_or_default();
@@ -258,7 +280,9 @@ fn row(one: &Finding) -> [String; 6] {
         State::Allowed => format!("allowed until {day}: {reason}"),
         State::NoCode => "no code of it in the image".to_owned(),
     };
+    let within: Vec<&str> = one.within.iter().map(String::as_str).collect();
     [
+        within.join(" "),
         format!("{}{open}", one.severity),
         one.id.clone(),
         one.package.clone(),
@@ -282,6 +306,7 @@ mod tests {
             version: "1".to_owned(),
             distro: Some("debian-13".to_owned()),
             in_image: BTreeSet::new(),
+            within: BTreeSet::new(),
             is_code: true,
         }
     }

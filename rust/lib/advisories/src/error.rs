@@ -28,6 +28,14 @@ pub enum Error {
         /// Ecosystems that components are of.
         wanted: String,
     },
+    /// The image holds no such image.
+    #[error("the image holds no image {got:?}, want one of: {have}")]
+    NotHeld {
+        /// Path that was given.
+        got: String,
+        /// Paths of those that it holds.
+        have: String,
+    },
     /// An entry of the list of what is allowed.
     #[error("entry {number} ({id}): {reason}")]
     Allowed {

@@ -39,18 +39,23 @@ pub struct Component {
     pub version: String,
     /// Of Debian the distribution, as the package URL names it: `debian-13` or `trixie`.
     pub distro: Option<String>,
-    /// What is in the image of it: Debian packages, programs that link the crate.
+    /// What is in the image of it: Debian packages, programs that link the crate; `PATH: NAME` in an image that it holds.
     pub in_image: BTreeSet<String>,
+    /// Which images have it: [`ITSELF`], and paths of those that the image holds.
+    pub within: BTreeSet<String>,
     /// Whether more than documents is there.
     pub is_code: bool,
 }
+
+/// What the image itself is called among those that have a component.
+pub const ITSELF: &str = ".";
 
 /// All that is in an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// The components, sorted by ecosystem, name and version.
     pub components: Vec<Component>,
-    /// Files that are images with a bill of materials of their own, as disks that it carries; programs of EFI have none.
+    /// Files that are images with a bill of materials of their own, as disks that it carries, and that is not known here; programs of EFI have none.
     pub images: Vec<String>,
 }
 
@@ -63,6 +68,19 @@ const RELEASES: [(&str, &str); 4] = [
 ];
 
 impl Component {
+    /// Whether advisories say the same of both.
+    fn is(&self, other: &Self) -> bool {
+        let key = |one: &Self| {
+            (
+                one.ecosystem,
+                one.name.clone(),
+                one.version.clone(),
+                one.distro.clone(),
+            )
+        };
+        key(self) == key(other)
+    }
+
     /// Number and name of the Debian release that it is of; nothing if that is not known.
     pub(crate) fn release(&self) -> Option<(&'static str, &'static str)> {
         let distro = purl::release_of(self.distro.as_deref()?);
@@ -172,12 +190,55 @@ impl Inventory {
                     .filter_map(|id| names.get(id))
                     .map(|name| (*name).to_owned())
                     .collect(),
+                within: BTreeSet::from([ITSELF.to_owned()]),
                 is_code: users.iter().any(is_code),
             });
         }
-        let key = |one: &Component| (one.ecosystem, one.name.clone(), one.version.clone());
-        inventory.components.sort_by_key(key);
+        inventory.sort();
         inventory
+    }
+
+    fn sort(&mut self) {
+        let key = |one: &Component| (one.ecosystem, one.name.clone(), one.version.clone());
+        self.components.sort_by_key(key);
+    }
+
+    /// Adds what is in an image that this one holds as the file `path`, which is as in this one's bill of materials: `data/guest-os.img`.
+    pub fn hold(&mut self, path: &str, inner: Self) -> Result<(), Error> {
+        let file = format!("./{path}");
+        let Some(at) = self.images.iter().position(|image| *image == file) else {
+            let have = self.images.iter();
+            let have: Vec<&str> = have.map(|image| image.trim_start_matches("./")).collect();
+            return Err(Error::NotHeld {
+                got: path.to_owned(),
+                have: match have.is_empty() {
+                    true => "none, it holds no image".to_owned(),
+                    false => have.join(", "),
+                },
+            });
+        };
+        self.images.remove(at);
+        let deeper = inner.images.iter();
+        self.images
+            .extend(deeper.map(|image| format!("{file}: {image}")));
+        for mut component in inner.components {
+            let named = |name: &String| match name.as_str() {
+                ITSELF => path.to_owned(),
+                name => format!("{path}: {name}"),
+            };
+            component.within = component.within.iter().map(named).collect();
+            component.in_image = component.in_image.iter().map(named).collect();
+            match self.components.iter_mut().find(|one| one.is(&component)) {
+                Some(same) => {
+                    same.within.extend(component.within);
+                    same.in_image.extend(component.in_image);
+                    same.is_code |= component.is_code;
+                }
+                None => self.components.push(component),
+            }
+        }
+        self.sort();
+        Ok(())
     }
 }
 
@@ -224,7 +285,75 @@ mod tests {
             .replace("PACKAGES", &packages.join(","))
             .replace("FILES", &files.join(","))
             .replace("RELATIONSHIPS", &relations.join(","));
-        let inventory = Inventory::read(&text).unwrap();
+        let mut inventory = Inventory::read(&text).unwrap();
         assert_eq!(inventory.images, ["./data/guest-os.img"]);
+        let error = inventory.hold("guest-os.img", Inventory::default());
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "the image holds no image \"guest-os.img\", want one of: data/guest-os.img"
+        );
+        let inner = Inventory::read(&text).unwrap();
+        inventory.hold("data/guest-os.img", inner).unwrap();
+        assert_eq!(
+            inventory.images,
+            ["./data/guest-os.img: ./data/guest-os.img"]
+        );
+    }
+
+    /// A component without what the tests do not look at.
+    fn component(name: &str, version: &str, user: &str, is_code: bool) -> Component {
+        Component {
+            ecosystem: Ecosystem::Debian,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            distro: Some("debian-13".to_owned()),
+            in_image: BTreeSet::from([user.to_owned()]),
+            within: BTreeSet::from([ITSELF.to_owned()]),
+            is_code,
+        }
+    }
+
+    #[test]
+    fn what_is_held() {
+        let mut outer = Inventory {
+            components: vec![component("openssl", "1", "libssl3", false)],
+            images: vec!["./data/a.img".to_owned()],
+        };
+        let inner = Inventory {
+            components: vec![
+                component("openssl", "1", "openssl", true),
+                component("openssl", "2", "openssl", true),
+            ],
+            images: Vec::new(),
+        };
+        outer.hold("data/a.img", inner).unwrap();
+        assert!(outer.images.is_empty());
+        let found: Vec<_> = outer
+            .components
+            .iter()
+            .map(|one| {
+                let all =
+                    |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(",");
+                format!(
+                    "{} {} {} {}",
+                    one.version,
+                    all(&one.within),
+                    all(&one.in_image),
+                    one.is_code
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "1 .,data/a.img data/a.img: openssl,libssl3 true",
+                "2 data/a.img data/a.img: openssl true",
+            ]
+        );
+        let error = outer.hold("data/a.img", Inventory::default()).unwrap_err();
+        assert!(
+            error.to_string().ends_with("none, it holds no image"),
+            "{error}"
+        );
     }
 }

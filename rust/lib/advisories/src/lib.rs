@@ -2,7 +2,7 @@
 //!
 //! | to …                                                     | use                   |
 //! |----------------------------------------------------------|-----------------------|
-//! | know what is in the image                                | [`Inventory`]         |
+//! | know what is in the image, and in those that it holds    | [`Inventory`]         |
 //! | read advisories of Debian's tracker or in the form of OSV | [`Advisories`]       |
 //! | read what somebody decided to live with, and until when  | [`Allowed`]           |
 //! | bring them together                                      | [`check`]             |
@@ -26,6 +26,6 @@ pub use allow::Allowed;
 pub use check::{check, Finding, Options, Report, State};
 pub use date::Date;
 pub use error::Error;
-pub use inventory::{Component, Ecosystem, Inventory};
+pub use inventory::{Component, Ecosystem, Inventory, ITSELF};
 pub use severity::Severity;
 pub use source::{Advisories, Format};

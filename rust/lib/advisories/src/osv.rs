@@ -237,6 +237,7 @@ mod tests {
             version: "1.0.0".to_owned(),
             distro: None,
             in_image: BTreeSet::new(),
+            within: BTreeSet::new(),
             is_code: true,
         };
         Inventory {

@@ -192,6 +192,7 @@ mod tests {
             version: version.to_owned(),
             distro: None,
             in_image: BTreeSet::new(),
+            within: BTreeSet::new(),
             is_code: true,
         }
     }

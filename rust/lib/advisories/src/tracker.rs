@@ -152,6 +152,7 @@ mod tests {
                 version: "1".to_owned(),
                 distro: distro.map(str::to_owned),
                 in_image: BTreeSet::new(),
+                within: BTreeSet::new(),
                 is_code: true,
             };
             let inventory = Inventory {

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use advisories::{check, Advisories, Allowed, Date, Format, Inventory, Options, Severity};
 use anyhow::{ensure, Context, Result};
+use disk::NamedFile;
 
 /// Lists known vulnerabilities of what is in an image. Nothing is fetched.
 ///
@@ -16,6 +17,9 @@ struct Args {
     /// The bill of materials: the sbom.spdx.json of the image.
     #[arg(long, value_name = "FILE")]
     sbom: PathBuf,
+    /// The bill of materials of an image that this one holds as the file PATH, as data/guest-os.img; may be given several times.
+    #[arg(long, value_name = "PATH=FILE")]
+    holds: Vec<NamedFile>,
     /// Advisories; may be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     advisories: Vec<PathBuf>,
@@ -72,13 +76,11 @@ fn main() -> ExitCode {
 
 /// Prints what there is, and says how many count.
 fn run(args: &Args) -> Result<usize> {
-    let sbom = &cli::existing(&args.sbom);
-    let inventory = Inventory::read(&read(sbom)?).with_context(|| sbom.display().to_string())?;
-    ensure!(
-        !inventory.components.is_empty(),
-        "{}: got no Debian package and no crate, want the bill of materials of an image",
-        sbom.display()
-    );
+    let mut inventory = inventory(&args.sbom)?;
+    for NamedFile { name, path } in &args.holds {
+        let held = inventory.hold(name, self::inventory(path)?);
+        held.with_context(|| format!("--holds {name}={}", path.display()))?;
+    }
     let mut advisories = Advisories::default();
     for path in &args.advisories {
         let path = cli::from_user(path);
@@ -114,6 +116,18 @@ fn run(args: &Args) -> Result<usize> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).context("cannot write")?;
     Ok(report.counted)
+}
+
+/// What is in the image of the bill of materials at `path`.
+fn inventory(path: &Path) -> Result<Inventory> {
+    let path = &cli::existing(path);
+    let inventory = Inventory::read(&read(path)?).with_context(|| path.display().to_string())?;
+    ensure!(
+        !inventory.components.is_empty(),
+        "{}: got no Debian package and no crate, want the bill of materials of an image",
+        path.display()
+    );
+    Ok(inventory)
 }
 
 fn read(path: &Path) -> Result<String> {
