@@ -76,7 +76,7 @@ fn an_image_by_its_list() {
     let want = serde_json::json!({"imgdump": 2, "length": 8192, "content": {"kind": "data"}});
     assert_eq!(json, want);
     let (status, plan, _) = folder.ask(&["plan", "the.plan"]);
-    let want = "plan 2\nlength 8192\ninput 0 5000\n0 4096 zero\n4096 4096 source 0 100\n";
+    let want = "plan 3\nlength 8192\ninput 0 5000\n0 4096 zero\n4096 4096 source 0 100\n";
     assert_eq!((status, plan.as_str()), (0, want));
 }
 
