@@ -53,7 +53,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
         output_group = "units",
         **common
     )
-    root_partition("root", os, shared_parts(os, env))
+    root_partition("root", os, shared_parts("kernel_tree", os, env))
     boot_partition("boot", os, image, env)
     _to_sign("to_sign")
     _measured("measured")

@@ -93,8 +93,9 @@ def root_partition(name, os, block_hashes):
     )
 
 def boot_partition(name, os, image, env):
-    """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB. Takes
-    `:kernel_tree` and `:loader_tree`.
+    """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB.
+
+    Takes `:kernel_tree` and `:loader_tree`.
 
     Args:
       name: name of the image.

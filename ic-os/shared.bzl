@@ -15,12 +15,13 @@ _PARTS = [
     "loader_tree",
 ]
 
-def os_shared(os):
+def os_shared(name, os):
     """Declares in the calling package what is the same in all images of a system, so that the hundredth costs no more than what is its own.
 
     It is what `shared` of the system names; without it `icos_build` makes all of this for each image.
 
     Args:
+      name: `block_hashes`: what targets of block hashes are called, each with its env behind.
       os: the system, of `operating_system`.
     """
     _parts(os)
@@ -28,16 +29,17 @@ def os_shared(os):
         image = in_env(os, env)
         _kernel_tree("kernel_tree_" + env, image)
         block_hashes(
-            name = "block_hashes_" + env,
+            name = "{}_{}".format(name, env),
             salt = os.ids["salt"],
             srcs = [image.rootfs] + image.programs,
             **STEP
         )
 
-def shared_parts(os, env):
+def shared_parts(name, os, env):
     """What `os_shared` made, by the names that the targets of an image know it by; or the same, made for this image.
 
     Args:
+      name: name of the tree that kernel and initrd are taken from.
       os: the system (see operating_system).
       env: name of one of its envs.
 
@@ -46,11 +48,11 @@ def shared_parts(os, env):
     """
     if not os.shared:
         _parts(os)
-        _kernel_tree("kernel_tree", in_env(os, env))
+        _kernel_tree(name, in_env(os, env))
         return []
     for part in _PARTS:
         native.alias(name = part, actual = "{}:{}".format(os.shared, part), **STEP)
-    native.alias(name = "kernel_tree", actual = "{}:kernel_tree_{}".format(os.shared, env), **STEP)
+    native.alias(name = name, actual = "{}:kernel_tree_{}".format(os.shared, env), **STEP)
     return ["{}:block_hashes_{}".format(os.shared, env)]
 
 def _parts(os):
