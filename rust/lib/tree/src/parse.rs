@@ -394,6 +394,7 @@ mod tests {
             format!(r#"{{"path":"l","type":"symlink",{stamp},"target":"../x","layer":0}}"#),
             format!(r#"{{"path":"h","type":"hardlink",{stamp},"target":"a","layer":0}}"#),
             format!(r#"{{"path":"c","type":"char",{stamp},"rdev":[1,3],"layer":0}}"#),
+            format!(r#"{{"path":"a b","type":"block",{stamp},"rdev":[1,3],"layer":0}}"#),
             format!(r#"{{"path":"f","type":"fifo",{stamp},"layer":0}}"#),
         ];
         let slow = |text: &[u8]| {

@@ -159,6 +159,7 @@ fn cuts() {
     for bad in ["gone", "", "usr/bin/a/", "../x"] {
         assert!(tree.without(&[bad]).is_err(), "{bad}");
     }
+    assert_eq!(tree.subtree(b"").unwrap(), tree);
     assert!(tree.subtree(b"etc/conf").is_err());
     assert!(tree.subtree(b"gone").is_err());
 }
