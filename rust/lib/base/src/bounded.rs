@@ -26,3 +26,19 @@ pub fn without(from: u64, what: u64) -> u64 {
 pub fn product(a: u64, b: u64) -> u64 {
     a.checked_mul(b).expect(FITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+
+    #[test]
+    fn what_fits_is_right_and_what_does_not_ends_the_program() {
+        assert_eq!((sum(7, 3), without(7, 3), product(7, 3)), (10, 4, 21));
+        assert_eq!(sum(u64::MAX - 1, 1), u64::MAX);
+        assert_eq!(without(3, 3), 0);
+        assert!(catch_unwind(|| sum(u64::MAX, 1)).is_err());
+        assert!(catch_unwind(|| without(3, 4)).is_err());
+        assert!(catch_unwind(|| product(1 << 32, 1 << 32)).is_err());
+    }
+}

@@ -182,6 +182,11 @@ mod tests {
             Civil { month: 13, ..good },
             Civil { day: 0, ..good },
             Civil { day: 30, ..good },
+            Civil {
+                month: 4,
+                day: 31,
+                ..good
+            },
             Civil { year: 1900, ..good },
             Civil { hour: 24, ..good },
             Civil { minute: 60, ..good },

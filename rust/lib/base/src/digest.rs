@@ -191,6 +191,9 @@ mod tests {
         assert_eq!(Sha256Digest::of("").to_string(), EMPTY);
         assert_eq!(format!("{:?}", Sha256Digest::of("")), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(Sha256Digest::of("")));
+        let bytes = *Sha256Digest::of("").as_bytes();
+        assert_eq!(hex::encode(&bytes), EMPTY);
+        assert_eq!(Sha256Digest::from(bytes), Sha256Digest::of(""));
         for bad in [
             "",
             &EMPTY[1..],
@@ -240,5 +243,24 @@ mod tests {
             Sha256Digest::of_reader(&bytes[..]).unwrap(),
             Sha256Digest::of(bytes)
         );
+    }
+
+    /// A reader that is interrupted by a signal, and then fails or is at its end.
+    struct Interrupted(Vec<io::ErrorKind>);
+
+    impl Read for Interrupted {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.pop().map_or(Ok(0), |kind| Err(kind.into()))
+        }
+    }
+
+    #[test]
+    fn a_signal_is_no_error_and_an_error_is_no_end() {
+        let kinds = vec![io::ErrorKind::Interrupted; 2];
+        assert_eq!(Hasher::new().update_from(Interrupted(kinds)).unwrap(), 0);
+        let kinds = vec![io::ErrorKind::TimedOut, io::ErrorKind::Interrupted];
+        let error = Sha256Digest::of_reader(Interrupted(kinds)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(Hasher::new().update_from(&b"abc"[..]).unwrap(), 3);
     }
 }

@@ -114,4 +114,15 @@ mod tests {
             4 * MIB..4 * MIB
         );
     }
+
+    /// `/dev/zero` answers 0 whatever is asked: what comes back begins where it should, is not empty and ends in the file.
+    #[test]
+    fn odd_answers_lead_nobody_in_circles() {
+        let odd = File::open("/dev/zero").unwrap();
+        assert_eq!(next_data(&odd, 0, 9).unwrap(), 0..9);
+        assert_eq!(next_data(&odd, 5, 9).unwrap(), 5..9);
+        // Knows no holes.
+        let none = File::open("/proc/version").unwrap();
+        assert_eq!(next_data(&none, 5, 9).unwrap(), 5..9);
+    }
 }

@@ -251,6 +251,22 @@ mod tests {
         assert!(result.is_err());
     }
 
+    #[test]
+    fn nothing_is_begun_behind_an_error() {
+        let begun = AtomicUsize::new(0);
+        let jobs: Vec<u64> = (0..10_000).collect();
+        let work = |job: &u64| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if *job == 0 {
+                return Err(());
+            }
+            thread::sleep(std::time::Duration::from_millis(1));
+            Ok(())
+        };
+        assert_eq!(map(&jobs, work), Err(()));
+        assert!(begun.into_inner() < 10_000);
+    }
+
     fn finished(threads: usize, fail_at: Option<u64>) -> (Result<Vec<u64>, u64>, usize) {
         let finishes = AtomicUsize::new(0);
         let result = in_order(
@@ -259,6 +275,10 @@ mod tests {
             Vec::new(),
             || Ok(0),
             |job, local| {
+                // Where there are threads, all others are done before it.
+                if *job == 0 {
+                    thread::sleep(std::time::Duration::from_millis(20));
+                }
                 *local = job.wrapping_mul(3);
                 // Late jobs fail first, where there are threads to do so.
                 match fail_at {
@@ -282,6 +302,19 @@ mod tests {
             assert_eq!(finished(threads, None), (Ok(all), 1000));
             assert_eq!(finished(threads, Some(500)), (Err(500), 500));
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked() {
+        let work = |job: &u64, (): &mut ()| match job {
+            5 => panic!("five"),
+            _ => Ok::<_, ()>(()),
+        };
+        let all = || {
+            let threads = NonZeroUsize::new(3).unwrap();
+            in_order(threads, 0..1000, (), || Ok(()), work, |(), _, ()| Ok(()))
+        };
+        assert!(std::panic::catch_unwind(all).is_err());
     }
 
     #[test]

@@ -172,6 +172,7 @@ mod tests {
             ("admin.txt", Some("admin")),
             ("ADMIN.PUB.txt", Some("admin")),
             ("admni", Some("admin")),
+            ("amdni", Some("admin")),
             ("read-only", Some("readonly")),
             ("backups", Some("backup")),
             ("root", None),
