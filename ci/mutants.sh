@@ -28,8 +28,10 @@ if [ ! -x "$tool/bin/cargo-mutants" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
-unset CARGO_TARGET_DIR
+# One copy for all crates, changed in place: what a crate depends on is compiled once, and of the crate itself only what a change reaches.
+# All of the checkout, for some tests read files of the images.
+tar -c --exclude-vcs --exclude=./rust/target . | tar -x -C "$work"
+export CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$work/target
 options=()
 if [ -n "$changed" ]; then
   git diff --relative=rust "$changed" -- rust >"$work/diff"
@@ -46,7 +48,7 @@ printf '%-12s %8s %8s %8s %9s\n' crate mutants caught missed score >"$work/table
 for crate in "${crates[@]}"; do
   echo "== $crate"
   status=0
-  "$tool/bin/cargo-mutants" mutants --dir rust --config rust/mutants.toml --package "$crate" --output "$work/$crate" --colors never --no-shuffle \
+  "$tool/bin/cargo-mutants" mutants --dir "$work/rust" --in-place --config rust/mutants.toml --package "$crate" --output "$work/$crate" --colors never --no-shuffle \
     --minimum-test-timeout 120 "${options[@]}" || status=$?
   out=$work/$crate/mutants.out
   # 2: some survived; 3: some ran for ever, which a test run notices, too.
