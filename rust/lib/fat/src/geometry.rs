@@ -239,4 +239,42 @@ mod tests {
             assert!(Geometry::of(size, Some(kind)).is_err(), "{size} {kind:?}");
         }
     }
+
+    /// Bits of an entry, sectors of a cluster and number of clusters, at both ends of the lines of section 3.5's tables and beside the
+    /// limits between the kinds.
+    #[test]
+    fn sizes_are_divided_as_the_specification_says() {
+        let (twelve, sixteen) = (Some(FatType::Fat12), Some(FatType::Fat16));
+        let wide = Some(FatType::Fat32);
+        for (size_mib, kind, want) in [
+            (1, None, (12, 1, 2003)),
+            (3, None, (12, 2, 3046)),
+            (4, None, (16, 1, 8095)),
+            (16, None, (16, 2, 16303)),
+            (17, None, (16, 4, 8678)),
+            (128, None, (16, 4, 65399)),
+            (129, None, (16, 8, 32987)),
+            (256, None, (16, 8, 65467)),
+            (257, None, (16, 16, 32877)),
+            (511, None, (16, 16, 65373)),
+            (512, None, (32, 8, 130_812)),
+            (8192, None, (32, 8, 2_093_059)),
+            (8193, None, (32, 16, 1_047_678)),
+            (16_384, None, (32, 16, 2_095_103)),
+            (16_385, None, (32, 32, 1_048_127)),
+            (32_768, None, (32, 32, 2_096_127)),
+            (32_769, None, (32, 64, 1_048_351)),
+            (33, wide, (32, 1, 66_512)),
+            (260, wide, (32, 1, 524_256)),
+            (261, wide, (32, 8, 66_681)),
+            // 4067 clusters are 18 below the limit; the 4081 and 65518 of clusters half as large would be too near.
+            (4, twelve, (12, 2, 4067)),
+            (8, twelve, (12, 8, 2042)),
+            (512, sixteen, (16, 16, 65_501)),
+            (1024, sixteen, (16, 64, 32_763)),
+        ] {
+            let g = Geometry::of(size_mib, kind).unwrap();
+            assert_eq!((g.kind.bits(), g.cluster, g.clusters), want, "{size_mib}");
+        }
+    }
 }

@@ -435,7 +435,15 @@ fn names() {
     want.insert("/config.ini".into(), b"a=b\n".to_vec());
     assert_eq!(files(&after), want);
     fsck(&after);
+    // As many UTF-16 units as FAT has room for, and one more.
+    let (most, more) = ("\u{e9}".repeat(255), "\u{e9}".repeat(256));
+    let after = applied(
+        before.clone(),
+        &edit(&before, &[(&most, b"4")], &[]).unwrap(),
+    );
+    assert_eq!(files(&after), wanted(&before, &[(&most, b"4")], &[]));
     for (path, reason) in [
+        (more.as_str(), format!("cannot place '{more}': its name has more than 255 UTF-16 units").as_str()),
         ("config.ini/below", "cannot place 'config.ini/below': a file is where a folder is wanted"),
         ("ssh_authorized_keys", "cannot place 'ssh_authorized_keys': a folder is where a file is wanted"),
         ("a:b", "cannot place 'a:b': its name has a control character or one of \\ : * ? \" < > |"),

@@ -394,6 +394,32 @@ fn other_directories_have_limits() {
     assert!(error.starts_with(want), "{error}");
 }
 
+/// Its tables alone have more MiB than a few: the size that is named is the first that is large enough.
+#[test]
+fn a_tree_of_a_tebibyte() {
+    let dir = tempfile::tempdir().unwrap();
+    let holed = |number: u32| {
+        let pieces = vec![archive::Piece {
+            at: 0,
+            len: 1,
+            offset: 0,
+        }];
+        let len = (4 << 30) - 1;
+        let kind = archive::Kind::Sparse { len, pieces };
+        let entry = archive::Entry::new(format!("F{number}"), kind, 0o644);
+        (entry, vec![9])
+    };
+    let members: Vec<_> = (0..256).map(holed).collect();
+    let (tree, _) = open(dir.path(), &members);
+    let error = planned(&tree, &params(512, None)).unwrap_err();
+    let Error::DoesNotFit { needs_mib, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(needs_mib, (1 << 20) + 257);
+    planned(&tree, &params(needs_mib, None)).unwrap();
+    assert!(planned(&tree, &params(needs_mib - 1, None)).is_err());
+}
+
 #[test]
 fn no_volume_is_large_enough() {
     let dir = tempfile::tempdir().unwrap();
@@ -440,6 +466,10 @@ fn what_fat_cannot_hold() {
         (
             vec![add("dot.", archive::Kind::Dir)],
             "FAT cannot hold '/dot.': its name ends in a dot or space",
+        ),
+        (
+            vec![add("a\nb", archive::Kind::Dir)],
+            "FAT cannot hold '/a\nb': its name has a control character or one of \\ : * ? \" < > |",
         ),
     ];
     for (members, want) in cases {
@@ -574,6 +604,32 @@ fn refused_parameters() {
         ..good
     };
     check(&image(dir.path(), &scene(), &bare).unwrap());
+}
+
+/// What a label is made of, and where its spaces are.
+#[test]
+fn labels() {
+    let dir = tempfile::tempdir().unwrap();
+    for (label, good) in [
+        ("ELEVEN-CH_1", true),
+        ("A 2", true),
+        ("TWELVE-CHARS", false),
+        (" A", false),
+        ("A ", false),
+        ("A+B", false),
+    ] {
+        let params = Params {
+            label: label.into(),
+            ..params(8, None)
+        };
+        let path = image(dir.path(), &scene(), &params);
+        assert_eq!(path.is_ok(), good, "{label}");
+        if let Ok(path) = path {
+            check(&path);
+            let said = run("/usr/bin/mdir", &["-i", path.to_str().unwrap(), "::"]);
+            assert!(said.contains(&format!("is {label}")), "{said}");
+        }
+    }
 }
 
 fn names() -> impl Strategy<Value = String> {
