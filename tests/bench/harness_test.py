@@ -98,21 +98,21 @@ class EditLoop(unittest.TestCase):
 
         def bazel(_command, *targets, cwd):
             built.append((targets, source.read_text()))
-            # dev 2 s, prod 3 s.
-            return 3.0 if "prod" in targets[0] else 2.0
+            # GuestOS dev 2 s, prod 3 s, SetupOS 4 s.
+            return 4.0 if "setupos" in targets[0] else 3.0 if "prod" in targets[0] else 2.0
         self.addCleanup(setattr, images, "bazel", images.bazel)
         self.addCleanup(harness.ROWS.clear)
         images.bazel = bazel
         images.edit_loop_in(pathlib.Path(folder.name), 3)
         self.assertEqual(source.read_text(), text)
-        _both, *rest = built
+        _all, *rest = built
         compiled, timed = rest[0::2], rest[1::2]
-        self.assertEqual([targets[0].split("/")[5] for targets, _ in timed],
-                         ["dev:disk", "prod:disk", "prod:disk", "dev:disk", "dev:disk", "prod:disk", "prod:disk", "dev:disk"])
+        dev, prod, setupos = (f"//ic-os/{image}:disk" for image in ("guestos/envs/dev", "guestos/envs/prod", "setupos/envs/dev"))
+        self.assertEqual([targets[0] for targets, _ in timed], [dev, prod, setupos, setupos, prod, dev] * 2)
         self.assertEqual(len({changed for _, changed in timed}), len(timed))
         # Compiled just before, and the same since.
         self.assertEqual([changed for _, changed in compiled], [changed for _, changed in timed])
-        _, peer, ours, ratio, *_ = harness.ROWS[-1]
+        _, peer, ours, ratio, *_ = harness.ROWS[-2]
         self.assertEqual((peer, ours, ratio), ("2.00", "3.00", "1.500"))
 
 
