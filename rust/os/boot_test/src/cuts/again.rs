@@ -59,7 +59,7 @@ fn has_mark(disk: &Shown) -> Result<()> {
     Ok(())
 }
 
-/// The moments at which the power goes, evenly over the writes between mark and header, in every other one the last write torn; and how many there are.
+/// The moments at which the power goes, evenly over the writes between the mark and the table's copy, in every other one the last write torn; and how many there are.
 fn points(log: &Log, order: &Order, count: Count) -> (Vec<Point>, usize) {
     let mut sure = order.mark;
     let mut all = Vec::new();
@@ -73,6 +73,10 @@ fn points(log: &Log, order: &Order, count: Count) -> (Vec<Point>, usize) {
             }
         }
     }
+    // Beside the table's copy all is whole, and firmware writes the header from it: nothing is left to install.
+    if let Some((_, last)) = all.last().copied() {
+        all.retain(|(_, sure)| *sure != last);
+    }
     let count_all = all.len();
     let len = as_u64(count_all);
     let most = match count {
@@ -80,7 +84,7 @@ fn points(log: &Log, order: &Order, count: Count) -> (Vec<Point>, usize) {
         Count::Most(most) => as_u64(most).min(len),
     };
     let chosen = (0..most).filter_map(|number| {
-        // The first write, which is the mark, the last one before the header, and what lies between.
+        // The first write, which is the mark, the last one, and what lies between.
         let last = most.saturating_sub(1).max(1);
         let at = product(number, len.saturating_sub(1)).checked_div(last)?;
         let (upto, sure) = *all.get(as_usize(at))?;
@@ -132,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuts_are_even_from_the_mark_to_the_header() {
+    fn cuts_are_even_from_the_mark_to_the_copy() {
         let mut mark = vec![0; 512];
         mark[..MARK.len()].copy_from_slice(MARK);
         let mut header = vec![0; 512];
@@ -141,7 +145,8 @@ mod tests {
         let places: Vec<u64> = (0..9).map(|number| 8192 + 512 * number).collect();
         let mut steps = vec![Some((512, &mark[..])), None];
         steps.extend(places.iter().map(|at| Some((*at, data))));
-        steps.extend([None, Some((512, &header[..])), None]);
+        let copy = Some((65536, data));
+        steps.extend([None, copy, None, Some((512, &header[..])), None]);
         let dir = tempfile::tempdir().unwrap();
         let log = log(&dir, &steps);
         let order = check(&log, 0).unwrap();

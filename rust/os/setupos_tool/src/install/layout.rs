@@ -138,18 +138,28 @@ impl Layout {
         Marker::new(self.size, keep, self.digest()?, formats).to_bytes()
     }
 
-    /// Zeros where tables are and were, but for the sector of the mark.
-    pub(crate) fn wiped(&self) -> Vec<Piece<'static>> {
+    /// Zeros where the copies of tables are and were.
+    pub(crate) fn copies(&self) -> Vec<Piece<'static>> {
+        // A layout that fits has a MiB more than the images at its end; `keep` may reach into it.
+        let range = less(self.size, FIRST)..self.size;
+        self.pieces(&[(range, Origin::Zeros)])
+    }
+
+    /// Zeros where tables begin and began, but for the sector of the mark.
+    pub(crate) fn starts(&self) -> Vec<Piece<'static>> {
         let start = self.guestos.start;
         let mark = super::marker::AT;
-        // A layout that fits has a MiB more than the images at its end; `keep` may reach into it.
         let ranges = [
             0..mark,
             sum(mark, partitions::SECTOR)..FIRST,
             start..sum(start, FIRST),
-            less(self.size, FIRST)..self.size,
         ];
         self.pieces(&ranges.map(|range| (range, Origin::Zeros)))
+    }
+
+    /// Both.
+    pub(crate) fn wiped(&self) -> Vec<Piece<'static>> {
+        [self.copies(), self.starts()].concat()
     }
 
     /// HostOS's image up to `guestos`, without `config`.

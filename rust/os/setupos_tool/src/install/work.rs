@@ -1,11 +1,14 @@
 //! What is done to a drive, in an order in which nothing half done ever looks whole:
 //!
-//! 1. [`Work::begin`]: the mark in place of the old table's header, then zeros over all that tables and boot sectors were.
+//! 1. [`Work::begin`]: the mark in place of the old table's header, then zeros over the table's copy, then over all else that tables and boot sectors were.
 //! 2. [`Work::write`]: everything but the tables. Holes of the images become zeros without being read.
 //! 3. [`Work::verify`]: all of it is read back from the drive and compared.
-//! 4. [`Work::end`]: GuestOS's table, HostOS's, and last of all the header that takes the mark's place.
+//! 4. [`Work::end`]: GuestOS's table, then HostOS's with its copy, and last of all the header that takes the mark's place.
 //!
 //! After each the drive is flushed. Cut off anywhere, it has either the mark or the table of what is complete.
+//!
+//! Firmware that finds no header and a good copy of the table writes the header from the copy, over the mark. So a copy is there only beside what is
+//! whole: the old one goes before anything else of the old system does, and the new one comes when all else is on the drive.
 
 use std::ops::Range;
 
@@ -36,7 +39,8 @@ impl<M: Medium> Work<'_, M> {
     pub(crate) fn begin(&self, tell: Tell<'_>) -> Result<(), String> {
         self.put(marker::AT, &self.layout.mark()?)?;
         self.flush()?;
-        self.write(&self.layout.wiped(), tell)
+        self.write(&self.layout.copies(), &mut *tell)?;
+        self.write(&self.layout.starts(), tell)
     }
 
     /// Writes `pieces` and flushes them.
@@ -101,16 +105,15 @@ impl<M: Medium> Work<'_, M> {
     /// Makes it whole: the tables.
     pub(crate) fn end(&self) -> Result<(), String> {
         let start = self.layout.guestos.start;
-        let mut parts = Vec::new();
+        let mut guest = Vec::new();
         for (at, bytes) in self.layout.guest.parts()? {
             let at = at.checked_add(start).ok_or("a table beyond all drives")?;
-            parts.push((at, bytes));
+            guest.push((at, bytes));
         }
-        parts.extend(self.layout.host.parts()?);
         // The header that makes the drive one with a table comes when all else is on the drive.
-        let (last, first): (Vec<_>, Vec<_>) =
-            parts.into_iter().partition(|(at, _)| *at == marker::AT);
-        for parts in [first, last] {
+        let host = self.layout.host.parts()?.into_iter();
+        let (header, host): (Vec<_>, Vec<_>) = host.partition(|(at, _)| *at == marker::AT);
+        for parts in [guest, host, header] {
             for (at, bytes) in &parts {
                 self.put(*at, bytes)?;
             }
