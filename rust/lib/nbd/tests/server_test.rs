@@ -284,10 +284,14 @@ fn a_socket_is_not_taken_from_another() {
 #[test]
 fn kept_changes_are_there_again() {
     let scene = Scene::new();
-    let serve = || {
+    let serve = || loop {
         let identity = nbd::identity(&scene.image());
-        let disk = Overlay::keep(scene.image(), &scene.path("changes"), identity).unwrap();
-        Server::start(disk, false, &scene.path("socket")).unwrap()
+        match Overlay::keep(scene.image(), &scene.path("changes"), identity) {
+            Ok(disk) => return Server::start(disk, false, &scene.path("socket")).unwrap(),
+            // A program that another test starts just now has the file, and its lock, until it is that program.
+            Err(nbd::Error::Busy { .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
     };
     let server = serve();
     let mut client = Client::connect(server.path(), false);

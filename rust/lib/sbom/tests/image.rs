@@ -533,8 +533,10 @@ fn packages_that_are_half_there() {
         let [from, to] = change;
         let error = with_status(|status| status.replace(from, to)).unwrap_err();
         let mut text = error.to_string();
-        if let Some(source) = std::error::Error::source(&error) {
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
             text.push_str(&format!(": {source}"));
+            cause = source.source();
         }
         assert!(text.ends_with(want), "{text}");
     }
