@@ -57,7 +57,7 @@ const SEALED: &[Check] = &[
     ),
     prints(
         "the key of the medium is stored nowhere",
-        "ls /boot/config/data.key* /run/data-key/* 2>/dev/null; grep -rlsF 0123456789abcdef0123456789abcdef /boot/config /run/data-key /run/ic /var/log 2>&1 || echo nowhere",
+        "find /boot/config /run/data-key -name 'data.key*' 2>/dev/null; grep -rlsF 0123456789abcdef0123456789abcdef /boot/config /run/data-key /run/ic /var/log 2>&1 || echo nowhere",
         "/boot/config/data.key.sha256\nnowhere",
     ),
 ];
