@@ -335,7 +335,7 @@ impl Bed {
             ("layer.image", b"layer.plan\nbase.tar\nconfig\nprogram\n"),
             (
                 "verity.image",
-                b"verity.plan\nbase.tar\nconfig\nprogram\narea\n",
+                b"verity.plan\nbase.tar\nconfig\nprogram\nbase.hashes\nprogram.hashes\narea\n",
             ),
             ("stub", &stub),
             ("linux", &linux),
@@ -351,7 +351,7 @@ impl Bed {
             ("esp.image", b"esp.plan\nkernel\n"),
             (
                 "disk.image",
-                b"disk.plan\nkernel\nbase.tar\nconfig\nprogram\narea\ngrubenv\n",
+                b"disk.plan\nkernel\nbase.tar\nconfig\nprogram\nbase.hashes\nprogram.hashes\narea\ngrubenv\n",
             ),
         ];
         if strange {
