@@ -29,7 +29,7 @@ _REFUSED = {
     "field": (
         {"component": {}},
         "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, envs, " +
-        "grub_config, ids, images, machine_state, packages, partition_images, partitions, programs, shared, signed_updates, signer, slots, steps, symlinks, templates",
+        "grub_config, holds, ids, images, machine_state, packages, partition_images, partitions, programs, shared, signed_updates, signer, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
