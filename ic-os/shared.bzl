@@ -142,23 +142,9 @@ def _esp_partition(name, os):
             **STEP
         )
         spare = {":spare_grubenv": "/EFI/BOOT/grubenv"}
-    image_tree(
-        name = "esp_tree",
-        # Where firmware looks on a disk without boot entries.
-        files = {":loader": "/EFI/BOOT/BOOTX64.EFI"} | spare,
-        timestamp = TIMESTAMP,
-        **STEP
-    )
-    vfat_image(
-        name = name,
-        label = "ESP",
-        partition = "esp",
-        partitions = os.partitions,
-        timestamp = TIMESTAMP,
-        tree = ":esp_tree",
-        volume_id = os.ids["esp"],
-        **STEP
-    )
+
+    # Where firmware looks on a disk without boot entries.
+    _fat_partition(name, os, {":loader": "/EFI/BOOT/BOOTX64.EFI"} | spare)
 
 def _grub_partition(name, os):
     """The partition of the A/B state; empty without slots.
@@ -179,19 +165,23 @@ def _grub_partition(name, os):
             **STEP
         )
         state = {":grubenv": "/grubenv"}
+    _fat_partition(name, os, state)
+
+def _fat_partition(name, os, files):
+    """`:NAME`, the FAT file system of the partition `NAME` with some files, and `:NAME_tree`."""
     image_tree(
-        name = "grub_tree",
-        files = state,
+        name = name + "_tree",
+        files = files,
         timestamp = TIMESTAMP,
         **STEP
     )
     vfat_image(
         name = name,
-        label = "GRUB",
-        partition = "grub",
+        label = name.upper(),
+        partition = name,
         partitions = os.partitions,
         timestamp = TIMESTAMP,
-        tree = ":grub_tree",
-        volume_id = os.ids["grub"],
+        tree = ":{}_tree".format(name),
+        volume_id = os.ids[name],
         **STEP
     )

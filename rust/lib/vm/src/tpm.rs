@@ -27,16 +27,7 @@ impl Tpm {
     /// Starts it.
     pub fn start() -> Result<Self> {
         process::require(SWTPM, "swtpm")?;
-        let folder = private_folder("tpm-")?;
-        let socket = folder.path().join("socket");
-        let process = spawn(folder.path(), &socket)?;
-        let tpm = Self {
-            process,
-            socket,
-            folder,
-        };
-        tpm.listens()?;
-        Ok(tpm)
+        Self::serve(private_folder("tpm-")?)
     }
 
     /// The same TPM for another start, once the guest has ended: it has what it kept.
@@ -54,6 +45,12 @@ impl Tpm {
             }
             _ => {}
         }
+        Self::serve(folder)
+    }
+
+    /// One that keeps what it keeps in `folder`.
+    fn serve(folder: tempfile::TempDir) -> Result<Self> {
+        let socket = folder.path().join("socket");
         let process = spawn(folder.path(), &socket)?;
         let tpm = Self {
             process,
