@@ -274,7 +274,7 @@ impl Store {
     }
 
     /// The same of a store in which it may have gone bad: then it is lost already.
-    fn key_to_keep(&self) -> Result<Option<KeptKey>, Error> {
+    pub fn key_to_keep(&self) -> Result<Option<KeptKey>, Error> {
         match self.kept_key() {
             Err(Error::Invalid { .. }) => Ok(None),
             kept => kept,

@@ -70,11 +70,7 @@ fn take_over(medium: &Medium, from: &str, store: &Store, rules: &Rules<'_>) -> a
         admitted.with_context(refused)?;
     }
     if let (Some(partition), Some(_)) = (rules.data, &config.data_key) {
-        // One that went bad is lost already.
-        let is_new = match store.kept_key() {
-            Err(Error::Invalid { .. }) => true,
-            kept => kept?.is_none(),
-        };
+        let is_new = store.key_to_keep()?.is_none();
         if is_new && !data::takes_a_key(partition)? {
             let why = format!("{}: {NOT_ENCRYPTED}", partition.display());
             return Err(anyhow::anyhow!(why).context(refused()));
