@@ -12,17 +12,17 @@
     reason = "tests"
 )]
 
+mod support;
+
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const MIB: u64 = 1 << 20;
+use support::{find, path, stand_in, KEY, MARK, MIB, OTHER};
+
 /// What LUKS2 takes in front.
 const HEADER: usize = 16 << 20;
-const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-const OTHER: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
-const MARK: &[u8] = b"node_tool: a file system is being made here\n";
 
 /// `$REAL` is cryptsetup, `$MAPPER` the folder of what is open, `$LOG` gets a line for each call. The last two words of `open` are partition and name.
 const STAND_IN: &str = r#"#!/bin/sh
@@ -45,17 +45,6 @@ case "$*" in
 esac
 "#;
 
-/// Where system programs are, which Bazel's PATH for tests does not have.
-fn path() -> String {
-    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap())
-}
-
-fn find(program: &str) -> PathBuf {
-    let folders = path();
-    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(program));
-    places.find(|place| place.exists()).unwrap()
-}
-
 struct Machine {
     dir: tempfile::TempDir,
     /// The partition.
@@ -70,9 +59,7 @@ impl Machine {
         }
         let path = dir.path().join("dev/part");
         File::create(&path).unwrap().set_len(mib * MIB).unwrap();
-        let program = dir.path().join("bin/cryptsetup");
-        fs::write(&program, STAND_IN).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        stand_in(&dir.path().join("bin/cryptsetup"), STAND_IN);
         let machine = Self { dir, path };
         machine.key(key);
         machine

@@ -11,18 +11,18 @@
     reason = "tests"
 )]
 
+mod support;
+
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-const MIB: u64 = 1 << 20;
-const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-const OTHER: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+use support::{find, path, stand_in, KEY, MARK, MIB, OTHER};
+
 /// `head -c 64 data.key | sha256sum`
 const SUM: &str = "2a8abfa8cb9906290437854193ca6bca41d4d4e26d1d454bd66a35158095e737";
 const OTHER_SUM: &str = "8588cdfcd6d2b0d521bcf0bf5e7017c06a3f4a10a172d9af1436205e3af205ad";
-const MARK: &[u8] = b"node_tool: a file system is being made here\n";
 /// What systemd-cryptenroll writes of a key that is sealed to PCR 7 while that is 32 zeros, or 32 ones.
 const POLICIES: [&str; 2] = [
     "8b5682d81b29435d08d79278150611dc7e5923b2fefcce684a09577b40130a8b",
@@ -88,17 +88,6 @@ case "$*" in
 esac
 "#;
 
-/// Where system programs are, which Bazel's PATH for tests does not have.
-fn path() -> String {
-    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap())
-}
-
-fn find(program: &str) -> PathBuf {
-    let folders = path();
-    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(program));
-    places.find(|place| place.exists()).unwrap()
-}
-
 struct Machine {
     dir: tempfile::TempDir,
     /// The partition.
@@ -124,9 +113,7 @@ impl Machine {
         let path = dir.path().join("dev/part");
         File::create(&path).unwrap().set_len(64 * MIB).unwrap();
         for (name, text) in [("cryptsetup", CRYPTSETUP), ("systemd-cryptenroll", ENROLL)] {
-            let program = dir.path().join("bin").join(name);
-            fs::write(&program, text).unwrap();
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            stand_in(&dir.path().join("bin").join(name), text);
         }
         let mut machine = Self {
             dir,
