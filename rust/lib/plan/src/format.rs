@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use base::{as_u64, as_usize};
+use base::{as_u64, as_usize, past};
 use sha2::{Digest, Sha256};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
@@ -228,12 +228,11 @@ impl Counts {
         let rows = self.lens().map(|(rows, _)| as_usize(rows));
         let parts = rows.and_then(|rows| body.split_at_checked(rows));
         let (rows, held) = parts.ok_or_else(|| self.no_fit(body.len()))?;
-        let behind = |part: &[u8]| size_of::<Head>().checked_add(part.len());
-        let cursor = |rest, end: Option<usize>| Cursor {
-            end: end.unwrap_or(usize::MAX),
+        let cursor = |rest, upto: &[u8]| Cursor {
+            end: as_usize(past(HEAD, upto.len())),
             rest,
         };
-        Ok((cursor(rows, behind(rows)), cursor(held, behind(body))))
+        Ok((cursor(rows, rows), cursor(held, body)))
     }
 }
 
