@@ -133,8 +133,13 @@ fn host<'a>(vm: &'a Vm, setting: &Setting, report: &mut Report) -> Result<Shell<
     Ok(shell)
 }
 
-/// GuestOS comes up in it, and its replica answers.
-fn guest(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
+/// GuestOS comes up in HostOS, and its replica answers to whoever asks from outside.
+pub(crate) fn answers(
+    vm: &Vm,
+    shell: &Shell<'_>,
+    setting: &Setting,
+    report: &mut Report,
+) -> Result<()> {
     let orchestrator = guest_port(vm, ORCHESTRATOR)?;
     let replica = guest_port(vm, REPLICA)?;
     let status = shell.run("guest_vm status", setting.within(30))?;
@@ -151,6 +156,12 @@ fn guest(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> 
         http::get_ok(orchestrator, "/health", setting.within(60)).map(drop),
     );
     report.check("HostOS knows that GuestOS came up", ready(shell, setting));
+    Ok(())
+}
+
+/// GuestOS comes up in it, as it should and for little.
+fn guest(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
+    answers(vm, shell, setting, report)?;
     report.check("the runner is small", is_small(shell, setting, report));
     Ok(())
 }

@@ -3,17 +3,15 @@
 //! The firmware knows the signer's certificate and nothing else, and keeps its variables: so what the installer did to its list of what to start is
 //! seen when the machine starts again, with the stick still plugged in.
 
-use anyhow::{bail, ensure, Context, Result};
-use vm::{Shell, Vm};
+use anyhow::{bail, ensure, Result};
+use vm::Shell;
 
 use crate::checks::{self, prints, Check};
-use crate::http;
 use crate::install;
-use crate::os::guestos::{replica_version, ORCHESTRATOR, REPLICA};
 use crate::report::Report;
 use crate::scenario;
 use crate::ssh::{self, Login, Proof};
-use crate::stick::{guest_port, Machine, CONFIG};
+use crate::stick::{Machine, CONFIG};
 use crate::{Setting, BOOT};
 
 /// A machine of a test has less than a node.
@@ -84,29 +82,9 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     let session = admin.session("sudo /bin/sh", &machine.log("session.log"))?;
     let shell = Shell::take_over(&session.console, setting.within(20))?;
     checks::run_all(HOST, &shell, setting, &mut report);
-    answers(&vm, &shell, setting, &mut report)?;
+    install::answers(&vm, &shell, setting, &mut report)?;
     report.check("nobody can log in on the console", scenario::no_login(&vm));
     shell.send("systemctl poweroff")?;
     report.check("it shuts down cleanly", scenario::shut_down(&vm, setting));
     report.finish()
-}
-
-/// GuestOS came up in HostOS, and its replica answers to whoever asks from outside.
-fn answers(vm: &Vm, shell: &Shell<'_>, setting: &Setting, report: &mut Report) -> Result<()> {
-    let replica = guest_port(vm, REPLICA)?;
-    let orchestrator = guest_port(vm, ORCHESTRATOR)?;
-    let within = setting.within(install::GUEST_BOOT);
-    report.check(
-        "GuestOS's replica answers through HostOS",
-        replica_version(replica, setting, within).context("GuestOS"),
-    );
-    report.check(
-        "GuestOS's orchestrator is healthy",
-        http::get_ok(orchestrator, "/health", setting.within(60)).map(drop),
-    );
-    report.check(
-        "HostOS knows that GuestOS came up",
-        install::ready(shell, setting),
-    );
-    Ok(())
 }

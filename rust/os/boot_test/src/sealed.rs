@@ -62,7 +62,7 @@ const SEALED: &[Check] = &[
     ),
 ];
 
-/// In the start that made them.
+/// The data are encrypted, and the key is where it should be.
 pub(crate) fn run(
     encryption: Encryption,
     shell: &Shell<'_>,
@@ -134,8 +134,7 @@ impl Sealed {
 
     /// The data are open in a start that has nothing but the TPM.
     pub(crate) fn opened(&self, shell: &Shell<'_>, setting: &Setting, report: &mut Report) {
-        run_all(ENCRYPTED, shell, setting, report);
-        run_all(SEALED, shell, setting, report);
+        run(Encryption::Tpm2, shell, setting, report);
     }
 
     /// With another TPM the data stay closed, and as they are.

@@ -1,5 +1,7 @@
 //! The power goes in the middle of an installation, and the same stick is started again: it ends with the same disk.
 
+use std::ops::Range;
+
 use anyhow::{ensure, Result};
 use base::bounded::{product, sum};
 use base::{as_u64, as_usize};
@@ -63,14 +65,13 @@ fn has_mark(disk: &Shown) -> Result<()> {
 fn points(log: &Log, order: &Order, count: Count) -> (Vec<Point>, usize) {
     let mut sure = order.mark;
     let mut all = Vec::new();
-    let entries = log.entries().iter().enumerate();
-    for (index, entry) in entries.take(order.header).skip(order.mark) {
+    // With each entry, how many came up to it.
+    let entries = (0..).zip((1..).zip(log.entries()));
+    for (index, (upto, entry)) in entries.take(order.header).skip(order.mark) {
         match entry {
             Entry::Flush => sure = index,
             Entry::Mark(_) => {}
-            Entry::Write { .. } | Entry::Zero { .. } => {
-                all.push((index.saturating_add(1), sure));
-            }
+            Entry::Write { .. } | Entry::Zero { .. } => all.push((upto, sure)),
         }
     }
     // Beside the table's copy all is whole, and firmware writes the header from it: nothing is left to install.
@@ -101,30 +102,29 @@ fn same(log: &Log, order: &Order, first: &Window, second: &Shown) -> Result<()> 
     let config = second.partition("config")?;
     let config = config.locate(0, config.len())?..config.locate(config.len(), 0)?;
     let second = second.all();
-    let entries = log.entries().iter().take(order.header.saturating_add(1));
-    for entry in entries.skip(order.mark) {
+    let entries = log.entries().iter().enumerate().skip(order.mark);
+    for (_, entry) in entries.take_while(|(index, _)| *index <= order.header) {
         let (Entry::Write { at, len, .. } | Entry::Zero { at, len }) = entry else {
             continue;
         };
         let end = sum(*at, *len);
-        let mut at = *at;
-        while at < end {
-            let mut next = sum(at, PIECE).min(end);
-            if config.contains(&at) {
-                at = next.min(config.end);
-                continue;
-            }
-            if at < config.start {
-                next = next.min(config.start);
-            }
-            let mut bytes = [vec![0; as_usize(at.abs_diff(next))], Vec::new()];
-            let [one, other] = &mut bytes;
-            other.resize(one.len(), 0);
-            first.read_at(one, at)?;
-            second.read_at(other, at)?;
-            ensure!(one == other, "bytes {at} to {next} differ");
-            at = next;
+        for range in [*at..end.min(config.start), (*at).max(config.end)..end] {
+            same_bytes(first, &second, range)?;
         }
+    }
+    Ok(())
+}
+
+fn same_bytes(first: &Window, second: &Window, range: Range<u64>) -> Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let next = sum(at, PIECE).min(range.end);
+        let mut one = vec![0; as_usize(at.abs_diff(next))];
+        let mut other = one.clone();
+        first.read_at(&mut one, at)?;
+        second.read_at(&mut other, at)?;
+        ensure!(one == other, "bytes {at} to {next} differ");
+        at = next;
     }
     Ok(())
 }

@@ -30,8 +30,8 @@ pub(crate) struct Order {
     pub(super) mark: usize,
     /// Which one writes the header.
     pub(super) header: usize,
-    writes: usize,
-    flushes: usize,
+    writes: u64,
+    flushes: u64,
     bytes: u64,
 }
 
@@ -77,14 +77,14 @@ pub(crate) fn check(log: &Log, from: usize) -> Result<Order> {
         let (at, len) = match entry {
             Entry::Mark(_) => continue,
             Entry::Flush => {
-                order.flushes = order.flushes.saturating_add(1);
+                order.flushes = sum(order.flushes, 1);
                 (sure, unsure) = (index, false);
                 continue;
             }
             Entry::Write { at, len, .. } | Entry::Zero { at, len } => (*at, *len),
         };
-        order.writes = order.writes.saturating_add(1);
-        order.bytes = order.bytes.saturating_add(len);
+        order.writes = sum(order.writes, 1);
+        order.bytes = sum(order.bytes, len);
         let second = second(log, entry)?;
         let says = |text: &str| format!("entry {index}, {len} bytes at {at}: {text}");
         match (stage, second.as_deref()) {
