@@ -20,6 +20,9 @@ const TIMESTAMP: i64 = 1_000_000_000;
 /// Where an ordinary user's ids begin in these tests.
 const USER: u32 = 1_000_000;
 
+/// The script that looks around.
+const LOOK: &str = "tests/data/look.sh";
+
 const PROGRAMS: [&str; 34] = [
     "cat",
     "chmod",
@@ -132,7 +135,7 @@ impl Bed {
         let passwd = "root:x:0:0:root:/root:/bin/sh\n";
         fs::write(tree.join("etc/passwd"), passwd).unwrap();
         fs::write(tree.join("etc/group"), "root:x:0:\n").unwrap();
-        let checkout = fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let checkout = checkout();
         let caller = bed.path("caller");
         fs::write(&caller, "the caller's").unwrap();
         fs::write(
@@ -177,6 +180,7 @@ impl Bed {
         // The tool itself may lie where this user has no way to.
         let copy = self.path("tool");
         fs::copy(program, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         let done = command
             .args(["--", "sh", "-c", r#"exec 7<"$1"; shift; exec "$@""#, "sh"])
             .arg(self.path("caller"))
@@ -346,6 +350,14 @@ impl Bed {
             &[("write to the programs of process 1", "refused")],
         );
     }
+}
+
+/// The folder of the checkout that this file lies in.
+fn checkout() -> PathBuf {
+    // The test's own files are links into it under Bazel, absolute names under cargo.
+    let looks = ["rust/tools", env!("CARGO_MANIFEST_DIR")].map(|at| Path::new(at).join(LOOK));
+    let found = looks.iter().find_map(|path| fs::canonicalize(path).ok());
+    found.unwrap().parent().unwrap().to_owned()
 }
 
 /// Copies a program of this machine with the libraries it loads.

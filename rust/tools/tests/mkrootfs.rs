@@ -1,7 +1,6 @@
 //! `mkrootfs` for real: steps in namespaces, trees with owners, and the same trees that buildah makes.
 //!
-//! Needs root and mounts, so it is no part of an ordinary test run. In the build container, as root:
-//! `cargo test -p tools --test mkrootfs -- --ignored --test-threads 1`
+//! Needs root and mounts, so it is no part of an ordinary test run: `ci/real-root.sh` runs it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -19,6 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const TIMESTAMP: i64 = 1_000_000_000;
+
+/// Relative under Bazel, absolute under cargo.
+fn program(path: &str) -> PathBuf {
+    fs::canonicalize(path).unwrap()
+}
 
 /// A base image, a context, and what is built from them.
 struct Bed {
@@ -124,7 +128,7 @@ impl Bed {
 
     /// Runs mkrootfs on the Dockerfile and the list that are there.
     fn try_build_listed(&self, output: &str, more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_mkrootfs"))
+        Command::new(program(env!("CARGO_BIN_EXE_mkrootfs")))
             .current_dir(self.dir.path())
             .args([
                 "--dockerfile",
@@ -312,7 +316,7 @@ fn equals_buildah() {
         String::from_utf8_lossy(&buildah.stderr)
     );
     // /run and /tmp are emptied here only.
-    let compared = Command::new(env!("CARGO_BIN_EXE_treecmp"))
+    let compared = Command::new(program(env!("CARGO_BIN_EXE_treecmp")))
         .current_dir(bed.dir.path())
         .args([
             "--want",
@@ -332,7 +336,7 @@ fn equals_buildah() {
         String::from_utf8_lossy(&compared.stderr)
     );
     // It would notice.
-    let tampered = Command::new(env!("CARGO_BIN_EXE_treecmp"))
+    let tampered = Command::new(program(env!("CARGO_BIN_EXE_treecmp")))
         .current_dir(bed.dir.path())
         .args(["--want", "buildah.tar", "--got", "base.tar"])
         .output()

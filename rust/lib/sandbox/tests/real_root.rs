@@ -1,4 +1,4 @@
-//! Runs real sandboxes through the example program: `sudo -E cargo test -p sandbox -- --ignored`.
+//! Runs real sandboxes through the example program: `ci/real-root.sh`, or as root `cargo test -p sandbox -- --ignored`.
 
 #![allow(
     missing_docs,
@@ -15,20 +15,16 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The example that cargo built beside this test.
+/// The example: Bazel puts it among the test's files, cargo beside the test.
 fn program() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
-    let program = exe
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .join("examples/sandbox_run");
-    assert!(
-        program.exists(),
-        "build it first: cargo build -p sandbox --examples"
-    );
-    program
+    let beside = exe.ancestors().nth(2).unwrap().join("examples/sandbox_run");
+    let found = ["rust/lib/sandbox/sandbox_run".into(), beside];
+    let program = found.iter().find(|path| path.exists());
+    fs::canonicalize(
+        program.unwrap_or_else(|| panic!("build it first: cargo build -p sandbox --examples")),
+    )
+    .unwrap()
 }
 
 /// A root with the host's programs in it.
