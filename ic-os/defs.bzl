@@ -6,10 +6,9 @@ load("//bzl:vm.bzl", "qemu_run")
 load("//ic-os:inputs.bzl", "image_inputs")
 load("//ic-os:oci.bzl", "oci_targets")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "STEP", "boot_partition", "file_path", "root_partition", "template_file", _TIMESTAMP = "TIMESTAMP")
+load("//ic-os:partitions.bzl", "STEP", "boot_partition", "root_partition", _TIMESTAMP = "TIMESTAMP")
 load("//ic-os:secure_boot.bzl", "DB", "DBX", "KEK", "OWNER", "PK")
-load("//ic-os:shared.bzl", "shared_parts")
-load("//ic-os:state.bzl", "state_mounts")
+load("//ic-os:shared.bzl", "shared_parts", "shared_texts")
 load("//ic-os:update.bzl", "update_targets", "update_trust")
 
 # The time of everything in an image; the contexts use it, too.
@@ -42,9 +41,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     image = in_env(os, env)
     if os.partition_images:
         os.partition_images(name = "partition_images", os = os, env = env)
-    state_mounts("state_mounts", os)
     trust = update_trust("update_keys", os, env, image.signed_updates, version) if os.slots else {}
-    templates = _templates(image, env)
+    templates = shared_texts("template", os, env)
     image_inputs("inputs_version", os, image, env, templates, [":update_keys"] if os.slots else [])
     _root_tree(image, version, templates, trust)
     native.filegroup(
@@ -94,15 +92,6 @@ def _measured(name):
         pk = PK,
         **STEP
     )
-
-def _templates(image, env):
-    """The texts of the templates: label to destination."""
-    filled = {}
-    for template, dest in merge_destinations(*image.templates).items():
-        target = "template_" + file_path(dest, template).replace("/", "_")
-        template_file(target, template, image.partitions, {"ENV": env}, {":state_mounts": "STATE_MOUNTS"})
-        filled[":" + target] = dest
-    return filled
 
 def _root_tree(image, version, templates, trust):
     """`:root_tree`: all that is laid over the root file system."""

@@ -75,11 +75,9 @@ _NOT_SHARED = [
     "data_formats",
     "directories",
     "images",
-    "machine_state",
     "partition_images",
     "programs",
     "symlinks",
-    "templates",
 ]
 
 # The identifiers that every image has.

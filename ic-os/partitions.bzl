@@ -10,6 +10,12 @@ TIMESTAMP = 1767225600
 # Signatures of what firmware and boot loader start that were made outside the build.
 SIGNATURES = "//ic-os:signatures"
 
+# What the targets on the way to a partition share.
+STEP = dict(
+    tags = ["manual"],
+    visibility = ["//visibility:public"],
+)
+
 def template_file(name, template, partitions, values = {}, file_values = {}):
     """A text filled in from the partition table (see `filled_template`).
 
@@ -24,10 +30,9 @@ def template_file(name, template, partitions, values = {}, file_values = {}):
         name = name,
         file_values = file_values,
         partitions = partitions,
-        tags = ["manual"],
         template = template,
         values = values,
-        visibility = ["//visibility:private"],
+        **STEP
     )
 
 def file_path(dest, template):
@@ -44,12 +49,6 @@ def file_path(dest, template):
     if path.endswith("/"):
         fail("{}: got folder {}, want the path of a file: the text of a template has no name of its own".format(template, repr(path)))
     return path
-
-# What the targets on the way to a partition share.
-STEP = dict(
-    tags = ["manual"],
-    visibility = ["//visibility:public"],
-)
 
 def root_partition(name, os, block_hashes):
     """The root partition: ext4 with its dm-verity tree behind it. Takes `:root_tree`; makes `:root_hash` and `:hash_offset`, too.

@@ -1,8 +1,9 @@
 """os_shared: what all images of a system share, made once: the boot loader and its partitions, what lies in each root file system."""
 
-load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "signed_efi", "tree_file", "vfat_image")
+load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "merge_destinations", "signed_efi", "tree_file", "vfat_image")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "template_file")
+load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "file_path", "template_file")
+load("//ic-os:state.bzl", "state_mounts")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -25,9 +26,11 @@ def os_shared(name, os):
       os: the system, of `operating_system`.
     """
     _parts(os)
+    state_mounts("state_mounts", os)
     for env in os.envs:
         image = in_env(os, env)
         _kernel_tree("kernel_tree_" + env, image)
+        _texts("template_" + env, image, env)
         block_hashes(
             name = "{}_{}".format(name, env),
             salt = os.ids["salt"],
@@ -54,6 +57,38 @@ def shared_parts(name, os, env):
         native.alias(name = part, actual = "{}:{}".format(os.shared, part), **STEP)
     native.alias(name = name, actual = "{}:kernel_tree_{}".format(os.shared, env), **STEP)
     return ["{}:block_hashes_{}".format(os.shared, env)]
+
+def shared_texts(name, os, env):
+    """The texts of an image's templates, which `os_shared` filled in; or the same, filled in for this image.
+
+    Args:
+      name: what their targets are called, each with its path behind.
+      os: the system (see operating_system).
+      env: name of one of its envs.
+
+    Returns:
+      dict: label to destination.
+    """
+    image = in_env(os, env)
+    if os.shared:
+        texts = _text_names("template_" + env, image)
+    else:
+        state_mounts("state_mounts", os)
+        texts = _texts(name, image, env)
+    return {"{}:{}".format(os.shared or "", text): dest for text, (_, dest) in texts.items()}
+
+def _texts(name, image, env):
+    texts = _text_names(name, image)
+    for text, (template, _) in texts.items():
+        template_file(text, template, image.partitions, {"ENV": env}, {":state_mounts": "STATE_MOUNTS"})
+    return texts
+
+def _text_names(name, image):
+    """Name of the target of each text to its template and its destination."""
+    return {
+        "{}_{}".format(name, file_path(dest, template).replace("/", "_")): (template, dest)
+        for template, dest in merge_destinations(*image.templates).items()
+    }
 
 def _parts(os):
     _loader("loader", os)

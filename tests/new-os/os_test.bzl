@@ -89,6 +89,7 @@ def _env_test_impl(ctx):
     shares = os_with(NEWOS, shared = "//x")
     asserts.equals(env, "//x", os_with(shares, boot_args = {}, components = {}, programs = {}).shared)
     asserts.equals(env, None, os_with(shares, boot_limit = 1).shared)
+    asserts.equals(env, None, os_with(shares, templates = {}).shared)
     asserts.equals(env, None, os_with(shares, name = "y").shared)
     asserts.equals(env, "//y", os_with(shares, name = "y", shared = "//y").shared)
     return unittest.end(env)
