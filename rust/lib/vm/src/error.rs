@@ -57,6 +57,12 @@ pub enum VmError {
         /// What was seen.
         reason: String,
     },
+    /// The firmware started while a command ran that does not restart the guest.
+    #[error("the machine restarted during `{command}`")]
+    Restarted {
+        /// What was typed.
+        command: String,
+    },
     /// A program ended with an error.
     #[error("{program} failed ({status}): {detail}")]
     Failed {

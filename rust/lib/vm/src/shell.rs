@@ -17,6 +17,9 @@ const QUIET: Duration = Duration::from_secs(30);
 /// login(1) asks for a password sooner than this, or never.
 const ASKED: Duration = Duration::from_secs(120);
 
+/// How lines of EDK II begin, which says what it starts.
+const FIRMWARE: &str = "BdsDxe: ";
+
 /// The shell that commands are typed into. SIGRTMIN+21 (55) tells systemd to print no more status lines; `dmesg -n 1` leaves
 /// the kernel only its last words.
 const SETUP: &str = r#" exec env PS1= PS2= ENV= HISTFILE= LC_ALL=C.UTF-8 TERM=dumb SYSTEMD_PAGER= SYSTEMD_COLORS=0 /bin/sh -c 'stty sane -echo cols 1000; dmesg -n 1; kill -55 1; printf "@@%s@@\n" READY; exec /bin/sh' 2>/dev/null"#;
@@ -127,11 +130,8 @@ impl<'a> Shell<'a> {
             });
         }
         self.console.send_line(&text)?;
-        self.console
-            .expect(&format!("@@begin {number}@@\n"), deadline)?;
-        let output = self
-            .console
-            .expect(&format!("\n@@end {number} "), deadline)?;
+        self.mark(&format!("@@begin {number}@@\n"), command, deadline)?;
+        let output = self.mark(&format!("\n@@end {number} "), command, deadline)?;
         let status = self.console.expect("@@", deadline)?;
         Ok(Output {
             status: status.parse().map_err(|_| VmError::Failed {
@@ -141,6 +141,16 @@ impl<'a> Shell<'a> {
             })?,
             text: output.strip_suffix('\n').unwrap_or(&output).to_owned(),
         })
+    }
+
+    /// Waits for a mark of `command`; gives back what stood before it. When the firmware speaks, nobody is left to print one.
+    fn mark(&self, mark: &str, command: &str, deadline: Deadline) -> Result<String> {
+        match self.console.expect_any(&[mark, FIRMWARE], deadline)? {
+            (0, before) => Ok(before),
+            _ => Err(VmError::Restarted {
+                command: command.to_owned(),
+            }),
+        }
     }
 
     /// Types `command` and does not wait: for what ends the guest.
@@ -267,6 +277,10 @@ mod tests {
         assert_eq!(output.status, 0);
         let error = shell.run(&"x".repeat(5000), soon()).unwrap_err();
         assert!(matches!(error, VmError::LineTooLong { len: 5000, .. }));
+        // It asks for no command's end until the deadline when there is no shell any more.
+        let error = shell.run("printf '%s starting Boot0001\\n' BdsDxe:; kill $$", soon());
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("the machine restarted during"), "{error}");
         shell.send("bye").unwrap();
     }
 
