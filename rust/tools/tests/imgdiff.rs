@@ -13,7 +13,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -438,8 +437,7 @@ fn a_commit() {
         let output = git(args).unwrap();
         assert!(output.status.success(), "{output:?}");
     }
-    fs::write(bed.at("bin/bazel"), BAZEL).unwrap();
-    fs::set_permissions(bed.at("bin/bazel"), fs::Permissions::from_mode(0o755)).unwrap();
+    stand_in::program(bed.at("bin/bazel"), BAZEL);
     let diff = |commit: &str| {
         let tool = Path::new(env!("CARGO_BIN_EXE_imgdiff"))
             .canonicalize()

@@ -10,7 +10,6 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -39,12 +38,9 @@ impl Bed {
                 .tempdir()
                 .unwrap(),
         );
-        fs::create_dir_all(bed.at("bin")).unwrap();
         fs::create_dir_all(bed.at("config/ssh_authorized_keys")).unwrap();
         fs::write(bed.at("config/config.ini"), "hostname=x\n").unwrap();
-        fs::write(bed.at("bin/qemu-system-x86_64"), QEMU).unwrap();
-        let program = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(bed.at("bin/qemu-system-x86_64"), program).unwrap();
+        stand_in::program(bed.at("bin/qemu-system-x86_64"), QEMU);
         fs::write(bed.at("firmware"), "x").unwrap();
         fs::write(bed.at("disk.img"), vec![7; 1 << 20]).unwrap();
         let mut builder = Builder::new(vec![Input::of_len(1 << 20)]);

@@ -8,7 +8,6 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -159,8 +158,7 @@ fn described_and_signed() {
     // One signs here, the other one is a program that others wrote.
     let program =
         "#!/bin/sh\ncat > seen && exec openssl pkeyutl -sign -rawin -inkey bob.key -in seen\n";
-    fs::write(at.join("signer"), program).unwrap();
-    fs::set_permissions(at.join("signer"), fs::Permissions::from_mode(0o755)).unwrap();
+    stand_in::program(at.join("signer"), program);
     works(
         SIGNUPDATE,
         at,

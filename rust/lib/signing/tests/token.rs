@@ -13,7 +13,6 @@
 mod program;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -96,8 +95,7 @@ impl Bench {
                 1,
             );
         let path = self.path("signer.sh");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        stand_in::program(&path, &script);
         Program {
             path,
             args: Vec::new(),

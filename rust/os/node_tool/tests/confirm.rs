@@ -10,7 +10,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{json, Value};
@@ -41,8 +40,7 @@ impl Boot {
 
     fn script(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        stand_in::program(&path, &format!("#!/bin/sh\n{text}\n"));
         path
     }
 

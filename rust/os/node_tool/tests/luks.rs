@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{find, path, stand_in, KEY, MARK, MIB, OTHER};
+use support::{find, path, KEY, MARK, MIB, OTHER};
 
 /// What LUKS2 takes in front.
 const HEADER: usize = 16 << 20;
@@ -59,7 +59,7 @@ impl Machine {
         }
         let path = dir.path().join("dev/part");
         File::create(&path).unwrap().set_len(mib * MIB).unwrap();
-        stand_in(&dir.path().join("bin/cryptsetup"), STAND_IN);
+        stand_in::program(dir.path().join("bin/cryptsetup"), STAND_IN);
         let machine = Self { dir, path };
         machine.key(key);
         machine

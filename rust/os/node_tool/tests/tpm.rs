@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::{find, path, stand_in, KEY, MARK, MIB, OTHER};
+use support::{find, path, KEY, MARK, MIB, OTHER};
 
 /// `head -c 64 data.key | sha256sum`
 const SUM: &str = "2a8abfa8cb9906290437854193ca6bca41d4d4e26d1d454bd66a35158095e737";
@@ -113,7 +113,7 @@ impl Machine {
         let path = dir.path().join("dev/part");
         File::create(&path).unwrap().set_len(64 * MIB).unwrap();
         for (name, text) in [("cryptsetup", CRYPTSETUP), ("systemd-cryptenroll", ENROLL)] {
-            stand_in(&dir.path().join("bin").join(name), text);
+            stand_in::program(dir.path().join("bin").join(name), text);
         }
         let mut machine = Self {
             dir,

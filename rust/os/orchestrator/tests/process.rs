@@ -91,7 +91,7 @@ impl Setup {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = Endpoint::new();
         let binary = dir.path().join("replica.sh");
-        install(&format!("#!/bin/sh\n{script}\n"), &binary);
+        stand_in::program(&binary, &format!("#!/bin/sh\n{script}\n"));
         let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
         std::fs::write(
             dir.path().join("passwd"),
@@ -238,24 +238,6 @@ impl Orchestrator {
             .parse()
             .unwrap()
     }
-}
-
-/// Makes a script appear, whole and ready to run. Another program writes it: a descriptor that is open for writing here would
-/// be inherited by what other tests start at that moment, and the kernel runs no file that anybody may still write ("text file
-/// busy").
-fn install(text: &str, path: &Path) {
-    let new = path.with_extension("new");
-    let mut child = Command::new("install")
-        .args(["-m", "0755", "/dev/stdin"])
-        .arg(&new)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    assert!(child.wait().unwrap().success());
-    std::fs::rename(new, path).unwrap();
 }
 
 /// The text of a file that a script makes: it writes `NAME.part` and renames that, so that what is there is whole.
@@ -419,7 +401,7 @@ fn a_missing_program_is_a_reason_not_an_end() {
         503,
         "replica.sh: No such file or directory (os error 2); next start in ",
     );
-    install("#!/bin/sh\nexec sleep 1000\n", &binary);
+    stand_in::program(&binary, "#!/bin/sh\nexec sleep 1000\n");
     orchestrator.wait_health(200, "ok");
     assert!(orchestrator.metric("replica_failed_starts_total") >= 1.0);
 }

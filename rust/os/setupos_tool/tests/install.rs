@@ -13,9 +13,7 @@ mod machine;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use machine::stick::{
-    drive, executable, installs, limited, machine, refuses, result, DRIVE, MIB, SIZE,
-};
+use machine::stick::{drive, installs, limited, machine, refuses, result, DRIVE, MIB, SIZE};
 use machine::KEY;
 
 #[test]
@@ -235,7 +233,7 @@ fn data_that_stay_are_still_read() {
     std::fs::remove_file(machine.path("systemctl.said")).unwrap();
     machine.write("boot/config/config.ini", "unattended=yes\nkeep_data=yes\n");
     let cryptsetup = machine.path("usr/sbin/cryptsetup");
-    executable(&cryptsetup, "#!/bin/sh\nexit 2\n");
+    stand_in::program(&cryptsetup, "#!/bin/sh\nexit 2\n");
     let mut plain = drive(&machine);
     plain[6 * MIB + 9] = 0x77;
     let mut luks = drive(&machine);
@@ -256,7 +254,7 @@ fn data_that_stay_are_still_read() {
         "its partition data is not encrypted, and this medium has a data.key",
     );
     machine.write_bytes(DRIVE, &luks);
-    executable(&cryptsetup, "#!/bin/sh\n");
+    stand_in::program(&cryptsetup, "#!/bin/sh\n");
     let out = installs(&machine);
     assert!(
         out.contains("drive: - data.key opens partition data\n"),
@@ -380,7 +378,7 @@ fn without_a_result_it_is_not_done_for_ever() {
     machine.write("boot/config/config.ini", "unattended=yes\nerase=yes\n");
     let result = machine.path("boot/config/setupos-result.json");
     let script = format!("#!/bin/sh\nrm -f {0}\nmkdir {0}\n", result.display());
-    executable(&machine.path("usr/bin/efibootmgr"), &script);
+    stand_in::program(machine.path("usr/bin/efibootmgr"), &script);
     let out = installs(&machine);
     assert!(
         out.contains("The result is not kept on the medium: "),

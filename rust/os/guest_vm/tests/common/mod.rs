@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl Setup {
             .replace("CONNECTED", script.connected)
             .replace("POWERDOWN", script.powerdown)
             .replace("QUIT", script.quit);
-        install(&text, &at("qemu"));
+        stand_in::program(at("qemu"), &text);
         let mut args = Vec::new();
         for (flag, name) in [
             ("--config", "config"),
@@ -299,22 +299,6 @@ fn variables() -> Vec<u8> {
     });
     bytes[50..52].copy_from_slice(&0_u16.wrapping_sub(sum).to_le_bytes());
     bytes
-}
-
-/// Makes a script appear, whole and ready to run. Another program writes it: a descriptor that is open for writing here would
-/// be inherited by what other tests start at that moment, and the kernel runs no file that anybody may still write ("text file
-/// busy").
-fn install(text: &str, path: &Path) {
-    let mut child = Command::new("install")
-        .args(["-m", "0755", "/dev/stdin"])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    assert!(child.wait().unwrap().success());
 }
 
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {

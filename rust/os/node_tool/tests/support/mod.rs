@@ -1,8 +1,6 @@
-//! What tests of encrypted partitions share: keys, and programs that stand in for others.
+//! What tests of encrypted partitions share: keys, and where programs are.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(crate) const MIB: u64 = 1 << 20;
 pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -19,10 +17,4 @@ pub(crate) fn find(program: &str) -> PathBuf {
     let folders = path();
     let mut places = std::env::split_paths(&folders).map(|folder| folder.join(program));
     places.find(|place| place.exists()).unwrap()
-}
-
-/// Makes a program of a script.
-pub(crate) fn stand_in(path: &Path, script: &str) {
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -111,7 +111,6 @@ mod tests {
         std::fs::create_dir_all(&variables).unwrap();
         std::fs::write(variables.join("BootOrder-x"), "").unwrap();
         let program = dir.path().join(EFIBOOTMGR.trim_start_matches('/'));
-        std::fs::create_dir_all(program.parent().unwrap()).unwrap();
         let list = dir.path().join("list");
         std::fs::write(
             &list,
@@ -119,7 +118,7 @@ mod tests {
         )
         .unwrap();
         let script = format!("#!/bin/sh\nlist={}\n{script}", list.display());
-        crate::install::testing::executable(&program, &script);
+        stand_in::program(program, &script);
         let system = System::new(Some(dir.path().to_owned()));
         (dir, system)
     }

@@ -130,13 +130,12 @@ mod tests {
         key: Option<&DataKey>,
     ) -> Result<Option<String>, String> {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("usr/sbin")).unwrap();
         if let Some(status) = status {
             // The key comes on stdin, and the header is there to be read.
             let script = format!(
                 "#!/bin/sh\nfor last; do :; done\n[ \"$(cat)\" = {DIGITS} ] || exit 8\n[ \"$(wc -c <\"$last\")\" = 8388608 ] || exit 9\necho no good >&2\nexit {status}\n"
             );
-            super::super::testing::executable(&dir.path().join("usr/sbin/cryptsetup"), &script);
+            stand_in::program(dir.path().join("usr/sbin/cryptsetup"), &script);
         }
         let drive = tempfile::tempfile().unwrap();
         let len = 8 << 20;

@@ -59,18 +59,3 @@ pub(crate) fn source(name: &str, bytes: &[u8]) -> Source {
     }
     Source::new(name, file).unwrap()
 }
-
-/// Makes a program of a script. Another process writes it: one that this process has open for writing when another thread starts
-/// something can't be started itself.
-pub(crate) fn executable(path: &std::path::Path, script: &str) {
-    let mut child = std::process::Command::new("/bin/sh")
-        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
-        .arg(path)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(script.as_bytes()).unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success());
-}

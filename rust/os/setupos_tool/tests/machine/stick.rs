@@ -1,9 +1,7 @@
 //! A machine with an empty drive, and an unattended medium that installs on it.
 
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use partitions::Table;
 use uuid::Uuid;
@@ -40,22 +38,6 @@ pub fn image(csv: &str, guid: u128, text: &str) -> Vec<u8> {
     // In the first partition.
     bytes[MIB + 7000..MIB + 7000 + text.len()].copy_from_slice(text.as_bytes());
     bytes
-}
-
-/// Makes a program of a script, by another process: one that is open for writing here while another thread starts something can't be
-/// started.
-pub fn executable(path: &Path, script: &str) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(script.as_bytes()).unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success());
 }
 
 /// The medium carries these images, and its root vouches for them.
@@ -105,7 +87,7 @@ pub fn machine() -> Machine {
     for program in ["systemctl", "efibootmgr"] {
         let said = machine.path(&format!("{program}.said"));
         let script = format!("#!/bin/sh\necho \"$*\" >>{}\n", said.display());
-        executable(&machine.path(&format!("usr/bin/{program}")), &script);
+        stand_in::program(machine.path(&format!("usr/bin/{program}")), &script);
     }
     machine
 }
