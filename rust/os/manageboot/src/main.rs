@@ -121,12 +121,7 @@ struct Args {
     #[arg(long, global = true, value_name = "DIR", default_value = "/boot/efi")]
     esp: PathBuf,
     /// The firmware's variables: whom it lets start anything.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "/sys/firmware/efi/efivars"
-    )]
+    #[arg(long, global = true, value_name = "DIR", default_value = efivars::FOLDER)]
     efivars: PathBuf,
     /// Print one JSON object instead of text.
     #[arg(long, global = true)]

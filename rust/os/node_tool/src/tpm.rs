@@ -38,9 +38,6 @@ const REGISTERS: &str = "7:sha256";
 /// The same as `TPML_PCR_SELECTION`: one selection, of the SHA-256 bank (`TPM_ALG_SHA256`), of three bytes, bit 7 of the first.
 const SELECTION: [u8; 10] = [0, 0, 0, 1, 0x00, 0x0b, 3, 0x80, 0, 0];
 const POLICY_PCR: [u8; 4] = [0, 0, 0x01, 0x7f];
-/// Whether the firmware checked what it started: four bytes of attributes, then the value.
-const SECURE_BOOT: &str =
-    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 const TOKEN: &str = "systemd-tpm2";
 /// udev is through with the machine's devices when this runs; a TPM that still starts gets a moment.
 pub(crate) const APPEARS: Duration = Duration::from_secs(20);
@@ -200,8 +197,8 @@ impl<'a> Tpm<'a> {
 
     /// Whether the firmware checks what it starts; none: it does not say.
     fn secure_boot(&self) -> Option<bool> {
-        let value = std::fs::read(self.system.path(SECURE_BOOT)).ok()?;
-        value.get(4).map(|on| *on == 1)
+        let variables = self.system.path(efivars::FOLDER);
+        efivars::secure_boot(&variables).ok().flatten()
     }
 }
 

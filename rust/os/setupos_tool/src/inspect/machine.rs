@@ -6,10 +6,6 @@ use super::Look;
 use crate::facts::Machine;
 use crate::system::System;
 
-/// UEFI variable SecureBoot of the global namespace: four bytes of attributes, then 1 or 0 (UEFI 2.10, section 3.3).
-const SECURE_BOOT: &str =
-    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
-
 pub(super) const STEP: Look = Look {
     name: "machine",
     plan: |_| "look at processor, memory and firmware".to_owned(),
@@ -57,7 +53,9 @@ fn machine(system: &System) -> Machine {
         memory: meminfo.and_then(|text| memory(&text)),
         virtualization,
         uefi: system.exists("/sys/firmware/efi"),
-        secure_boot: secure_boot(system),
+        secure_boot: efivars::secure_boot(&system.path(efivars::FOLDER))
+            .ok()
+            .flatten(),
     }
 }
 
@@ -89,14 +87,6 @@ fn memory(meminfo: &str) -> Option<u64> {
     let line = lines.find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     kib.checked_mul(1024)
-}
-
-fn secure_boot(system: &System) -> Option<bool> {
-    let bytes = std::fs::read(system.path(SECURE_BOOT)).ok()?;
-    match bytes.as_slice() {
-        [_, _, _, _, on] => Some(*on == 1),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use super::program;
 use crate::system::System;
 
 const EFIBOOTMGR: &str = "/usr/bin/efibootmgr";
-const VARIABLES: &str = "/sys/firmware/efi/efivars";
 /// What labels of ours begin with.
 const OURS: &str = "IC-OS ";
 const LABEL: &str = "IC-OS HostOS";
@@ -22,7 +21,7 @@ struct Entry {
 
 /// Makes the entry for the first partition of the drive `device` and takes older ones of ours away; remarks for people.
 pub(crate) fn set(system: &System, device: &str) -> Vec<String> {
-    if system.names(VARIABLES).is_empty() {
+    if system.names(efivars::FOLDER).is_empty() {
         return vec![
             "the firmware has no variables: it starts HostOS by its loader's name".to_owned(),
         ];
@@ -107,7 +106,7 @@ mod tests {
     /// A firmware whose entries are the lines of a file.
     fn firmware(script: &str) -> (tempfile::TempDir, System) {
         let dir = tempfile::tempdir().unwrap();
-        let variables = dir.path().join(VARIABLES.trim_start_matches('/'));
+        let variables = dir.path().join(efivars::FOLDER.trim_start_matches('/'));
         std::fs::create_dir_all(&variables).unwrap();
         std::fs::write(variables.join("BootOrder-x"), "").unwrap();
         let program = dir.path().join(EFIBOOTMGR.trim_start_matches('/'));
