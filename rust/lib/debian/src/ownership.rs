@@ -38,10 +38,7 @@ pub fn ownership(mut tar: impl Read + Seek) -> Result<Vec<Owned>, Error> {
     let entries = archive::index(&mut tar)?;
     let by_path: BTreeMap<&[u8], &Entry> = entries.iter().map(|e| (e.path.as_slice(), e)).collect();
     let status = status(&mut tar, &by_path)?;
-    let packages = status.packages().iter();
-    let versions: BTreeMap<String, &str> = packages
-        .map(|package| (status.label(package), package.version.as_str()))
-        .collect();
+    let versions = status.versions();
     let owners = owners(&mut tar, &status, &entries, &by_path)?;
     let mut hashes: BTreeMap<String, Hasher> = BTreeMap::new();
     hashes.insert("-".to_owned(), Hasher::new());

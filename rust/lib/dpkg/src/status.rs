@@ -123,6 +123,14 @@ impl Status {
             _ => name.clone(),
         }
     }
+
+    /// The version of each package by what it is called ([`Self::label()`]).
+    pub fn versions(&self) -> BTreeMap<String, &str> {
+        let packages = self.packages.iter();
+        packages
+            .map(|package| (self.label(package), package.version.as_str()))
+            .collect()
+    }
 }
 
 /// Whether `text` is letters, digits and `marks`, and begins with one of the former, as dpkg has it: what names a package or an architecture is told from
@@ -263,6 +271,9 @@ mod tests {
         let status = read(&text).unwrap();
         let labels: Vec<_> = status.packages().iter().map(|p| status.label(p)).collect();
         assert_eq!(labels, ["a:amd64", "a:i386", "c"]);
+        let versions: Vec<_> = status.versions().into_iter().collect();
+        let want = labels.into_iter().map(|label| (label, "1"));
+        assert_eq!(versions, want.collect::<Vec<_>>());
         assert_eq!(status.position(&list("a", Some("i386"))), Some(1));
         assert_eq!(status.position(&list("c", None)), Some(2));
         assert_eq!(status.position(&list("c", Some("amd64"))), None);

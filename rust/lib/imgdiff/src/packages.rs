@@ -7,17 +7,9 @@ use inspect::Name;
 
 use crate::model::{facts, Area, Change, Difference, Values};
 
-/// Versions by name.
-fn versions(status: &Status) -> BTreeMap<String, &str> {
-    let packages = status.packages().iter();
-    packages
-        .map(|package| (status.label(package), package.version.as_str()))
-        .collect()
-}
-
 /// What differs between the packages that have files in two images. Names and versions are as paths are, so that a terminal may be given them.
 pub fn compare(old: &Status, new: &Status) -> Vec<Difference> {
-    let (old, new) = (versions(old), versions(new));
+    let (old, new) = (old.versions(), new.versions());
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
