@@ -246,10 +246,9 @@ pub(crate) fn map(
     let mapped = system.path("/dev/mapper").join(name);
     if mapped.exists() {
         // Of a run before, whose partition may have been smaller. One that is in use stays, and is told.
-        let output = Command::new("cryptsetup")
-            .args(["close", NO_LOCKS, name])
-            .output();
-        let output = output.context("cannot start cryptsetup")?;
+        let output = run("close", |command| {
+            command.arg(name);
+        })?;
         ensure!(
             output.status.success(),
             "{} is there already, and cryptsetup does not close it: {}",
