@@ -147,6 +147,28 @@ impl Geometry {
         })
     }
 
+    /// The volume that has `more` MiB more; or the smallest larger one that is of another kind or has other clusters, where
+    /// that is smaller. Nothing, if there is none.
+    ///
+    /// A volume that has more MiB is never of a narrower kind, and in the same kind it never has smaller clusters.
+    pub(crate) fn larger(&self, more: u64, kind: Option<FatType>) -> Option<Self> {
+        let of = |size_mib| Self::of(size_mib, kind).ok();
+        let alike = |other: &Self| (other.kind, other.cluster) == (self.kind, self.cluster);
+        // Where that saturates there is no volume, either.
+        let (mut below, mut above) = (self.size_mib, self.size_mib.saturating_add(more));
+        if let Some(larger) = of(above).filter(alike) {
+            return Some(larger);
+        }
+        while above.abs_diff(below) > 1 {
+            let middle = below.midpoint(above);
+            match of(middle).filter(alike) {
+                Some(_) => below = middle,
+                None => above = middle,
+            }
+        }
+        of(above)
+    }
+
     /// Why the volume is none.
     pub(crate) fn refusal(&self, reason: &'static str) -> Error {
         refusal(self.kind, self.size_mib, reason)
@@ -237,6 +259,45 @@ mod tests {
         ];
         for (size, kind) in bounds {
             assert!(Geometry::of(size, Some(kind)).is_err(), "{size} {kind:?}");
+        }
+    }
+
+    /// What [`Geometry::larger`] goes by.
+    #[test]
+    fn larger_volumes_have_larger_clusters() {
+        for (kind, sizes) in [
+            (None, 1..600),
+            (None, 8000..8400),
+            (None, 16_300..16_500),
+            (None, 32_700..32_900),
+            (None, (1 << 21) - 100..1 << 21),
+            (Some(FatType::Fat12), 1..200),
+            (Some(FatType::Fat16), 1..3000),
+            (Some(FatType::Fat32), 1..600),
+        ] {
+            let valid: Vec<bool> = sizes
+                .clone()
+                .map(|size| Geometry::of(size, kind).is_ok())
+                .collect();
+            // None is left out between the smallest and the largest.
+            assert!(valid.chunk_by(|a, b| a == b).count() <= 3, "{kind:?}");
+            let all = sizes.filter_map(|size| Geometry::of(size, kind).ok());
+            let all: Vec<_> = all.map(|g| (g.kind.bits(), g.cluster)).collect();
+            assert!(all.is_sorted(), "{kind:?} {all:?}");
+        }
+        for (size, more, kind, want) in [
+            (100, 28, None, Some(128)),
+            (100, 29, None, Some(129)),
+            (100, 1000, None, Some(129)),
+            (511, 1, None, Some(512)),
+            (8192, u64::MAX, None, Some(8193)),
+            (8000, 1 << 30, None, Some(8193)),
+            (40_000, 1 << 30, None, None),
+            (2_097_151, 1, None, None),
+            (33, 100, Some(FatType::Fat32), Some(133)),
+        ] {
+            let larger = Geometry::of(size, kind).unwrap().larger(more, kind);
+            assert_eq!(larger.map(|g| g.size_mib), want, "{size} {more}");
         }
     }
 

@@ -100,41 +100,42 @@ impl<'a> Listing<'a> {
         Ok(clusters)
     }
 
-    /// Refuses a volume that cannot hold all this, and says which one could.
+    /// Bytes of clusters that a volume lacks; nothing, if it has room for all this.
+    fn lacking(&self, geometry: &Geometry) -> Result<Option<u64>, Error> {
+        let wanted = self.clusters(geometry)?;
+        let clusters = wanted.checked_sub(geometry.clusters.into());
+        let Some(clusters) = clusters.filter(|clusters| *clusters != 0) else {
+            return Ok(None);
+        };
+        let bytes = clusters.checked_mul(geometry.cluster_bytes().into());
+        Ok(Some(bytes.ok_or(plan::Error::TooLong)?))
+    }
+
+    /// Refuses a volume that cannot hold all this, and says which is the smallest larger one that could.
     fn check(&self, geometry: &Geometry, params: &Params) -> Result<(), Error> {
-        let mut wanted = self.clusters(geometry)?;
-        let Some(lacking) = wanted.checked_sub(geometry.clusters.into()) else {
+        let Some(lacking) = self.lacking(geometry)? else {
             return Ok(());
         };
-        if lacking == 0 {
-            return Ok(());
-        }
-        let lacking = lacking.checked_mul(geometry.cluster_bytes().into());
-        let lacking = lacking.ok_or(plan::Error::TooLong)?;
-        let from = params.size_mib.checked_add(lacking >> 20);
-        let from = from.ok_or(plan::Error::TooLong)?;
-        let mut cluster = geometry.cluster;
-        // The tables grow with the volume, by less than 1 % of it: a few steps are enough.
-        for (needs_mib, _) in (from..).skip(1).zip(0..=(from / 64).max(64)) {
-            let Ok(larger) = Geometry::of(needs_mib, params.fat_type) else {
-                continue;
+        let (mut tried, mut lacks) = (*geometry, lacking);
+        loop {
+            // Those in between lack something, too: all that is divided alike has tables at least as large.
+            let more = lacks >> 20;
+            let Some(larger) = tried.larger(more.max(1), params.fat_type) else {
+                let mib = tried.size_mib.checked_add(more);
+                return Err(Error::TooLarge {
+                    bits: tried.kind.bits(),
+                    mib: mib.ok_or(plan::Error::TooLong)?,
+                });
             };
-            if larger.cluster != cluster {
-                cluster = larger.cluster;
-                wanted = self.clusters(&larger)?;
-            }
-            if wanted <= larger.clusters.into() {
+            let Some(still) = self.lacking(&larger)? else {
                 return Err(Error::DoesNotFit {
-                    needs_mib,
+                    needs_mib: larger.size_mib,
                     has_mib: params.size_mib,
                     lacking,
                 });
-            }
+            };
+            (tried, lacks) = (larger, still);
         }
-        Err(Error::TooLarge {
-            bits: geometry.kind.bits(),
-            mib: from,
-        })
     }
 }
 

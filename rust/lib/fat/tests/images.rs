@@ -420,6 +420,38 @@ fn a_tree_of_a_tebibyte() {
     assert!(planned(&tree, &params(needs_mib - 1, None)).is_err());
 }
 
+/// A volume that is larger may have larger clusters, and small files then take more of it: the size that is named may be twice as large, and is
+/// the first that is large enough.
+#[test]
+fn small_files_in_larger_clusters() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = |number: u32| {
+        let kind = archive::Kind::File { offset: 0, len: 1 };
+        let path = format!("D{}/F{number}", number / 60_000);
+        (archive::Entry::new(path, kind, 0o644), vec![9])
+    };
+    let folder = |number: u32| {
+        let kind = archive::Kind::Dir;
+        let entry = archive::Entry::new(format!("D{number}"), kind, 0o755);
+        (entry, Vec::new())
+    };
+    let tree = |count: u32| {
+        let members = (0..2).map(folder).chain((0..count).map(small));
+        open(dir.path(), &members.collect::<Vec<_>>()).0
+    };
+    // Clusters of 2 KiB up to 128 MiB, of 4 KiB up to 256 MiB; and of 8 KiB up to 511 MiB, then of 4 KiB again.
+    for (count, has, want) in [(64_400, 128, 254), (66_000, 511, 512)] {
+        let tree = tree(count);
+        let error = planned(&tree, &params(has, None)).unwrap_err();
+        let Error::DoesNotFit { needs_mib, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(needs_mib, want, "{count} files");
+        planned(&tree, &params(needs_mib, None)).unwrap();
+        assert!(planned(&tree, &params(needs_mib - 1, None)).is_err());
+    }
+}
+
 #[test]
 fn no_volume_is_large_enough() {
     let dir = tempfile::tempdir().unwrap();
