@@ -20,7 +20,8 @@
 //! the part that is its own, as `config.json` ([`Config::hand_over`]).
 //!
 //! Beside that, the few things that the programs of `rust/os` share: whole-or-absent files ([`atomic`]), times on
-//! command lines ([`duration`]), the image's version ([`version`]) and log lines ([`logging`]).
+//! command lines ([`duration`]), the image's version ([`version`]), log lines ([`logging`]), and folders
+//! that stand for the system ([`root`]).
 
 mod address;
 pub mod atomic;
@@ -39,6 +40,7 @@ mod part;
 pub mod partition;
 mod proof;
 mod remarks;
+pub mod root;
 mod settings;
 mod ssh_keys;
 mod store;

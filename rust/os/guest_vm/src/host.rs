@@ -35,11 +35,7 @@ pub(crate) struct Memory {
 impl Host {
     /// `path` of this host.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        match &self.root {
-            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
-            None => path.to_path_buf(),
-        }
+        os_config::root::path(self.root.as_deref(), path)
     }
 
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {

@@ -24,11 +24,7 @@ impl System {
 
     /// Where `path` of the machine lies.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        match &self.root {
-            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
-            None => path.to_path_buf(),
-        }
+        os_config::root::path(self.root.as_deref(), path)
     }
 
     /// A small file without the white space around it; none when there is nothing to read, as `speed` of a card that is
