@@ -20,13 +20,14 @@
 //! the part that is its own, as `config.json` ([`Config::hand_over`]).
 //!
 //! Beside that, the few things that the programs of `rust/os` share: whole-or-absent files ([`atomic`]), times on
-//! command lines ([`duration`]), the image's version ([`version`]), log lines ([`logging`]), and folders
-//! that stand for the system ([`root`]).
+//! command lines ([`duration`]), the image's version ([`version`]), log lines ([`logging`]), the way of a key to a
+//! program ([`cryptsetup`]), and folders that stand for the system ([`root`]).
 
 mod address;
 pub mod atomic;
 mod cards;
 mod convert;
+pub mod cryptsetup;
 mod data_key;
 mod document;
 pub mod duration;

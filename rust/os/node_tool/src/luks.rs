@@ -15,23 +15,18 @@
 //!
 //! The header takes the partition's first 16 MiB, and the volume ends where the partition does: one that became larger is larger when it is opened again.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use anyhow::{bail, ensure, Context};
+use os_config::cryptsetup::{with_key, NO_SUCH_KEY};
 use os_config::partition::Found;
 use os_config::{DataKey, KeptKey, Store};
 
 use crate::tpm::{Tpm, Why};
 use crate::volume::told;
 use crate::{say, System};
-
-/// What both headers take.
-pub(crate) const HEADER: u64 = 16 << 20;
-
-/// Exit status of cryptsetup: no key slot opens with this passphrase.
-const NO_SUCH_KEY: i32 = 2;
 
 /// Locks would lie in /run, where a service may not write; nobody else opens the partition. For each action, closing included.
 const NO_LOCKS: &str = "--disable-locks";
@@ -284,7 +279,7 @@ fn cryptsetup(
         .args(["--keyfile-size", &size])
         .arg(NO_LOCKS);
     arguments(&mut command);
-    with_key(&mut command, Some(key)).context("cryptsetup")
+    with_key(&mut command, Some(key)).context("cannot run cryptsetup")
 }
 
 /// Runs cryptsetup, which gets no key and asks nobody.
@@ -292,22 +287,7 @@ pub(crate) fn run(action: &str, arguments: impl FnOnce(&mut Command)) -> anyhow:
     let mut command = Command::new("cryptsetup");
     command.args([action, "--batch-mode", NO_LOCKS]);
     arguments(&mut command);
-    with_key(&mut command, None).context("cryptsetup")
-}
-
-/// Runs a program that reads a key, or nothing, from its standard input.
-pub(crate) fn with_key(command: &mut Command, key: Option<&DataKey>) -> anyhow::Result<Output> {
-    let child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.context("cannot start")?;
-    if let Some((mut stdin, key)) = child.stdin.take().zip(key) {
-        // Less than a pipe takes; one that ends before it reads says why by itself.
-        let _ = stdin.write_all(key.digits().as_bytes());
-    }
-    child.wait_with_output().context("cannot run")
+    with_key(&mut command, None).context("cannot run cryptsetup")
 }
 
 #[cfg(test)]

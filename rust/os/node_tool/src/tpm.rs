@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context};
 use base::Sha256Digest;
-use os_config::DataKey;
+use os_config::{cryptsetup, DataKey};
 
 use crate::luks;
 use crate::volume::told;
@@ -253,7 +253,8 @@ fn enroll(partition: &Path, key: Option<&DataKey>, how: &[&str]) -> anyhow::Resu
         command.arg("--unlock-key-file=/dev/stdin");
     }
     command.arg(partition);
-    let output = luks::with_key(&mut command, key).context("systemd-cryptenroll")?;
+    let output =
+        cryptsetup::with_key(&mut command, key).context("cannot run systemd-cryptenroll")?;
     ensure!(
         output.status.success(),
         "systemd-cryptenroll: {}",

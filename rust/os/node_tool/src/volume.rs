@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
 use os_config::partition::{self, Found, MARK, SUPERBLOCK};
-use os_config::DataKey;
+use os_config::{cryptsetup, DataKey};
 
 use crate::luks::{self, Key, Refusal, Step};
 use crate::tpm::{self, Tpm};
@@ -278,7 +278,7 @@ impl Volume {
             }
             Step::Plain if is_luks => {
                 // mkfs leaves bytes alone that a later start would take for a header.
-                self.zero(luks::HEADER)?;
+                self.zero(cryptsetup::HEADER)?;
                 Ok(None)
             }
             Step::Plain => Ok(None),

@@ -175,7 +175,10 @@ fn a_new_one_is_encrypted_with_the_key_and_then_opened() {
     assert_eq!(machine.ok(), "");
     assert!(header == fs::read(&machine.path).unwrap());
     let log = fs::read_to_string(machine.at("log")).unwrap();
-    assert!(log.contains("close --batch-mode --disable-locks test\n"), "{log}");
+    assert!(
+        log.contains("close --batch-mode --disable-locks test\n"),
+        "{log}"
+    );
     // A service may not write where locks would lie.
     let locking = log.lines().find(|call| !call.contains("--disable-locks"));
     assert_eq!(locking, None, "{log}");

@@ -16,9 +16,10 @@
 use std::io::Write as _;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use direct::Medium;
+use os_config::cryptsetup::{self, HEADER, NO_SUCH_KEY};
 use os_config::{partition, DataKey};
 use rustix::fs::MemfdFlags;
 
@@ -26,10 +27,6 @@ use super::{layout, program};
 use crate::system::System;
 
 const CRYPTSETUP: &str = "/usr/sbin/cryptsetup";
-/// Bytes that both headers and the key slots take.
-const HEADER: u64 = 16 << 20;
-/// Exit status of cryptsetup: no key slot opens with this key.
-const NO_SUCH_KEY: i32 = 2;
 
 /// Looks at HostOS's partition `data`, the bytes `data` of `drive`, which stays; `key` is the medium's. Gives a remark for people; an
 /// error says what to do.
@@ -73,29 +70,16 @@ fn opens(system: &System, head: &[u8], key: &DataKey) -> Result<Option<String>, 
         .map_err(|error| cannot(error.into()))?;
     let mut copy = std::fs::File::from(copy);
     copy.write_all(head).map_err(cannot)?;
-    let mut child = Command::new(&path)
-        .args([
-            "open",
-            "--test-passphrase",
-            "--batch-mode",
-            "--type",
-            "luks2",
-        ])
+    let how = ["open", "--test-passphrase", "--batch-mode"];
+    let mut command = Command::new(&path);
+    command
+        .args(how)
+        .args(["--type", "luks2", "--disable-locks"])
         .args(["--key-file", "-", "--keyfile-size"])
         .arg(key.digits().len().to_string())
-        .arg("--disable-locks")
         .arg(format!("/proc/self/fd/{}", copy.as_raw_fd()))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // Less than a pipe takes; one that ends before it reads says why by itself.
-        let _ = stdin.write_all(key.digits().as_bytes());
-    }
-    let output = child.wait_with_output().map_err(cannot)?;
+        .env("LC_ALL", "C");
+    let output = cryptsetup::with_key(&mut command, Some(key)).map_err(cannot)?;
     match output.status.code() {
         Some(0) => Ok(Some("data.key opens partition data".to_owned())),
         Some(NO_SUCH_KEY) => Err(
