@@ -1,6 +1,7 @@
 //! How a run of a program ended.
 
 use std::fmt;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -22,6 +23,17 @@ impl Exit {
             (Some(code), _) => Self::Code(code),
             (None, Some(signal)) => Self::Signal(signal),
             (None, None) => Self::Other(status.into_raw()),
+        }
+    }
+
+    /// How `what` ended that was waited for; an error, which a child that is waited for once does not have, goes to the log.
+    pub fn waited(ended: io::Result<ExitStatus>, what: &str) -> Self {
+        match ended {
+            Ok(status) => Self::of(status),
+            Err(error) => {
+                tracing::error!(%error, "cannot wait for {what}");
+                Self::Code(-1)
+            }
         }
     }
 
@@ -60,6 +72,9 @@ mod tests {
         ] {
             let exit = Exit::of(ExitStatus::from_raw(raw));
             assert_eq!((exit.shell_code(), exit.to_string().as_str()), (code, text));
+            assert_eq!(Exit::waited(Ok(ExitStatus::from_raw(raw)), "it"), exit);
         }
+        let lost = Exit::waited(Err(io::ErrorKind::NotFound.into()), "it");
+        assert_eq!(lost, Exit::Code(-1));
     }
 }

@@ -10,6 +10,9 @@ pub struct Page {
 }
 
 impl Page {
+    /// What a scraper is told of the text.
+    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
     /// Begins a family of values that go up and down.
     pub fn gauge(&mut self, name: &'static str, help: &str) -> &mut Self {
         self.family(name, "gauge", help)

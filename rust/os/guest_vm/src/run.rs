@@ -1,8 +1,6 @@
 //! One run of QEMU: what it says, what happens to it, how it is brought to its end.
 
-use std::io;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -211,7 +209,7 @@ impl Run<'_> {
                     while let Some(event) = watched.last_event().await {
                         self.event(&event, watched, &mut reports);
                     }
-                    return Outcome::Ended(exit_of(ended));
+                    return Outcome::Ended(Exit::waited(ended, "QEMU"));
                 }
                 () = requests(stop, 1) => return Outcome::Bring(Why::Asked),
                 _ = look.recv() => self.compare(),
@@ -348,7 +346,7 @@ impl Watched {
                     while let Some(event) = self.last_event().await {
                         self.powered_off |= by_the_guest(&event);
                     }
-                    return exit_of(ended);
+                    return Exit::waited(ended, "QEMU");
                 }
             }
         }
@@ -425,16 +423,6 @@ async fn last_words(errors: ChildStderr) -> Words {
         }
         before = Instant::now();
         words.add(&text);
-    }
-}
-
-fn exit_of(ended: io::Result<ExitStatus>) -> Exit {
-    match ended {
-        Ok(status) => Exit::of(status),
-        Err(error) => {
-            tracing::error!(%error, "cannot wait for QEMU");
-            Exit::Code(-1)
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::Router;
+use daemon::Page;
 
 use crate::status::Shared;
 
@@ -45,9 +46,6 @@ async fn state(State(status): State<Shared>) -> Response {
 }
 
 async fn metrics(State(status): State<Shared>) -> Response {
-    let kind = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let kind = [(header::CONTENT_TYPE, Page::CONTENT_TYPE)];
     (kind, status.metrics()).into_response()
 }

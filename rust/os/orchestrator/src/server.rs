@@ -48,10 +48,7 @@ async fn health(State(known): State<Known>) -> Response {
 }
 
 async fn metrics(State(known): State<Known>) -> Response {
-    let kind = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let kind = [(header::CONTENT_TYPE, Page::CONTENT_TYPE)];
     let mut page = known.status.metrics();
     connections(&mut page, &known.connections);
     known.node.metrics(&mut page);

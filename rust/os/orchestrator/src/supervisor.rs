@@ -20,6 +20,9 @@ use tokio::sync::{watch, Notify};
 use crate::passwd::User;
 use crate::status::Shared;
 
+/// What messages call it.
+const REPLICA: &str = "the replica";
+
 /// What is run and how.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -172,7 +175,7 @@ impl Supervisor {
             () = &mut complaint => Event::Unresponsive,
         };
         match event {
-            Event::Ended(ended) => Some(exit_of(ended)),
+            Event::Ended(ended) => Some(Exit::waited(ended, REPLICA)),
             Event::Unresponsive => {
                 tracing::error!(
                     pid,
@@ -199,18 +202,18 @@ impl Supervisor {
     /// SIGTERM, some grace, SIGKILL to the whole process group; the grace ends early with the `fast`th request to stop.
     async fn end(&self, mut child: Child, stop: &mut watch::Receiver<u64>, fast: u64) -> Exit {
         let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return exit_of(child.wait().await);
+            return Exit::waited(child.wait().await, REPLICA);
         };
         // Fails only when it is gone already, which the wait then tells.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         let reason = tokio::select! {
-            ended = child.wait() => return exit_of(ended),
+            ended = child.wait() => return Exit::waited(ended, REPLICA),
             () = tokio::time::sleep(self.grace) => "it took longer than its time of grace",
             () = requests(stop, fast) => "asked to hurry",
         };
         tracing::warn!(pid, reason, "killing the replica");
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        exit_of(child.wait().await)
+        Exit::waited(child.wait().await, REPLICA)
     }
 }
 
@@ -228,14 +231,4 @@ async fn drained(notify: &Notify) {
     // One may be stored from before; it is ready at once and taken away here.
     let _ = tokio::time::timeout(Duration::ZERO, notify.notified()).await;
     notify.notified().await;
-}
-
-fn exit_of(ended: io::Result<ExitStatus>) -> Exit {
-    match ended {
-        Ok(status) => Exit::of(status),
-        Err(error) => {
-            tracing::error!(%error, "cannot wait for the replica");
-            Exit::Code(-1)
-        }
-    }
 }
