@@ -161,14 +161,7 @@ fn main() -> ExitCode {
 
 fn run_install(context: Context, mut args: InstallArgs) -> anyhow::Result<()> {
     let colour = wants_colour();
-    let paths = match args.all_consoles {
-        true => console::all(&context.system),
-        false => args
-            .console
-            .iter()
-            .map(|path| context.system.path(path))
-            .collect(),
-    };
+    let paths = devices(&context.system, args.all_consoles, &args.console);
     let device = |path| Console::device(path, None, colour);
     let mut consoles: Vec<Console> = paths.into_iter().map(device).collect();
     let say = match args.json {
@@ -327,15 +320,20 @@ fn ask(file: &Path, consoles: &mut [Console]) -> anyhow::Result<()> {
 
 fn consoles(system: &System, args: &StatusArgs) -> Vec<Console> {
     let colour = wants_colour();
-    let paths = match args.all_consoles {
-        true => console::all(system),
-        false => args.console.iter().map(|path| system.path(path)).collect(),
-    };
+    let paths = devices(system, args.all_consoles, &args.console);
     if paths.is_empty() {
         return vec![Console::stdout(args.watch.is_some(), colour)];
     }
     let device = |path| Console::device(path, args.rows.map(usize::from), colour);
     paths.into_iter().map(device).collect()
+}
+
+/// The devices that the flags mean.
+fn devices(system: &System, all: bool, given: &[PathBuf]) -> Vec<PathBuf> {
+    match all {
+        true => console::all(system),
+        false => given.iter().map(|path| system.path(path)).collect(),
+    }
 }
 
 /// Unless NO_COLOR is there and not empty (no-color.org).
