@@ -91,6 +91,7 @@ fn render(settings: &Settings, ipv6: Option<Address<Ipv6Addr>>, interface: Optio
     }
     // A static address whose gateway is not given takes the route, and nothing else, from the router.
     let advertised_route = ipv6.is_some_and(|a| a.gateway.is_none());
+    let routers = ipv6.is_none() || advertised_route;
     file.section("Network")
         .set("LinkLocalAddressing", "ipv6")
         .set(
@@ -101,7 +102,7 @@ fn render(settings: &Settings, ipv6: Option<Address<Ipv6Addr>>, interface: Optio
                 "ipv4"
             },
         )
-        .set("IPv6AcceptRA", yes(ipv6.is_none() || advertised_route));
+        .set("IPv6AcceptRA", yes(routers));
     if let Some(ipv6) = ipv6 {
         file.address(ipv6.address, ipv6.prefix_length, ipv6.gateway);
     }
@@ -114,7 +115,6 @@ fn render(settings: &Settings, ipv6: Option<Address<Ipv6Addr>>, interface: Optio
     if let Some(domain) = &settings.domain {
         file.set("Domains", domain);
     }
-    let routers = ipv6.is_none() || advertised_route;
     from_the_network(&mut file, settings, routers, advertised_route);
     file.text
 }
