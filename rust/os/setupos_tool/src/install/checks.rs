@@ -279,11 +279,16 @@ fn others(job: &Job, chosen: &Drive, host: &Table) -> (Vec<String>, Vec<String>)
     (problems, remarks)
 }
 
-fn installation_on(path: &Path, host: &Table) -> Result<Option<&'static str>, String> {
+/// The drive at `path`, and how many bytes it has.
+fn measured(path: &Path) -> Result<(File, u64), String> {
     let mut file = File::open(path).map_err(|error| format!("cannot open it: {error}"))?;
-    let size = file
-        .seek(SeekFrom::End(0))
-        .map_err(|error| format!("cannot read it: {error}"))?;
+    let size = file.seek(SeekFrom::End(0));
+    let size = size.map_err(|error| format!("cannot read it: {error}"))?;
+    Ok((file, size))
+}
+
+fn installation_on(path: &Path, host: &Table) -> Result<Option<&'static str>, String> {
+    let (file, size) = measured(path)?;
     found::installation(&file, size, host)
 }
 
@@ -321,10 +326,7 @@ pub(super) fn decide(
 }
 
 fn found_on(path: &Path, images: &Images) -> Result<(Layout, found::Found), String> {
-    let mut file = File::open(path).map_err(|error| format!("cannot open it: {error}"))?;
-    let size = file
-        .seek(SeekFrom::End(0))
-        .map_err(|error| format!("cannot read it: {error}"))?;
+    let (file, size) = measured(path)?;
     let layout = Layout::new(&images.host_table, &images.guest_table, size)?;
     let found = found::look(&file, &layout, &images.host_table, &images.guest_table)?;
     Ok((layout, found))
