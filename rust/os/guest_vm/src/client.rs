@@ -1,46 +1,23 @@
 //! `guest_vm status`: asks the running service.
-//!
-//! No HTTP client: a request is one line, and the answer is ours (RFC 9112).
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{ensure, Context};
+use http_get::Page;
 use serde_json::Value;
 
 /// The service answers at once.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// Longer answers are not ours.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// What the service at `address` says of itself, as JSON.
 pub(crate) fn ask(address: SocketAddr) -> anyhow::Result<String> {
-    let stream = TcpStream::connect_timeout(&address, ANSWER_TIME).with_context(|| {
-        format!("cannot reach the runner at {address} (systemctl status guest-vm.service)")
-    })?;
-    let answer = exchange(&stream, address).context("cannot ask the runner")?;
-    let text = String::from_utf8(answer).context("the runner's answer is not text")?;
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .context("the runner's answer has no end of its header")?;
-    let line = head.lines().next().unwrap_or_default();
-    ensure!(
-        line.starts_with("HTTP/1.1 200 "),
-        "the runner answered {line:?}, want 200"
-    );
+    let page = Page::new(address, "/status").context("no page /status")?;
+    let (code, body) = http_get::get(&page, ANSWER_TIME)
+        .context("cannot ask the runner (systemctl status guest-vm.service)")?;
+    ensure!(code == 200, "the runner answered {code}, want 200");
     Ok(body.trim_end().to_owned())
-}
-
-fn exchange(mut stream: &TcpStream, address: SocketAddr) -> std::io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(ANSWER_TIME))?;
-    stream.set_write_timeout(Some(ANSWER_TIME))?;
-    let request = format!("GET /status HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MOST_BYTES).read_to_end(&mut answer)?;
-    Ok(answer)
 }
 
 /// `/status` for people: a line for each thing that is known.

@@ -13,7 +13,6 @@ mod answers;
 mod apply;
 mod call;
 mod facts;
-mod http;
 mod offer;
 mod report;
 mod requests;

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use anyhow::{bail, Context};
+use http_get::{get, Page};
 use nix::errno::Errno;
 use os_config::duration;
 use serde::Deserialize;
 use vsock_api::message::{After, Offer, Reboot, Report, Reported, UpgradeState, UpgradeStatus};
 use vsock_api::{Client, Error, Reply, Request};
 
-use crate::http::{get, Page};
 use crate::system::System;
 use crate::{facts, requests, Connection};
 

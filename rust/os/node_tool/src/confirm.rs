@@ -7,14 +7,13 @@
 //! A check may be for a slot on trial alone. What depends on the world outside, such as an address from the network, says something of
 //! a new system; of one that worked before it says something of the world, and a restart would not help.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
 use grubenv::{Blocks, FileError, Slot};
+use http_get::Page;
 use os_config::duration;
 use serde::{Deserialize, Deserializer};
 
@@ -261,34 +260,14 @@ impl Question {
 
 /// Whether there is an answer with status 200.
 fn answers(place: &str) -> anyhow::Result<()> {
-    let (address, path) = place
-        .split_once('/')
-        .with_context(|| format!("no path in {place}"))?;
-    let address: SocketAddr = address.parse().with_context(|| place.to_owned())?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("no connection")?;
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .context("no timeout")?;
-    stream
-        .set_write_timeout(Some(PATIENCE))
-        .context("no timeout")?;
-    let question = format!("GET /{path} HTTP/1.0\r\n\r\n");
-    stream
-        .write_all(question.as_bytes())
-        .context("cannot ask")?;
-    let mut answer = Vec::new();
-    // The reason, if there is one, is short.
-    stream
-        .take(4096)
-        .read_to_end(&mut answer)
-        .context("no answer")?;
-    let answer = String::from_utf8_lossy(&answer);
-    let first = answer.lines().next().unwrap_or_default();
-    let status = first.split_ascii_whitespace().nth(1);
+    let page: Page = place.parse().map_err(anyhow::Error::msg)?;
+    let (code, body) = http_get::get(&page, PATIENCE)?;
+    // The reason, if there is one, ends it.
+    let reason = body.lines().last().unwrap_or_default();
     ensure!(
-        status == Some("200"),
-        "{first}: {}",
-        answer.lines().last().unwrap_or_default()
+        code == 200,
+        "{page} answers {code}: {}",
+        base::text::shorten(reason)
     );
     Ok(())
 }

@@ -285,7 +285,8 @@ fn an_answer_must_be_a_good_one() {
     ] {
         let boot = Boot::new("stable");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = format!("{}/health", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let place = format!("{address}/health");
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
@@ -298,16 +299,22 @@ fn an_answer_must_be_a_good_one() {
             String::from_utf8(request).unwrap()
         });
         let (status, _, error) = boot.run("0", json!([{"name": "h", "is": {"http": place}}]));
-        assert_eq!(server.join().unwrap(), "GET /health HTTP/1.0\r\n\r\n");
+        assert_eq!(
+            server.join().unwrap(),
+            format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+        );
         assert_eq!(status, want, "{error}");
         assert_eq!(
-            error.contains("HTTP/1.1 503 No: the reason"),
+            error.contains("/health answers 503: the reason"),
             want == 1,
             "{error}"
         );
         // Nobody listens any more.
         let (_, _, error) = boot.run("0", json!([{"name": "h", "is": {"http": place}}]));
-        assert!(error.contains("h: no connection"), "{error}");
+        assert!(
+            error.contains(&format!("h: http://{place}: Connection refused")),
+            "{error}"
+        );
     }
 }
 
