@@ -101,6 +101,11 @@ printf '\0{"request":"version"}\xff{"request":"logs","params":{"unit":"a","lines
 { printf '\1'; cat ../../components/hostos/host-api/host-api.json; } >"$work/host-api" && seed vsock_api "$work/host-api"
 printf '\1{"format":1,"version":"1","healthy":true,"boot_id":"5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11","height":1,"reported":1}' >"$work/host-api" && seed vsock_api "$work/host-api"
 printf 'Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n\xff/.\n/usr\n/usr/a\n' >"$work/status" && seed ownership "$work/status"
+mkdir -p "$work/deb/DEBIAN" "$work/deb/usr"
+printf 'Package: a\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\n' | tee "$work/deb/DEBIAN/control" >"$work/deb/usr/a"
+for packing in none gzip xz zstd; do
+  dpkg-deb --root-owner-group "-Z$packing" --build "$work/deb" "$work/$packing.deb" >/dev/null && seed deb "$work/$packing.deb"
+done
 
 found=
 [ $# -gt 0 ] || for source in fuzz_targets/*.rs; do set -- "$@" "$(basename "$source" .rs)"; done

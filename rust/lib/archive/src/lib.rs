@@ -45,5 +45,5 @@ pub use error::{Error, Reason};
 pub use index::{index, list, List};
 pub use pack::{pack, PackOptions};
 pub use stream::Stream;
-pub use unpack::{unpack, unpack_with, UnpackOptions};
+pub use unpack::{unpack, unpack_members, unpack_with, UnpackOptions};
 pub use write::{head, Alignment, Writer, END};
