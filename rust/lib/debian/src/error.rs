@@ -107,14 +107,74 @@ pub enum Error {
     /// Installing the packages failed.
     #[error("{what} failed with status {status}; its last lines:\n{output}\nwhat to do: {hint}")]
     Install {
-        /// The program.
-        what: &'static str,
+        /// The program, or the package's script.
+        what: String,
         /// Its status.
         status: i32,
         /// Its last words.
         output: String,
         /// Advice.
         hint: String,
+    },
+    /// There was no room for the tree.
+    #[error("cannot install the packages: {room}")]
+    Full {
+        /// What there is.
+        room: sandbox::Room,
+        /// What failed for it.
+        source: Box<Error>,
+    },
+    /// A package could not be unpacked.
+    #[error("cannot unpack the package {package} from {}", file.display())]
+    Deb {
+        /// Which.
+        package: String,
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: Box<deb::Error>,
+    },
+    /// What a package says of itself is malformed, or not what the lock says.
+    #[error("package {package}: {problem}")]
+    Package {
+        /// Which.
+        package: String,
+        /// What came, and what was wanted.
+        problem: String,
+    },
+    /// A package needs one that is not there.
+    #[error(
+        "{package} needs `{wanted}` ({field}): the lock lacks a package that another needs; run the lock's target again"
+    )]
+    Unmet {
+        /// The package.
+        package: String,
+        /// Where it says so.
+        field: &'static str,
+        /// What it needs.
+        wanted: String,
+    },
+    /// Two packages cannot be installed together.
+    #[error("{package} excludes `{relation}` ({field}), which {other} is or provides: take one of the two off the list")]
+    Excluded {
+        /// The package that says so.
+        package: String,
+        /// Where it does.
+        field: &'static str,
+        /// What it says.
+        relation: String,
+        /// Name and version of the other.
+        other: String,
+    },
+    /// Two packages have the same file.
+    #[error("{package} has {path}, which is also {with}, and neither replaces or diverts the other: take one of the two off the list")]
+    Overwrites {
+        /// The later.
+        package: String,
+        /// The file.
+        path: String,
+        /// The other.
+        with: String,
     },
     /// Files made now are older than the time that stands for now.
     #[error("--timestamp {timestamp} lies in this machine's future ({now}): set its clock, or choose an earlier time")]

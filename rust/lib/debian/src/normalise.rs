@@ -33,12 +33,10 @@ const EMPTY_LOGS: [&str; 4] = [
 ];
 
 /// Files of one name.
-const FILES: [&str; 17] = [
+const FILES: [&str; 15] = [
     "etc/.pwd.lock",
     "etc/.resolv.conf.systemd-resolved.bak",
-    "etc/apt/apt.conf.d/99mmdebstrap",
     "etc/apt/sources.list",
-    "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
     "etc/hostname",
     "etc/mailname",
     "etc/resolv.conf",

@@ -1,0 +1,120 @@
+//! In which order packages are installed, and whether they can be.
+//!
+//! Essential packages come first, then the others, both by name; before each of them come the packages that it needs: those of
+//! `Pre-Depends`, then those of `Depends`, in the order of these fields. Of a circle of packages that need each other the one that was
+//! asked for first comes last. Nothing else decides: no archive's order, and no order of files.
+
+use super::package::{Package, Relations};
+use super::relation::Relation;
+use crate::error::Error;
+
+/// Sorts packages; refuses a set in which one is missing, or two of which exclude each other.
+pub(super) fn sort(mut packages: Vec<Package>) -> Result<Vec<Package>, Error> {
+    packages.sort_by(|a, b| (!a.essential, &a.name).cmp(&(!b.essential, &b.name)));
+    for package in &packages {
+        check(package, &packages)?;
+    }
+    let mut sorter = Sorter {
+        packages: &packages,
+        seen: vec![false; packages.len()],
+        order: Vec::new(),
+    };
+    for index in 0..packages.len() {
+        sorter.visit(index);
+    }
+    let order = sorter.order;
+    let mut slots: Vec<Option<Package>> = packages.into_iter().map(Some).collect();
+    let taken = order
+        .iter()
+        .filter_map(|index| slots.get_mut(*index)?.take());
+    Ok(taken.collect())
+}
+
+/// Whether all that a package needs is there, and nothing that it excludes.
+fn check(package: &Package, all: &[Package]) -> Result<(), Error> {
+    for (field, needed) in [
+        ("Pre-Depends", &package.pre_depends),
+        ("Depends", &package.depends),
+    ] {
+        for alternatives in needed {
+            if provider(alternatives, all).is_none() {
+                let texts: Vec<&str> = alternatives.iter().map(|r| r.text.as_str()).collect();
+                return Err(Error::Unmet {
+                    package: package.name.clone(),
+                    field,
+                    wanted: texts.join(" | "),
+                });
+            }
+        }
+    }
+    for (field, excluded) in [
+        ("Conflicts", &package.conflicts),
+        ("Breaks", &package.breaks),
+    ] {
+        for relation in excluded.iter().flatten() {
+            let other = all
+                .iter()
+                .find(|other| other.name != package.name && other.is(relation));
+            if let Some(other) = other {
+                return Err(Error::Excluded {
+                    package: package.name.clone(),
+                    field,
+                    relation: relation.text.clone(),
+                    other: format!("{} {}", other.name, other.version),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The package that fulfils one of the alternatives: the first that is there, a package of that name before one that provides it.
+fn provider(alternatives: &[Relation], all: &[Package]) -> Option<usize> {
+    alternatives.iter().find_map(|relation| {
+        let named = |p: &Package| p.name == relation.name && relation.takes(&p.version);
+        all.iter()
+            .position(named)
+            .or_else(|| all.iter().position(|p| p.is(relation)))
+    })
+}
+
+struct Sorter<'a> {
+    packages: &'a [Package],
+    /// Which have been asked for.
+    seen: Vec<bool>,
+    order: Vec<usize>,
+}
+
+impl<'a> Sorter<'a> {
+    /// Puts a package behind those it needs. With a stack of its own: a chain of packages is as long as a lock.
+    fn visit(&mut self, index: usize) {
+        let mut stack = Vec::new();
+        self.begin(index, &mut stack);
+        while let Some((index, needed)) = stack.last_mut() {
+            let index = *index;
+            match needed.next() {
+                Some(next) => self.begin(next, &mut stack),
+                None => {
+                    self.order.push(index);
+                    stack.pop();
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, index: usize, stack: &mut Vec<(usize, std::vec::IntoIter<usize>)>) {
+        let (Some(package), Some(seen)) = (self.packages.get(index), self.seen.get_mut(index))
+        else {
+            return;
+        };
+        if !*seen {
+            *seen = true;
+            let needed = |field: &'a Relations| {
+                let all = self.packages;
+                field.iter().filter_map(|item| provider(item, all))
+            };
+            let both = needed(&package.pre_depends).chain(needed(&package.depends));
+            stack.push((index, both.collect::<Vec<_>>().into_iter()));
+        }
+    }
+}

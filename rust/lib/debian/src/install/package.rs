@@ -1,0 +1,202 @@
+//! A package of the lock, opened: what it says of itself, and which files it brings.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+
+use archive::Entry;
+use deb::{Control, Deb};
+use deb822_fast::borrowed::{BorrowedParagraph, BorrowedParser};
+
+use super::relation::{relations, Relation};
+use crate::error::Error;
+use crate::lock;
+
+/// Relations to other packages, as a field has them.
+pub(super) type Relations = Vec<Vec<Relation>>;
+
+/// A file of settings that people change: an upgrade asks before it takes their changes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conffile {
+    /// Without a slash in front.
+    pub(super) path: Vec<u8>,
+    /// The package no longer has it, and an upgrade is to remove it.
+    pub(super) goes: bool,
+}
+
+/// What a package says of itself.
+#[derive(Debug)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) architecture: String,
+    /// `Essential: yes`: others need not say that they depend on it.
+    pub(super) essential: bool,
+    /// `Multi-Arch: same`: dpkg names its files with its architecture.
+    pub(super) same: bool,
+    pub(super) pre_depends: Relations,
+    pub(super) depends: Relations,
+    pub(super) provides: Relations,
+    pub(super) conflicts: Relations,
+    pub(super) breaks: Relations,
+    pub(super) replaces: Relations,
+    /// In the order of their list.
+    pub(super) conffiles: Vec<Conffile>,
+    pub(super) control: Control,
+    /// The members of its archive, in its order.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Package {
+    /// Reads what the file of a locked package says of itself, but not yet its files.
+    pub(super) fn read(locked: &lock::Package, file: &Path) -> Result<Self, Error> {
+        let bad = |field: &str, got: &str, want: &str| Error::Package {
+            package: locked.name.clone(),
+            problem: format!("got {field} {got:?}, want {want}"),
+        };
+        let mut deb = open(locked, file)?;
+        let control = deb.control().map_err(damaged(locked, file))?;
+        let text = std::str::from_utf8(control.description())
+            .map_err(|_| bad("a control file", "bytes that are not UTF-8", "text"))?;
+        let paragraphs = BorrowedParser::new(text)
+            .parse_all()
+            .map_err(|error| bad("a control file", &error.to_string(), "lines `Field: value`"))?;
+        let [fields] = paragraphs.as_slice() else {
+            let got = paragraphs.len().to_string();
+            return Err(bad("paragraphs in its control file:", &got, "one"));
+        };
+        if let Some(field) = twice(text) {
+            return Err(bad("the field", &field, "each field once"));
+        }
+        for (field, want) in [
+            ("Package", &locked.name),
+            ("Version", &locked.version),
+            ("Architecture", &locked.architecture),
+        ] {
+            let got = value(fields, field);
+            if got != *want {
+                return Err(bad(field, &got, &format!("{want:?} as the lock says")));
+            }
+        }
+        let related = |field: &str| {
+            relations(&value(fields, field))
+                .map_err(|item| bad(field, &item, "`NAME` or `NAME (>= VERSION)`"))
+        };
+        Ok(Self {
+            name: locked.name.clone(),
+            version: locked.version.clone(),
+            architecture: locked.architecture.clone(),
+            essential: value(fields, "Essential") == "yes",
+            same: value(fields, "Multi-Arch") == "same",
+            pre_depends: related("Pre-Depends")?,
+            depends: related("Depends")?,
+            provides: related("Provides")?,
+            conflicts: related("Conflicts")?,
+            breaks: related("Breaks")?,
+            replaces: related("Replaces")?,
+            conffiles: conffiles(&control).map_err(|line| {
+                bad(
+                    "a conffile",
+                    &line,
+                    "a path that begins with / and does not climb",
+                )
+            })?,
+            control,
+            entries: Vec::new(),
+        })
+    }
+
+    /// Name, and the architecture where dpkg says it: in the names of its files, and where triggers are noted.
+    pub(super) fn label(&self) -> String {
+        match self.same {
+            true => format!("{}:{}", self.name, self.architecture),
+            false => self.name.clone(),
+        }
+    }
+
+    /// Whether this package is what a relation names, or provides it.
+    pub(super) fn is(&self, relation: &Relation) -> bool {
+        let provided = || {
+            self.provides.iter().flatten().any(|provided| {
+                provided.name == relation.name && relation.takes_provided(provided.exact_version())
+            })
+        };
+        (self.name == relation.name && relation.takes(&self.version)) || provided()
+    }
+
+    /// Whether it may take files of `other`: only real packages are named so.
+    pub(super) fn may_replace(&self, other: &Self) -> bool {
+        let mut named = self.replaces.iter().flatten();
+        named.any(|relation| relation.name == other.name && relation.takes(&other.version))
+    }
+}
+
+/// Unpacks the files of a package into an empty folder.
+pub(super) fn unpack(locked: &lock::Package, file: &Path, to: &Path) -> Result<Vec<Entry>, Error> {
+    let mut deb = open(locked, file)?;
+    let mut entries = Vec::new();
+    let mut data = deb.data().map_err(damaged(locked, file))?;
+    let options = archive::UnpackOptions::default();
+    archive::unpack_members(&mut data, to, &options, &mut |entry| {
+        entries.push(entry.clone());
+    })
+    .map_err(|source| deb::Error::Archive {
+        part: deb::Part::Data,
+        source,
+    })
+    .map_err(damaged(locked, file))?;
+    data.finish().map_err(damaged(locked, file))?;
+    Ok(entries)
+}
+
+fn open(locked: &lock::Package, file: &Path) -> Result<Deb<File>, Error> {
+    let opened = File::open(file).map_err(Error::io(format!("open {}", file.display())))?;
+    Deb::open(opened).map_err(damaged(locked, file))
+}
+
+fn damaged<'a>(locked: &'a lock::Package, file: &'a Path) -> impl FnOnce(deb::Error) -> Error + 'a {
+    move |source| Error::Deb {
+        package: locked.name.clone(),
+        file: file.to_path_buf(),
+        source: Box::new(source),
+    }
+}
+
+fn value(fields: &BorrowedParagraph<'_>, field: &str) -> String {
+    let lines = fields.get(field).unwrap_or_default();
+    lines.join("\n").trim().to_owned()
+}
+
+/// A field that stands there twice: readers differ in which one they take.
+fn twice(text: &str) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let names = text.lines().filter(|line| !line.starts_with([' ', '\t']));
+    let mut names = names.filter_map(|line| line.split_once(':'));
+    let again = names.find(|(name, _)| !seen.insert(name.to_ascii_lowercase()));
+    again.map(|(name, _)| name.to_owned())
+}
+
+/// The lines of a list of conffiles (deb-conffiles(5)); one that is none is the error.
+fn conffiles(control: &Control) -> Result<Vec<Conffile>, String> {
+    let Some(file) = control.get("conffiles") else {
+        return Ok(Vec::new());
+    };
+    let lines = file.bytes.split(|byte| *byte == b'\n');
+    lines
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let path = line.strip_prefix(b"remove-on-upgrade ");
+            let (path, goes) = path.map_or((line, false), |path| (path, true));
+            let path = path.strip_prefix(b"/").filter(|path| {
+                let mut names = path.split(|byte| *byte == b'/');
+                names.all(|name| !matches!(name, b"" | b"." | b".."))
+            });
+            let path = path.ok_or_else(|| line.escape_ascii().to_string())?;
+            Ok(Conffile {
+                path: path.to_vec(),
+                goes,
+            })
+        })
+        .collect()
+}

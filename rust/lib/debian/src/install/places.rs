@@ -1,0 +1,159 @@
+//! Where in a tree a package's path lies: links among its folders are followed as the tree's own programs follow them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Links followed for one path, as Linux does.
+const MAX_LINKS: usize = 40;
+
+/// The tree, and what is known of its folders.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    root: &'a Path,
+    /// Folders as packages name them, and where they are below the root.
+    known: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(root: &'a Path) -> Self {
+        Self {
+            root,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The file of the machine at a place.
+    pub(super) fn file(&self, place: &[u8]) -> PathBuf {
+        match place {
+            b"" => self.root.to_path_buf(),
+            place => self.root.join(OsStr::from_bytes(place)),
+        }
+    }
+
+    /// Where a path lies: the folder with links followed, and the name in it, which may be a link.
+    pub(super) fn place(&mut self, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let (folder, name) = split(path);
+        let mut place = self.folder(folder)?;
+        push(&mut place, name);
+        Ok(place)
+    }
+
+    /// Where a folder lies that exists, or is to be made; what is there may be something else than a folder.
+    pub(super) fn folder(&mut self, path: &[u8]) -> Result<Vec<u8>, Error> {
+        if let Some(known) = self.known.get(path) {
+            return Ok(known.clone());
+        }
+        let mut links = 0..MAX_LINKS;
+        let mut done = Vec::new();
+        let mut todo: Vec<Vec<u8>> = names(path);
+        while let Some(name) = todo.pop() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    // The root's own parent is the root.
+                    done = split(&done).0.to_vec();
+                    continue;
+                }
+                name => push(&mut done, name),
+            }
+            let file = self.file(&done);
+            let target = match fs::read_link(&file) {
+                Ok(target) => target,
+                // No link, or nothing there yet.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::InvalidInput
+                            | io::ErrorKind::NotFound
+                            | io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    continue
+                }
+                Err(error) => return Err(Error::io(format!("look at {}", file.display()))(error)),
+            };
+            if links.next().is_none() {
+                let loops = io::Error::other(format!("more than {MAX_LINKS} links"));
+                return Err(Error::io(format!("follow {}", file.display()))(loops));
+            }
+            let target = target.as_os_str().as_bytes();
+            done = match target.starts_with(b"/") {
+                true => Vec::new(),
+                false => split(&done).0.to_vec(),
+            };
+            todo.extend(names(target));
+        }
+        if self.file(&done).is_dir() {
+            self.known.insert(path.to_vec(), done.clone());
+        }
+        Ok(done)
+    }
+}
+
+/// The names of a path, the first last.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.rsplit(|byte| *byte == b'/');
+    names.map(<[u8]>::to_vec).collect()
+}
+
+/// The folder of a path, and the name in it.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = path.rsplitn(2, |byte| *byte == b'/');
+    let name = parts.next().unwrap_or(path);
+    (parts.next().unwrap_or_default(), name)
+}
+
+fn push(place: &mut Vec<u8>, name: &[u8]) {
+    if !place.is_empty() {
+        place.push(b'/');
+    }
+    place.extend_from_slice(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("usr/lib/x")).unwrap();
+        fs::create_dir_all(dir.path().join("outside")).unwrap();
+        for (name, target) in [
+            ("lib", "usr/lib"),
+            ("abs", "/usr/lib"),
+            ("up", "../../../usr"),
+            ("out", "../outside"),
+            ("loop", "loop"),
+            ("usr/lib/y", "/lib/x"),
+        ] {
+            symlink(target, root.join(name)).unwrap();
+        }
+        let mut places = Places::new(&root);
+        for (path, want) in [
+            ("lib/x/f", "usr/lib/x/f"),
+            ("lib/y/f", "usr/lib/x/f"),
+            ("abs/f", "usr/lib/f"),
+            ("up/lib/f", "usr/lib/f"),
+            ("out/f", "outside/f"),
+            ("lib", "lib"),
+            ("new/f", "new/f"),
+            ("f", "f"),
+        ] {
+            for _ in 0..2 {
+                let place = places.place(path.as_bytes()).unwrap();
+                assert_eq!(place, want.as_bytes(), "{path}");
+            }
+        }
+        assert!(places.place(b"loop/f").is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! What dpkg writes down of packages that it has unpacked but not configured (dpkg's `doc/` and deb-triggers(5)), below `var/lib/dpkg`.
+//!
+//! | file                        | content                                                                               |
+//! |-----------------------------|---------------------------------------------------------------------------------------|
+//! | `status`                    | each package's `control`, with `Status` and its conffiles, which are all new           |
+//! | `info/format`               | `1`: names of the files below have the architecture of packages of `Multi-Arch: same` |
+//! | `info/PACKAGE.list`         | its paths, in the order of its archive                                                |
+//! | `info/PACKAGE.…`            | the other files of `control.tar`                                                      |
+//! | `triggers/File`             | `PATH PACKAGE`, for triggers by paths                                                 |
+//! | `triggers/NAME`             | `PACKAGE`, for triggers by name                                                       |
+//! | `arch`                      | the architectures that packages may be of                                             |
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use archive::Entry;
+
+use super::merge::Merged;
+use super::package::{Conffile, Package};
+use crate::error::Error;
+
+/// Where dpkg keeps all that.
+pub(super) const ADMIN: &str = "var/lib/dpkg";
+
+/// Writes the records of all packages, which are in the tree `root`.
+pub(super) fn write(merged: &Merged<'_>, architecture: &str, root: &Path) -> Result<(), Error> {
+    let admin = root.join(ADMIN);
+    for folder in ["alternatives", "info", "parts", "triggers", "updates"] {
+        let folder = admin.join(folder);
+        fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
+    }
+    let mut status = Vec::new();
+    let mut triggers = Triggers::default();
+    for (index, package) in merged.packages.iter().enumerate() {
+        status.extend(paragraph(package));
+        triggers.read(package)?;
+        let info = |suffix: &str| {
+            admin
+                .join("info")
+                .join(format!("{}.{suffix}", package.label()))
+        };
+        let is_listed = |e: &&Entry| !merged.lost.contains(&(index, e.path.clone()));
+        file(
+            &info("list"),
+            &list(package.entries.iter().filter(is_listed)),
+            0o644,
+        )?;
+        let others = package.control.files();
+        for (name, control) in others.filter(|(name, _)| *name != "control") {
+            file(&info(name), &control.bytes, control.mode)?;
+            set_time(&info(name), control.mtime)?;
+        }
+    }
+    file(&admin.join("status"), &status, 0o644)?;
+    file(
+        &admin.join("arch"),
+        format!("{architecture}\n").as_bytes(),
+        0o644,
+    )?;
+    file(&admin.join("info/format"), b"1\n", 0o644)?;
+    triggers.write(&admin.join("triggers"))
+}
+
+pub(super) fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let written = fs::write(path, bytes)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777)));
+    written.map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// Gives a file or folder the time that a package says; one that no clock says stays now.
+pub(super) fn set_time(path: &Path, mtime: i64) -> Result<(), Error> {
+    let seconds = u64::try_from(mtime).map(Duration::from_secs).ok();
+    let Some(time) = seconds.and_then(|s| SystemTime::UNIX_EPOCH.checked_add(s)) else {
+        return Ok(());
+    };
+    File::open(path)
+        .and_then(|file| file.set_modified(time))
+        .map_err(Error::io(format!("set the time of {}", path.display())))
+}
+
+/// The package's paragraph in `status`.
+fn paragraph(package: &Package) -> Vec<u8> {
+    let mut text = package.control.description().trim_ascii().to_vec();
+    text.extend(b"\nStatus: install ok unpacked\n");
+    if !package.conffiles.is_empty() {
+        text.extend(b"Conffiles:\n");
+        for Conffile { path, goes } in &package.conffiles {
+            text.extend(b" /");
+            text.extend(path);
+            text.extend(b" newconffile");
+            if *goes {
+                text.extend(b" remove-on-upgrade");
+            }
+            text.push(b'\n');
+        }
+    }
+    text.push(b'\n');
+    text
+}
+
+/// The paths of these members.
+fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for entry in entries {
+        text.push(b'/');
+        match entry.path.as_slice() {
+            b"" => text.push(b'.'),
+            path => text.extend(path),
+        }
+        text.push(b'\n');
+    }
+    text
+}
+
+/// Who wants to hear of what.
+#[derive(Debug, Default)]
+struct Triggers {
+    /// Lines of the file `File`.
+    paths: Vec<String>,
+    /// Lines by the trigger's name.
+    names: BTreeMap<String, Vec<String>>,
+}
+
+impl Triggers {
+    /// Takes what a package is interested in. What it activates dpkg reads itself.
+    fn read(&mut self, package: &Package) -> Result<(), Error> {
+        let Some(file) = package.control.get("triggers") else {
+            return Ok(());
+        };
+        let text = String::from_utf8_lossy(&file.bytes);
+        for line in text.lines() {
+            let words: Vec<&str> = line
+                .split('#')
+                .next()
+                .unwrap_or(line)
+                .split_whitespace()
+                .collect();
+            let (directive, name) = match words.as_slice() {
+                [] => continue,
+                [directive, name] => (*directive, *name),
+                _ => return Err(bad(package, line)),
+            };
+            let waits = match directive {
+                "interest" | "interest-await" => "",
+                "interest-noawait" => "/noawait",
+                "activate" | "activate-await" | "activate-noawait" => continue,
+                _ => return Err(bad(package, line)),
+            };
+            let who = format!("{}{waits}", package.label());
+            if name.starts_with('/') {
+                self.paths.push(format!("{name} {who}"));
+            } else if base::path::check_name(name.as_ref()).is_ok() {
+                self.names.entry(name.to_owned()).or_default().push(who);
+            } else {
+                return Err(bad(package, line));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        let lines = |lines: &[String]| {
+            lines
+                .iter()
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        };
+        file(&folder.join("File"), lines(&self.paths).as_bytes(), 0o644)?;
+        for (name, who) in &self.names {
+            file(&folder.join(name), lines(who).as_bytes(), 0o644)?;
+        }
+        Ok(())
+    }
+}
+
+fn bad(package: &Package, line: &str) -> Error {
+    Error::Package {
+        package: package.name.clone(),
+        problem: format!("got the line {line:?} in its triggers, want `interest` or `activate` (or these with -await or -noawait) and a name"),
+    }
+}
