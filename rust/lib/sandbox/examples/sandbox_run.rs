@@ -1,4 +1,4 @@
-//! Runs a command in a sandbox: `sandbox_run [--user UID] [--keep-tmp] ROOT COMMAND [ARGUMENT…]`; ROOT `-`: the caller's programs.
+//! Runs a command in a sandbox: `sandbox_run [--user UID] [--keep-tmp] ROOT COMMAND [ARGUMENT…]`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -39,16 +39,12 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
         }
     }
     let root = args.next().ok_or("no root")?;
-    let mut sandbox = if root == "-" {
-        Sandbox::system()
-    } else {
-        // Made by the caller, it belongs to nobody in here.
-        let mut chown = std::process::Command::new("chown");
-        if !chown.args(["-Rh", "0:0"]).arg(&root).status()?.success() {
-            return Err("cannot make the tree root's".into());
-        }
-        Sandbox::new(root)
-    };
+    // Made by the caller, it belongs to nobody in here.
+    let mut chown = std::process::Command::new("chown");
+    if !chown.args(["-Rh", "0:0"]).arg(&root).status()?.success() {
+        return Err("cannot make the tree root's".into());
+    }
+    let mut sandbox = Sandbox::new(root);
     if keep_tmp {
         sandbox = sandbox.keep("/tmp");
     }

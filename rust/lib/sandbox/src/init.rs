@@ -13,8 +13,8 @@ use nix::unistd::Pid;
 
 use crate::child::{die_with_parent, socket};
 use crate::error::Error;
-use crate::spec::{receive, Report, Root, Spec};
-use crate::{late, rights, root};
+use crate::spec::{receive, Report, Spec};
+use crate::{rights, root};
 
 pub(crate) fn run() -> Result<Report, Error> {
     die_with_parent()?;
@@ -23,10 +23,6 @@ pub(crate) fn run() -> Result<Report, Error> {
         .map_err(|e| Error::setup("read what to run", e))?
         .ok_or_else(|| Error::Lost("the caller is gone".to_owned()))?;
     root::enter(&spec)?;
-    if let Root::System { tree: Some(tree) } = &spec.root {
-        // On a thread of its own, which keeps the right to mount until it has done so.
-        late::offer(tree.clone())?;
-    }
     umask(Mode::from_bits_truncate(spec.umask));
     // This thread's own rights: processes and threads have those of the thread that starts them.
     rights::reduce()?;

@@ -3,7 +3,7 @@
 //! Building an operating system's tree means running maintainer scripts and Dockerfile steps that expect to be root of
 //! a whole machine. A [`Sandbox`] gives them one that is not the caller's: its users are 65,536 that are nobody outside, all
 //! its namespaces are new, it has no network, its own `/proc`, a small `/dev`, few capabilities, a filter of system calls, and
-//! only the environment asked for. Its `/` is a tree, or the caller's programs read-only. Everything dies with the caller.
+//! only the environment asked for. Its `/` is a tree. Everything dies with the caller.
 //! docs/container.md lists what is seen.
 //!
 //! A main that uses any of this begins with
@@ -39,7 +39,6 @@ mod disk;
 mod error;
 mod idmap;
 mod init;
-mod late;
 mod outside;
 mod private;
 mod rights;

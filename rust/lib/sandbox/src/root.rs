@@ -16,7 +16,7 @@ use nix::sys::statvfs::{statvfs, FsFlags};
 use nix::unistd::{chdir, pivot_root, sethostname};
 
 use crate::error::Error;
-use crate::spec::{Root, Spec, SCRIPTS};
+use crate::spec::{Spec, SCRIPTS};
 
 /// Device nodes taken from the host: making them needs more privilege than a user namespace has.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -33,23 +33,6 @@ const NONE: Option<&str> = None;
 
 /// Where the first process puts together what goes into the root. Every Linux has this folder, and the sandbox's is another.
 const STAGE: &str = "/sys";
-/// The caller's programs, and what they need: all that a system's root shows of the caller's, read-only.
-const SYSTEM: [&str; 9] = [
-    "/bin",
-    "/etc",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/sbin",
-    "/usr",
-    "/var/lib/dpkg",
-];
-/// What a system's root has beside that.
-const FOLDERS: [&str; 8] = [
-    "/dev", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp", "/var/tmp",
-];
-
 /// Of `/proc`, what speaks of the machine and not of processes: readable, as programs read it, where it can change something.
 const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 /// And what a build has no use for at all.
@@ -99,11 +82,8 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     make_private()?;
     sethostname(&spec.hostname).map_err(|e| Error::setup("set the host name", e))?;
     let root = staged(spec.binds.len());
-    match &spec.root {
-        // A mount point of its own, as `pivot_root` wants.
-        Root::Tree(_) => bind(root.as_os_str(), &root, false)?,
-        Root::System { .. } => system(&root)?,
-    }
+    // A mount point of its own, as `pivot_root` wants.
+    bind(root.as_os_str(), &root, false)?;
     let root_fd = open_dir(root.as_os_str())?;
     // /proc goes last: until then the host's leads to open folders by number.
     devices(&root_fd)?;
@@ -116,41 +96,6 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
     drop((root_fd, sys, proc));
     change_root(root.as_os_str())?;
     shut_proc()
-}
-
-/// A root of the caller's programs, at a new folder of the stage.
-fn system(root: &Path) -> Result<(), Error> {
-    let failed = |path: &Path| {
-        let step = format!("make {}", path.display());
-        move |e| Error::setup(step, e)
-    };
-    fs::create_dir(root).map_err(failed(root))?;
-    mount_tmpfs(
-        &place(open_dir(root.as_os_str())?),
-        "mode=755",
-        MsFlags::empty(),
-    )?;
-    let below = |path: &str| root.join(path.trim_start_matches('/'));
-    for name in SYSTEM {
-        let (source, target) = (Path::new(name), below(name));
-        match fs::symlink_metadata(source) {
-            Ok(meta) if meta.is_symlink() => {
-                let to = fs::read_link(source).map_err(failed(source))?;
-                symlink(to, &target).map_err(failed(&target))?;
-            }
-            Ok(_) => {
-                point(source, &target)?;
-                bind(source.as_os_str(), &target, true)?;
-            }
-            // Not every system has every one.
-            Err(_) => {}
-        }
-    }
-    for name in FOLDERS {
-        let target = below(name);
-        fs::create_dir_all(&target).map_err(failed(&target))?;
-    }
-    Ok(())
 }
 
 /// Takes from `/proc` what reaches the machine.
@@ -172,19 +117,6 @@ fn shut_proc() -> Result<(), Error> {
             // Not every kernel has every one.
             Err(_) => {}
         }
-    }
-    Ok(())
-}
-
-/// Shows folders of the sandbox's root in a tree inside it, too.
-pub(crate) fn share(tree: &OsStr, folders: &[&str]) -> Result<(), Error> {
-    let tree = open_dir(tree)?;
-    for folder in folders {
-        bind(
-            OsStr::new(folder),
-            &at(&tree, OsStr::new(folder))?.path,
-            false,
-        )?;
     }
     Ok(())
 }

@@ -15,8 +15,8 @@ use nix::unistd::pipe2;
 use rustix::fs::{fcntl_add_seals, memfd_create, MemfdFlags, SealFlags};
 
 use crate::error::Error;
-use crate::spec::{receive, send, Report, Root, Spec, CHILD_FLAG, ROLE_UNSHARE, SCRIPTS};
-use crate::{idmap, late};
+use crate::idmap;
+use crate::spec::{receive, send, Report, Spec, CHILD_FLAG, ROLE_UNSHARE, SCRIPTS};
 
 /// How much of a command's output [`Finished::tail`] keeps.
 const TAIL: usize = 64 << 10;
@@ -24,7 +24,7 @@ const TAIL: usize = 64 << 10;
 /// Where commands run.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
-    root: Root,
+    root: PathBuf,
     hostname: String,
     binds: Vec<(PathBuf, PathBuf, bool)>,
     tmpfs: Vec<(PathBuf, String)>,
@@ -142,18 +142,8 @@ impl Sandbox {
     ///
     /// Missing mount points are made for the run and removed after it. Writes elsewhere go to `root` itself.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self::with(Root::Tree(root.into().into_os_string()))
-    }
-
-    /// Commands see the caller's programs (`/usr`, `/etc` and such) read-only, and nothing else of the caller's but what
-    /// [`Sandbox::bind`] adds. `/dev`, `/proc`, `/sys`, `/run`, `/tmp` are the sandbox's own.
-    pub fn system() -> Self {
-        Self::with(Root::System { tree: None })
-    }
-
-    fn with(root: Root) -> Self {
         Self {
-            root,
+            root: root.into(),
             hostname: "localhost".to_owned(),
             binds: Vec::new(),
             tmpfs: vec![
@@ -164,17 +154,8 @@ impl Sandbox {
         }
     }
 
-    /// In a sandbox of the caller's programs: the command makes a tree at `tree`, and gets `/proc`, `/dev` and `/sys` mounted
-    /// in it when it runs the returned text in a shell. It can do so once.
-    pub fn tree(mut self, tree: impl Into<PathBuf>) -> (Self, String) {
-        if let Root::System { tree: wanted } = &mut self.root {
-            *wanted = Some(tree.into().into_os_string());
-        }
-        (self, late::question())
-    }
-
     /// Shows `content` as an executable file that all may read, in a folder outside of the root's own files; returns
-    /// its path in the sandbox. `name` must be a file name. Only for a sandbox with a root.
+    /// its path in the sandbox. `name` must be a file name.
     pub fn script(&mut self, name: &OsStr, content: impl Into<Vec<u8>>) -> Result<PathBuf, Error> {
         let name = base::path::check_name(name).map_err(Error::Script)?;
         self.scripts.push((name.to_owned(), content.into()));
@@ -220,10 +201,8 @@ impl Sandbox {
         command: &Command,
         mut output: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Finished, Error> {
-        if let Root::Tree(root) = &self.root {
-            if !Path::new(root).is_dir() {
-                return Err(Error::Root(root.into()));
-            }
+        if !self.root.is_dir() {
+            return Err(Error::Root(self.root.clone()));
         }
         let _points = MountPoints::make(self)?;
         let (socket, child_socket) =
@@ -277,16 +256,11 @@ impl Sandbox {
     /// What the first process gathers: what is bound, then the root.
     fn sources(&self) -> Vec<OsString> {
         let binds = self.binds.iter().map(|(source, _, _)| absolute(source));
-        let root = match &self.root {
-            Root::Tree(root) => Some(absolute(Path::new(root))),
-            Root::System { .. } => None,
-        };
-        binds.chain(root).collect()
+        binds.chain([absolute(&self.root)]).collect()
     }
 
     fn spec(&self, command: &Command) -> Spec {
         Spec {
-            root: self.root.clone(),
             hostname: self.hostname.clone(),
             binds: self
                 .binds
@@ -427,11 +401,7 @@ struct MountPoints {
 impl MountPoints {
     fn make(sandbox: &Sandbox) -> Result<Self, Error> {
         let mut points = Self { made: Vec::new() };
-        // Another root is made by process 1, and bound into it is what has a place there.
-        let Root::Tree(root) = &sandbox.root else {
-            return Ok(points);
-        };
-        let root = Path::new(root);
+        let root = sandbox.root.as_path();
         let fixed = ["/proc", "/dev", "/sys"].map(Path::new);
         let tmpfs = sandbox.tmpfs.iter().map(|(t, _)| t.as_path());
         for target in fixed.into_iter().chain(tmpfs) {

@@ -23,7 +23,6 @@ const MAX_LINE: u64 = 256 << 20;
 /// Everything about one run. Names are bytes: nothing says they are UTF-8.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    pub(crate) root: Root,
     pub(crate) hostname: String,
     /// (target in the root, read-only); the first process has gathered the sources, in this order.
     pub(crate) binds: Vec<(OsString, bool)>,
@@ -38,18 +37,6 @@ pub(crate) struct Spec {
     pub(crate) gid: u32,
     pub(crate) umask: u32,
     pub(crate) stdin: Option<Vec<u8>>,
-}
-
-/// What a command sees as `/`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Root {
-    /// A tree, to write to.
-    Tree(OsString),
-    /// The caller's programs, read-only.
-    System {
-        /// Where in the root a tree comes to be that gets mounts when the command asks for them.
-        tree: Option<OsString>,
-    },
 }
 
 /// What the caller hears.
