@@ -99,10 +99,11 @@ impl Builder {
             return Ok(());
         }
         let (units, tail) = (len / UNIT_LEN, len % UNIT_LEN);
-        for (number, left) in (1..=units).zip((0..units).rev()) {
+        for left in (0..units).rev() {
             self.inline(unit)?;
-            // What stood before may take part of the first one; behind the second one the last extent is a repeat.
-            if number == 2 && self.lengthen_repeat(left)? {
+            // Behind the first or the second one, for what stood before may take part of the first one. A repeat that ends where a unit
+            // ends has all of its period.
+            if self.lengthen_repeat(left)? {
                 break;
             }
         }
@@ -348,7 +349,7 @@ fn without_zeros(bytes: &[u8]) -> usize {
 fn leading_zeros(bytes: &[u8]) -> usize {
     const STEP: usize = 256;
     let steps = bytes.chunks_exact(STEP);
-    let zeros = steps.take_while(|c| c.first() == Some(&0) && ZEROS.get(..STEP) == Some(c));
+    let zeros = steps.take_while(|c| c.starts_with(&[0]) && ZEROS.get(..STEP) == Some(c));
     let whole: usize = zeros.map(<[u8]>::len).sum();
     let rest = bytes.iter().skip(whole);
     whole + rest.take_while(|b| **b == 0).count()

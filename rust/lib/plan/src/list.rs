@@ -60,13 +60,18 @@ impl List {
 
     /// Reads a list of this form: of an image, or of a tree, of which two files may have the same content.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::read_below(path, MAX_LIST)
+    }
+
+    /// Reads a list that has fewer than `most` bytes.
+    fn read_below(path: &Path, most: u64) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(Error::io(&name))?;
         let mut text = Vec::new();
-        let mut bounded = file.take(MAX_LIST);
+        let mut bounded = file.take(most);
         bounded.read_to_end(&mut text).map_err(Error::io(&name))?;
         let list = match bounded.limit() {
-            0 => Err(format!("it has {MAX_LIST} bytes or more")),
+            0 => Err(format!("it has {most} bytes or more")),
             _ => Self::parse(&text),
         };
         list.map_err(|reason| Error::Inputs {
@@ -179,6 +184,25 @@ mod tests {
         assert!(List::is_named(Path::new("d/disk.image")));
         assert!(!List::is_named(Path::new("d/disk.img")));
         assert!(!List::is_named(Path::new(".image")));
+    }
+
+    /// Nothing of it is taken for a shorter list.
+    #[test]
+    fn a_list_that_is_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.image");
+        std::fs::write(&path, b"p\nx\ny\n").unwrap();
+        assert_eq!(
+            List::read_below(&path, 7).unwrap(),
+            List::read(&path).unwrap()
+        );
+        assert_eq!(
+            List::read_below(&path, 6).unwrap_err().to_string(),
+            format!(
+                "{} is not a plan list: it has 6 bytes or more",
+                path.display()
+            )
+        );
     }
 
     #[test]

@@ -69,6 +69,17 @@ mod tests {
         assert_eq!(pack(&vec![7; 1 << 20]), None);
     }
 
+    /// A reader takes what is as long as a body for the body itself.
+    #[test]
+    fn no_frame_is_as_long_as_its_body() {
+        let bodies = (0..100).map(|zeros| [(0..100).collect(), vec![0; zeros]].concat());
+        let mut same = bodies.filter(|body: &Vec<u8>| {
+            let packed = zstd::bulk::compress(body, LEVEL).unwrap();
+            packed.len() == body.len()
+        });
+        assert_eq!(pack(&same.next().unwrap()), None);
+    }
+
     #[test]
     fn frames_of_anybody() {
         let body: Vec<u8> = (0..40_000u32).flat_map(|n| (n / 9).to_le_bytes()).collect();

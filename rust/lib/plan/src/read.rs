@@ -178,3 +178,59 @@ fn open_input(input: Input, path: &Path) -> Result<(String, InputFile), Error> {
     }
     Ok((name, file))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_bytes_are_read_from() {
+        fn check(input: impl ReadAt) {
+            let mut part = [0; 4];
+            input.read_exact_at(&mut part, 3).unwrap();
+            assert_eq!(&part, b"3456");
+            assert!(input.read_exact_at(&mut part, 7).is_err());
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("input");
+        let bytes = b"0123456789".to_vec();
+        std::fs::write(&path, &bytes).unwrap();
+        check(File::open(&path).unwrap());
+        check(InputFile::open(&path).unwrap());
+        check(Reader::open(Plan::whole(10).unwrap(), &[&path]).unwrap());
+        check(&bytes);
+        check(bytes);
+    }
+
+    /// An input that nothing can be read from, and why.
+    struct Fails(fn() -> io::Error);
+
+    impl ReadAt for Fails {
+        fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+            Err((self.0)())
+        }
+    }
+
+    /// Who reads of an input that others write to learns that, and not that the disk is broken.
+    #[test]
+    fn why_an_input_cannot_be_read() {
+        let text = |why| {
+            let inputs = vec![("x".to_owned(), Fails(why))];
+            let reader = Reader::new(Plan::whole(5).unwrap(), inputs).unwrap();
+            reader.read_at(&mut [0; 5], 0).unwrap_err().to_string()
+        };
+        assert_eq!(
+            text(|| io::ErrorKind::UnexpectedEof.into()),
+            "x became shorter while it was read"
+        );
+        assert_eq!(
+            text(|| io::Error::other(Changed)),
+            "x changed while it was read"
+        );
+        assert_eq!(text(|| io::Error::other("no")), "cannot read x");
+        assert_eq!(
+            text(|| io::ErrorKind::PermissionDenied.into()),
+            "cannot read x"
+        );
+    }
+}

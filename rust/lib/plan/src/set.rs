@@ -283,5 +283,6 @@ mod tests {
         let same = ImageSet::of_lens(&[3, 3]).unwrap();
         assert_eq!(*same.inputs(), [3, 3].map(Input::of_len));
         assert_ne!(same.plans()[0], same.plans()[1]);
+        assert_eq!(same.clone().into_plans(), same.plans());
     }
 }

@@ -75,6 +75,10 @@ mod tests {
         assert!(bytes == want);
         // One of a plan is what it was.
         let plan = reader.plan().clone();
-        assert_eq!(reader.with_holes().unwrap().plan(), &plan);
+        let reader = reader.with_holes().unwrap();
+        assert_eq!(reader.plan(), &plan);
+        let part = plan.slice(1 << 20, 6 << 20).unwrap();
+        let reader = reader.with_plan(part.clone()).unwrap();
+        assert_eq!(reader.with_holes().unwrap().plan(), &part);
     }
 }

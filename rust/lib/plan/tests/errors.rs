@@ -56,6 +56,7 @@ fn ranges() {
 fn canvases() {
     assert!(matches!(Canvas::new(u64::MAX, vec![]), Err(Error::TooLong)));
     let mut canvas = Canvas::new(10, vec![Input::of_len(5)]).unwrap();
+    assert_eq!(canvas.len(), 10);
     assert_eq!(
         text(canvas.inline(9, b"ab")),
         "bytes 9+2 lie outside the image of 10 bytes"
@@ -70,6 +71,12 @@ fn canvases() {
         text(canvas.clone().finish()),
         "two pieces overlap: 4+3 and 6+3"
     );
+    // Nothing is on no byte.
+    let mut canvas = Canvas::new(10, vec![Input::of_len(5)]).unwrap();
+    canvas.inline(0, b"0123456789").unwrap();
+    canvas.inline(5, b"").unwrap();
+    canvas.source(5, 0, 5, 0).unwrap();
+    assert_eq!(canvas.finish().unwrap().inline_len(), 10);
     // An input's end is checked at the end.
     let mut canvas = Canvas::new(10, vec![Input::of_len(5)]).unwrap();
     canvas.source(0, 0, 0, 6).unwrap();

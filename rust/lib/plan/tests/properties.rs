@@ -542,6 +542,25 @@ fn alike_is_packed() {
     assert!(Plan::decode(&as_it_is).unwrap() == plan);
 }
 
+/// Pieces that end around the places where repeats are looked for.
+#[test]
+fn a_piece_ends_anywhere() {
+    let unlike = |n: u32| n.wrapping_mul(0x9e37_79b9).to_be_bytes()[0] | 1;
+    for len in [
+        16 << 10,
+        (24 << 10) - 32,
+        (24 << 10) - 31,
+        (24 << 10) - 1,
+        24 << 10,
+    ] {
+        let parts = [
+            Part::Inline((0..len).map(unlike).collect()),
+            Part::Repeat([2; 32], 20_000),
+        ];
+        assert_eq!(dump(&build(&parts)), canonical(&model(&parts)), "{len}");
+    }
+}
+
 #[test]
 fn long_repeats_are_cheap() {
     let mut builder = Builder::new(vec![]);
