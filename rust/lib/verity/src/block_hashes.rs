@@ -300,11 +300,11 @@ impl Header {
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
         let size = hasher.size();
-        let mut at = product(blocks.start, size.in_image().get());
+        let start = product(blocks.start, size.in_image().get());
         // The last block may be cut.
         let end = product(blocks.end, size.in_image().get()).min(self.len);
         let mut digests = Vec::new();
-        while at < end {
+        for at in (start..end).step_by(as_usize(BATCH)) {
             let take = without(end, at).min(BATCH);
             buffer.resize(as_usize(take), 0);
             input
@@ -321,7 +321,6 @@ impl Header {
                 behind.fill(0);
             }
             hasher.blocks(buffer, &mut digests);
-            at = next;
         }
         Ok(digests)
     }

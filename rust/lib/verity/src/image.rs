@@ -23,10 +23,24 @@ pub fn append<R: ReadAt + Sync>(
     known: &Known,
     params: &Params,
 ) -> Result<(Plan, Digest, Layout), Error> {
-    let mut own = Held::default();
+    append_at_most(MAX_APPENDED, data, known, params)
+}
+
+/// The same with another bound: on the area's own bytes, and on those of `known` that it has.
+fn append_at_most<R: ReadAt + Sync>(
+    max: u64,
+    data: &Reader<R>,
+    known: &Known,
+    params: &Params,
+) -> Result<(Plan, Digest, Layout), Error> {
+    let mut own = Held {
+        max,
+        bytes: Vec::new(),
+        full: false,
+    };
     let made = area(data, known, params, &mut own);
     if own.full {
-        return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
+        return Err(Error::TooLargeForPlan { max });
     }
     let area = made?;
     let mut builder = Builder::new(data.plan().inputs().to_vec());
@@ -45,8 +59,8 @@ pub fn append<R: ReadAt + Sync>(
                 count,
             } => {
                 held = sum(held, part.len());
-                if held > MAX_APPENDED {
-                    return Err(Error::TooLargeForPlan { max: MAX_APPENDED });
+                if held > max {
+                    return Err(Error::TooLargeForPlan { max });
                 }
                 known.at(place).read(first, count, &mut bytes)?;
             }
@@ -57,15 +71,16 @@ pub fn append<R: ReadAt + Sync>(
 }
 
 /// The own bytes of a hash area in memory.
-#[derive(Default)]
 struct Held {
+    /// How many may be.
+    max: u64,
     bytes: Vec<u8>,
     full: bool,
 }
 
 impl Write for Held {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if sum(as_u64(self.bytes.len()), as_u64(bytes.len())) > MAX_APPENDED {
+        if sum(as_u64(self.bytes.len()), as_u64(bytes.len())) > self.max {
             self.full = true;
             return Err(io::ErrorKind::OutOfMemory.into());
         }
@@ -138,5 +153,52 @@ impl Area {
             }
         }
         Ok(builder.zero_to(self.layout.end)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block_hashes::{write_block_hashes, BlockHashes};
+    use std::sync::Mutex;
+
+    /// A plan holds as many bytes of an area as it may, and not one more.
+    #[test]
+    fn the_most_that_a_plan_holds() {
+        let input: Vec<u8> = (0..40 * 512u32)
+            .map(|n| (n % 251).to_le_bytes()[0])
+            .collect();
+        let params = Params::new(512, 4096, b"salt", [0; 16]).unwrap();
+        let plan = Plan::whole(as_u64(input.len())).unwrap();
+        let reader = Reader::new(plan, vec![("x".to_owned(), input.clone())]).unwrap();
+        let fits = |max, known: &Known| match append_at_most(max, &reader, known, &params) {
+            Ok((plan, ..)) => {
+                assert_eq!(plan, append(&reader, known, &params).unwrap().0);
+                true
+            }
+            Err(Error::TooLargeForPlan { max: told }) => {
+                assert_eq!(told, max);
+                false
+            }
+            Err(error) => panic!("{error}"),
+        };
+        // The superblock and 40 digests.
+        let nothing = Known::default();
+        assert!(fits(512 + 40 * 32, &nothing));
+        assert!(!fits(512 + 40 * 32 - 1, &nothing));
+        let out = Mutex::new(Vec::new());
+        let len = as_u64(input.len());
+        write_block_hashes(&input, len, b"salt", 512, &[], &out).unwrap();
+        let file = out.into_inner().unwrap();
+        let file_len = as_u64(file.len());
+        let hashes = BlockHashes::open(Box::new(file), file_len).unwrap();
+        let mut known = Known::default();
+        known
+            .add(0, hashes, &params, reader.plan().inputs())
+            .unwrap();
+        // The digests alone.
+        assert!(fits(40 * 32, &known));
+        assert!(!fits(40 * 32 - 1, &known));
+        assert!(!fits(512, &known));
     }
 }

@@ -169,6 +169,17 @@ mod tests {
         );
     }
 
+    /// A hash block over nothing but zeros is hashed once.
+    #[test]
+    fn blocks_over_zeros_are_known() {
+        use sha2::{Digest as _, Sha256};
+        let params = Params::new(512, 1024, b"salt", [0; 16]).unwrap();
+        let zeros = *params.data_hasher().known_digest();
+        let block = [b"salt", zeros.repeat(32).as_slice()].concat();
+        let want = Sha256::digest(block);
+        assert_eq!(params.hash_hasher(&zeros).known_digest()[..], want[..]);
+    }
+
     #[test]
     fn text() {
         assert_eq!(parse_salt("").unwrap(), b"");

@@ -97,3 +97,34 @@ impl Part {
         product(count, DIGEST_LEN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_one_if_they_continue_each_other() {
+        let known = |place, first, count| Part::Known {
+            place,
+            first,
+            count,
+        };
+        let same = |byte, count| Part::Same([byte; DIGEST], count);
+        let cases = [
+            (known(0, 3, 2), known(0, 5, 1), Some(known(0, 3, 3))),
+            (known(0, 3, 2), known(0, 6, 1), None),
+            (known(0, 3, 2), known(0, 3, 2), None),
+            (known(0, 3, 2), known(1, 5, 1), None),
+            (same(1, 2), same(1, 3), Some(same(1, 5))),
+            (same(1, 2), same(2, 3), None),
+            (Part::Own(2), Part::Own(3), Some(Part::Own(5))),
+            (Part::Own(2), same(1, 3), None),
+        ];
+        for (first, second, one) in cases {
+            let mut parts = Parts::default();
+            parts.push(first);
+            parts.push(second);
+            assert_eq!(parts.0, one.map_or(vec![first, second], |one| vec![one]));
+        }
+    }
+}

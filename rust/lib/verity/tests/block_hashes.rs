@@ -12,6 +12,7 @@
 
 mod common;
 
+use std::io::Read;
 use std::sync::Mutex;
 
 use common::noise;
@@ -79,6 +80,18 @@ fn every_byte() {
         assert!(got == want, "{len} {}", cuts.len());
         assert_eq!(open(&got).unwrap().input_len(), len as u64);
     }
+}
+
+#[test]
+fn a_file_has_what_memory_has() {
+    let input = noise(600 * 512, 7);
+    let mut got = tempfile::tempfile().unwrap();
+    let len = input.len() as u64;
+    let written = write_block_hashes(&input, len, b"pepper", 512, &[5], &got).unwrap();
+    let mut bytes = Vec::new();
+    got.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len() as u64, written);
+    assert!(bytes == cut_file(&input, b"pepper", 512, &[5]).unwrap());
 }
 
 #[test]
@@ -157,10 +170,15 @@ fn refusals() {
         text,
         "not valid block hashes: at byte 32: more salt than its length says"
     );
-    let text = open(&good[..100]).unwrap_err().to_string();
+    let text = open(&good[..295]).unwrap_err().to_string();
     assert_eq!(
         text,
-        "not valid block hashes: at byte 100: it ends there, a header has 296 bytes"
+        "not valid block hashes: at byte 295: it ends there, a header has 296 bytes"
+    );
+    let text = open(&good[..296]).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "not valid block hashes: at byte 16: an input of 5000 bytes has 2 blocks, which with 0 cuts the 296 bytes of this file don't fit"
     );
 }
 
