@@ -88,8 +88,8 @@ fn make(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf,
     let packages = parallel::map(&jobs, |(locked, file)| Package::read(locked, file))?;
     let mut packages = order::sort(packages)?;
     progress(&format!("unpacking {} packages", packages.len()));
-    let staged = unpack(&mut packages, &jobs, &folder(work, "packages")?)?;
-    let mut merged = merge::merge(&packages, &staged, &root)?;
+    unpack(&mut packages, &folder(work, "packages")?)?;
+    let mut merged = merge::merge(&packages, &root)?;
     records::write(&merged, &lock.architecture, &root)?;
     for (name, text) in FILES {
         let path = root.join(name);
@@ -106,7 +106,7 @@ fn make(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf,
         });
     }
     let dpkg = packages.iter().find(|package| package.name == "dpkg");
-    let dpkg = dpkg.map_or("", |package| package.version.as_str());
+    let dpkg = dpkg.map_or("", |package| package.version);
     let scripts = Scripts::new(&mut merged.places, &root, work, timestamp)?;
     progress("running the scripts that come before unpacking");
     scripts.before(&packages, dpkg)?;
@@ -116,31 +116,16 @@ fn make(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf,
     Ok(root)
 }
 
-/// Unpacks each package in a folder of its own below `to`; returns these in the order of the packages.
-fn unpack(
-    packages: &mut [Package],
-    jobs: &[(&lock::Package, &PathBuf)],
-    to: &Path,
-) -> Result<Vec<PathBuf>, Error> {
-    let mut staged = Vec::new();
-    let mut work = Vec::new();
-    for package in packages.iter() {
-        let to = folder(to, &package.label())?;
-        staged.push(to.clone());
-        let job = jobs.iter().find(|(locked, _)| {
-            locked.name == package.name && locked.architecture == package.architecture
-        });
-        work.extend(job.map(|(locked, file)| (*locked, *file, to)));
+/// Unpacks each package in a folder of its own below `to`.
+fn unpack(packages: &mut [Package<'_>], to: &Path) -> Result<(), Error> {
+    for package in packages.iter_mut() {
+        package.folder = folder(to, &package.label())?;
     }
-    let entries = parallel::map_longest_first(
-        &work,
-        |(locked, _, _)| locked.size,
-        |(locked, file, to)| package::unpack(locked, file, to),
-    )?;
+    let entries = parallel::map_longest_first(packages, Package::size, Package::unpack)?;
     for (package, entries) in packages.iter_mut().zip(entries) {
         package.entries = entries;
     }
-    Ok(staged)
+    Ok(())
 }
 
 /// A new folder.

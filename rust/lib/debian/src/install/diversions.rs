@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::merge::{Merged, NEW};
+use super::merge::{clash, Merged, NEW};
 use crate::error::Error;
 
 /// Where dpkg notes them.
@@ -36,8 +36,8 @@ pub(super) fn settle(merged: &mut Merged<'_>, root: &Path) -> Result<(), Error> 
     match merged.contested.first() {
         None => Ok(()),
         Some(file) => {
-            let with = format!("a file of {}", merged.name(file.other));
-            Err(merged.clash(file.package, &file.path, &with))
+            let with = format!("a file of {}", file.other.name);
+            Err(clash(file.package, &file.path, &with))
         }
     }
 }
@@ -75,13 +75,11 @@ fn divert(merged: &mut Merged<'_>, diversion: &Diversion) -> Result<(), Error> {
             continue;
         };
         // Whose file lies there may name it otherwise.
-        let package = merged.packages.get(owner);
-        let names = package.is_some_and(|p| p.entries.iter().any(|e| e.path == *path));
-        if !names {
+        if !owner.entries.iter().any(|entry| entry.path == *path) {
             continue;
         }
         let (here, there) = (merged.places.file(&place), merged.places.file(&target));
-        let stays = merged.name(owner) == by.as_str();
+        let stays = owner.name == by.as_str();
         // dpkg-divert may have moved it itself.
         let (from, end) = if stays {
             (&there, &here)
@@ -95,12 +93,9 @@ fn divert(merged: &mut Merged<'_>, diversion: &Diversion) -> Result<(), Error> {
             merged.owners.remove(&place);
             merged.owners.insert(target.clone(), owner);
         }
-        let mut waiting = std::mem::take(&mut merged.contested);
-        while !waiting.is_empty() {
-            let next = waiting.remove(0);
-            let meant =
-                next.path == *path && merged.is_conffile(next.package, path) != suffix.is_empty();
-            let diverted = merged.name(next.package) != by.as_str();
+        for next in std::mem::take(&mut merged.contested) {
+            let meant = next.path == *path && next.package.has_conffile(path) != suffix.is_empty();
+            let diverted = next.package.name != by.as_str();
             let free = if diverted { &target } else { &place };
             if meant && !merged.owners.contains_key(free) {
                 merged.put(next.package, path, free.clone())?;

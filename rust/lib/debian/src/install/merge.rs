@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{chown, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use archive::{Entry, Kind};
 
@@ -31,11 +31,10 @@ pub(super) const NEW: &[u8] = b".dpkg-new";
 
 /// A file of a package that another has, too.
 #[derive(Clone, Debug)]
-pub(super) struct Contested {
-    /// The package, by its place in the order.
-    pub(super) package: usize,
+pub(super) struct Contested<'a> {
+    pub(super) package: &'a Package<'a>,
     /// The package whose file is in the tree.
-    pub(super) other: usize,
+    pub(super) other: &'a Package<'a>,
     /// As the package names it.
     pub(super) path: Vec<u8>,
 }
@@ -44,14 +43,12 @@ pub(super) struct Contested {
 #[derive(Debug)]
 pub(super) struct Merged<'a> {
     pub(super) places: Places<'a>,
-    pub(super) packages: &'a [Package],
-    /// Where each package's files were unpacked.
-    staged: &'a [PathBuf],
+    pub(super) packages: &'a [Package<'a>],
     /// Whose file is at a place.
-    pub(super) owners: BTreeMap<Vec<u8>, usize>,
-    pub(super) contested: Vec<Contested>,
-    /// Paths that are another package's now: they are not listed.
-    pub(super) lost: BTreeSet<(usize, Vec<u8>)>,
+    pub(super) owners: BTreeMap<Vec<u8>, &'a Package<'a>>,
+    pub(super) contested: Vec<Contested<'a>>,
+    /// Of a package, by its label, paths that are another's now: they are not listed.
+    pub(super) lost: BTreeMap<String, BTreeSet<Vec<u8>>>,
     /// Folders that packages brought: the time of each, and whether anything else than a folder was put into it.
     folders: BTreeMap<Vec<u8>, Folder>,
 }
@@ -62,33 +59,28 @@ struct Folder {
     filled: bool,
 }
 
-/// Moves the files of `packages`, unpacked in the folders `staged`, into the folder `root`, which exists and is empty.
-pub(super) fn merge<'a>(
-    packages: &'a [Package],
-    staged: &'a [PathBuf],
-    root: &'a Path,
-) -> Result<Merged<'a>, Error> {
+/// Moves the files of `packages`, which are unpacked, into the folder `root`, which exists and is empty.
+pub(super) fn merge<'a>(packages: &'a [Package<'a>], root: &'a Path) -> Result<Merged<'a>, Error> {
     let mut merged = Merged {
         places: Places::new(root),
         packages,
-        staged,
         owners: BTreeMap::new(),
         contested: Vec::new(),
-        lost: BTreeSet::new(),
+        lost: BTreeMap::new(),
         folders: BTreeMap::new(),
     };
     let links = folder_links(packages);
-    for (index, package) in packages.iter().enumerate() {
+    for package in packages {
         let is_link = |e: &&Entry| !e.kind.is_dir() && links.contains(e.path.as_slice());
         for entry in package.entries.iter().filter(is_link) {
-            merged.parents(index, package, &entry.path)?;
-            merged.member(index, entry)?;
+            merged.parents(package, &entry.path)?;
+            merged.member(package, entry)?;
         }
     }
-    for (index, package) in packages.iter().enumerate() {
+    for package in packages {
         let is_left = |e: &&Entry| e.kind.is_dir() || !links.contains(e.path.as_slice());
         for entry in package.entries.iter().filter(is_left) {
-            merged.member(index, entry)?;
+            merged.member(package, entry)?;
         }
     }
     merged.times()?;
@@ -96,7 +88,7 @@ pub(super) fn merge<'a>(
 }
 
 /// Paths that are a link in one package and a folder in another.
-fn folder_links(packages: &[Package]) -> BTreeSet<&[u8]> {
+fn folder_links<'a>(packages: &'a [Package<'a>]) -> BTreeSet<&'a [u8]> {
     let entries = || packages.iter().flat_map(|package| &package.entries);
     let links: BTreeSet<&[u8]> = entries()
         .filter(|entry| matches!(entry.kind, Kind::Symlink { .. }))
@@ -109,22 +101,22 @@ fn folder_links(packages: &[Package]) -> BTreeSet<&[u8]> {
         .collect()
 }
 
-impl Merged<'_> {
+impl<'a> Merged<'a> {
     /// Makes the folders that a member lies in, as its own package has them.
-    fn parents(&mut self, index: usize, package: &Package, path: &[u8]) -> Result<(), Error> {
+    fn parents(&mut self, package: &'a Package<'a>, path: &[u8]) -> Result<(), Error> {
         let above = package.entries.iter().filter(|entry| {
             let below = path.strip_prefix(entry.path.as_slice());
             entry.kind.is_dir() && below.is_some_and(|below| below.starts_with(b"/"))
         });
         for entry in above {
-            self.folder(index, entry)?;
+            self.folder(package, entry)?;
         }
         Ok(())
     }
 
-    fn member(&mut self, index: usize, entry: &Entry) -> Result<(), Error> {
+    fn member(&mut self, package: &'a Package<'a>, entry: &Entry) -> Result<(), Error> {
         if entry.kind.is_dir() {
-            return self.folder(index, entry);
+            return self.folder(package, entry);
         }
         let path = &entry.path;
         let mut place = self.places.place(path)?;
@@ -132,47 +124,35 @@ impl Merged<'_> {
         if is_link && self.folders.contains_key(&place) {
             return Ok(());
         }
-        if self.is_conffile(index, path) {
+        if package.has_conffile(path) {
             place.extend_from_slice(NEW);
         }
         if self.folders.contains_key(&place) {
-            return Err(self.clash(index, path, "a folder of another package"));
+            return Err(clash(package, path, "a folder of another package"));
         }
         match self.owners.get(&place).copied() {
-            None => self.put(index, path, place),
-            Some(other) => self.second(index, other, path, place),
+            None => self.put(package, path, place),
+            Some(other) => self.second(package, other, path, place),
         }
-    }
-
-    pub(super) fn is_conffile(&self, index: usize, path: &[u8]) -> bool {
-        let package = self.packages.get(index);
-        package.is_some_and(|package| {
-            let mut conffiles = package.conffiles.iter();
-            conffiles.any(|conffile| !conffile.goes && conffile.path == path)
-        })
     }
 
     /// A file whose place has another package's.
     fn second(
         &mut self,
-        index: usize,
-        other: usize,
+        package: &'a Package<'a>,
+        other: &'a Package<'a>,
         path: &[u8],
         place: Vec<u8>,
     ) -> Result<(), Error> {
-        let replaces = |a: usize, b: usize| match (self.packages.get(a), self.packages.get(b)) {
-            (Some(a), Some(b)) => a.may_replace(b),
-            _ => false,
-        };
-        if replaces(index, other) {
-            self.lost.insert((other, path.to_vec()));
-            self.put(index, path, place)
-        } else if replaces(other, index) {
-            self.lost.insert((index, path.to_vec()));
+        if package.may_replace(other) {
+            self.lose(other, path);
+            self.put(package, path, place)
+        } else if other.may_replace(package) {
+            self.lose(package, path);
             Ok(())
         } else {
             self.contested.push(Contested {
-                package: index,
+                package,
                 other,
                 path: path.to_vec(),
             });
@@ -180,17 +160,20 @@ impl Merged<'_> {
         }
     }
 
-    /// Where a file of a package was unpacked.
-    pub(super) fn staged(&self, index: usize, path: &[u8]) -> PathBuf {
-        let folder = self.staged.get(index).map(PathBuf::as_path);
-        folder
-            .unwrap_or(Path::new(""))
-            .join(OsStr::from_bytes(path))
+    fn lose(&mut self, package: &Package<'_>, path: &[u8]) {
+        let lost = self.lost.entry(package.label()).or_default();
+        lost.insert(path.to_vec());
     }
 
     /// Moves a file from where it was unpacked to its place.
-    pub(super) fn put(&mut self, index: usize, path: &[u8], place: Vec<u8>) -> Result<(), Error> {
-        let (from, to) = (self.staged(index, path), self.places.file(&place));
+    pub(super) fn put(
+        &mut self,
+        package: &'a Package<'a>,
+        path: &[u8],
+        place: Vec<u8>,
+    ) -> Result<(), Error> {
+        let from = package.folder.join(OsStr::from_bytes(path));
+        let to = self.places.file(&place);
         let folder = split(&place).0;
         if !self.folders.contains_key(folder) {
             let folder = self.places.file(folder);
@@ -201,11 +184,11 @@ impl Merged<'_> {
         if let Some(folder) = self.folders.get_mut(split(&place).0) {
             folder.filled = true;
         }
-        self.owners.insert(place, index);
+        self.owners.insert(place, package);
         Ok(())
     }
 
-    fn folder(&mut self, index: usize, entry: &Entry) -> Result<(), Error> {
+    fn folder(&mut self, package: &'a Package<'a>, entry: &Entry) -> Result<(), Error> {
         let place = self.places.folder(&entry.path)?;
         let file = self.places.file(&place);
         if let Some(known) = self.folders.get_mut(&place) {
@@ -213,8 +196,8 @@ impl Merged<'_> {
             return Ok(());
         }
         if let Some(other) = self.owners.get(&place) {
-            let with = format!("a file of {}", self.name(*other));
-            return Err(self.clash(index, &entry.path, &with));
+            let with = format!("a file of {}", other.name);
+            return Err(clash(package, &entry.path, &with));
         }
         let failed = || Error::io(format!("make the folder {}", file.display()));
         // A link may lead to a folder whose own package comes later.
@@ -237,18 +220,12 @@ impl Merged<'_> {
         }
         Ok(())
     }
+}
 
-    pub(super) fn clash(&self, index: usize, path: &[u8], with: &str) -> Error {
-        Error::Overwrites {
-            package: self.name(index).to_owned(),
-            path: format!("/{}", path.escape_ascii()),
-            with: with.to_owned(),
-        }
-    }
-
-    pub(super) fn name(&self, index: usize) -> &str {
-        self.packages
-            .get(index)
-            .map_or("?", |package| &package.name)
+pub(super) fn clash(package: &Package<'_>, path: &[u8], with: &str) -> Error {
+    Error::Overwrites {
+        package: package.name.to_owned(),
+        path: format!("/{}", path.escape_ascii()),
+        with: with.to_owned(),
     }
 }

@@ -9,8 +9,8 @@ use super::relation::Relation;
 use crate::error::Error;
 
 /// Sorts packages; refuses a set in which one is missing, or two of which exclude each other.
-pub(super) fn sort(mut packages: Vec<Package>) -> Result<Vec<Package>, Error> {
-    packages.sort_by(|a, b| (!a.essential, &a.name).cmp(&(!b.essential, &b.name)));
+pub(super) fn sort(mut packages: Vec<Package<'_>>) -> Result<Vec<Package<'_>>, Error> {
+    packages.sort_by(|a, b| (!a.essential, a.name).cmp(&(!b.essential, b.name)));
     for package in &packages {
         check(package, &packages)?;
     }
@@ -23,7 +23,7 @@ pub(super) fn sort(mut packages: Vec<Package>) -> Result<Vec<Package>, Error> {
         sorter.visit(index);
     }
     let order = sorter.order;
-    let mut slots: Vec<Option<Package>> = packages.into_iter().map(Some).collect();
+    let mut slots: Vec<Option<Package<'_>>> = packages.into_iter().map(Some).collect();
     let taken = order
         .iter()
         .filter_map(|index| slots.get_mut(*index)?.take());
@@ -31,7 +31,7 @@ pub(super) fn sort(mut packages: Vec<Package>) -> Result<Vec<Package>, Error> {
 }
 
 /// Whether all that a package needs is there, and nothing that it excludes.
-fn check(package: &Package, all: &[Package]) -> Result<(), Error> {
+fn check(package: &Package<'_>, all: &[Package<'_>]) -> Result<(), Error> {
     for (field, needed) in [
         ("Pre-Depends", &package.pre_depends),
         ("Depends", &package.depends),
@@ -40,7 +40,7 @@ fn check(package: &Package, all: &[Package]) -> Result<(), Error> {
             if provider(alternatives, all).is_none() {
                 let texts: Vec<&str> = alternatives.iter().map(|r| r.text.as_str()).collect();
                 return Err(Error::Unmet {
-                    package: package.name.clone(),
+                    package: package.name.to_owned(),
                     field,
                     wanted: texts.join(" | "),
                 });
@@ -57,7 +57,7 @@ fn check(package: &Package, all: &[Package]) -> Result<(), Error> {
                 .find(|other| other.name != package.name && other.is(relation));
             if let Some(other) = other {
                 return Err(Error::Excluded {
-                    package: package.name.clone(),
+                    package: package.name.to_owned(),
                     field,
                     relation: relation.text.clone(),
                     other: format!("{} {}", other.name, other.version),
@@ -69,9 +69,9 @@ fn check(package: &Package, all: &[Package]) -> Result<(), Error> {
 }
 
 /// The package that fulfils one of the alternatives: the first that is there, a package of that name before one that provides it.
-fn provider(alternatives: &[Relation], all: &[Package]) -> Option<usize> {
+fn provider(alternatives: &[Relation], all: &[Package<'_>]) -> Option<usize> {
     alternatives.iter().find_map(|relation| {
-        let named = |p: &Package| p.name == relation.name && relation.takes(&p.version);
+        let named = |p: &Package<'_>| p.name == relation.name && relation.takes(p.version);
         all.iter()
             .position(named)
             .or_else(|| all.iter().position(|p| p.is(relation)))
@@ -79,7 +79,7 @@ fn provider(alternatives: &[Relation], all: &[Package]) -> Option<usize> {
 }
 
 struct Sorter<'a> {
-    packages: &'a [Package],
+    packages: &'a [Package<'a>],
     /// Which have been asked for.
     seen: Vec<bool>,
     order: Vec<usize>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use archive::Entry;
 use deb::{Control, Deb};
@@ -26,10 +26,12 @@ pub(super) struct Conffile {
 
 /// What a package says of itself.
 #[derive(Debug)]
-pub(super) struct Package {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) architecture: String,
+pub(super) struct Package<'a> {
+    locked: &'a lock::Package,
+    file: &'a Path,
+    pub(super) name: &'a str,
+    pub(super) version: &'a str,
+    pub(super) architecture: &'a str,
     /// `Essential: yes`: others need not say that they depend on it.
     pub(super) essential: bool,
     /// `Multi-Arch: same`: dpkg names its files with its architecture.
@@ -43,13 +45,15 @@ pub(super) struct Package {
     /// In the order of their list.
     pub(super) conffiles: Vec<Conffile>,
     pub(super) control: Control,
+    /// Where its files were unpacked; nowhere as long as they are not.
+    pub(super) folder: PathBuf,
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
 }
 
-impl Package {
+impl<'a> Package<'a> {
     /// Reads what the file of a locked package says of itself, but not yet its files.
-    pub(super) fn read(locked: &lock::Package, file: &Path) -> Result<Self, Error> {
+    pub(super) fn read(locked: &'a lock::Package, file: &'a Path) -> Result<Self, Error> {
         let bad = |field: &str, got: &str, want: &str| Error::Package {
             package: locked.name.clone(),
             problem: format!("got {field} {got:?}, want {want}"),
@@ -83,9 +87,11 @@ impl Package {
                 .map_err(|item| bad(field, &item, "`NAME` or `NAME (>= VERSION)`"))
         };
         Ok(Self {
-            name: locked.name.clone(),
-            version: locked.version.clone(),
-            architecture: locked.architecture.clone(),
+            locked,
+            file,
+            name: &locked.name,
+            version: &locked.version,
+            architecture: &locked.architecture,
             essential: value(fields, "Essential") == "yes",
             same: value(fields, "Multi-Arch") == "same",
             pre_depends: related("Pre-Depends")?,
@@ -102,16 +108,47 @@ impl Package {
                 )
             })?,
             control,
+            folder: PathBuf::new(),
             entries: Vec::new(),
         })
+    }
+
+    /// How long the package's file is.
+    pub(super) fn size(&self) -> u64 {
+        self.locked.size
+    }
+
+    /// Unpacks its files into its folder, which is empty; returns the members.
+    pub(super) fn unpack(&self) -> Result<Vec<Entry>, Error> {
+        let Self { locked, file, .. } = *self;
+        let mut deb = open(locked, file)?;
+        let mut entries = Vec::new();
+        let mut data = deb.data().map_err(damaged(locked, file))?;
+        let options = archive::UnpackOptions::default();
+        archive::unpack_members(&mut data, &self.folder, &options, &mut |entry| {
+            entries.push(entry.clone());
+        })
+        .map_err(|source| deb::Error::Archive {
+            part: deb::Part::Data,
+            source,
+        })
+        .map_err(damaged(locked, file))?;
+        data.finish().map_err(damaged(locked, file))?;
+        Ok(entries)
     }
 
     /// Name, and the architecture where dpkg says it: in the names of its files, and where triggers are noted.
     pub(super) fn label(&self) -> String {
         match self.same {
             true => format!("{}:{}", self.name, self.architecture),
-            false => self.name.clone(),
+            false => self.name.to_owned(),
         }
+    }
+
+    /// Whether the file that it has at `path` is one of its conffiles.
+    pub(super) fn has_conffile(&self, path: &[u8]) -> bool {
+        let mut conffiles = self.conffiles.iter();
+        conffiles.any(|conffile| !conffile.goes && conffile.path == path)
     }
 
     /// Whether this package is what a relation names, or provides it.
@@ -121,32 +158,14 @@ impl Package {
                 provided.name == relation.name && relation.takes_provided(provided.exact_version())
             })
         };
-        (self.name == relation.name && relation.takes(&self.version)) || provided()
+        (self.name == relation.name && relation.takes(self.version)) || provided()
     }
 
     /// Whether it may take files of `other`: only real packages are named so.
     pub(super) fn may_replace(&self, other: &Self) -> bool {
         let mut named = self.replaces.iter().flatten();
-        named.any(|relation| relation.name == other.name && relation.takes(&other.version))
+        named.any(|relation| relation.name == other.name && relation.takes(other.version))
     }
-}
-
-/// Unpacks the files of a package into an empty folder.
-pub(super) fn unpack(locked: &lock::Package, file: &Path, to: &Path) -> Result<Vec<Entry>, Error> {
-    let mut deb = open(locked, file)?;
-    let mut entries = Vec::new();
-    let mut data = deb.data().map_err(damaged(locked, file))?;
-    let options = archive::UnpackOptions::default();
-    archive::unpack_members(&mut data, to, &options, &mut |entry| {
-        entries.push(entry.clone());
-    })
-    .map_err(|source| deb::Error::Archive {
-        part: deb::Part::Data,
-        source,
-    })
-    .map_err(damaged(locked, file))?;
-    data.finish().map_err(damaged(locked, file))?;
-    Ok(entries)
 }
 
 fn open(locked: &lock::Package, file: &Path) -> Result<Deb<File>, Error> {

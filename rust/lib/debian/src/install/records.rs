@@ -34,15 +34,13 @@ pub(super) fn write(merged: &Merged<'_>, architecture: &str, root: &Path) -> Res
     }
     let mut status = Vec::new();
     let mut triggers = Triggers::default();
-    for (index, package) in merged.packages.iter().enumerate() {
+    for package in merged.packages {
         status.extend(paragraph(package));
         triggers.read(package)?;
-        let info = |suffix: &str| {
-            admin
-                .join("info")
-                .join(format!("{}.{suffix}", package.label()))
-        };
-        let is_listed = |e: &&Entry| !merged.lost.contains(&(index, e.path.clone()));
+        let label = package.label();
+        let info = |suffix: &str| admin.join("info").join(format!("{label}.{suffix}"));
+        let lost = merged.lost.get(&label);
+        let is_listed = |e: &&Entry| !lost.is_some_and(|lost| lost.contains(&e.path));
         file(
             &info("list"),
             &list(package.entries.iter().filter(is_listed)),
@@ -82,7 +80,7 @@ pub(super) fn set_time(path: &Path, mtime: i64) -> Result<(), Error> {
 }
 
 /// The package's paragraph in `status`.
-fn paragraph(package: &Package) -> Vec<u8> {
+fn paragraph(package: &Package<'_>) -> Vec<u8> {
     let mut text = package.control.description().trim_ascii().to_vec();
     text.extend(b"\nStatus: install ok unpacked\n");
     if !package.conffiles.is_empty() {
@@ -126,7 +124,7 @@ struct Triggers {
 
 impl Triggers {
     /// Takes what a package is interested in. What it activates dpkg reads itself.
-    fn read(&mut self, package: &Package) -> Result<(), Error> {
+    fn read(&mut self, package: &Package<'_>) -> Result<(), Error> {
         let Some(file) = package.control.get("triggers") else {
             return Ok(());
         };
@@ -176,9 +174,9 @@ impl Triggers {
     }
 }
 
-fn bad(package: &Package, line: &str) -> Error {
+fn bad(package: &Package<'_>, line: &str) -> Error {
     Error::Package {
-        package: package.name.clone(),
+        package: package.name.to_owned(),
         problem: format!("got the line {line:?} in its triggers, want `interest` or `activate` (or these with -await or -noawait) and a name"),
     }
 }

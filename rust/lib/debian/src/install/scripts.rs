@@ -71,7 +71,7 @@ impl<'a> Scripts<'a> {
     }
 
     /// Runs the scripts that come before unpacking. `dpkg` is its version.
-    pub(super) fn before(&self, packages: &[Package], dpkg: &str) -> Result<(), Error> {
+    pub(super) fn before(&self, packages: &[Package<'_>], dpkg: &str) -> Result<(), Error> {
         let folder = self.root.join(ADMIN).join(CONTROL);
         for package in packages
             .iter()
@@ -88,10 +88,10 @@ impl<'a> Scripts<'a> {
                 .arg("install")
                 .env("DPKG_ADMINDIR", format!("/{ADMIN}"))
                 .env("DPKG_FORCE", "security-mac,downgrade")
-                .env("DPKG_MAINTSCRIPT_ARCH", &package.architecture)
+                .env("DPKG_MAINTSCRIPT_ARCH", package.architecture)
                 .env("DPKG_MAINTSCRIPT_DEBUG", "0")
                 .env("DPKG_MAINTSCRIPT_NAME", "preinst")
-                .env("DPKG_MAINTSCRIPT_PACKAGE", &package.name)
+                .env("DPKG_MAINTSCRIPT_PACKAGE", package.name)
                 .env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1")
                 .env("DPKG_ROOT", "")
                 .env("DPKG_RUNNING_VERSION", dpkg);
@@ -99,14 +99,14 @@ impl<'a> Scripts<'a> {
                 // Its interpreter is missing, as a rule.
                 Err(sandbox::Error::Child(error)) => {
                     return Err(Error::Package {
-                        package: package.name.clone(),
+                        package: package.name.to_owned(),
                         problem: format!("its script preinst cannot run: {error}"),
                     })
                 }
                 other => other?,
             };
             let what = format!("the script preinst of the package {}", package.name);
-            check(&what, Some(&package.name), &finished, self.root)?;
+            check(&what, Some(package.name), &finished, self.root)?;
             fs::remove_dir_all(&folder).map_err(failed())?;
         }
         self.overrides()
@@ -127,11 +127,11 @@ impl<'a> Scripts<'a> {
     }
 
     /// Lets dpkg configure all packages, in this order as far as what they need allows.
-    pub(super) fn configure(&self, packages: &[Package]) -> Result<(), Error> {
+    pub(super) fn configure(&self, packages: &[Package<'_>]) -> Result<(), Error> {
         let command = self
             .environment(Command::new("dpkg"))
             .arg("--configure")
-            .args(packages.iter().map(|package| package.name.as_str()));
+            .args(packages.iter().map(|package| package.name));
         let finished = self.sandbox.run(&command, |_| Ok(()))?;
         check("dpkg --configure", None, &finished, self.root)
     }

@@ -119,7 +119,7 @@ impl Bed {
         bed
     }
 
-    fn packages(&self) -> Result<Vec<Package>, Error> {
+    fn packages(&self) -> Result<Vec<Package<'_>>, Error> {
         let jobs = self.locked.iter().zip(&self.files);
         let read: Result<Vec<_>, _> = jobs.map(|(l, f)| Package::read(l, f)).collect();
         order::sort(read?)
@@ -127,20 +127,19 @@ impl Bed {
 
     fn order(&self) -> Vec<String> {
         let packages = self.packages().unwrap();
-        packages.into_iter().map(|package| package.name).collect()
+        packages.iter().map(|p| p.name.to_owned()).collect()
     }
 
     /// All up to the records; `diversions` is what scripts would have noted.
     fn tree(&self, diversions: &str) -> Result<BTreeMap<String, String>, Error> {
         let mut packages = self.packages()?;
-        let jobs: Vec<_> = self.locked.iter().zip(&self.files).collect();
         let (to, root) = (self.dir.path().join("staged"), self.dir.path().join("root"));
         for folder in [&to, &root] {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir(folder).unwrap();
         }
-        let staged = unpack(&mut packages, &jobs, &to)?;
-        let mut merged = merge::merge(&packages, &staged, &root)?;
+        unpack(&mut packages, &to)?;
+        let mut merged = merge::merge(&packages, &root)?;
         records::write(&merged, "amd64", &root)?;
         fs::write(root.join("var/lib/dpkg/diversions"), diversions).unwrap();
         diversions::settle(&mut merged, &root)?;
