@@ -16,6 +16,7 @@ mod digest;
 mod error;
 mod index;
 mod install;
+mod links;
 mod list;
 mod lock;
 mod machine;

@@ -5,6 +5,7 @@
 //! content, but no times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use archive::{Entry, Kind};
@@ -12,9 +13,7 @@ use base::{as_u64, Hasher, Sha256Digest};
 use dpkg::{List, Status, STATUS};
 
 use crate::error::Error;
-
-/// Symbolic links followed when a listed path is looked up.
-const MAX_LINKS: usize = 40;
+use crate::links::{follow, MAX_LINKS};
 
 /// A package and its files' digest; `-` stands for no package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,36 +125,16 @@ fn bytes(tar: &mut (impl Read + Seek), entry: &Entry) -> Result<Vec<u8>, Error> 
 }
 
 /// The path with links among its folders followed: packages may list `/lib/x` where `/lib` is a link to `usr/lib`.
-fn resolve<'a>(path: &'a [u8], by_path: &BTreeMap<&[u8], &'a Entry>) -> Vec<u8> {
-    let names = |path: &'a [u8]| path.split(|b| *b == b'/').rev();
-    let mut done: Vec<&[u8]> = Vec::new();
-    let mut todo: Vec<&[u8]> = names(path).collect();
+fn resolve(path: &[u8], by_path: &BTreeMap<&[u8], &Entry>) -> Vec<u8> {
     let mut links = 0..MAX_LINKS;
-    while let Some(name) = todo.pop() {
-        match name {
-            b"" | b"." => continue,
-            b".." => {
-                done.pop();
-                continue;
-            }
-            _ => done.push(name),
-        }
-        if todo.is_empty() {
-            break;
-        }
-        let entry = by_path.get(done.join(&b'/').as_slice());
-        if let Some(Kind::Symlink { target }) = entry.map(|entry| &entry.kind) {
-            if links.next().is_none() {
-                continue;
-            }
-            done.pop();
-            if target.starts_with(b"/") {
-                done.clear();
-            }
-            todo.extend(names(target));
-        }
-    }
-    done.join(&b'/')
+    let Ok(place) = follow(path, |place, last| {
+        let entry = by_path.get(place).filter(|_| !last);
+        Ok::<_, Infallible>(match entry.map(|entry| &entry.kind) {
+            Some(Kind::Symlink { target }) if links.next().is_some() => Some(target),
+            _ => None,
+        })
+    });
+    place
 }
 
 fn add(hash: &mut Hasher, entry: &Entry, tar: &mut (impl Read + Seek)) -> Result<(), Error> {

@@ -22,9 +22,10 @@ use std::path::Path;
 use archive::{Entry, Kind};
 
 use super::package::Package;
-use super::places::{split, Places};
+use super::places::Places;
 use super::records::set_time;
 use crate::error::Error;
+use crate::links::split;
 
 /// What dpkg adds to the name of a conffile that it has not configured.
 pub(super) const NEW: &[u8] = b".dpkg-new";

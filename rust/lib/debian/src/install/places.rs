@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-
-/// Links followed for one path, as Linux does.
-const MAX_LINKS: usize = 40;
+use crate::links::{follow, push, split, MAX_LINKS};
 
 /// The tree, and what is known of its folders.
 #[derive(Debug)]
@@ -50,21 +48,10 @@ impl<'a> Places<'a> {
             return Ok(known.clone());
         }
         let mut links = 0..MAX_LINKS;
-        let mut done = Vec::new();
-        let mut todo: Vec<Vec<u8>> = names(path);
-        while let Some(name) = todo.pop() {
-            match name.as_slice() {
-                b"" | b"." => continue,
-                b".." => {
-                    // The root's own parent is the root.
-                    done = split(&done).0.to_vec();
-                    continue;
-                }
-                name => push(&mut done, name),
-            }
-            let file = self.file(&done);
+        let done = follow(path, |place, _| {
+            let file = self.file(place);
             let target = match fs::read_link(&file) {
-                Ok(target) => target,
+                Ok(target) => target.into_os_string().into_vec(),
                 // No link, or nothing there yet.
                 Err(error)
                     if matches!(
@@ -74,46 +61,23 @@ impl<'a> Places<'a> {
                             | io::ErrorKind::NotADirectory
                     ) =>
                 {
-                    continue
+                    return Ok(None)
                 }
                 Err(error) => return Err(Error::io(format!("look at {}", file.display()))(error)),
             };
-            if links.next().is_none() {
-                let loops = io::Error::other(format!("more than {MAX_LINKS} links"));
-                return Err(Error::io(format!("follow {}", file.display()))(loops));
+            match links.next() {
+                Some(_) => Ok(Some(target)),
+                None => {
+                    let loops = io::Error::other(format!("more than {MAX_LINKS} links"));
+                    Err(Error::io(format!("follow {}", file.display()))(loops))
+                }
             }
-            let target = target.as_os_str().as_bytes();
-            done = match target.starts_with(b"/") {
-                true => Vec::new(),
-                false => split(&done).0.to_vec(),
-            };
-            todo.extend(names(target));
-        }
+        })?;
         if self.file(&done).is_dir() {
             self.known.insert(path.to_vec(), done.clone());
         }
         Ok(done)
     }
-}
-
-/// The names of a path, the first last.
-fn names(path: &[u8]) -> Vec<Vec<u8>> {
-    let names = path.rsplit(|byte| *byte == b'/');
-    names.map(<[u8]>::to_vec).collect()
-}
-
-/// The folder of a path, and the name in it.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let mut parts = path.rsplitn(2, |byte| *byte == b'/');
-    let name = parts.next().unwrap_or(path);
-    (parts.next().unwrap_or_default(), name)
-}
-
-fn push(place: &mut Vec<u8>, name: &[u8]) {
-    if !place.is_empty() {
-        place.push(b'/');
-    }
-    place.extend_from_slice(name);
 }
 
 #[cfg(test)]
