@@ -4,7 +4,7 @@
 //! [`Console::expect`]. Each text is found once: a search starts behind the end of what the one before found.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,9 @@ struct State {
     version: u64,
     /// Set when nothing more can come, with the reason.
     stopped: Option<String>,
+    /// How often the machine was reset, and what QEMU called the last time.
+    resets: u64,
+    reset: Option<String>,
 }
 
 impl Shared {
@@ -62,6 +65,13 @@ impl Shared {
     pub(crate) fn stop(&self, reason: &str) {
         self.lock().stopped.get_or_insert_with(|| reason.to_owned());
         self.changed.notify_all();
+    }
+
+    /// The machine starts from its beginning, for the reason that QEMU gives.
+    pub(crate) fn reset(&self, reason: &str) {
+        let mut state = self.lock();
+        state.resets = state.resets.wrapping_add(1);
+        state.reset = Some(reason.to_owned());
     }
 
     fn append(&self, stripper: &mut Stripper, bytes: &[u8]) {
@@ -147,6 +157,12 @@ impl State {
         let text = String::from_utf8_lossy(&text);
         let mut lines: Vec<String> = text.lines().rev().take(TAIL_LINES).map(shown).collect();
         lines.reverse();
+        if let Some(reason) = &self.reset {
+            lines.push(format!(
+                "(resets: {}, the last one: {reason})\n",
+                self.resets
+            ));
+        }
         lines.concat()
     }
 }
@@ -173,8 +189,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// Starts reading `stream`; everything read goes to the file `log` as well.
-    pub fn attach(stream: UnixStream, log: &Path) -> Result<Self> {
+    /// Starts reading `stream`; everything read goes to the file `log` as well. When the other side has closed it, `ended` says why.
+    pub fn attach(
+        stream: UnixStream,
+        log: &Path,
+        ended: impl FnOnce() -> String + Send + 'static,
+    ) -> Result<Self> {
         let mut file = File::options()
             .write(true)
             .create(true)
@@ -199,14 +219,16 @@ impl Console {
                 let mut buffer = [0; 4096];
                 let reason = loop {
                     match reader.read(&mut buffer) {
-                        Ok(0) => break "QEMU closed the console".to_owned(),
+                        Ok(0) => break ended(),
                         Ok(len) => {
                             let (bytes, _) = buffer.split_at(len);
                             // The log is for people; a full disk must not end the guest.
                             let _ = file.write_all(bytes);
                             theirs.append(&mut stripper, bytes);
                         }
-                        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        // It ended before it had read all that was typed.
+                        Err(error) if error.kind() == ErrorKind::ConnectionReset => break ended(),
                         Err(error) => break format!("the console broke: {error}"),
                     }
                 };
@@ -301,6 +323,26 @@ impl Console {
         self.shared.lock().tail()
     }
 
+    /// How often QEMU has reset the machine; known where there is QMP.
+    pub fn resets(&self) -> u64 {
+        self.shared.lock().resets
+    }
+
+    /// The machine goes on as it did when it had been reset `resets` times: for who waits for `wanted` elsewhere than on the console.
+    pub fn goes_on(&self, resets: u64, wanted: &str) -> Result<()> {
+        let state = self.shared.lock();
+        let reason = match (&state.stopped, &state.reset) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(reason)) if state.resets != resets => format!("it was reset: {reason}"),
+            _ => return Ok(()),
+        };
+        Err(VmError::Stopped {
+            wanted: wanted.to_owned(),
+            reason,
+            tail: state.tail(),
+        })
+    }
+
     /// Types `text` and Enter.
     pub fn send_line(&self, text: &str) -> Result<()> {
         let mut line = text.replace('\n', "\r");
@@ -329,7 +371,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (ours, guest) = UnixStream::pair().unwrap();
         let log = dir.path().join("console.log");
-        let console = Console::attach(ours, &log).unwrap();
+        let console = Console::attach(ours, &log, || "QEMU ended".to_owned()).unwrap();
         let mode = std::os::unix::fs::MetadataExt::mode(&log.metadata().unwrap());
         assert_eq!(mode & 0o777, 0o600);
         (console, guest, dir)
@@ -371,9 +413,32 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("stopped while `login:` was awaited (QEMU closed the console)"),
+                .contains("stopped while `login:` was awaited (QEMU ended)"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn who_waits_elsewhere_learns_of_a_reset_and_of_the_end() {
+        let (console, guest, _dir) = console();
+        console.shared.reset("guest-reset");
+        let resets = console.resets();
+        console.goes_on(resets, "an answer").unwrap();
+        console.shared.reset("watchdog");
+        let error = console.goes_on(resets, "an answer").unwrap_err();
+        let want = "stopped while an answer was awaited (it was reset: watchdog)";
+        assert!(error.to_string().contains(want), "{error}");
+        assert!(console
+            .tail()
+            .ends_with("(resets: 2, the last one: watchdog)\n"));
+        console.goes_on(console.resets(), "an answer").unwrap();
+        drop(guest);
+        let wait = || console.goes_on(console.resets(), "an answer");
+        while wait().is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let error = wait().unwrap_err().to_string();
+        assert!(error.contains("QEMU ended"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! QEMU as a child process that never outlives its parent.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -81,16 +80,16 @@ impl Process {
 
     /// Last lines of its standard error.
     pub(crate) fn errors(&self) -> String {
-        let mut text = Vec::new();
-        let read = self.stderr.try_clone().and_then(|mut file| {
-            let len = file.seek(SeekFrom::End(0))?;
-            file.seek(SeekFrom::Start(len.saturating_sub(MOST_ERRORS)))?; // all, if it is short
-            file.take(MOST_ERRORS).read_to_end(&mut text)
-        });
-        match read {
-            Ok(_) => String::from_utf8_lossy(&text).trim().to_owned(),
-            Err(error) => format!("(its messages are lost: {error})"),
-        }
+        last(&self.stderr)
+    }
+
+    /// The same, for who outlives this.
+    pub(crate) fn last_words(&self) -> Result<impl FnOnce() -> String + Send + 'static> {
+        let stderr = self
+            .stderr
+            .try_clone()
+            .map_err(VmError::io("open a temporary file twice"))?;
+        Ok(move || last(&stderr))
     }
 
     /// The error that an untimely end with `status` is.
@@ -108,6 +107,20 @@ impl Process {
         // It may have ended by itself; there is nothing to do about any other failure.
         let _ = child.kill();
         let _ = child.wait();
+    }
+}
+
+/// The end of a file, as text.
+fn last(file: &File) -> String {
+    let mut text = Vec::new();
+    let read = file.metadata().and_then(|about| {
+        let at = about.len().saturating_sub(MOST_ERRORS); // all, if it is short
+        text.resize(base::as_usize(about.len().abs_diff(at)), 0);
+        file.read_exact_at(&mut text, at)
+    });
+    match read {
+        Ok(()) => String::from_utf8_lossy(&text).trim().to_owned(),
+        Err(error) => format!("(its messages are lost: {error})"),
     }
 }
 

@@ -216,7 +216,8 @@ mod tests {
     fn guest(banner: &'static str) -> (Console, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let console = Console::attach(ours, &dir.path().join("log")).unwrap();
+        let console =
+            Console::attach(ours, &dir.path().join("log"), || "it ended".to_owned()).unwrap();
         std::thread::spawn(move || play(banner, theirs));
         (console, dir)
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::config::Terminal;
 use crate::process::{self, Process};
 use crate::{
@@ -54,9 +56,15 @@ impl Vm {
         vm._servers = servers;
         let shared = vm.console.shared();
         let connected = Qmp::connect(monitor, move |event| {
-            // QEMU stops a guest by itself only when its state is beyond repair, such as on a KVM internal error.
-            if event.name == "STOP" || event.name == "GUEST_PANICKED" {
-                shared.stop(&format!("QEMU reported {}", event.name));
+            match event.name.as_str() {
+                // QEMU stops a guest by itself only when its state is beyond repair, such as on a KVM internal error.
+                "STOP" | "GUEST_PANICKED" => shared.stop(&format!("QEMU reported {}", event.name)),
+                // With -no-reboot a reset is the end.
+                "RESET" | "SHUTDOWN" => {
+                    let reason = event.data.get("reason").and_then(Value::as_str);
+                    shared.reset(reason.unwrap_or("for no reason"));
+                }
+                _ => {}
             }
         });
         match connected {
@@ -166,9 +174,11 @@ impl Scratch {
     }
 
     fn vm(self, process: Process, console: UnixStream, accel: Accel) -> Result<Vm> {
+        let said = process.last_words()?;
+        let ended = move || format!("QEMU closed the console: {}", said());
         Ok(Vm {
+            console: Console::attach(console, &self.log, ended)?,
             process,
-            console: Console::attach(console, &self.log)?,
             qmp: None,
             accel,
             forwards: Vec::new(),
@@ -209,6 +219,11 @@ mod tests {
         vm.console().expect("got a line", soon()).unwrap();
         assert_eq!(vm.wait_exit(soon()).unwrap().code(), Some(3));
         assert_eq!(vm.errors().trim(), "words");
+        let error = vm.console().expect("more", soon()).unwrap_err().to_string();
+        assert!(
+            error.contains("(QEMU closed the console: words)"),
+            "{error}"
+        );
         assert_eq!((vm.accel(), vm.host_port(22)), (Accel::Tcg, None));
         let error = vm.qmp().unwrap_err().to_string();
         assert!(error.contains("started without QMP"), "{error}");

@@ -75,7 +75,7 @@ pub(crate) fn guest(
 fn confirmed(vm: &Vm, within: Deadline) -> Result<()> {
     let port = guest_port(vm, ORCHESTRATOR)?;
     loop {
-        let metrics = http::get_ok(port, "/metrics", within)?;
+        let metrics = http::get_ok(vm, port, "/metrics", within)?;
         let line = metrics
             .lines()
             .find(|line| line.starts_with("node_slot_confirmed "));

@@ -50,7 +50,7 @@ pub(crate) fn boot(setting: &Setting) -> Result<()> {
     };
     report.check(
         "root logs in over ssh on port 2222",
-        root_over_ssh(&login, setting),
+        root_over_ssh(&vm, &login, setting),
     );
     shell.send("systemctl poweroff")?;
     report.check("it shuts down cleanly", exited(&vm, setting));

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use vm::Deadline;
+use vm::{Deadline, Vm};
 
 /// Longest answer taken.
 const LIMIT: u64 = 1 << 20;
@@ -17,8 +17,9 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// GETs `path` from port `port` of this host until it answers with 200 or the time is over.
-pub(crate) fn get_ok(port: u16, path: &str, deadline: Deadline) -> Result<String> {
+/// GETs `path` from port `port` of this host, which leads into the machine, until it answers with 200, the machine stops or the time is over.
+pub(crate) fn get_ok(vm: &Vm, port: u16, path: &str, deadline: Deadline) -> Result<String> {
+    let resets = vm.console().resets();
     loop {
         let outcome = get(port, path).and_then(|answer| {
             ensure!(
@@ -32,6 +33,8 @@ pub(crate) fn get_ok(port: u16, path: &str, deadline: Deadline) -> Result<String
         if outcome.is_ok() || deadline.expired() {
             return outcome.with_context(|| format!("GET {path}"));
         }
+        vm.console()
+            .goes_on(resets, &format!("an answer to GET {path}"))?;
         std::thread::sleep(Duration::from_secs(1));
     }
 }

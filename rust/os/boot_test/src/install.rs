@@ -23,7 +23,7 @@ use crate::{Setting, BOOT};
 /// The power goes when so much of HostOS is written.
 const WRITING: &str = "setupos: install: host: 40 %";
 /// How long GuestOS takes to come up inside HostOS.
-pub(crate) const GUEST_BOOT: u64 = 240;
+pub(crate) const GUEST_BOOT: u64 = 120;
 /// What the runner of virtual machines may take.
 const RUNNER_KB: u64 = 20 << 10;
 
@@ -144,7 +144,7 @@ pub(crate) fn answers(
     let replica = guest_port(vm, REPLICA)?;
     let status = shell.run("guest_vm status", setting.within(30))?;
     report.stage(&format!("the runner says {}", status.text));
-    let answer = replica_version(replica, setting, setting.within(GUEST_BOOT));
+    let answer = replica_version(vm, replica, setting, setting.within(GUEST_BOOT));
     if answer.is_err() {
         let why = "guest_vm status; journalctl --no-pager -b -n 30 -u guest-vm; tail -n 30 /var/log/guest-vm/serial.log";
         let why = shell.run(why, setting.within(30))?;
@@ -153,7 +153,7 @@ pub(crate) fn answers(
     report.check("GuestOS's replica answers through HostOS", answer);
     report.check(
         "GuestOS's orchestrator is healthy",
-        http::get_ok(orchestrator, "/health", setting.within(60)).map(drop),
+        http::get_ok(vm, orchestrator, "/health", setting.within(60)).map(drop),
     );
     report.check("HostOS knows that GuestOS came up", ready(shell, setting));
     Ok(())

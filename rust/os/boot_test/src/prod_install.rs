@@ -75,7 +75,7 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
         user: "admin",
         proof: Proof::Key(key),
     };
-    if let Err(error) = admin.wait(setting.within(2 * BOOT)) {
+    if let Err(error) = admin.wait(&vm, setting.within(2 * BOOT)) {
         bail!("{error:#}; the console ends with:\n{}", vm.console().tail());
     }
     report.stage("admin logged in with the key of the stick");

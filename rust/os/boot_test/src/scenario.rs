@@ -184,7 +184,7 @@ fn dev(setting: &Setting) -> Result<()> {
     };
     report.check(
         "root logs in over ssh with the password",
-        root_over_ssh(&login, setting),
+        root_over_ssh(&vm, &login, setting),
     );
     let wrong = Login {
         proof: Proof::Password("wrong"),
@@ -229,8 +229,8 @@ pub(crate) fn console_login<'a>(
     Ok(shell)
 }
 
-pub(crate) fn root_over_ssh(login: &Login, setting: &Setting) -> Result<()> {
-    login.wait(setting.within(20))?;
+pub(crate) fn root_over_ssh(vm: &Vm, login: &Login, setting: &Setting) -> Result<()> {
+    login.wait(vm, setting.within(20))?;
     let output = login.run("id -un; hostname >/dev/null && echo done")?;
     ensure!(
         output.status == 0 && output.text == "root\ndone",
@@ -327,7 +327,7 @@ fn prod_with_keys(setting: &Setting) -> Result<()> {
         user: "admin",
         proof: Proof::Key(key),
     };
-    if let Err(error) = admin.wait(setting.within(BOOT)) {
+    if let Err(error) = admin.wait(&vm, setting.within(BOOT)) {
         bail!("{error:#}; the console ends with:\n{}", vm.console().tail());
     }
     report.stage("admin logged in with the key of the CONFIG medium");

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use vm::{Console, Deadline, Output};
+use vm::{Console, Deadline, Output, Vm};
 
 /// How long one login may take, whatever the machine.
 const SSH_CONNECT: Duration = Duration::from_secs(120);
@@ -55,6 +55,8 @@ impl Login {
         command.args(["-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR"]);
         command.arg("-o");
         command.arg(format!("ConnectTimeout={}", SSH_CONNECT.as_secs()));
+        // A session into a machine that was reset ends, sometime.
+        command.args(["-o", "ServerAliveInterval=60"]);
         command.args(["-p", &self.port.to_string(), "-l", self.user]);
         command
     }
@@ -75,8 +77,9 @@ impl Login {
         })
     }
 
-    /// Logs in again and again until it works: the server may not be up yet.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Result<()> {
+    /// Logs in again and again until it works, or the machine stops: the server may not be up yet.
+    pub(crate) fn wait(&self, vm: &Vm, deadline: Deadline) -> Result<()> {
+        let resets = vm.console().resets();
         loop {
             let output = self.run("true")?;
             if output.status == 0 {
@@ -89,6 +92,8 @@ impl Login {
                 deadline.seconds(),
                 output.text
             );
+            vm.console()
+                .goes_on(resets, &format!("a login as {}", self.user))?;
             std::thread::sleep(Duration::from_secs(2));
         }
     }
@@ -119,7 +124,7 @@ impl Login {
             .context("cannot start ssh")?;
         Ok(Session {
             child,
-            console: Console::attach(ours, log)?,
+            console: Console::attach(ours, log, || "ssh ended".to_owned())?,
         })
     }
 }

@@ -73,13 +73,13 @@ fn outside(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
     let orchestrator = port(vm, ORCHESTRATOR)?;
     report.check(
         "the replica answers outside, with the image's version",
-        replica_version(replica, setting, setting.within(20)),
+        replica_version(vm, replica, setting, setting.within(20)),
     );
     report.check(
         "the orchestrator is healthy",
-        http::get_ok(orchestrator, "/health", setting.within(20)).map(drop),
+        http::get_ok(vm, orchestrator, "/health", setting.within(20)).map(drop),
     );
-    let metrics = http::get_ok(orchestrator, "/metrics", setting.within(10)).and_then(|text| {
+    let metrics = http::get_ok(vm, orchestrator, "/metrics", setting.within(10)).and_then(|text| {
         ensure!(text.contains("# TYPE "), "no metrics but `{text}`");
         Ok(())
     });
@@ -88,8 +88,13 @@ fn outside(vm: &Vm, setting: &Setting, report: &mut Report) -> Result<()> {
 }
 
 /// The replica behind `port` answers, with the version of the image.
-pub(crate) fn replica_version(port: u16, setting: &Setting, within: Deadline) -> Result<()> {
-    let body = http::get_ok(port, "/api/v2/status", within)?;
+pub(crate) fn replica_version(
+    vm: &Vm,
+    port: u16,
+    setting: &Setting,
+    within: Deadline,
+) -> Result<()> {
+    let body = http::get_ok(vm, port, "/api/v2/status", within)?;
     let status: Value = serde_json::from_str(&body).with_context(|| format!("answer `{body}`"))?;
     let version = status.get("version").and_then(Value::as_str);
     ensure!(
