@@ -328,6 +328,11 @@ impl Console {
         self.shared.lock().resets
     }
 
+    /// What QEMU called the last reset, or the end, such as `guest-reset` or `guest-shutdown`.
+    pub fn last_reset(&self) -> Option<String> {
+        self.shared.lock().reset.clone()
+    }
+
     /// The machine goes on as it did when it had been reset `resets` times: for who waits for `wanted` elsewhere than on the console.
     pub fn goes_on(&self, resets: u64, wanted: &str) -> Result<()> {
         let state = self.shared.lock();
@@ -421,7 +426,9 @@ mod tests {
     #[test]
     fn who_waits_elsewhere_learns_of_a_reset_and_of_the_end() {
         let (console, guest, _dir) = console();
+        assert_eq!(console.last_reset(), None);
         console.shared.reset("guest-reset");
+        assert_eq!(console.last_reset().as_deref(), Some("guest-reset"));
         let resets = console.resets();
         console.goes_on(resets, "an answer").unwrap();
         console.shared.reset("watchdog");
