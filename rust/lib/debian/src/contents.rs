@@ -5,16 +5,15 @@
 //! other scripts change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use ::archive::{Entry, Kind, Stream};
 
 use crate::error::Error;
+use crate::package_file::{damaged, open};
 
-/// More of a unit or script is not read.
+/// More of a unit is not read.
 const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Something about a package's files.
@@ -60,61 +59,23 @@ pub(crate) fn only_in<'a>(
     new.iter().filter(|(fact, _)| !old.contains_key(fact))
 }
 
-/// Reads the facts about the file `deb` of a package.
-pub fn facts(package: &str, deb: &Path) -> Result<Facts, Error> {
+/// Reads the facts about the file of a package.
+pub fn facts(package: &str, file: &Path) -> Result<Facts, Error> {
+    let mut deb = open(package, file)?;
     let mut found = BTreeSet::new();
-    each_member(deb, "--fsys-tarfile", |entry, data| {
+    let control = deb.control().map_err(damaged(package, file))?;
+    if let Some(script) = control.get("postinst") {
+        script_facts(&String::from_utf8_lossy(&script.bytes), package, &mut found);
+    }
+    let mut data = deb.data().map_err(damaged(package, file))?;
+    let mut members = Stream::new(&mut data);
+    while let Some(entry) = members.next_entry()? {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
-        file_facts(&path, entry, data, &mut found)
-    })?;
-    each_member(deb, "--ctrl-tarfile", |entry, data| {
-        if entry.path == b"postinst" && entry.kind.is_file() {
-            script_facts(&text(data)?, package, &mut found);
-        }
-        Ok(())
-    })?;
-    Ok(found
-        .into_iter()
-        .map(|fact| (fact, package.to_owned()))
-        .collect())
-}
-
-/// Calls `each` with the members of a part of a package, and their data.
-fn each_member(
-    deb: &Path,
-    part: &str,
-    mut each: impl FnMut(&Entry, &mut dyn Read) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let args: [&OsStr; 2] = [part.as_ref(), deb.as_os_str()];
-    let mut child = Command::new("dpkg-deb")
-        .args(args)
-        .env("LC_ALL", "C")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Error::io("start dpkg-deb (package dpkg)"))?;
-    let mut result = Ok(());
-    if let Some(stdout) = child.stdout.take() {
-        let mut members = Stream::new(stdout);
-        result = (|| {
-            while let Some(entry) = members.next_entry()? {
-                each(&entry, &mut members)?;
-            }
-            Ok(())
-        })();
+        file_facts(&path, &entry, &mut members, &mut found)?;
     }
-    let output = child
-        .wait_with_output()
-        .map_err(Error::io("wait for dpkg-deb"))?;
-    // What it says itself tells more than an archive that ends early.
-    if !output.status.success() && !output.stderr.is_empty() {
-        return Err(Error::Apt {
-            what: format!("reading {}", deb.display()),
-            status: output.status.to_string(),
-            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        });
-    }
-    result
+    data.finish().map_err(damaged(package, file))?;
+    let of_package = |fact| (fact, package.to_owned());
+    Ok(found.into_iter().map(of_package).collect())
 }
 
 fn text(data: &mut dyn Read) -> Result<String, Error> {
@@ -219,6 +180,7 @@ fn module_name(path: &str) -> Option<String> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{symlink, PermissionsExt};
+    use std::process::Command;
 
     use super::*;
 
@@ -306,11 +268,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x.deb");
         fs::write(&file, "no package\n".repeat(50)).unwrap();
-        let error = facts("x", &file).unwrap_err().to_string();
+        let error = facts("x", &file).unwrap_err();
         assert!(
-            error.starts_with(&format!("reading {} failed", file.display())),
+            matches!(&error, Error::Deb { package, .. } if package == "x"),
             "{error}"
         );
-        assert!(error.contains("is not a Debian format archive"), "{error}");
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(why.starts_with("this is no Debian package: "), "{why}");
     }
 }

@@ -22,6 +22,7 @@ mod lock;
 mod machine;
 mod normalise;
 mod ownership;
+mod package_file;
 mod release;
 mod resolve;
 mod summary;

@@ -1,16 +1,16 @@
 //! A package of the lock, opened: what it says of itself, and which files it brings.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use archive::Entry;
-use deb::{Control, Deb};
+use deb::Control;
 use deb822_fast::borrowed::{BorrowedParagraph, BorrowedParser};
 
 use super::relation::{relations, Relation};
 use crate::error::Error;
 use crate::lock;
+use crate::package_file::{damaged, open};
 
 /// Relations to other packages, as a field has them.
 pub(super) type Relations = Vec<Vec<Relation>>;
@@ -58,8 +58,8 @@ impl<'a> Package<'a> {
             package: locked.name.clone(),
             problem: format!("got {field} {got:?}, want {want}"),
         };
-        let mut deb = open(locked, file)?;
-        let control = deb.control().map_err(damaged(locked, file))?;
+        let mut deb = open(&locked.name, file)?;
+        let control = deb.control().map_err(damaged(&locked.name, file))?;
         let text = std::str::from_utf8(control.description())
             .map_err(|_| bad("a control file", "bytes that are not UTF-8", "text"))?;
         let paragraphs = BorrowedParser::new(text)
@@ -121,9 +121,9 @@ impl<'a> Package<'a> {
     /// Unpacks its files into its folder, which is empty; returns the members.
     pub(super) fn unpack(&self) -> Result<Vec<Entry>, Error> {
         let Self { locked, file, .. } = *self;
-        let mut deb = open(locked, file)?;
+        let mut deb = open(&locked.name, file)?;
         let mut entries = Vec::new();
-        let mut data = deb.data().map_err(damaged(locked, file))?;
+        let mut data = deb.data().map_err(damaged(&locked.name, file))?;
         let options = archive::UnpackOptions::default();
         archive::unpack_members(&mut data, &self.folder, &options, &mut |entry| {
             entries.push(entry.clone());
@@ -132,8 +132,8 @@ impl<'a> Package<'a> {
             part: deb::Part::Data,
             source,
         })
-        .map_err(damaged(locked, file))?;
-        data.finish().map_err(damaged(locked, file))?;
+        .map_err(damaged(&locked.name, file))?;
+        data.finish().map_err(damaged(&locked.name, file))?;
         Ok(entries)
     }
 
@@ -165,19 +165,6 @@ impl<'a> Package<'a> {
     pub(super) fn may_replace(&self, other: &Self) -> bool {
         let mut named = self.replaces.iter().flatten();
         named.any(|relation| relation.name == other.name && relation.takes(other.version))
-    }
-}
-
-fn open(locked: &lock::Package, file: &Path) -> Result<Deb<File>, Error> {
-    let opened = File::open(file).map_err(Error::io(format!("open {}", file.display())))?;
-    Deb::open(opened).map_err(damaged(locked, file))
-}
-
-fn damaged<'a>(locked: &'a lock::Package, file: &'a Path) -> impl FnOnce(deb::Error) -> Error + 'a {
-    move |source| Error::Deb {
-        package: locked.name.clone(),
-        file: file.to_path_buf(),
-        source: Box::new(source),
     }
 }
 
