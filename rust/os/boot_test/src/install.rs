@@ -71,8 +71,8 @@ fn from_disk(vm: &Vm, setting: &Setting, mut report: Report) -> Result<()> {
     report.finish()
 }
 
-/// A machine in which something failed ended by itself, and not because somebody switched it off. QEMU's emulation of SVM (11.1) spoils HostOS's kernel
-/// now and then while a machine runs inside: it panics, or stands still until the watchdog of the board resets it. Where KVM works nothing is forgiven, nor
+/// A machine in which something failed ended by itself, and not because somebody switched it off. QEMU's emulation of SVM (11.1) has spoilt HostOS's
+/// kernel while a machine ran inside: it panics, or stands still until the watchdog of the board resets it. Where KVM works nothing is forgiven, nor
 /// where a reset is part of what is tested.
 fn emulator_broke(vm: &Vm, setting: &Setting) -> bool {
     if setting.accel == Accel::Kvm || setting.update.is_some() {
