@@ -24,6 +24,7 @@ HOSTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | {
     "//components:hostos/guest/guest-vm.service": "/usr/lib/systemd/system/guest-vm.service",
     "//components:hostos/host-api/host-api.json": "/opt/ic/share/host-api.json",
     "//components:hostos/host-api/host-api.service": "/usr/lib/systemd/system/host-api.service",
+    "//components:hostos/modules/board-watchdog.conf": "/usr/lib/modules-load.d/60-board-watchdog.conf",
     "//components:hostos/modules/host.conf": "/usr/lib/modules-load.d/50-host.conf",
     "//components:hostos/network/50-bond0.netdev": "/usr/lib/systemd/network/50-bond0.netdev",
     "//components:hostos/network/50-bond0.network": "/usr/lib/systemd/network/50-bond0.network",

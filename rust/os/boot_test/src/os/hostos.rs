@@ -49,6 +49,11 @@ const CHECKS: &[Check] = &[
         "partition guestos took the rest of the disk",
         "[ \"$(blockdev --getsize64 /dev/disk/by-partlabel/guestos)\" -gt 4294967296 ] || { lsblk -o NAME,SIZE,PARTLABEL; exit 1; }",
     ),
+    prints(
+        "systemd feeds the board's own watchdog",
+        "cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state; systemctl show -P WatchdogDevice",
+        "iTCO_wdt\nactive\n/dev/watchdog0",
+    ),
     succeeds(
         "what a guest writes to its disk is no medium of the host",
         GUESTS_LABEL,
