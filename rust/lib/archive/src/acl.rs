@@ -4,6 +4,8 @@
 //! `:NUMBER` behind a name. The attribute, as `getxattr` shows it: version 2 (4 bytes), then entries of tag (2),
 //! permissions (2) and number (4), little-endian, sorted.
 
+use crate::records::parse_number;
+
 /// Attribute of the list that says who may do what.
 pub(crate) const ACCESS: &[u8] = b"system.posix_acl_access";
 /// Attribute of the list that new files of a folder get.
@@ -117,9 +119,8 @@ fn entry(line: &[u8]) -> Result<(u16, u32, u16), &'static str> {
 }
 
 fn decimal(text: &[u8]) -> Option<u32> {
-    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (digits && number != NOBODY).then_some(number)
+    let number = u32::try_from(parse_number(text)?).ok()?;
+    (number != NOBODY).then_some(number)
 }
 
 #[cfg(test)]
@@ -162,6 +163,7 @@ mod tests {
             (b"user::rw-,group::r--,other", "TAG:WHO"),
             (b"owner@::rw-", "not of user"),
             (b"user:4294967295:r--", "by name"),
+            (b"user:+5:r--", "by name"),
             (b"", "lacks"),
         ] {
             let error = Acl::parse(text).unwrap_err();

@@ -108,3 +108,16 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_those_with_holes_and_without() {
+        let pieces = Vec::new();
+        assert!(Kind::File { offset: 0, len: 0 }.is_file());
+        assert!(Kind::Sparse { len: 1, pieces }.is_file());
+        assert!(!Kind::Dir.is_file() && !Kind::Fifo.is_file());
+    }
+}

@@ -155,7 +155,6 @@ pub(crate) fn number(bytes: &[u8], name: &'static str) -> Result<i128, Reason> {
             let more = |value: i128, byte: &u8| (value << 8) | i128::from(*byte);
             Ok(rest.iter().fold(sign, more))
         }
-        [0x80..=0xff, ..] => Err(bad),
         _ => until_nul(bytes)
             .trim_ascii()
             .iter()
@@ -338,7 +337,9 @@ mod tests {
         let mut header = Ustar::new(b'0');
         assert!(header.set_path("ä".as_bytes()));
         let signed = signed_checksum(&header);
-        assert_ne!(signed, i64::try_from(checksum(&header)).unwrap());
+        // Both bytes of the letter are above 127.
+        let sum = i64::try_from(checksum(&header)).unwrap();
+        assert_eq!(signed, sum - 2 * 256);
         let block = with_sum(header, &cut(format!("{signed:06o}\0 ").as_bytes()));
         assert_eq!(parse(&block).unwrap().name, "ä".as_bytes());
         for (sum, got) in [(b"000001\0 ", 1), (b"\xff\xff\xff\xff\xff\xff\xff\xfe", -2)] {
@@ -351,11 +352,12 @@ mod tests {
     fn star_has_a_short_prefix() {
         let mut header = Ustar::new(b'0');
         header.name = cut(b"x");
-        header.prefix = cut(b"dir");
+        header.prefix = [b'd'; 155];
         header.prefix[131..143].copy_from_slice(b"17777777777\0");
         header.prefix[143..].copy_from_slice(b"17777777777\0");
         header.rest[8..].copy_from_slice(b"tar\0");
-        assert_eq!(parse(&header.encode()).unwrap().name, b"dir/x");
+        let want = [&[b'd'; 131][..], b"/x"].concat();
+        assert_eq!(parse(&header.encode()).unwrap().name, want);
     }
 
     #[test]
@@ -394,6 +396,8 @@ mod tests {
         let path = [&[b'd'; 155][..], b"/", &[b'f'; 100]].concat();
         assert_eq!(split(&path), Some((&path[..155], &path[156..])));
         let path = [&[b'd'; 156][..], b"/", &[b'f'; 100]].concat();
+        assert_eq!(split(&path), None);
+        let path = [&b"d/"[..], &[b'f'; 101]].concat();
         assert_eq!(split(&path), None);
         let dir = [&[b'd'; 100][..], b"/"].concat();
         assert_eq!(split(&dir), None);

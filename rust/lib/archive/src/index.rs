@@ -216,16 +216,46 @@ mod tests {
 
     #[test]
     fn a_file_lives_on_under_its_other_names() {
-        // a, b -> a, a again, c -> b, d -> a.
+        // a, b -> a, e -> a, a again, c -> b, d -> a.
         let all = vec![
             file("a", 1),
             link("b", "a"),
+            link("e", "a"),
             file("a", 2),
             link("c", "b"),
             link("d", "a"),
         ];
-        let settled = settle(all, &[0, 0, 2, 0, 2]);
-        let want = vec![file("b", 1), file("a", 2), link("c", "b"), link("d", "a")];
+        let settled = settle(all, &[0, 0, 0, 3, 0, 3]);
+        let want = vec![
+            file("b", 1),
+            link("e", "b"),
+            file("a", 2),
+            link("c", "b"),
+            link("d", "a"),
+        ];
         assert_eq!(settled, want);
+    }
+
+    /// Neither seeks nor reads.
+    struct Fails(io::ErrorKind);
+
+    impl Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    impl Seek for Fails {
+        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+
+    #[test]
+    fn only_a_folder_is_called_one() {
+        let error = index(Fails(io::ErrorKind::IsADirectory)).unwrap_err();
+        assert!(matches!(error, Error::NotTar(FOLDER)), "{error}");
+        let error = index(Fails(io::ErrorKind::TimedOut)).unwrap_err();
+        assert!(matches!(error, Error::Read { offset: 0, .. }), "{error}");
     }
 }

@@ -85,19 +85,16 @@ fn parents(key: &[u8]) -> usize {
     key.iter().filter(|b| **b == 0).count()
 }
 
-/// Leading components that two keys have in common.
+/// Leading components that two keys have in common, of which one may be the root's.
 fn common(a: &[u8], b: &[u8]) -> usize {
-    if a.is_empty() || b.is_empty() {
-        return 0;
-    }
     let pairs = a.split(|b| *b == 0).zip(b.split(|b| *b == 0));
     pairs.take_while(|(a, b)| a == b).count()
 }
 
-/// Whether `inner` lies below `dir`.
+/// Whether `inner` lies below `dir`, which is not the root.
 fn below(inner: &[u8], dir: &[u8]) -> bool {
     let rest = inner.strip_prefix(dir);
-    rest.is_some_and(|rest| rest.starts_with(&[0]) || (dir.is_empty() && !rest.is_empty()))
+    rest.is_some_and(|rest| rest.starts_with(&[0]))
 }
 
 impl<T> Names<T> {
@@ -107,7 +104,7 @@ impl<T> Names<T> {
     }
 
     /// Admits a member, unless it or an earlier one would go through something not a folder, or one of two members of one
-    /// path is a folder and the other is not. What lies beside it in order tells all: nothing lies below what is no folder.
+    /// path is a folder and the other is not. The root is a folder, sees the caller to. What lies beside it in order tells all: nothing lies below what is no folder.
     pub(crate) fn admit(&mut self, path: &[u8], now: Seen<T>) -> Result<Admitted, Reason> {
         let key = key(path);
         let upto = (Bound::Unbounded, Bound::Included(&key[..]));
@@ -175,8 +172,11 @@ mod tests {
         ] {
             assert_eq!(normal(raw), want.map(<[u8]>::to_vec), "{}", show(raw));
         }
+        assert_eq!(normal(&[b'a'; 255]).unwrap().len(), 255);
         assert_eq!(normal(&[b'a'; 256]), Err(Reason::BadPath));
-        assert_eq!(normal(&b"a/".repeat(3000)), Err(Reason::BadPath));
+        let longest = [&b"a/".repeat(2047)[..], b"a"].concat();
+        assert_eq!(normal(&longest).unwrap(), longest);
+        assert_eq!(normal(&b"a/".repeat(2048)), Err(Reason::BadPath));
     }
 
     fn dir(names: &mut Names<()>, path: &[u8]) -> Result<Admitted, Reason> {
@@ -234,5 +234,8 @@ mod tests {
         file(names, &same).unwrap();
         file(names, &deep(1)).unwrap();
         assert_eq!(file(names, &deep(2)), Err(Reason::Implied));
+        assert_eq!(parents(&key(b"usr/share/doc")), 2);
+        assert_eq!(common(&key(b"usr/share"), &key(b"usr/shared/x")), 1);
+        assert_eq!(common(&key(b""), &key(b"usr")), 0);
     }
 }

@@ -361,10 +361,16 @@ mod tests {
     #[test]
     fn names_of_attributes_are_escaped() {
         let mut out = Vec::new();
-        push_xattr(&mut out, b"user.a=%b", b"=\n\0");
+        push_xattr(&mut out, b"user.a=%b25c3D", b"=\n\0");
         let mut extended = Extended::default();
         extended.read(&out).unwrap();
-        assert_eq!(extended.xattrs[&b"user.a=%b"[..]], b"=\n\0");
+        assert_eq!(extended.xattrs[&b"user.a=%b25c3D"[..]], b"=\n\0");
+        for name in [&b""[..], b"a\0b"] {
+            let mut out = Vec::new();
+            push_xattr(&mut out, name, b"v");
+            let bad = Reason::Extended("bad name of an extended attribute");
+            assert_eq!(Extended::default().read(&out), Err(bad));
+        }
     }
 
     #[test]
@@ -424,23 +430,33 @@ mod tests {
         for (keyword, value) in [
             ("SCHILY.acl.ace", "owner@:rwx::allow"),
             ("SCHILY.fflags", "nodump,schg"),
-            ("SCHILY.realsize", "5"),
-            ("SUN.holesdata", " 0 5"),
+            ("SCHILY.fflags", "schg"),
             ("GNU.dumpdir", "Yx"),
             ("GNU.volume.filename", "x"),
             ("MSWINDOWS.rawsd", "AQ"),
             ("security.x", "y"),
-            ("hdrcharset", "KOI8-R"),
             ("SCHILY.filetype", "sparse"),
             ("anything", ""),
         ] {
             let text = refusal(&[(keyword, value.as_bytes())]);
             assert!(text.starts_with(&format!("record `{keyword}` ")), "{text}");
         }
+        for (keyword, why) in [
+            ("SCHILY.realsize", "tells of holes"),
+            ("SUN.holesdata", "tells of holes"),
+            ("hdrcharset", "names a character set"),
+        ] {
+            let text = refusal(&[(keyword, b"5")]);
+            assert!(
+                text.starts_with(&format!("record `{keyword}` {why}")),
+                "{text}"
+            );
+        }
         for (keyword, value) in [
             ("atime", "1"),
             ("hdrcharset", "BINARY"),
-            ("SCHILY.fflags", "nodump"),
+            ("SCHILY.fflags", "nodump,hidden"),
+            ("SCHILY.filetype", "file"),
             ("SCHILY.fflags", ""),
             ("SCHILY.ino", "5"),
             ("uname", "root"),
@@ -455,10 +471,13 @@ mod tests {
 
     #[test]
     fn empty_values_take_back() {
+        assert_eq!(read(&[("size", b"5")]).size, Some(5));
         let extended = read(&[
+            ("size", b"5"),
             ("uid", b"5"),
             ("mtime", b"5"),
             ("path", b"x"),
+            ("size", b""),
             ("uid", b""),
             ("mtime", b""),
             ("path", b""),
@@ -467,6 +486,7 @@ mod tests {
             (extended.uid, extended.mtime, extended.path),
             (None, None, None)
         );
+        assert_eq!(extended.size, None);
     }
 
     #[test]

@@ -266,3 +266,99 @@ fn decimal(text: &[u8]) -> Option<u64> {
 fn bad(what: &'static str) -> Reason {
     Reason::Map(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromBytes;
+
+    use super::*;
+
+    fn piece(at: u64, len: u64, offset: u64) -> Piece {
+        Piece { at, len, offset }
+    }
+
+    #[test]
+    fn records_of_a_map_want_the_files_length() {
+        for said in [
+            &[("offset", "0")][..],
+            &[("offset", "0"), ("numbytes", "5")],
+            &[("map", "0,5")],
+            &[("major", "1")],
+            &[("major", "1"), ("minor", "0")],
+        ] {
+            let mut records = Records::default();
+            for (field, value) in said {
+                records.set(field.as_bytes(), value.as_bytes()).unwrap();
+            }
+            let reason = records.form().unwrap_err();
+            assert_eq!(
+                reason,
+                bad("comes without the length of the file"),
+                "{said:?}"
+            );
+        }
+        assert!(Records::default().form().unwrap().is_none());
+    }
+
+    #[test]
+    fn maps_of_a_mebibyte() {
+        let entries = vec![b'1'; 43_691 * size_of::<OldRun>()];
+        let entries = <[OldRun]>::ref_from_bytes(&entries).unwrap();
+        assert_eq!(old_entries(&entries[..43_690], &mut Vec::new()), Ok(()));
+        let more = old_entries(entries, &mut Vec::new());
+        assert_eq!(more, Err(bad("has more than 1 MiB")));
+
+        let mut text = MapText::default();
+        for _ in 0..2048 {
+            assert_eq!(text.block(&[b'1'; BLOCK_LEN]), Ok(None));
+        }
+        let more = text.block(&[b'1'; BLOCK_LEN]);
+        assert_eq!(more, Err(bad("has more than 1 MiB")));
+
+        let pieces = |n: u64| (0..n).map(|n| piece(1_000_000 + 2 * n, 1, 0)).collect();
+        let encoded = |pieces: Vec<Piece>| encode(pieces.last().unwrap().at + 1, &pieces);
+        let (map, stored) = encoded(pieces(104_850)).unwrap();
+        assert_eq!((map.len(), stored), (MAX_MAP, 104_850));
+        let more = encoded(pieces(104_857));
+        assert_eq!(more, Err(bad("has more than 1 MiB")));
+    }
+
+    /// A number may go on in the next block.
+    #[test]
+    fn a_number_in_two_blocks() {
+        let mut block = [b'0'; BLOCK_LEN];
+        block[..4].copy_from_slice(b"1\n0\n");
+        let mut text = MapText::default();
+        assert_eq!(text.block(&block), Ok(None));
+        let mut block = [0; BLOCK_LEN];
+        block[..2].copy_from_slice(b"5\n");
+        assert_eq!(text.block(&block), Ok(Some(vec![(0, 5)])));
+    }
+
+    #[test]
+    fn pieces_have_holes_between_them() {
+        let of = |size, runs: &[Run]| {
+            let stored = runs.iter().map(|(_, len)| len).sum();
+            kind(size, runs, 512, stored).unwrap()
+        };
+        let file = |len| Kind::File { offset: 512, len };
+        assert_eq!(of(0, &[]), file(0));
+        assert_eq!(of(5, &[(0, 5)]), file(5));
+        assert_eq!(of(5, &[(0, 2), (2, 3), (5, 0)]), file(5));
+        let pieces = vec![piece(1, 5, 512), piece(8, 1, 517)];
+        assert_eq!(
+            of(9, &[(1, 2), (3, 3), (8, 1)]),
+            Kind::Sparse { len: 9, pieces }
+        );
+    }
+
+    /// A last entry without bytes stands for a hole at the end, and for nothing else.
+    #[test]
+    fn a_hole_at_the_end_is_an_entry() {
+        for (len, want) in [(10, &b"1\n4\n6\n\0"[..]), (11, b"2\n4\n6\n11\n0\n\0")] {
+            let (map, stored) = encode(len, &[piece(4, 6, 0)]).unwrap();
+            assert_eq!(stored, 6);
+            assert!(map.starts_with(want), "{}", map.escape_ascii());
+        }
+    }
+}

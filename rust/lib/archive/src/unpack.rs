@@ -175,17 +175,20 @@ impl Unpacker<'_> {
     /// Opens a folder of the target, made with mode 0755 where it is missing; never through a symbolic link.
     fn dir_fd(&self, path: &[u8]) -> Result<OwnedFd, Error> {
         let whole = if path.is_empty() { b"." } else { path };
-        match open_beneath(&self.root, whole) {
+        match open_beneath(&self.root, whole, OFlags::PATH) {
             Err(Errno::NOENT) => {}
             other => return other.map_err(failed(path, "opening the folder")),
         }
-        let mut at = open_beneath(&self.root, b".").map_err(failed(path, "opening the folder"))?;
+        let open = |dir: &OwnedFd, name: &[u8]| {
+            open_beneath(dir, name, OFlags::PATH).map_err(failed(path, "opening the folder"))
+        };
+        let mut at = open(&self.root, b".")?;
         for component in path.split(|b| *b == b'/') {
             match mkdirat(&at, name(component), Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(e) => return Err(failed(path, "making the folder")(e)),
             }
-            at = open_beneath(&at, component).map_err(failed(path, "opening the folder"))?;
+            at = open(&at, component)?;
         }
         Ok(at)
     }
@@ -200,8 +203,8 @@ impl Unpacker<'_> {
         pieces: &[Piece],
         len: u64,
     ) -> Result<(), Error> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // What is there already is no new file, be it a link to one that is not.
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = openat(parent, name(base), flags, Mode::from_raw_mode(0o600))
             .map_err(failed(&entry.path, "making the file"))?;
         let mut file = File::from(fd);
@@ -303,26 +306,20 @@ impl Unpacker<'_> {
             } else {
                 path.as_slice()
             };
-            let fd = openat2(
-                &self.root,
-                name(at),
-                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-            )
-            .map_err(failed(path, "opening the folder"))?;
+            let fd = open_beneath(&self.root, at, OFlags::RDONLY)
+                .map_err(failed(path, "opening the folder"))?;
             self.open_attributes(entry, &fd)?;
         }
         Ok(())
     }
 }
 
-/// A folder below `dir`, not through a symbolic link.
-fn open_beneath(dir: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+/// A folder below `dir`, not through a symbolic link, nor one that is a link itself.
+fn open_beneath(dir: &OwnedFd, path: &[u8], access: OFlags) -> Result<OwnedFd, Errno> {
     openat2(
         dir,
         name(path),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        access | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
     )
