@@ -163,10 +163,10 @@ pub(crate) fn sectors(geometry: &Geometry, head: Head) -> Result<Vec<(u32, Secto
 
 fn bpb(geometry: &Geometry) -> Result<Bpb, Error> {
     let wide = geometry.kind == FatType::Fat32;
-    let short = u16::try_from(geometry.total).ok().filter(|_| !wide);
-    let (total_16, total_32) = match short {
-        Some(total) => (total, 0),
-        None => (0, geometry.total),
+    // FAT32 has more clusters than 16 bits hold.
+    let (total_16, total_32) = match u16::try_from(geometry.total) {
+        Ok(total) => (total, 0),
+        Err(_) => (0, geometry.total),
     };
     let table_16 = match geometry.kind {
         FatType::Fat32 => 0,
@@ -226,5 +226,25 @@ fn fs_info((free, next): (u32, u32)) -> FsInfo {
         next: next.into(),
         reserved_2: [0; 12],
         trail: [0, 0, 0x55, 0xaa],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the two fields for the number of sectors one is 0.
+    #[test]
+    fn sectors_in_sixteen_bits_or_in_thirty_two() {
+        for (size_mib, kind, want) in [
+            (1, FatType::Fat12, (2048, 0)),
+            (31, FatType::Fat16, (63_488, 0)),
+            (32, FatType::Fat16, (0, 65_536)),
+            (33, FatType::Fat32, (0, 67_584)),
+        ] {
+            let geometry = Geometry::of(size_mib, Some(kind)).unwrap();
+            let bpb = bpb(&geometry).unwrap();
+            assert_eq!((bpb.total_16.get(), bpb.total_32.get()), want);
+        }
     }
 }

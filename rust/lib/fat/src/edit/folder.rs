@@ -294,3 +294,35 @@ pub(crate) fn put(out: &mut Vec<u8>, long: &[[u8; 32]], short: &ShortRecord) {
     out.extend(long.iter().flatten());
     out.extend_from_slice(short.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &Short, reserved: u8) -> ShortRecord {
+        let mut record = ShortRecord::read_from_bytes(&[0; 32]).unwrap();
+        (record.name, record.reserved) = (*name, reserved);
+        record
+    }
+
+    #[test]
+    fn clusters_have_two_halves() {
+        let record = at_cluster(record(b"A          ", 0), 0x0123_4567);
+        assert_eq!(cluster(&record), 0x0123_4567);
+    }
+
+    /// Windows NT keeps a short name in small letters as two bits.
+    #[test]
+    fn short_names_in_small_letters() {
+        for (reserved, want) in [
+            (0, "README.TXT"),
+            (0x08, "readme.TXT"),
+            (0x10, "README.txt"),
+            (0x18, "readme.txt"),
+            (0xe7, "README.TXT"),
+        ] {
+            assert_eq!(short_name(&record(b"README  TXT", reserved)), want);
+        }
+        assert_eq!(short_name(&record(b"README     ", 0x18)), "readme");
+    }
+}

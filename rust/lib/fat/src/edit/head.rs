@@ -140,7 +140,7 @@ impl Head {
             return Ok(Vec::new());
         };
         let copy = self.backup.and_then(|backup| backup.checked_add(info));
-        let copy = copy.filter(|number| *number < self.reserved && *number != info);
+        let copy = copy.filter(|number| *number < self.reserved);
         let mut found = Vec::new();
         for number in [Some(info), copy].into_iter().flatten() {
             let sector = place.sector(number)?;
@@ -225,3 +225,141 @@ fn rooted(boot: &Sector, root: u32) -> Sector {
 const ROOT_AT: usize =
     std::mem::offset_of!(WideBoot, wide) + std::mem::offset_of!(crate::boot::Wide, root_cluster);
 const _: () = assert!(ROOT_AT == 44);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Head {
+        /// Of a volume with clusters of so many sectors, whose tables end with sector 100.
+        pub(crate) fn plain(cluster: u32) -> Self {
+            Self {
+                boot: [0; 512],
+                reserved: 8,
+                copies: 2,
+                table: 46,
+                cluster,
+                clusters: 5000,
+                root: 2,
+                data: 100,
+                info: Some(1),
+                backup: Some(6),
+            }
+        }
+    }
+
+    #[test]
+    fn clusters_lie_behind_each_other() {
+        for (cluster, at, want) in [(1, 2, 100), (1, 5, 103), (8, 2, 100), (8, 5, 124)] {
+            let sector = Head::plain(cluster).cluster_offset(at) / 512;
+            assert_eq!(sector, want);
+        }
+    }
+
+    /// A copy lies as far behind the one as the boot sectors do, and before the tables; either says by two words what it is.
+    #[test]
+    fn infos_say_what_they_are() {
+        let numbers = |head: &Head, words: [[u8; 4]; 2]| {
+            let mut image = vec![0; 8 * 512];
+            for number in [1, 7] {
+                let info = number * 512;
+                image[info..info + 4].copy_from_slice(&words[0]);
+                image[info + 484..info + 488].copy_from_slice(&words[1]);
+            }
+            let place = Place {
+                image: &image,
+                start: 0,
+                len: 8 * 512,
+            };
+            let found = head.infos(&place).unwrap().into_iter();
+            found.map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        let (lead, structure) = (*b"RRaA", *b"rrAa");
+        let mut head = Head::plain(1);
+        assert_eq!(numbers(&head, [lead, structure]), [1, 7]);
+        assert!(numbers(&head, [lead, lead]).is_empty());
+        assert!(numbers(&head, [structure, structure]).is_empty());
+        head.reserved = 7;
+        assert_eq!(numbers(&head, [lead, structure]), [1]);
+        head.backup = None;
+        assert_eq!(numbers(&head, [lead, structure]), [1]);
+        head.info = None;
+        assert!(numbers(&head, [lead, structure]).is_empty());
+    }
+
+    /// A boot sector of a volume with 100 sectors before its clusters, and so many sectors in all.
+    fn boot(total: u32) -> WideBoot {
+        let mut boot = WideBoot::read_from_bytes(&[0; 512]).unwrap();
+        boot.bpb.bytes_per_sector = 512.into();
+        boot.bpb.sectors_per_cluster = 2;
+        boot.bpb.reserved_sectors = 8.into();
+        boot.bpb.tables = 2;
+        boot.bpb.total_32 = total.into();
+        boot.wide.table_32 = 46.into();
+        boot
+    }
+
+    #[test]
+    fn so_many_clusters_are_taken() {
+        let of = |count: u32| clusters(&boot(100 + 2 * count));
+        for count in [65_525, 1 << 24] {
+            assert_eq!(of(count).unwrap(), (100, count));
+        }
+        for (count, why) in [
+            (65_524, "which is FAT12 or FAT16"),
+            ((1 << 24) + 1, "more than the 16777216 that are taken"),
+        ] {
+            let error = of(count).unwrap_err().to_string();
+            let want = format!("a FAT file system of {count} clusters, {why}, ");
+            assert!(error.starts_with(&want), "{error}");
+        }
+    }
+
+    /// Each field by itself tells that this is something else.
+    #[test]
+    fn other_volumes_are_refused() {
+        check(&boot(1 << 20)).unwrap();
+        type Change = (fn(&mut WideBoot), &'static str);
+        let changes: [Change; 9] = [
+            (
+                |boot| boot.bpb.bytes_per_sector = 513.into(),
+                "no FAT file system",
+            ),
+            (
+                |boot| boot.bpb.sectors_per_cluster = 3,
+                "no FAT file system",
+            ),
+            (|boot| boot.bpb.tables = 0, "no FAT file system"),
+            (
+                |boot| boot.bpb.reserved_sectors = 0.into(),
+                "no FAT file system",
+            ),
+            (
+                |boot| boot.bpb.table_16 = 1.into(),
+                "a FAT12 or FAT16 file system",
+            ),
+            (
+                |boot| boot.bpb.root_records = 1.into(),
+                "a FAT12 or FAT16 file system",
+            ),
+            (
+                |boot| boot.bpb.total_32 = 0.into(),
+                "a FAT12 or FAT16 file system",
+            ),
+            (
+                |boot| boot.wide.flags = 0x80.into(),
+                "a FAT32 file system with flags 0x80 and version 0",
+            ),
+            (
+                |boot| boot.wide.version = 1.into(),
+                "a FAT32 file system with flags 0x0 and version 1",
+            ),
+        ];
+        for (change, want) in changes {
+            let mut boot = boot(1 << 20);
+            change(&mut boot);
+            let error = check(&boot).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{want}, ")), "{error}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::table::END;
 use super::{Edit, Volume, Write};
 use crate::boot::FsInfo;
 use crate::geometry::offset;
-use crate::records::{ShortRecord, DIRECTORY, MOST, RECORD};
+use crate::records::{ShortRecord, MOST, RECORD};
 
 /// What FSInfo says if nobody knows.
 const UNKNOWN: u32 = 0xffff_ffff;
@@ -290,18 +290,12 @@ fn folder_bytes(records: usize) -> usize {
     std::iter::repeat_n(as_usize(u64::from(RECORD)), records.max(1)).sum()
 }
 
-/// `.` and `..` of a folder: as they were, or with the time of its own record.
+/// `.` and `..` of a folder: as they were, or of a new one like its own record.
 fn dots(folder: &Folder, record: &ShortRecord) -> [ShortRecord; 2] {
     if let [dot, dots] = folder.dots[..] {
         return [dot, dots];
     }
-    [*b".          ", *b"..         "].map(|name| ShortRecord {
-        name,
-        attributes: DIRECTORY,
-        reserved: 0,
-        len: 0.into(),
-        ..*record
-    })
+    [*b".          ", *b"..         "].map(|name| ShortRecord { name, ..*record })
 }
 
 /// Sorted by place, with neighbours in one write.
@@ -317,4 +311,61 @@ fn merged(mut writes: Vec<Write>) -> Vec<Write> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::ARCHIVE;
+    use crate::short::Names;
+    use crate::time::Moment;
+
+    #[test]
+    fn neighbours_are_one_write() {
+        let piece = |at: u64, byte: u8| (at, vec![byte; 512]);
+        let got = merged(vec![piece(2048, 4), piece(512, 2), piece(0, 1)]);
+        let both = [[1; 512], [2; 512]].concat();
+        assert_eq!(got, [(0, both), piece(2048, 4)]);
+    }
+
+    /// As many records as a folder can have, `.` and `..` among them, and one more.
+    #[test]
+    fn a_folder_is_full() {
+        let head = Head::plain(8);
+        let build = Build {
+            head: &head,
+            free: (2..2048).collect::<Vec<_>>().into_iter(),
+            data: Vec::new(),
+            chains: Vec::new(),
+            kept: Vec::new(),
+        };
+        let folder = |records: usize, above: Option<Folder>| {
+            let names = Names {
+                short: *b"F          ",
+                long: false,
+            };
+            let facts = crate::records::Facts {
+                attributes: ARCHIVE,
+                cluster: 0,
+                len: 0,
+                time: Moment::FIRST,
+            };
+            let node = above.map_or(Node::Label, Node::Folder);
+            let mut entry = Entry::new("F", &names, facts, node);
+            entry.long = vec![[0; 32]; records.checked_sub(1).unwrap()];
+            Folder {
+                entries: vec![entry],
+                changed: true,
+                ..Folder::default()
+            }
+        };
+        build.check(&folder(65_536, None)).unwrap();
+        build.check(&folder(1, Some(folder(65_534, None)))).unwrap();
+        for root in [folder(65_537, None), folder(1, Some(folder(65_535, None)))] {
+            let error = build.check(&root).unwrap_err().to_string();
+            let want =
+                "cannot place 'F': its folder would have 65537 records, and FAT has at most 65536";
+            assert_eq!(error, want);
+        }
+    }
 }
