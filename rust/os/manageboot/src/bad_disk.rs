@@ -200,6 +200,30 @@ impl Medium for Failing {
     }
 }
 
+/// A disk that takes not even that the slot is not complete any more.
+#[test]
+fn what_fails_at_once_is_told() {
+    let failing = || Failing {
+        disk: BadDisk::new(2 << 20, None),
+        writes: 0,
+        reads: usize::MAX,
+        written: AtomicUsize::new(0),
+    };
+    let slot = SlotMedia {
+        boot: failing(),
+        root: failing(),
+    };
+    let mut boot = vec![7; BOOT];
+    boot[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    let bundle = &mut bundle_of(&boot, &[9; 5000]);
+    let error = install(&mut env(), &slot, Slot::A, bundle).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.starts_with("cannot write B_boot: no writing at "),
+        "{error}"
+    );
+}
+
 #[test]
 fn what_fails_in_the_middle_ends_it() {
     let mut boot = vec![7; BOOT];

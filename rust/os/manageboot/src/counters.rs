@@ -13,6 +13,8 @@ use rustix::fs::{flock, FlockOperation};
 use serde_json::{json, Value};
 use update::{Error, Refusal};
 
+/// Where the journal takes lines.
+const JOURNAL: &str = "/dev/log";
 /// A warning of a user's program (RFC 5424).
 const WARNING: &str = "<12>";
 
@@ -56,7 +58,7 @@ pub(crate) fn cause(error: &anyhow::Error) -> &'static str {
 /// Counts the outcome in the file at `path`, and says in the journal what was refused. `why` is nothing for what was installed.
 pub(crate) fn note(path: &Path, why: Option<&anyhow::Error>) -> anyhow::Result<()> {
     if let Some(error) = why {
-        tell(&format!("upgrade refused: {error:#}"));
+        tell(Path::new(JOURNAL), &format!("upgrade refused: {error:#}"));
     }
     // Held until this returns: two that count at once would lose one.
     let _lock = lock(path)?;
@@ -88,9 +90,9 @@ fn count(so_far: u64) -> u64 {
 }
 
 /// A line in the journal, where there is one.
-fn tell(text: &str) {
+fn tell(journal: &Path, text: &str) {
     let line = format!("{WARNING}manageboot: {text}");
-    let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(line.as_bytes(), "/dev/log"));
+    let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(line.as_bytes(), journal));
 }
 
 #[derive(Default)]
@@ -171,6 +173,11 @@ mod tests {
                 "{\"installed\":1,\"refused\":{\"io\":\"2\"}}",
                 "io is no number",
             ),
+            // After which there would be none.
+            (
+                "{\"installed\":18446744073709551615,\"refused\":{}}",
+                "\"installed\" is no number",
+            ),
         ] {
             std::fs::write(&path, damage).unwrap();
             let said = format!("{:#}", note(&path, None).unwrap_err());
@@ -182,6 +189,21 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         let said = format!("{:#}", note(&path, None).unwrap_err());
         assert!(said.starts_with("cannot read "), "{said}");
+    }
+
+    #[test]
+    fn a_line_in_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        // Without a journal there is nobody to tell.
+        tell(&path, "lost");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        // What was told is there.
+        journal.set_nonblocking(true).unwrap();
+        tell(&path, "upgrade refused: x");
+        let mut line = [0; 100];
+        let got = journal.recv(&mut line).unwrap();
+        assert_eq!(&line[..got], b"<12>manageboot: upgrade refused: x");
     }
 
     #[test]
@@ -208,6 +230,23 @@ mod tests {
             (refused(Refusal::Length { got, want }), "truncated"),
             (refused(Refusal::Length { got: 3, want }), "longer"),
             (refused(Refusal::TooLong { most: 1 }), "longer"),
+            (
+                refused(update::Manifest::parse(b"{").unwrap_err().into()),
+                "manifest",
+            ),
+            (
+                refused(Refusal::Missing {
+                    want: "root.img".into(),
+                }),
+                "truncated",
+            ),
+            (
+                refused(Refusal::CutShort {
+                    member: "root.img".into(),
+                    at: 1,
+                }),
+                "truncated",
+            ),
             (
                 refused(Refusal::NeverUnsigned { env: "prod".into() }),
                 "signature",

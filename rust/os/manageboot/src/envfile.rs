@@ -157,6 +157,9 @@ mod tests {
         bytes.push(b'#');
         std::fs::write(&path, &bytes).unwrap();
         assert!(read(&path, &none).unwrap().main.is_err());
+        let opened = EnvFile::open(&path, &none).unwrap();
+        assert!(opened.blocks().main.is_err());
+        drop(opened);
         bytes.truncate(SIZE - 1);
         std::fs::write(&path, &bytes).unwrap();
         assert!(read(&path, &none).unwrap().main.is_err());

@@ -171,6 +171,10 @@ mod tests {
         // One that it vouches for.
         let leaf = certificate("a", "b", 100);
         assert!(vouches(&own, &table(&leaf)));
+        // Of more than 255 bytes, and of more than 127.
+        for filler in [150, 300] {
+            assert!(vouches(&own, &table(&certificate("a", "b", filler))));
+        }
         assert!(!vouches(&certificate("c", "c", 100), &table(&leaf)));
         // Bytes that are no certificate vouch for nobody.
         for end in 0..own.len() {

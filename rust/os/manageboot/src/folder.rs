@@ -158,3 +158,106 @@ fn is_mount_point(path: &Path) -> anyhow::Result<bool> {
     };
     Ok(device(path)? != device(&path.join(".."))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::fs::{statvfs, StatVfsMountFlags};
+
+    use super::*;
+
+    fn mounted(mount: &Path) -> Mounted {
+        fs::create_dir_all(mount.join("EFI")).unwrap();
+        fs::write(mount.join("EFI/X"), b"x").unwrap();
+        Mounted::look(mount, "EFI", "X").unwrap()
+    }
+
+    /// Whether something is on the disk shows when the power goes; that it is asked for shows where it can't be.
+    #[test]
+    fn what_cannot_be_flushed_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = mounted(dir.path());
+        folder.flush_file(&folder.open("X").unwrap()).unwrap();
+        folder.flush().unwrap();
+        // There is nothing behind it.
+        folder
+            .flush_file(&File::open("/dev/null").unwrap())
+            .unwrap_err();
+        fs::remove_dir_all(dir.path().join("EFI")).unwrap();
+        folder.flush().unwrap_err();
+    }
+
+    #[test]
+    fn mount_points_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(is_mount_point(Path::new("/proc")).unwrap());
+        assert!(!is_mount_point(dir.path()).unwrap());
+    }
+
+    const INSIDE: &str = "MANAGEBOOT_TEST_MOUNT";
+
+    fn is_set(mount: &Path, flag: StatVfsMountFlags) -> bool {
+        statvfs(mount).unwrap().f_flag.contains(flag)
+    }
+
+    /// Run by the test below where it may mount; by itself it does nothing.
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's own program is told by it where to work"
+    )]
+    fn inside() {
+        let Some(mount) = std::env::var_os(INSIDE).map(PathBuf::from) else {
+            return;
+        };
+        let flags = [
+            StatVfsMountFlags::NOSUID,
+            StatVfsMountFlags::NODEV,
+            StatVfsMountFlags::NOEXEC,
+            StatVfsMountFlags::NOATIME,
+        ];
+        let (none, tmpfs): (Option<&str>, _) = (None, Some("tmpfs"));
+        super::mount(tmpfs, &mount, tmpfs, MsFlags::empty(), none).unwrap();
+        drop(mounted(&mount));
+        assert!(flags.iter().all(|flag| !is_set(&mount, *flag)));
+        remount(&mount, MsFlags::MS_RDONLY).unwrap();
+        assert!(is_set(&mount, StatVfsMountFlags::RDONLY));
+        let open = Mounted::open(&mount, "EFI", "X").unwrap();
+        open.create("Y", b"y").unwrap();
+        assert!(flags.iter().all(|flag| is_set(&mount, *flag)));
+        // As the kernel does it that finds damage.
+        remount(&mount, MsFlags::MS_RDONLY).unwrap();
+        open.create("Z", b"z").unwrap_err();
+        open.rouse().unwrap();
+        open.create("Z", b"z").unwrap();
+        drop(open);
+        assert!(is_set(&mount, StatVfsMountFlags::RDONLY));
+        assert!(flags.iter().all(|flag| is_set(&mount, *flag)));
+    }
+
+    /// A partition is writable while it is worked on, with the flags of fstab, and before and afterwards it is not.
+    #[test]
+    fn a_mounted_partition_is_writable_for_as_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--map-root-user", "--mount", "--"]);
+        if !unshare
+            .arg("true")
+            .output()
+            .is_ok_and(|out| out.status.success())
+        {
+            println!("skipped: there is no mounting here");
+            return;
+        }
+        let out = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "folder::tests::inside"])
+            .env(INSIDE, dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && said.contains("1 passed"), "{said}");
+    }
+}

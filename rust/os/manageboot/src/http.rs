@@ -267,7 +267,7 @@ impl Read for Download {
                     self.failed = 0;
                     return Ok(got);
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A signal is none: where there is a timeout, ureq reads on by itself.
                 Err(error) => error.into(),
             };
             self.body = None;
@@ -362,6 +362,24 @@ mod tests {
             "bytes */10",
         ] {
             assert_eq!(content_range(bad), None, "{bad}");
+        }
+    }
+
+    /// What may pass is tried again, and what is wrong with the server or the request is not.
+    #[test]
+    fn errors_pass_or_last() {
+        let io = |kind: io::ErrorKind| ureq::Error::Io(kind.into());
+        for (error, passes) in [
+            (io(io::ErrorKind::ConnectionReset), true),
+            (io(io::ErrorKind::InvalidData), false),
+            (ureq::Error::ConnectionFailed, true),
+            (ureq::Error::HostNotFound, true),
+            (ureq::Error::TooManyRedirects, false),
+            (ureq::Error::BadUri("x".into()), false),
+        ] {
+            let shown = error.to_string();
+            let passing = matches!(Trouble::from(error), Trouble::Passing(_));
+            assert_eq!(passing, passes, "{shown}");
         }
     }
 

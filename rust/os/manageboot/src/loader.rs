@@ -470,6 +470,50 @@ mod tests {
         assert!(esp.stage(b"MZ new").unwrap() && esp.promote().unwrap());
     }
 
+    /// A bundle without a loader changes nothing where none waits, not even what a power cut left.
+    #[test]
+    fn nothing_is_done_where_none_waits() {
+        let (dir, _esp) = esp();
+        let left = dir.path().join(FOLDER).join(NEW);
+        fs::write(&left, b"left").unwrap();
+        assert!(!keep(dir.path(), None).unwrap() && !place(dir.path()).unwrap());
+        assert!(left.exists());
+        assert!(keep(dir.path(), Some(b"MZ new")).unwrap());
+        assert!(!left.exists());
+        assert!(!keep(dir.path(), None).unwrap());
+        assert!(!waits(dir.path()).unwrap());
+    }
+
+    /// Another error than that there is no such file is told: here, that a folder is where a file should be, or no folder on the way.
+    #[test]
+    fn what_is_in_the_way_is_told() {
+        let (dir, esp) = esp();
+        let folder = dir.path().join(FOLDER);
+        fs::create_dir(folder.join(PREVIOUS)).unwrap();
+        let said = |error: anyhow::Error| format!("{error:#}");
+        let error = said(in_place(dir.path()).unwrap_err());
+        assert!(
+            error.contains("cannot read EFI/BOOT/PREVIOUS.EFI"),
+            "{error}"
+        );
+        let error = said(esp.remove(PREVIOUS).unwrap_err());
+        assert!(
+            error.contains("cannot remove EFI/BOOT/PREVIOUS.EFI"),
+            "{error}"
+        );
+        fs::write(folder.join(NEW), b"MZ new").unwrap();
+        std::os::unix::fs::symlink(NEXT, folder.join(NEXT)).unwrap();
+        let error = said(esp.rename(NEW, NEXT).unwrap_err());
+        assert!(
+            error.contains("cannot rename EFI/BOOT/NEW.EFI to NEXT.EFI"),
+            "{error}"
+        );
+        assert!(folder.join(NEW).exists());
+        fs::remove_dir_all(&folder).unwrap();
+        let error = said(esp.flush().unwrap_err());
+        assert!(error.contains("cannot write EFI/BOOT"), "{error}");
+    }
+
     #[test]
     fn nothing_is_written_where_no_loader_is() {
         let dir = tempfile::tempdir().unwrap();

@@ -340,6 +340,53 @@ mod tests {
         assert_eq!(current(line, Some(Ok(Slot::A))).unwrap(), Slot::A);
     }
 
+    /// What is written to is no partition of the running system under another name, nor one of another disk.
+    #[test]
+    fn partitions_are_told_apart_by_device() {
+        let (dir, machine) = machine("");
+        let sys = dir.path().join("sys");
+        for (disk, number) in [("vda", "254:5"), ("vda", "254:8"), ("vdb", "254:24")] {
+            let folder = sys.join("devices").join(disk).join(number);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("partition"), "1").unwrap();
+            std::fs::create_dir_all(sys.join("dev/block")).unwrap();
+            std::os::unix::fs::symlink(&folder, sys.join("dev/block").join(number)).unwrap();
+        }
+        let mut machine = machine.unwrap();
+        let line = CommandLine::parse("root=254:5");
+        machine.running = Running::hear(&line, Path::new("/nonexistent"), &sys);
+        let place = |name: &str, device: &str| Place {
+            name: name.to_owned(),
+            uuid: "x".to_owned(),
+            path: PathBuf::from(device),
+            device: Device::parse(device),
+        };
+        let kept = [place("A_boot", ""), place("A_root", "254:5")];
+        machine.check(&place("B_root", "254:8"), &kept).unwrap();
+        machine.check(&place("B_root", ""), &kept).unwrap();
+        let mapped = [place("A_boot", "254:8"), place("A_root", "253:0")];
+        for (device, kept, want) in [
+            (
+                "254:5",
+                &kept,
+                "partition B_root is the root of the running system",
+            ),
+            (
+                "254:8",
+                &mapped,
+                "B_root and A_boot are the same partition: 254:8 and 254:8 lead to one device",
+            ),
+            (
+                "254:24",
+                &kept,
+                "/devices/vda: two disks have the same PARTUUIDs",
+            ),
+        ] {
+            let error = machine.check(&place("B_root", device), kept).unwrap_err();
+            assert!(error.to_string().contains(want), "{error}");
+        }
+    }
+
     #[test]
     fn devices_are_written_exclusively() {
         assert_eq!(flags(Kind::Device, true), OFlags::EXCL);

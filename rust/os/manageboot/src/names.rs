@@ -31,6 +31,8 @@ const DOMAIN: u16 = 53;
 pub(crate) struct Names {
     hosts: PathBuf,
     resolv_conf: PathBuf,
+    /// Where name servers listen.
+    port: u16,
 }
 
 impl Names {
@@ -39,6 +41,7 @@ impl Names {
         Self {
             hosts: "/etc/hosts".into(),
             resolv_conf: "/etc/resolv.conf".into(),
+            port: DOMAIN,
         }
     }
 
@@ -59,7 +62,7 @@ impl Names {
         let (mut nobody, mut wrong) = (false, Vec::new());
         for server in servers(&text) {
             let server = server.map_err(|error| of(&self.resolv_conf, &error));
-            let found = server.and_then(|server| ask(SocketAddr::new(server, DOMAIN), host));
+            let found = server.and_then(|server| ask(SocketAddr::new(server, self.port), host));
             match found {
                 Ok(found) if !found.is_empty() => return Ok(found),
                 Ok(_) => nobody = true,
@@ -91,11 +94,7 @@ fn of(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
-        let usual = match uri.scheme_str() {
-            Some("https") => 443,
-            _ => 80,
-        };
-        let port = uri.port_u16().unwrap_or(usual);
+        let port = port(uri);
         let found = self.addresses(host).map_err(Error::Io)?;
         if found.is_empty() {
             return Err(Error::HostNotFound);
@@ -106,6 +105,14 @@ impl Resolver for Names {
         }
         Ok(all)
     }
+}
+
+fn port(uri: &Uri) -> u16 {
+    let usual = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    uri.port_u16().unwrap_or(usual)
 }
 
 /// The addresses that hosts(5) gives `host`.
@@ -267,6 +274,7 @@ mod tests {
         let names = Names {
             hosts: dir.path().join("hosts"),
             resolv_conf: dir.path().join("resolv.conf"),
+            port: DOMAIN,
         };
         let one = |address: &str| vec![address.parse::<IpAddr>().unwrap()];
         assert_eq!(names.addresses("[::1]").unwrap(), one("::1"));
@@ -373,6 +381,47 @@ mod tests {
         let place = format!("name server {at}, asked for {HOST}: AAAA: the answer does not read: ");
         assert!(error.starts_with(&place), "{error}");
         assert!(error.contains(", A: the answer does not read: "), "{error}");
+    }
+
+    /// A server that knows of no address is not the last that is asked.
+    #[test]
+    fn servers_are_asked_in_turn() {
+        let first = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let second = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let names = Names {
+            hosts: dir.path().join("hosts"),
+            resolv_conf: dir.path().join("resolv.conf"),
+            port,
+        };
+        let lines = "nameserver 127.0.0.1\nnameserver 127.0.0.2\n";
+        std::fs::write(&names.resolv_conf, lines).unwrap();
+        let serve = |server: UdpSocket, data: Option<[u8; 4]>| {
+            thread::spawn(move || {
+                for knows in [false, true] {
+                    let mut buffer = [0; 512];
+                    let (len, from) = server.recv_from(&mut buffer).unwrap();
+                    buffer[2] = 0x81;
+                    let said = match data.filter(|_| knows) {
+                        Some(data) => answer(&buffer[..len], &data),
+                        None => buffer[..len].to_vec(),
+                    };
+                    server.send_to(&said, from).unwrap();
+                }
+            })
+        };
+        let threads = [serve(first, None), serve(second, Some([192, 0, 2, 7]))];
+        let found = names.addresses(HOST).unwrap();
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(found, [IpAddr::from([192, 0, 2, 7])]);
+    }
+
+    #[test]
+    fn ports_are_those_of_the_scheme() {
+        let of = |url: &str| port(&url.parse().unwrap());
+        assert_eq!((of("http://x/y"), of("https://x/y")), (80, 443));
+        assert_eq!(of("https://x:8443/y"), 8443);
     }
 
     /// What a server makes of a question.

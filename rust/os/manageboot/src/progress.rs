@@ -1,6 +1,6 @@
 //! How far an installation is, for who looks at a terminal, and for a program that asks for it.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write};
 
 use update::Manifest;
 
@@ -47,10 +47,37 @@ impl Progress {
         }
     }
 
-    /// Ends the line.
-    pub(crate) fn end(&self) {
+    /// Ends the line on `terminal`, which is what errors are told on.
+    pub(crate) fn end(&self, mut terminal: impl Write) {
         if self.shown.is_some() && self.terminal && !self.lines {
-            eprintln!();
+            // As nobody hears of a percent that can't be shown.
+            let _ = terminal.write_all(b"\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_begun_is_ended() {
+        for (shown, terminal, lines, want) in [
+            (Some(7), true, false, &b"\n"[..]),
+            (None, true, false, b""),
+            (Some(7), false, false, b""),
+            (Some(7), true, true, b""),
+        ] {
+            let progress = Progress {
+                total: 1,
+                done: 0,
+                shown,
+                terminal,
+                lines,
+            };
+            let mut out = Vec::new();
+            progress.end(&mut out);
+            assert_eq!(out, want);
         }
     }
 }

@@ -44,7 +44,8 @@ impl Device {
         block.then(|| Self::of(metadata.rdev()))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Of the text `MAJOR:MINOR`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
         Some(Self {
             major: major.parse().ok()?,
@@ -123,15 +124,8 @@ impl Running {
             self.labels.push(label.to_owned());
         } else if let Some(device) = Device::parse(value) {
             self.beneath(device, 0);
-        } else {
-            let path = match value.split_once('=') {
-                Some(("UUID", uuid)) => format!("/dev/disk/by-uuid/{uuid}"),
-                Some(("LABEL", label)) => format!("/dev/disk/by-label/{label}"),
-                _ => value.to_owned(),
-            };
-            if let Some(device) = Device::at(Path::new(&path)) {
-                self.beneath(device, 0);
-            }
+        } else if let Some(device) = Device::at(Path::new(&path_of(value))) {
+            self.beneath(device, 0);
         }
     }
 
@@ -195,6 +189,15 @@ impl Running {
     }
 }
 
+/// Where udev has the file system that a command line calls `value`.
+fn path_of(value: &str) -> String {
+    match value.split_once('=') {
+        Some(("UUID", uuid)) => format!("/dev/disk/by-uuid/{uuid}"),
+        Some(("LABEL", label)) => format!("/dev/disk/by-label/{label}"),
+        _ => value.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,6 +254,55 @@ mod tests {
         assert!(running.reads("", "", device(5)));
         assert!(!running.reads("", "", device(6)));
         assert!(!running.reads("", "", None));
+    }
+
+    #[test]
+    fn paths_of_file_systems() {
+        for (value, want) in [
+            ("UUID=1234-ABCD", "/dev/disk/by-uuid/1234-ABCD"),
+            ("LABEL=root=1", "/dev/disk/by-label/root=1"),
+            ("/dev/vda5", "/dev/vda5"),
+        ] {
+            assert_eq!(path_of(value), want);
+        }
+    }
+
+    /// Of a block device that nobody opens, where one may be made; of what is none there is no number.
+    #[test]
+    fn numbers_of_files() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Device::at(dir.path()), None);
+        assert_eq!(Device::at(Path::new("/dev/null")), None);
+        let path = dir.path().join("block");
+        let mut mknod = std::process::Command::new("mknod");
+        let made = mknod.arg(&path).args(["b", "254", "5"]).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            println!("skipped: no device can be made here");
+            return;
+        }
+        assert_eq!(Device::at(&path), Device::parse("254:5"));
+    }
+
+    /// Each on the next one: what is deeper than tables are is not looked at.
+    #[test]
+    fn tables_in_tables_end() {
+        let dir = tempfile::tempdir().unwrap();
+        for minor in 0..20 {
+            let at = |minor| dir.path().join(format!("dev/block/253:{minor}"));
+            let next = minor + 1;
+            fs::create_dir_all(at(next)).unwrap();
+            fs::write(at(next).join("dev"), format!("253:{next}\n")).unwrap();
+            fs::create_dir_all(at(minor).join("slaves")).unwrap();
+            symlink(at(next), at(minor).join("slaves/next")).unwrap();
+        }
+        let line = CommandLine::parse("root=253:0");
+        let running = Running::hear(&line, Path::new("/nonexistent"), dir.path());
+        let known = |minor: &u32| {
+            let device = Device::parse(&format!("253:{minor}"));
+            running.reads("", "", device)
+        };
+        let known: Vec<u32> = (0..20).filter(known).collect();
+        assert_eq!(known, (0..=8).collect::<Vec<_>>());
     }
 
     /// A root on device-mapper on device-mapper on a partition, as `/sys` shows it.

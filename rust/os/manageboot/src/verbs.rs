@@ -343,7 +343,7 @@ fn install(args: &Args, machine: &Machine, options: &Install) -> anyhow::Result<
     };
     let tell = &mut |bytes| progress.add(bytes);
     let installed = upgrade::install(&mut env, &slot, current, &mut bundle, &base, &on, tell);
-    progress.end();
+    progress.end(std::io::stderr());
     let installed = installed.with_context(|| place.clone())?;
     let version = bundle.manifest().version.as_str();
     Ok(Answer {

@@ -260,6 +260,9 @@ fn data_in_a_newer_format_bars_the_older_system() {
         node.ok(&["upgrade-install", &path]);
         let said = node.json(&["upgrade-commit"]);
         assert_eq!(said["stays_fallback"], !newer);
+        let said = node.ok(&["upgrade-commit"]);
+        let want = "slot A is too old for what it writes, and not fallen back to";
+        assert_eq!(said.contains(want), newer, "{said}");
         // Until it is confirmed, there is the way back.
         let before = fs::read(node.path("grubenv")).unwrap();
         for _ in 0..TRIES {

@@ -61,6 +61,31 @@ fn servers_without_ranges_are_read_again() {
     assert!(node.holds(Slot::B, &boot(5), &root(5)));
 }
 
+/// A server that says nothing of a length, and one whose answers are shorter than the rest of the file: what is missing is asked for.
+#[test]
+fn what_ends_too_early_is_gone_on_with() {
+    for deeds in [
+        vec![
+            Deed::SendInChunks(300_000, false),
+            Deed::SendInChunks(1000, true),
+            Deed::SendInChunks(ALL, true),
+        ],
+        vec![
+            Deed::Send(300_000),
+            Deed::SendPart(1000),
+            Deed::SendPart(1_000_000),
+            Deed::Send(ALL),
+        ],
+    ] {
+        let node = node();
+        let shown = format!("{deeds:?}");
+        let server = Server::http(good("2", 5), deeds);
+        let (status, said) = fetch(&node, &server.url, &[]);
+        assert_eq!(status, Some(0), "{shown}: {said}");
+        assert!(node.holds(Slot::B, &boot(5), &root(5)));
+    }
+}
+
 #[test]
 fn servers_that_are_busy_are_asked_again() {
     let node = node();
@@ -110,6 +135,7 @@ fn who_does_not_answer_is_given_up() {
     let node = node();
     for (deeds, args, want) in [
         (vec![Deed::Status(404)], &[][..], "status 404"),
+        (vec![Deed::UnaskedRange], &[], "status 206"),
         (
             vec![Deed::Status(500)],
             &["--tries", "2"],
@@ -128,7 +154,7 @@ fn who_does_not_answer_is_given_up() {
         let why = node.refused(&args, 2);
         assert!(why.contains(want) && why.contains(&server.url), "{why}");
     }
-    assert!(node.counted()["refused"]["io"].as_u64().unwrap() == 3);
+    assert!(node.counted()["refused"]["io"].as_u64().unwrap() == 4);
     let why = node.refused(&["upgrade-install", "ftp://localhost/x"], 1);
     assert!(why.contains("scheme ftp, want http or https"), "{why}");
 }

@@ -117,6 +117,12 @@ fn what_is_gone_back_to() {
             node.ok(&["rollback"]);
         }
         assert_eq!(node.reboot(), Slot::B, "{ours:?} {theirs:?}");
+        if wrong.is_none() {
+            // What B writes from here on A reads if it knows as much, and only then is it fallen back to.
+            node.ok(&["confirm"]);
+            let barred = &node.json(&["status"])["slots"]["A"]["barred"];
+            assert_eq!(*barred, ours != theirs, "{ours:?} {theirs:?}");
+        }
     }
 }
 

@@ -15,6 +15,12 @@ pub enum Deed {
     Send(usize),
     /// The same, from the beginning whatever was asked for.
     SendWithoutRanges(usize),
+    /// The same, without saying how much it is: in a chunk, after which comes the end of all, if so it says.
+    SendInChunks(usize, bool),
+    /// Begins with what was asked for, and says of the rest that it has no more than so many bytes.
+    SendPart(usize),
+    /// Answers as if a range had been asked for.
+    UnaskedRange,
     /// Answers with another status.
     Status(u16),
     /// Accepts, and says nothing.
@@ -137,7 +143,19 @@ fn serve<S: Read + Write>(
                 "HTTP/1.1 {status} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
         }
-        Deed::Send(most) => *most,
+        Deed::SendInChunks(most, ended) => {
+            let most = file.bytes.len().min(*most);
+            write!(out, "HTTP/1.1 200 OK\r\nETag: {etag}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{most:x}\r\n")?;
+            out.write_all(&file.bytes[..most])?;
+            out.write_all(if *ended { b"\r\n0\r\n\r\n" } else { b"\r\n" })?;
+            return out.flush();
+        }
+        Deed::UnaskedRange => {
+            write!(out, "HTTP/1.1 206 Partial Content\r\nETag: {etag}\r\nContent-Range: bytes 0-{}/{len}\r\nContent-Length: {len}\r\n\r\n", len - 1)?;
+            out.write_all(&file.bytes)?;
+            return out.flush();
+        }
+        Deed::Send(most) | Deed::SendPart(most) => *most,
         Deed::SendWithoutRanges(most) => {
             same = false;
             *most
@@ -150,6 +168,10 @@ fn serve<S: Read + Write>(
         0 => String::new(),
         _ => format!("Content-Range: bytes {from}-{}/{len}\r\n", len - 1),
     };
+    let said = match deed {
+        Deed::SendPart(most) => rest.len().min(*most),
+        _ => rest.len(),
+    };
     let status = if from > 0 {
         "206 Partial Content"
     } else {
@@ -158,7 +180,7 @@ fn serve<S: Read + Write>(
     write!(
         out,
         "HTTP/1.1 {status}\r\nETag: {etag}\r\n{range}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        rest.len()
+        said
     )?;
     out.write_all(&rest[..most.min(rest.len())])?;
     out.flush()
