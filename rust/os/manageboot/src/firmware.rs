@@ -182,4 +182,11 @@ mod tests {
         }
         assert!(!vouches(&own, b"") && !has(b"", &own));
     }
+
+    #[test]
+    fn lengths_of_two_bytes() {
+        let bytes = [&[0x30, 0x82, 0x01, 0x02][..], &[7; 258], b"behind"].concat();
+        let found = element(&bytes).unwrap();
+        assert_eq!(found, (0x30, &[7; 258][..], &b"behind"[..]));
+    }
 }

@@ -150,3 +150,59 @@ impl Status {
         lines.join("\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use grubenv::{Cycle, Tries};
+
+    use super::*;
+
+    /// A runs, and has been started as often as is counted; B is complete or not, and barred or not.
+    fn worn(b_complete: Option<bool>, barred: bool) -> Status {
+        let slot = |slot, complete| {
+            let identity = Err(anyhow::anyhow!("no root"));
+            (slot, SlotStatus { complete, identity })
+        };
+        Status {
+            running: Slot::A,
+            state: BootState {
+                alternative: Slot::A,
+                cycle: Cycle::Stable,
+                tries: Tries::new(3).unwrap(),
+            },
+            bar: match barred {
+                true => Bar::Now(Slot::B),
+                false => Bar::None,
+            },
+            limit: Limit::new(3).unwrap(),
+            slots: [slot(Slot::A, Some(true)), slot(Slot::B, b_complete)],
+        }
+    }
+
+    /// A slot that was confirmed, and does not get so far any more.
+    #[test]
+    fn the_other_slot_is_next_if_it_can_be() {
+        for (complete, barred, next) in [
+            (Some(true), false, Slot::B),
+            (Some(true), true, Slot::A),
+            (Some(false), false, Slot::A),
+            (None, false, Slot::A),
+        ] {
+            let status = worn(complete, barred);
+            assert_eq!(status.next().alternative, next, "{complete:?} {barred}");
+        }
+    }
+
+    #[test]
+    fn for_people_the_slot_that_boots_next_is_marked() {
+        let text = worn(Some(true), false).text();
+        let want = "A: version unknown, complete, running, confirmed, started 3 times since it was confirmed, 0 tries left\n\
+                    B: version unknown, complete, boots next";
+        assert_eq!(text, want);
+        let text = worn(None, true).text();
+        assert!(
+            text.ends_with("\nB: version unknown, can't be read, not to be fallen back to"),
+            "{text}"
+        );
+    }
+}
