@@ -104,7 +104,8 @@ impl<T> Names<T> {
     }
 
     /// Admits a member, unless it or an earlier one would go through something not a folder, or one of two members of one
-    /// path is a folder and the other is not. The root is a folder, sees the caller to. What lies beside it in order tells all: nothing lies below what is no folder.
+    /// path is a folder and the other is not. That the root is a folder is the caller's to see to. What lies beside it in order
+    /// tells all: nothing lies below what is no folder.
     pub(crate) fn admit(&mut self, path: &[u8], now: Seen<T>) -> Result<Admitted, Reason> {
         let key = key(path);
         let upto = (Bound::Unbounded, Bound::Included(&key[..]));

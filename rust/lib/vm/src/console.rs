@@ -51,7 +51,7 @@ struct State {
     version: u64,
     /// Set when nothing more can come, with the reason.
     stopped: Option<String>,
-    /// How often the machine was reset, and what QEMU called the last time.
+    /// How often the machine was reset or ended, and what QEMU called the last time.
     resets: u64,
     reset: Option<String>,
 }
@@ -67,7 +67,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The machine starts from its beginning, for the reason that QEMU gives.
+    /// The machine starts from its beginning, or ends, for the reason that QEMU gives.
     pub(crate) fn reset(&self, reason: &str) {
         let mut state = self.lock();
         state.resets = state.resets.wrapping_add(1);
@@ -323,7 +323,7 @@ impl Console {
         self.shared.lock().tail()
     }
 
-    /// How often QEMU has reset the machine; known where there is QMP.
+    /// How often QEMU has reset or ended the machine; known where there is QMP.
     pub fn resets(&self) -> u64 {
         self.shared.lock().resets
     }

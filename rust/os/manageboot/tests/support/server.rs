@@ -106,6 +106,44 @@ impl Server {
     }
 }
 
+/// What was asked for.
+#[derive(Default)]
+struct Request {
+    /// The first byte, if not all are wanted.
+    from: Option<usize>,
+    /// Of this file only.
+    tag: Option<String>,
+}
+
+impl Request {
+    /// Nothing, if the connection ends before it does.
+    fn read(stream: &mut impl BufRead) -> std::io::Result<Option<Self>> {
+        let mut request = Self::default();
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(start) = line.strip_prefix("range: bytes=") {
+                request.from = Some(start.trim_end_matches('-').parse().unwrap());
+            }
+            if let Some(tag) = line.strip_prefix("if-range: ") {
+                request.tag = Some(tag.to_owned());
+            }
+            if line.is_empty() {
+                return Ok(Some(request));
+            }
+        }
+    }
+
+    /// The first byte that this file is sent from.
+    fn begin(&self, file: &File) -> usize {
+        let same = self.tag.as_ref().is_none_or(|tag| tag == file.etag);
+        self.from.filter(|_| same).unwrap_or(0)
+    }
+}
+
 fn serve<S: Read + Write>(
     stream: S,
     file: &File,
@@ -113,75 +151,56 @@ fn serve<S: Read + Write>(
     log: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut from = 0;
-    let mut same = true;
-    let mut asked = String::new();
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(start) = line.strip_prefix("range: bytes=") {
-            from = start.trim_end_matches('-').parse().unwrap();
-            asked = format!("from {from}");
-        }
-        if let Some(tag) = line.strip_prefix("if-range: ") {
-            same = tag == file.etag;
-        }
-        if line.is_empty() {
-            break;
-        }
-    }
-    log.lock().unwrap().push(asked);
+    let Some(request) = Request::read(&mut stream)? else {
+        return Ok(());
+    };
+    let asked = request.from.map(|from| format!("from {from}"));
+    log.lock().unwrap().push(asked.unwrap_or_default());
     let out = stream.get_mut();
     let (len, etag) = (file.bytes.len(), file.etag);
-    let most = match deed {
-        Deed::Status(status) => {
-            return write!(
-                out,
-                "HTTP/1.1 {status} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            )
-        }
+    match deed {
+        Deed::Status(status) => write!(
+            out,
+            "HTTP/1.1 {status} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )?,
         Deed::SendInChunks(most, ended) => {
-            let most = file.bytes.len().min(*most);
+            let most = len.min(*most);
             write!(out, "HTTP/1.1 200 OK\r\nETag: {etag}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{most:x}\r\n")?;
             out.write_all(&file.bytes[..most])?;
             out.write_all(if *ended { b"\r\n0\r\n\r\n" } else { b"\r\n" })?;
-            return out.flush();
         }
         Deed::UnaskedRange => {
             write!(out, "HTTP/1.1 206 Partial Content\r\nETag: {etag}\r\nContent-Range: bytes 0-{}/{len}\r\nContent-Length: {len}\r\n\r\n", len - 1)?;
             out.write_all(&file.bytes)?;
-            return out.flush();
         }
-        Deed::Send(most) | Deed::SendPart(most) => *most,
-        Deed::SendWithoutRanges(most) => {
-            same = false;
-            *most
-        }
+        Deed::Send(most) => send(out, file, request.begin(file), *most, len)?,
+        Deed::SendPart(most) => send(out, file, request.begin(file), *most, *most)?,
+        Deed::SendWithoutRanges(most) => send(out, file, 0, *most, len)?,
         other => unreachable!("{other:?}"),
-    };
-    let from = if same { from } else { 0 };
-    let rest = &file.bytes[from..];
-    let range = match from {
-        0 => String::new(),
-        _ => format!("Content-Range: bytes {from}-{}/{len}\r\n", len - 1),
-    };
-    let said = match deed {
-        Deed::SendPart(most) => rest.len().min(*most),
-        _ => rest.len(),
-    };
-    let status = if from > 0 {
-        "206 Partial Content"
-    } else {
-        "200 OK"
+    }
+    out.flush()
+}
+
+/// Sends at most `most` bytes from `from` on, and says that there are as many as there are, but no more than `said`.
+fn send(
+    out: &mut impl Write,
+    file: &File,
+    from: usize,
+    most: usize,
+    said: usize,
+) -> std::io::Result<()> {
+    let (len, etag, rest) = (file.bytes.len(), file.etag, &file.bytes[from..]);
+    let (status, range) = match from {
+        0 => ("200 OK", String::new()),
+        _ => (
+            "206 Partial Content",
+            format!("Content-Range: bytes {from}-{}/{len}\r\n", len - 1),
+        ),
     };
     write!(
         out,
         "HTTP/1.1 {status}\r\nETag: {etag}\r\n{range}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        said
+        rest.len().min(said)
     )?;
-    out.write_all(&rest[..most.min(rest.len())])?;
-    out.flush()
+    out.write_all(&rest[..most.min(rest.len())])
 }
