@@ -29,14 +29,16 @@ pub fn last_lines(text: &str, count: usize) -> String {
 }
 
 /// A number of bytes as drives are sold by: `512 B`, `7.8 MB`, `31.9 GB`; cut, not rounded, so that nothing looks larger than it is.
-pub fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 5] = [
+/// What is added up of numbers that an input says is a `u128`, which so many of them as there is memory for don't fill.
+pub fn bytes(number: impl Into<u128>) -> String {
+    const UNITS: [(&str, u128); 5] = [
         ("EB", 1_000_000_000_000_000_000),
         ("TB", 1_000_000_000_000),
         ("GB", 1_000_000_000),
         ("MB", 1_000_000),
         ("kB", 1_000),
     ];
+    let number: u128 = number.into();
     for (unit, size) in UNITS {
         // Tenths of a unit: the sizes are multiples of ten.
         if let Some(tenths @ 10..) = number.checked_div(size / 10) {
@@ -136,6 +138,7 @@ mod tests {
         ] {
             assert_eq!(bytes(number), text);
         }
+        assert_eq!(bytes(2 * u128::from(u64::MAX)), "36.8 EB");
     }
 
     #[test]

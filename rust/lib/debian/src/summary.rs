@@ -259,7 +259,7 @@ impl Rows {
 
 fn totals(locks: &[Relocked<'_>], installed: &impl Fn(&Package) -> Option<u64>) -> Section {
     let row = |(number, lock): (usize, &Relocked<'_>)| {
-        let fetch = |lock: &Lock| -> u64 { lock.packages.iter().map(|p| p.size).sum() };
+        let fetch = |lock: &Lock| added(lock.packages.iter().map(|p| p.size));
         let now = fetch(lock.new);
         let sizes = match lock.old {
             Some(old) => format!("{} ({})", bytes(now), difference(fetch(old), now)),
@@ -267,7 +267,7 @@ fn totals(locks: &[Relocked<'_>], installed: &impl Fn(&Package) -> Option<u64>) 
         };
         // Of all or of none: a sum that leaves some out is wrong.
         let takes: Option<Vec<u64>> = lock.new.packages.iter().map(installed).collect();
-        let takes = takes.map_or_else(|| "?".to_owned(), |all| bytes(all.iter().sum()));
+        let takes = takes.map_or_else(|| "?".to_owned(), |all| bytes(added(all)));
         let what = match lock.old {
             Some(_) => lock.changes().to_string(),
             None => "new".to_owned(),
@@ -301,8 +301,14 @@ fn suites(locks: &[Relocked<'_>]) -> Section {
     }
 }
 
+/// All together. What a lock or an index says may be any 64 bits.
+fn added(sizes: impl IntoIterator<Item = u64>) -> u128 {
+    sizes.into_iter().map(u128::from).sum()
+}
+
 /// By how much the second is larger.
-fn difference(old: u64, new: u64) -> String {
+fn difference(old: impl Into<u128>, new: impl Into<u128>) -> String {
+    let (old, new): (u128, u128) = (old.into(), new.into());
     let sign = if new < old { '-' } else { '+' };
     format!("{sign}{}", bytes(new.abs_diff(old)))
 }
@@ -369,6 +375,22 @@ Downgraded (1)
 
 "
         );
+    }
+
+    #[test]
+    fn sizes_that_64_bits_do_not_hold_together() {
+        let mut new = lock(&[("aa", "1"), ("bbb", "1")]);
+        for package in &mut new.packages {
+            package.size = u64::MAX;
+        }
+        let old = lock(&[("aa", "1")]);
+        let locks = [Relocked {
+            name: "x",
+            old: Some(&old),
+            new: &new,
+        }];
+        let text = Summary::new(&locks, |_| Some(u64::MAX)).text();
+        assert!(text.contains("36.8 EB (+36.8 EB)  36.8 EB "), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::disk::{Disk, Given, Item, Partition};
 use crate::html::Html;
 use crate::manifest::{changes, Change};
 use crate::maps;
+use crate::packages::Package;
 use crate::page::{percent, seconds, thousands, Sources, Table};
 
 /// The disk's length in units of its picture.
@@ -201,16 +202,7 @@ fn packages(html: &mut Html, _: &Sources<'_>, disk: &Disk) {
             continue;
         }
         all.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
-        let empty = all.iter().filter(|package| package.files == 0).count();
-        let stays = all.iter().map(|package| package.bytes).fold(0, sum);
-        let declared: u64 = all.iter().filter_map(|package| package.installed).sum();
-        let text = format!(
-            "{} packages in {}: {} of their files are in the image, of {} that they declare. Packages with no file left in it: {empty}.",
-            all.len(),
-            partition.name,
-            bytes(stays),
-            bytes(declared)
-        );
+        let text = all_packages(&partition.name, &all);
         html.element("p", &[("class", "note")], &text);
         let (first, rest) = all.split_at(all.len().min(MOST));
         table_of(html, first);
@@ -223,7 +215,22 @@ fn packages(html: &mut Html, _: &Sources<'_>, disk: &Disk) {
     }
 }
 
-fn table_of(html: &mut Html, packages: &[&crate::packages::Package]) {
+/// A sentence about `all` packages of the partition `name`.
+fn all_packages(name: &str, all: &[&Package]) -> String {
+    let empty = all.iter().filter(|package| package.files == 0).count();
+    let stays = all.iter().map(|package| package.bytes).fold(0, sum);
+    // Of what they say, which may be any 64 bits.
+    let declared = all.iter().filter_map(|package| package.installed);
+    let declared: u128 = declared.map(u128::from).sum();
+    format!(
+        "{} packages in {name}: {} of their files are in the image, of {} that they declare. Packages with no file left in it: {empty}.",
+        all.len(),
+        bytes(stays),
+        bytes(declared)
+    )
+}
+
+fn table_of(html: &mut Html, packages: &[&Package]) {
     let heads = [
         "Package",
         "Version",
@@ -446,4 +453,24 @@ fn time(html: &mut Html, sources: &Sources<'_>, _: &Disk) {
         table.row(&[&action.what, &action.mnemonic, &seconds(action.took)]);
     }
     table.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_packages_declare_together_may_be_more_than_64_bits_hold() {
+        let one = Package {
+            name: "one".to_owned(),
+            version: "1".to_owned(),
+            section: String::new(),
+            installed: Some(u64::MAX),
+            bytes: 7,
+            files: 1,
+        };
+        let text = all_packages("A_root", &[&one, &one]);
+        let want = "2 packages in A_root: 14 B of their files are in the image, of 36.8 EB that they declare.";
+        assert!(text.starts_with(want), "{text}");
+    }
 }

@@ -528,13 +528,13 @@ fn add_contents(summary: &mut Summary, made: &[Made<'_>]) -> Result<()> {
             }
         }
     }
-    let bytes: u64 = old.iter().chain(&new).map(|(_, p)| p.size).sum();
+    let sizes = old.iter().chain(&new).map(|(_, p)| u128::from(p.size));
     if old.is_empty() && new.is_empty() {
         return Ok(());
     }
     eprintln!(
         "lock: looking into packages that changed, {}",
-        base::text::bytes(bytes)
+        base::text::bytes(sizes.sum::<u128>())
     );
     let (before, gone) = facts_of(&old)?;
     let (now, missing) = facts_of(&new)?;

@@ -69,7 +69,9 @@ fn run(args: Args) -> Result<()> {
     let dir = cli::from_user(&args.dir);
     let folder = Folder::open(&dir)?;
     // Crates are small beside packages, and their lock does not say their sizes.
-    let total = items.iter().filter_map(|item| item.size).sum();
+    let sizes = items.iter().filter_map(|item| item.size);
+    // For a person to look at, and a lock may say any size: saturated it only makes the percentage small.
+    let total = sizes.fold(0, u64::saturating_add);
     let progress = Progress::new("vendor: bringing files", total);
     let mut done: u64 = 0;
     let gathered = gather(&folder, &items, &sources, |size| {
@@ -87,12 +89,12 @@ fn run(args: Args) -> Result<()> {
         bail!(lacking(&dir, &missing));
     }
     folder.finish(&there, args.update.as_deref())?;
-    let bytes: u64 = there.iter().map(|(_, size)| size).sum();
+    let sizes = there.iter().map(|(_, size)| u128::from(*size));
     eprintln!(
         "vendor: {}: {} files, {}: {}",
         dir.display(),
         there.len(),
-        base::text::bytes(bytes),
+        base::text::bytes(sizes.sum::<u128>()),
         origins(&came)
     );
     eprintln!(
