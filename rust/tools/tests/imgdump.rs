@@ -139,6 +139,11 @@ fn goldens() {
         errors.ends_with("accept it with: bazel run //x:y.update\n"),
         "{errors}"
     );
+    // Bytes that are no text are not the sign that stands for them.
+    fs::write(folder.at("sub/golden.txt"), b"imgdump 2\n\xff\n").unwrap();
+    let (status, out, errors) = folder.ask(&golden);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(errors.contains("sub/golden.txt is no UTF-8"), "{errors}");
 }
 
 #[test]

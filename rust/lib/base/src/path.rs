@@ -12,6 +12,31 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// The text of a path or link: UTF-8 stays, a backslash becomes `\\`, any other byte `\xNN`. Different
+/// paths are different texts.
+pub fn text(bytes: &[u8]) -> String {
+    // Almost all names.
+    if let Some(text) = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\\'))
+    {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
 /// `path`, one or more names with `/` between, below `folder`.
 pub fn join(folder: &Path, path: impl AsRef<OsStr>) -> Result<PathBuf, UnsafePath> {
     check(path.as_ref()).map(|path| folder.join(path))
@@ -127,5 +152,22 @@ impl fmt::Display for Wanted {
             Self::Path => "a path below a folder, such as a/b",
             Self::Name => "a file name without a folder",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_keeps_every_byte() {
+        for (bytes, want) in [
+            ("usr/café".as_bytes(), "usr/café"),
+            (b"usr/caf\xe9", r"usr/caf\xe9"),
+            (br"usr/caf\xe9", r"usr/caf\\xe9"),
+            ("usr/caf\u{fffd}".as_bytes(), "usr/caf\u{fffd}"),
+        ] {
+            assert_eq!(text(bytes), want);
+        }
     }
 }

@@ -327,7 +327,10 @@ fn entry(
         MARK if count <= MARK_MAX => {
             let mut text = vec![0; as_usize(count)];
             file.read_exact(&mut text)?;
-            Entry::Mark(String::from_utf8_lossy(&text).into_owned())
+            match String::from_utf8(text) {
+                Ok(text) => Entry::Mark(text),
+                Err(_) => return Ok(Err(format!("the mark of {count} bytes is no UTF-8"))),
+            }
         }
         kind => {
             return Ok(Err(format!(
@@ -408,6 +411,8 @@ mod tests {
             bytes[at] = byte;
             bytes
         };
+        let mut no_text = changed(64, 4);
+        no_text[88] = 0xff;
         for (bytes, want) in [
             (good[..50].to_vec(), "too short"),
             (changed(0, 0), "does not start"),
@@ -415,6 +420,7 @@ mod tests {
             (changed(30, 2), "another image"),
             (changed(64, 9), "at byte 64: kind 9"),
             (changed(64, 4), "last"),
+            (no_text, "the mark of 4 bytes is no UTF-8"),
             (changed(72, 255), "outside the image"),
             (changed(80, 200), "the log ends before"),
             (good[..70].to_vec(), "ends within an entry"),

@@ -215,7 +215,7 @@ fn look(
     }
     let mut changed = BTreeMap::new();
     for (number, step) in partition.steps.iter().enumerate() {
-        changed.extend(step.paths.iter().map(|path| (path.as_bytes(), number)));
+        changed.extend(step.paths.iter().map(|path| (path.as_str(), number)));
     }
     let top = files.find(b"/", false)?;
     let mut items = Vec::new();
@@ -224,8 +224,8 @@ fn look(
             continue;
         };
         let (path, bytes) = (&entry.path.0, file.stored());
-        let plain = path.strip_prefix(b"/").unwrap_or(path);
-        let origin = match (injected.get(path), changed.get(plain)) {
+        let plain = base::path::text(path.strip_prefix(b"/").unwrap_or(path));
+        let origin = match (injected.get(path), changed.get(plain.as_str())) {
             (Some(number), _) => Origin::Given(*number),
             (None, step) => match (partition.packages.count(path, bytes), step) {
                 (Some(package), _) => Origin::Package(package),

@@ -55,14 +55,14 @@ pub(crate) struct Rootfs {
     /// Archive of the base image.
     pub(crate) base: PathBuf,
     pub(crate) steps: Vec<Step>,
-    /// Which step changed a path last.
+    /// Which step changed a path last, as [`base::path::text`] has it.
     changed: BTreeMap<String, usize>,
 }
 
 impl Rootfs {
     /// The step that changed `path` last.
     pub(crate) fn step(&self, path: &[u8]) -> Option<usize> {
-        self.changed.get(&*String::from_utf8_lossy(path)).copied()
+        self.changed.get(&base::path::text(path)).copied()
     }
 }
 
@@ -130,4 +130,24 @@ fn rootfs(dockerfile: String, base: PathBuf, steps: Option<PathBuf>) -> Result<R
         steps,
         changed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_text_is_no_other_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("steps.jsonl");
+        let text = r#"{"is":"step","line":3,"text":"RUN a","paths":["etc/\\xe9"]}
+{"is":"step","line":4,"text":"RUN b","paths":["etc/\\xea","etc/a\\\\b"]}
+"#;
+        std::fs::write(&path, text).unwrap();
+        let rootfs = rootfs("Dockerfile".to_owned(), "base.tar".into(), Some(path)).unwrap();
+        assert_eq!(rootfs.step(b"etc/\xe9"), Some(0));
+        assert_eq!(rootfs.step(b"etc/\xea"), Some(1));
+        assert_eq!(rootfs.step(br"etc/a\b"), Some(1));
+        assert_eq!(rootfs.step("etc/\u{fffd}".as_bytes()), None);
+    }
 }

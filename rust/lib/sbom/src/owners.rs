@@ -66,7 +66,8 @@ pub(crate) type Opened = BTreeMap<PathBuf, (Archive, Members)>;
 impl Owners<'_> {
     /// Whose the file is that a tree was given late at `path`.
     pub(crate) fn late(&self, partition: &Partition, path: &[u8]) -> Option<Found> {
-        let dest = format!("/{}", String::from_utf8_lossy(path));
+        // Maps are text.
+        let dest = format!("/{}", std::str::from_utf8(path).ok()?);
         let given = self.notes.given.get(&(partition.label.clone(), dest))?;
         let label = given.label.clone();
         let mut programs = self.parts.programs.values();
@@ -123,7 +124,7 @@ impl Owners<'_> {
         let step = step_text(notes, number);
         if let Some((from, name)) = same_content(base, path, digests)? {
             let comment = (from != path).then(|| {
-                let from = String::from_utf8_lossy(from);
+                let from = base::path::text(from);
                 format!("/{from} of the package; this name is by {step}")
             });
             let owner = debian(name);

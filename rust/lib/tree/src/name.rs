@@ -1,28 +1,6 @@
 //! Paths of a tree: relative, without `.` and `..`; and their text form, which keeps every byte.
 
-/// The text of a path or link: UTF-8 stays, a backslash becomes `\\`, any other byte `\xNN`.
-pub fn display(bytes: &[u8]) -> String {
-    // Almost all names.
-    if let Some(text) = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| !text.contains('\\'))
-    {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                c => out.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    out
-}
+pub use base::path::text as display;
 
 /// [`display`], of a long path both ends: for messages.
 pub(crate) fn shown(bytes: &[u8]) -> String {

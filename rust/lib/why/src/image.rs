@@ -206,7 +206,7 @@ impl Image {
             None => None,
         };
         let (package, version) = owner.unzip();
-        let name = String::from_utf8_lossy(member).into_owned();
+        let name = base::path::text(member);
         let change = self.change(rootfs, &name)?;
         Ok(Member {
             path: format!("/{name}"),

@@ -22,7 +22,7 @@ pub struct Step {
     pub line: u64,
     /// The instruction.
     pub text: String,
-    /// What it changed last: paths from the root, without the slash in front.
+    /// What it changed last: paths from the root, without the slash in front, as `base::path::text` has them.
     pub paths: Vec<String>,
 }
 

@@ -51,7 +51,7 @@ pub(crate) enum Line {
 pub(crate) struct Step {
     pub(crate) line: u64,
     pub(crate) text: String,
-    /// What it changed: paths from the root, without the slash in front.
+    /// What it changed: paths from the root, without the slash in front, as [`base::path::text`] has them.
     #[serde(default)]
     pub(crate) paths: Vec<String>,
     /// Of these the ones that are files of the context, with their paths there.

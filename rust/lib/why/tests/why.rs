@@ -108,11 +108,11 @@ impl Bed {
     }
 }
 
-fn archive_of(members: &[(&str, &str)]) -> Vec<u8> {
+fn archive_of<N: AsRef<[u8]>>(members: &[(N, &str)]) -> Vec<u8> {
     let mut writer = archive::Writer::new(Vec::new());
     for (name, data) in members {
         let (offset, len) = (0, data.len() as u64);
-        let entry = archive::Entry::new(*name, archive::Kind::File { offset, len }, 0o644);
+        let entry = archive::Entry::new(name.as_ref(), archive::Kind::File { offset, len }, 0o644);
         writer.append(&entry, data.as_bytes()).unwrap();
     }
     writer.finish().unwrap()
@@ -247,4 +247,30 @@ fn without_notes() {
         error.ends_with("alone.img.why line 1: not a side file of an image"),
         "{error}"
     );
+}
+
+#[test]
+fn names_that_are_no_text_are_two() {
+    let bed = Bed::new();
+    // As long as the others, so that the plan fits.
+    let members: [(&[u8], &str); 4] = [
+        (b"etc/\xe9", "Debian\n"),
+        (b"etc/\xea", "hello\n"),
+        (b"var/lib/dpkg/info/base-files.list", "/.\n/etc/issue\n"),
+        (b"var/lib/dpkg/status", STATUS),
+    ];
+    bed.write("bazel-out/bin/rootfs.tar", archive_of(&members));
+    bed.write(
+        "bazel-out/bin/steps.jsonl",
+        r#"{"is":"step","line":4,"paths":["etc/\\xe9"],"text":"RUN one"}
+{"is":"step","line":7,"paths":["etc/\\xea"],"text":"RUN other"}
+"#,
+    );
+    for (place, path, step) in [
+        ("8192", r"/etc/\xe9", "RUN one"),
+        ("12288", r"/etc/\xea", "RUN other"),
+    ] {
+        let text = bed.text("bazel-out/bin/disk.image", place);
+        assert!(text.contains(path) && text.contains(step), "{text}");
+    }
 }

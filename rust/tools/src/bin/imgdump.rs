@@ -261,13 +261,15 @@ fn compare(args: &DumpArgs, golden: &Path, text: &str) -> Result<()> {
         return fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()));
     }
     let old = match fs::read(golden) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {name}")),
     };
-    if old == text {
+    if old == text.as_bytes() {
         return Ok(());
     }
+    let old = String::from_utf8(old)
+        .with_context(|| format!("{name} is no UTF-8, so it is no dump: have it written anew"))?;
     let difference = base::text::unified((&name.to_string(), "the image"), &old, text, 2);
     let mut stdout = io::stdout().lock();
     stdout.write_all(difference.as_bytes())?;

@@ -60,8 +60,7 @@ fn member(tar: &Path, name: &str) -> anyhow::Result<Plan> {
     let mut known = Vec::new();
     for entry in archive::list(file).with_context(shown)? {
         let entry = entry.with_context(shown)?;
-        let path = String::from_utf8_lossy(&entry.path);
-        if path == name {
+        if entry.path == name.as_bytes() {
             let Kind::File { offset, len: size } = entry.kind else {
                 bail!("{}: {name} is no plain file", shown());
             };
@@ -69,7 +68,7 @@ fn member(tar: &Path, name: &str) -> anyhow::Result<Plan> {
             builder.source(0, offset, size)?;
             return Ok(builder.finish()?);
         }
-        known.push(path.into_owned());
+        known.push(base::path::text(&entry.path));
     }
     let known = known.join(", ");
     bail!(

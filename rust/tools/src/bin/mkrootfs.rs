@@ -117,7 +117,7 @@ fn run(args: &Args, mounts: Result<PrivateMounts, sandbox::Error>) -> Result<()>
 
 /// A line for each step that something of the tree is of.
 fn write_changes(changes: &[Changes], out: &mut dyn io::Write) -> Result<()> {
-    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let text = base::path::text;
     for step in changes {
         let paths = step.paths.iter().map(|path| text(path));
         let copied = step.copied.iter().map(|(to, from)| (text(to), from));
@@ -221,4 +221,24 @@ fn check_bases(
         base.check(&stage.at, image, &pin)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_text_are_noted_as_two() {
+        let changes = Changes {
+            line: 2,
+            text: "RUN a".to_owned(),
+            paths: vec![b"etc/\xe9".to_vec(), b"etc/\xea".to_vec()],
+            copied: BTreeMap::from([(b"etc/\xe9".to_vec(), "e".to_owned())]),
+        };
+        let mut out = Vec::new();
+        write_changes(&[changes], &mut out).unwrap();
+        let want = r#"{"copied":{"etc/\\xe9":"e"},"is":"step","line":2,"paths":["etc/\\xe9","etc/\\xea"],"text":"RUN a"}
+"#;
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
 }
