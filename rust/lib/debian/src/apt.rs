@@ -197,14 +197,46 @@ impl Folder {
     }
 }
 
+/// A path as a word for apt, which is to be the path itself and no other.
+pub(crate) fn text(path: &Path) -> Result<&str, Error> {
+    path.to_str().ok_or_else(|| {
+        Error::Answer(format!(
+            "no way to say the path {path:?}, which is no UTF-8: give one that is"
+        ))
+    })
+}
+
 /// An absolute path that apt's configuration can hold.
 fn absolute(path: &Path) -> Result<String, Error> {
     let path = std::path::absolute(path).map_err(Error::io("find the current folder"))?;
-    let text = path.to_string_lossy().into_owned();
+    let text = text(&path)?;
     if text.contains(['"', ' ', ']', ';']) {
         return Err(Error::Answer(format!(
             "no way to write the path {text} in its configuration"
         )));
     }
-    Ok(text)
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_themselves_or_refused() {
+        assert_eq!(absolute(Path::new("/a/b")).unwrap(), "/a/b");
+        for (bad, want) in [
+            (
+                &b"/caf\xe9"[..],
+                r#"no way to say the path "/caf\xE9", which is no UTF-8"#,
+            ),
+            (b"/a b", "no way to write the path /a b"),
+        ] {
+            let error = absolute(Path::new(OsStr::from_bytes(bad))).unwrap_err();
+            assert!(error.to_string().contains(want), "{error}");
+        }
+    }
 }

@@ -9,11 +9,12 @@ use std::io::Read;
 use std::path::Path;
 
 use ::archive::{Entry, Kind, Stream};
+use base::as_u64;
 
 use crate::error::Error;
 use crate::package_file::{damaged, open};
 
-/// More of a unit is not read.
+/// More of a unit is not read, and that it has more is said.
 const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Something about a package's files.
@@ -78,11 +79,13 @@ pub fn facts(package: &str, file: &Path) -> Result<Facts, Error> {
     Ok(found.into_iter().map(of_package).collect())
 }
 
-fn text(data: &mut dyn Read) -> Result<String, Error> {
+/// The text of a file for people, and whether it is all of it.
+fn text(data: &mut dyn Read) -> Result<(String, bool), Error> {
     let mut bytes = Vec::new();
     let read = data.take(LONGEST_TEXT).read_to_end(&mut bytes);
     read.map_err(Error::io("read a file of a package"))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let whole = as_u64(bytes.len()) < LONGEST_TEXT;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), whole))
 }
 
 fn file_facts(
@@ -118,7 +121,9 @@ fn file_facts(
             }
         }
         None if unit.ends_with(".socket") && entry.kind.is_file() => {
-            for address in listens(&text(data)?) {
+            let (text, whole) = text(data)?;
+            let rest = format!("maybe more: of {LONGEST_TEXT} bytes and more the rest is not read");
+            for address in listens(&text).into_iter().chain((!whole).then_some(rest)) {
                 found.insert(Fact::Listens {
                     unit: unit.to_owned(),
                     address,
@@ -261,6 +266,25 @@ mod tests {
         );
         assert_eq!(only_in(&found, &found).count(), 0);
         assert_eq!(only_in(&found, &Facts::new()).count(), 7);
+    }
+
+    #[test]
+    fn a_unit_that_is_not_read_to_its_end_says_so() {
+        let entry = Entry::new(
+            "usr/lib/systemd/system/x.socket",
+            Kind::File { offset: 0, len: 0 },
+            0o644,
+        );
+        let of = |text: &str| {
+            let mut found = BTreeSet::new();
+            let path = "usr/lib/systemd/system/x.socket";
+            file_facts(path, &entry, &mut text.as_bytes(), &mut found).unwrap();
+            found.len()
+        };
+        let line = "ListenStream=1\n";
+        assert_eq!(of(line), 1);
+        let behind = format!("{line}{}{line}", "#".repeat(1 << 20));
+        assert_eq!(of(&behind), 2);
     }
 
     #[test]

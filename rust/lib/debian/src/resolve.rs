@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base::url::shown;
 
-use crate::apt::{Folder, Settings, Source};
+use crate::apt::{text, Folder, Settings, Source};
 use crate::error::Error;
 use crate::index::Index;
 use crate::list::{near_names, List};
@@ -279,7 +279,7 @@ impl Archive {
         let root = self.roots.get(&package.root()).ok_or(Error::NoMirror)?;
         let uri = format!("{root}{}", escape(&package.path));
         let digest = format!("SHA256:{}", package.sha256);
-        let args = ["download-file", &uri, &to.to_string_lossy(), &digest];
+        let args = ["download-file", &uri, text(to)?, &digest];
         let what = format!("fetching {} {}", package.name, package.version);
         self.folder.run(HELPER, &args, &what).map(drop)
     }

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -68,14 +69,15 @@ pub(super) fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     written.map_err(Error::io(format!("write {}", path.display())))
 }
 
-/// Gives a file or folder the time that a package says; one that no clock says stays now.
+/// Gives a file or folder the time that a package says, which may lie before 1970.
 pub(super) fn set_time(path: &Path, mtime: i64) -> Result<(), Error> {
-    let seconds = u64::try_from(mtime).map(Duration::from_secs).ok();
-    let Some(time) = seconds.and_then(|s| SystemTime::UNIX_EPOCH.checked_add(s)) else {
-        return Ok(());
+    let away = Duration::from_secs(mtime.unsigned_abs());
+    let time = match mtime {
+        0.. => SystemTime::UNIX_EPOCH.checked_add(away),
+        _ => SystemTime::UNIX_EPOCH.checked_sub(away),
     };
-    File::open(path)
-        .and_then(|file| file.set_modified(time))
+    time.ok_or_else(|| io::Error::other(format!("{mtime} s from 1970 on is no time")))
+        .and_then(|time| File::open(path)?.set_modified(time))
         .map_err(Error::io(format!("set the time of {}", path.display())))
 }
 
@@ -128,14 +130,10 @@ impl Triggers {
         let Some(file) = package.control.get("triggers") else {
             return Ok(());
         };
-        let text = String::from_utf8_lossy(&file.bytes);
-        for line in text.lines() {
-            let words: Vec<&str> = line
-                .split('#')
-                .next()
-                .unwrap_or(line)
-                .split_whitespace()
-                .collect();
+        for bytes in file.bytes.split(|byte| *byte == b'\n') {
+            // For messages.
+            let line = &*String::from_utf8_lossy(bytes);
+            let words = words(bytes).ok_or_else(|| bad(package, line))?;
             let (directive, name) = match words.as_slice() {
                 [] => continue,
                 [directive, name] => (*directive, *name),
@@ -174,9 +172,42 @@ impl Triggers {
     }
 }
 
+/// The words before a comment, which may be anything; nothing if they are no text: a path of them is written where dpkg reads it, and has to
+/// be this one.
+fn words(line: &[u8]) -> Option<Vec<&str>> {
+    let said = line.split(|byte| *byte == b'#').next()?;
+    Some(std::str::from_utf8(said).ok()?.split_whitespace().collect())
+}
+
 fn bad(package: &Package<'_>, line: &str) -> Error {
     Error::Package {
         package: package.name.to_owned(),
         problem: format!("got the line {line:?} in its triggers, want `interest` or `activate` (or these with -await or -noawait) and a name"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn times_on_both_sides_of_1970() {
+        let dir = tempfile::tempdir().unwrap();
+        for mtime in [1000, 0, -1, -86_400] {
+            set_time(dir.path(), mtime).unwrap();
+            assert_eq!(fs::metadata(dir.path()).unwrap().mtime(), mtime);
+        }
+    }
+
+    #[test]
+    fn paths_of_triggers_are_text_and_comments_anything() {
+        assert_eq!(
+            words(b" interest\t/usr/x # caf\xe9"),
+            Some(vec!["interest", "/usr/x"])
+        );
+        assert_eq!(words(b"# interest /x"), Some(Vec::new()));
+        assert_eq!(words(b"interest /caf\xe9"), None);
     }
 }

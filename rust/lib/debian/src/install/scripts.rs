@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -115,8 +116,13 @@ impl<'a> Scripts<'a> {
     /// Gives files the owners and modes that scripts asked for before the files were there (dpkg-statoverride(1)).
     fn overrides(&self) -> Result<(), Error> {
         let list = self.root.join(ADMIN).join("statoverride");
-        if !fs::metadata(&list).is_ok_and(|list| list.len() > 0) {
-            return Ok(());
+        match fs::metadata(&list) {
+            Ok(list) if list.len() > 0 => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(Error::io(format!("look at {}", list.display()))(error));
+            }
         }
         let command = self
             .environment(Command::new("sh"))
