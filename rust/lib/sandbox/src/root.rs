@@ -1,7 +1,7 @@
 //! What a command sees: mounts, devices, host name.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -102,23 +102,31 @@ pub(crate) fn enter(spec: &Spec) -> Result<(), Error> {
 fn shut_proc() -> Result<(), Error> {
     for name in PROC_READ_ONLY {
         let path = Path::new("/proc").join(name);
-        if path.exists() {
+        if there(&path)?.is_some() {
             bind(path.as_os_str(), &path, true)?;
         }
     }
     for name in PROC_HIDDEN {
         let path = Path::new("/proc").join(name);
-        match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() => {
+        match there(&path)? {
+            Some(meta) if meta.is_dir() => {
                 let place = place(open_dir(path.as_os_str())?);
                 mount_tmpfs(&place, "mode=555", MsFlags::MS_RDONLY)?;
             }
-            Ok(_) => bind(OsStr::new("/dev/null"), &path, false)?,
-            // Not every kernel has every one.
-            Err(_) => {}
+            Some(_) => bind(OsStr::new("/dev/null"), &path, false)?,
+            None => {}
         }
     }
     Ok(())
+}
+
+/// What is at `path`: not every kernel has every file of `/proc`, but one that can't be looked at may be there, and has to be shut.
+fn there(path: &Path) -> Result<Option<Metadata>, Error> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::setup(format!("look at {}", path.display()), error)),
+    }
 }
 
 /// Mounts from here on are ours alone, and the host's no longer reach us.
@@ -321,5 +329,16 @@ mod tests {
         let want = ["/a b", "/a b/c"].map(PathBuf::from);
         assert_eq!(mounts_below(list, Path::new("/a b")), want);
         assert_eq!(unescape(b"\\134x\\9"), b"\\x\\9");
+    }
+
+    #[test]
+    fn what_cant_be_looked_at_may_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        assert!(there(&file).unwrap().is_none());
+        std::fs::write(&file, "").unwrap();
+        assert!(there(&file).unwrap().unwrap().is_file());
+        let error = there(&file.join("below")).unwrap_err().to_string();
+        assert!(error.contains("look at "), "{error}");
     }
 }

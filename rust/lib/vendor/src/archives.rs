@@ -2,8 +2,9 @@
 //!
 //! The same order as in bzl/private/debian_archive.bzl, which builds follow.
 
+use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use base::date::{Civil, DAY};
 
@@ -45,12 +46,7 @@ impl Archives {
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .output();
-        // A machine without apt knows what it is told.
-        let text = output.map_or_else(
-            |_| String::new(),
-            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-        );
-        Self::of(main, security, &text).with_snapshot(snapshot)
+        Self::of(main, security, &said(output)?).with_snapshot(snapshot)
     }
 
     /// Those given alone. The service's address has `{root}`, `{timestamp}` and `{path}` in it.
@@ -137,6 +133,31 @@ fn quoted(path: &str) -> String {
         .replace('~', "%7E")
 }
 
+/// What apt said; an apt that can't be asked is not one that knows no archive.
+fn said(output: io::Result<Output>) -> Result<String, Error> {
+    let output = match output {
+        Ok(output) => output,
+        // A machine without apt knows what it is told.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(source) => {
+            return Err(Error::Program {
+                program: "apt-get",
+                package: "package apt",
+                source,
+            })
+        }
+    };
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let last = base::text::last_lines(text.trim_end(), 3);
+        let reason = format!("apt-get indextargets: {}: {last}", output.status);
+        let what = "ask apt for the archives that it is set up with";
+        return Err(Error::io(what)(io::Error::other(reason)));
+    }
+    // An address that is no text is none that can be asked.
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The time of a release file, as snapshot services write it, and a day later: the state that the file belongs to is taken some hours after its own date.
 fn snapshot_times(date: &str) -> Vec<String> {
     let Some(seconds) = seconds(date) else {
@@ -207,6 +228,26 @@ pub(crate) fn download(wishes: &[Wish<'_>]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_apt_that_fails_is_not_one_that_is_not_there() {
+        use std::os::unix::process::ExitStatusExt;
+        let output = |code: i32| Output {
+            status: std::process::ExitStatus::from_raw(code << 8),
+            stdout: b"trixie http://a\n".to_vec(),
+            stderr: b"E: Malformed entry 1\n".to_vec(),
+        };
+        assert_eq!(said(Ok(output(0))).unwrap(), "trixie http://a\n");
+        assert_eq!(said(Err(io::ErrorKind::NotFound.into())).unwrap(), "");
+        let error = said(Ok(output(100))).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            source.ends_with("exit status: 100: E: Malformed entry 1"),
+            "{source}"
+        );
+        let error = said(Err(io::ErrorKind::PermissionDenied.into())).unwrap_err();
+        assert!(matches!(error, Error::Program { .. }), "{error}");
+    }
 
     #[test]
     fn the_order_of_archives() {

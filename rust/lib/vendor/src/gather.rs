@@ -217,7 +217,7 @@ impl<'a> Work<'a, '_> {
     ) -> Result<Vec<&'a Item>, Error> {
         let mut left = Vec::new();
         for item in wanted {
-            if !self.take(item, crates.places(item), |came| &mut came.cargo)? {
+            if !self.take(item, crates.places(item)?, |came| &mut came.cargo)? {
                 left.push(item);
             }
         }

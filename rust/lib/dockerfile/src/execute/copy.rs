@@ -178,20 +178,42 @@ impl CopyStep<'_> {
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
                 Err(error) => return Err(error),
             };
-            if let Ok(meta) = fs::symlink_metadata(&real) {
-                let name = match path.file_name() {
-                    Some(name) => name.to_owned(),
-                    // All there is: a directory, whose name is not used.
-                    None => OsString::new(),
-                };
-                items.push(Item {
-                    name,
-                    path: real,
-                    is_dir: meta.is_dir(),
-                });
-            }
+            let meta = match fs::symlink_metadata(&real) {
+                Ok(meta) => meta,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.refuse_loose(&path)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let name = match path.file_name() {
+                Some(name) => name.to_owned(),
+                // All there is: a directory, whose name is not used.
+                None => OsString::new(),
+            };
+            items.push(Item {
+                name,
+                path: real,
+                is_dir: meta.is_dir(),
+            });
         }
         Ok(items)
+    }
+
+    /// Refuses a link that leads nowhere: of several that a wildcard matches it would be left out, and nobody would know.
+    fn refuse_loose(&self, path: &Path) -> io::Result<()> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(());
+        };
+        let link = resolve(self.from, folder)?.join(name);
+        match fs::read_link(&link) {
+            Ok(target) => Err(io::Error::other(format!(
+                "{path:?} in {} is a link to {target:?}, where nothing is: name what is to be copied, or remove the link first",
+                self.from_name
+            ))),
+            // There is nothing, as where a wildcard stands for several folders.
+            Err(_) => Ok(()),
+        }
     }
 
     fn missing(&self, path: &str) -> Error {
@@ -218,5 +240,48 @@ impl CopyStep<'_> {
 
     fn io(&self, path: &Path, source: io::Error) -> Error {
         super::step_io(self.at, "copy to", self.to, path, source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_nothing_is_not_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let action = CopyAction {
+            from: None,
+            chown: None,
+            chmod: None,
+            sources: Vec::new(),
+            dest: "/x/".to_owned(),
+        };
+        let at = At {
+            file: "Dockerfile".into(),
+            line: 2,
+        };
+        let step = CopyStep {
+            at: &at,
+            action: &action,
+            from: dir.path(),
+            from_name: "the context",
+            to: dir.path(),
+            owner: None,
+            why_missing: &|_| None,
+        };
+        for name in ["one", "two"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs::write(dir.path().join("one/file"), "").unwrap();
+        let found = |path: &str| step.find(path).map(|items| items.len());
+        assert_eq!(found("*/file").unwrap(), 1);
+        assert_eq!(found("none").unwrap(), 0);
+        std::os::unix::fs::symlink("gone", dir.path().join("two/file")).unwrap();
+        for path in ["*/file", "two/f*", "two/file"] {
+            let error = found(path).unwrap_err().to_string();
+            let want = r#""two/file" in the context is a link to "gone", where nothing is"#;
+            assert!(error.starts_with(want), "{error}");
+        }
     }
 }

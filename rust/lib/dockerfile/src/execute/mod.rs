@@ -401,11 +401,20 @@ fn accounts(at: &At, tree: &Path) -> Result<Accounts> {
     let read = |name: &str| {
         let failed = |source| step_io(at, "read", tree, &tree.join(name), source);
         let path = resolve(tree, Path::new(name)).map_err(failed)?;
+        let wrong = |what: String| Err(failed(io::Error::other(what)));
         match fs::metadata(&path) {
-            Ok(meta) if meta.is_file() && meta.len() <= MAX_ACCOUNTS => {}
-            _ => return Ok(String::new()),
+            Ok(meta) if !meta.is_file() => return wrong("it is no file".to_owned()),
+            Ok(meta) if meta.len() > MAX_ACCOUNTS => {
+                let len = meta.len();
+                return wrong(format!("it has {len} bytes, want at most {MAX_ACCOUNTS}"));
+            }
+            Ok(_) => {}
+            // An image without it has no users but by number. One that can't be read may give that number a group.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+            Err(error) => return Err(failed(error)),
         }
         let bytes = fs::read(&path).map_err(failed)?;
+        // Names, numbers and homes are looked for, not the names of people beside them.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     Ok(Accounts {
@@ -434,5 +443,36 @@ fn step_io(at: &At, action: &'static str, tree: &Path, path: &Path, source: io::
         action,
         path: shown,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_that_cant_be_read_are_not_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = At {
+            file: "Dockerfile".into(),
+            line: 2,
+        };
+        let of = || accounts(&at, dir.path());
+        assert_eq!(of().unwrap().user("7").unwrap().gid, 0);
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let passwd = dir.path().join("etc/passwd");
+        fs::write(&passwd, "a:x:7:8:caf\u{e9}:/a:/bin/sh\n").unwrap();
+        assert_eq!(of().unwrap().user("7").unwrap().gid, 8);
+        let file = fs::File::options().write(true).open(&passwd).unwrap();
+        file.set_len(16_777_217).unwrap();
+        let error = of().err().unwrap().to_string();
+        assert!(
+            error.contains("it has 16777217 bytes, want at most 16777216"),
+            "{error}"
+        );
+        fs::remove_file(&passwd).unwrap();
+        fs::create_dir(&passwd).unwrap();
+        let error = of().err().unwrap().to_string();
+        assert!(error.contains("it is no file"), "{error}");
     }
 }
