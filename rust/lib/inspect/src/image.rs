@@ -75,7 +75,7 @@ impl Image for Reader {
     }
 
     fn stored(&self) -> u64 {
-        // An input can be given several times.
+        // An input can be given several times. One that can't be opened bounds the reading, which it ends with its error.
         let mut known = BTreeSet::new();
         let files = self.inputs().iter();
         let metadata = files.filter_map(|(_, file)| file.file().ok()?.metadata().ok());

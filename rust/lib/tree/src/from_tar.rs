@@ -121,7 +121,8 @@ fn convert(entry: archive::Entry) -> (Vec<u8>, Entry) {
             uid: entry.uid,
             gid: entry.gid,
             mtime: entry.mtime,
-            mtime_nanos: entry.mtime_nanos.min(999_999_999),
+            // What an archive says has nine digits; of more the reader of a manifest would say that it is a second.
+            mtime_nanos: entry.mtime_nanos,
         },
         xattrs: entry.xattrs,
         layer: 0,

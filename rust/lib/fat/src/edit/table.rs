@@ -97,6 +97,7 @@ impl Table {
         for (cluster, value) in changes {
             let at = index(*cluster).checked_mul(4);
             let word = at.and_then(|at| target.get_mut(at..)?.first_chunk_mut::<4>());
+            // There is one: Head found that the table has an entry for every cluster.
             if let Some(word) = word {
                 let rest = u32::from_le_bytes(*word) & !MASK;
                 *word = (rest | (value & MASK)).to_le_bytes();

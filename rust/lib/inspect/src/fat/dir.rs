@@ -138,21 +138,24 @@ fn checksum(short: &[u8; 11]) -> u8 {
 }
 
 /// Date and time of nobody knows which zone. What is beyond a month or a day counts on from there, as Linux has it; an empty date is the
-/// first that there can be.
+/// first that there can be. A month beyond December is to Linux a January, in a leap year of a day later, for it comes after February.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "seconds of the years 1980 to 2108 and a few days more"
 )]
 fn time(date: u16, time: u16, centiseconds: u8) -> Time {
+    let (year, number) = (i64::from(date >> 9) + 1980, low(date >> 5, 15));
+    let beyond = number > 12;
     let month = Civil {
-        year: i64::from(date >> 9) + 1980,
-        month: low(date >> 5, 15).clamp(1, 12),
+        year,
+        month: if beyond { 1 } else { number.max(1) },
         day: 1,
         hour: 0,
         minute: 0,
         second: 0,
     };
-    let days = i64::from(low(date, 31).max(1)) - 1;
+    let late = beyond && year % 4 == 0 && year != 2100;
+    let days = i64::from(low(date, 31).max(1)) - 1 + i64::from(late);
     let minutes = i64::from(time >> 11) * 60 + i64::from(low(time >> 5, 63));
     let seconds = minutes * 60 + i64::from(low(time, 31)) * 2 + i64::from(centiseconds / 100);
     Time {
@@ -190,7 +193,16 @@ mod tests {
             ),
             (0, 0, 0, "1980-01-01T00:00:00"),
             (date(2023, 2, 30), at(24, 0, 0), 0, "2023-03-03T00:00:00"),
-            (u16::MAX, u16::MAX, 255, "2108-01-01T08:04:04.550000000"),
+            (date(2023, 13, 1), 0, 0, "2023-01-01T00:00:00"),
+            (date(2024, 14, 1), 0, 0, "2024-01-02T00:00:00"),
+            (date(2100, 15, 1), 0, 0, "2100-01-01T00:00:00"),
+            (
+                date(2107, 12, 31),
+                u16::MAX,
+                255,
+                "2108-01-01T08:04:04.550000000",
+            ),
+            (u16::MAX, u16::MAX, 255, "2107-02-01T08:04:04.550000000"),
         ] {
             assert_eq!(time(date, time_of_day, hundredths).to_string(), want);
         }
