@@ -92,15 +92,22 @@ fn power_cut(machine: &Machine<'_>, setting: &Setting, report: &mut Report) -> R
     report.stage("HostOS is being written, and the power goes");
     vm.kill();
     drop(vm);
-    let outcome = match machine.disk.partition("esp") {
-        Err(_) => Ok(()),
-        Ok(_) => Err("there is a partition table already"),
-    };
     report.check(
         "half an installation does not look like a whole one",
-        outcome,
+        is_absent(machine.disk.partition("esp")),
     );
     Ok(())
+}
+
+/// Whether what was asked for is a partition that is not there; that the disk can't be read is no proof of it.
+fn is_absent<T>(partition: Result<T>) -> Result<()> {
+    match partition {
+        Ok(_) => bail!("there is a partition table already"),
+        Err(error) => match error.downcast_ref() {
+            Some(inspect::Error::NoPartition { .. }) => Ok(()),
+            _ => Err(error.context("nobody can tell what is on the disk")),
+        },
+    }
 }
 
 /// The whole of it, and what the disk was told meanwhile: at every moment of it the power could have gone.
@@ -227,4 +234,24 @@ pub(crate) fn ready(shell: &Shell<'_>, setting: &Setting) -> Result<()> {
     let output = shell.poll(command, setting.within(120), |o| good(&o.text))?;
     ensure!(good(&output.text), "{}", output.text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cant_be_read_is_not_one_without_partitions() {
+        let none = inspect::Error::NoPartition {
+            name: "esp".to_owned(),
+            have: "no partition table".to_owned(),
+        };
+        is_absent::<()>(Err(none.into())).unwrap();
+        is_absent(Ok(())).unwrap_err();
+        let error = is_absent::<()>(Err(anyhow::anyhow!("the server is gone"))).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "nobody can tell what is on the disk: the server is gone"
+        );
+    }
 }

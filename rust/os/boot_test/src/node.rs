@@ -142,7 +142,10 @@ impl<'a> Node<'a> {
     /// Nothing was written to any of these partitions since then.
     pub(crate) fn untouched_since(&self, moment: usize, partitions: &[&str]) -> Result<()> {
         let log = Log::open(self.recorder.path(), self.base.len, self.base.identity)?;
-        let entries = log.entries().get(moment..).unwrap_or_default();
+        let have = log.entries().len();
+        let entries = log.entries().get(moment..).with_context(|| {
+            format!("the log has {have} entries, and {moment} of them came before")
+        })?;
         for name in partitions {
             let place = self.base.place(name)?;
             let hits: Vec<_> = entries

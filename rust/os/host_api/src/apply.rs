@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Block, BootState, Slot};
+use grubenv::{Blocks, BootState, Slot};
 use serde::Deserialize;
 use vsock_api::message::{bounded, Reboot, UpgradeState, UpgradeStatus};
 
@@ -250,10 +250,17 @@ fn may_restart(system: &System) -> anyhow::Result<()> {
     let line = std::fs::read_to_string(&cmdline).with_context(|| cmdline.display().to_string())?;
     let running = Slot::started(&line);
     let running = running.with_context(|| format!("{} names no slot", cmdline.display()))?;
-    let main = block(system, "/boot/grub/grubenv");
-    let spare = block(system, "/boot/efi/EFI/BOOT/grubenv").ok();
-    let Some(state) = BootState::in_force(main.as_ref().ok(), spare.as_ref()) else {
-        main?;
+    let [main, spare] =
+        ["/boot/grub/grubenv", "/boot/efi/EFI/BOOT/grubenv"].map(|path| system.path(path));
+    let blocks = Blocks::read(&main, &spare);
+    let said = blocks.said();
+    if let Some(error) = blocks.spare.as_ref().err().filter(|error| error.hides()) {
+        // What GRUB can't read it can't have written, either.
+        let error = cli::chain(error);
+        eprintln!("warning: {error}, taken for one that says nothing");
+    }
+    let Some(state) = said else {
+        blocks.main?;
         bail!("nothing says which slot boots next");
     };
     ensure!(
@@ -261,13 +268,6 @@ fn may_restart(system: &System) -> anyhow::Result<()> {
         "this start of slot {running} is not confirmed, and a restart would count against it"
     );
     Ok(())
-}
-
-fn block(system: &System, path: &str) -> anyhow::Result<Block> {
-    let path = system.path(path);
-    let shown = || path.display().to_string();
-    let bytes = std::fs::read(&path).with_context(shown)?;
-    Block::parse(&bytes).with_context(shown)
 }
 
 #[cfg(test)]

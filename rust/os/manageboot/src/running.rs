@@ -140,6 +140,7 @@ impl Running {
         }
     }
 
+    /// What can't be read is no witness: who writes wants to know that the other slot runs, and without witnesses writes nothing.
     #[expect(
         clippy::disallowed_methods,
         reason = "a set of devices: their order says nothing"

@@ -68,15 +68,22 @@ pub(crate) fn mounted(system: &System, place: &Path) -> Option<String> {
     None
 }
 
-/// What has `disk` or one of its partitions: mount points, swap, mappings.
+/// What has `disk` or one of its partitions: mount points, swap, mappings. Where that can't be told, that it can't: such a drive may be in use.
 pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
     let dir = format!("/sys/block/{disk}");
     let mut devices = vec![(disk.to_owned(), dir.clone())];
     let parts = partitions(system, disk).into_iter();
     devices.extend(parts.map(|part| (part.device.clone(), format!("{dir}/{}", part.device))));
-    let mounts = system.text("/proc/self/mountinfo");
-    let swaps = system.text("/proc/swaps");
     let mut users = Vec::new();
+    let mut all = |path: &str| match system.whole(path) {
+        Ok(text) => text,
+        Err(error) => {
+            users.push(format!("not known, {path} can't be read: {error}"));
+            None
+        }
+    };
+    // A kernel without swap has no list of it.
+    let (mounts, swaps) = (all("/proc/self/mountinfo"), all("/proc/swaps"));
     for (device, dir) in devices {
         let number = system.text(format!("{dir}/dev"));
         for line in mounts.iter().flat_map(|text| text.lines()) {
@@ -142,4 +149,32 @@ pub(crate) fn drives_of(system: &System, device: &str) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_whose_mounts_are_not_known_is_none_that_nobody_uses() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let system = System::new(Some(dir.path().to_owned()));
+        write("sys/block/vda/dev", b"254:0\n");
+        assert_eq!(users(&system, "vda"), [""; 0]);
+        let line = "36 1 254:0 / /mnt\\040x rw - ext4 /dev/vda rw\n";
+        write("proc/self/mountinfo", line.as_bytes());
+        write("proc/swaps", b"Filename Type\n/dev/vda partition\n");
+        assert_eq!(users(&system, "vda"), ["mounted at /mnt x", "swap"]);
+        // The line behind a mebibyte of others.
+        let mut long = vec![b'\n'; 1 << 20];
+        long.extend(line.as_bytes());
+        write("proc/self/mountinfo", &long);
+        let want = "not known, /proc/self/mountinfo can't be read: more than 1048576 bytes";
+        assert_eq!(users(&system, "vda"), [want, "swap"]);
+    }
 }

@@ -38,6 +38,21 @@ impl System {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// A file in which nothing may be missed: none where there is no such file, and an error if not all of it can be read.
+    pub(crate) fn whole(&self, path: impl AsRef<Path>) -> io::Result<Option<String>> {
+        let mut bytes = Vec::new();
+        let file = match File::open(self.path(path)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if file.take(MOST_TEXT).read_to_end(&mut bytes)? == base::as_usize(MOST_TEXT) {
+            let reason = format!("more than {MOST_TEXT} bytes");
+            return Err(io::Error::other(reason));
+        }
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// As [`System::text`], as a number.
     pub(crate) fn number(&self, path: impl AsRef<Path>) -> Option<u64> {
         self.text(path)?.parse().ok()

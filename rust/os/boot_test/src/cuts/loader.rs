@@ -73,6 +73,7 @@ fn number(state: &State) -> Result<u128> {
 pub(super) fn judge(loaders: &Loaders, states: &[State], report: &mut Report) {
     let mut counts = [0_usize; 3];
     for state in states {
+        // One that was never looked at counts as none, which is told below.
         let found = number(state).ok().and_then(|number| loaders.get(&number));
         let kind = match found {
             Some(Loader::Old) => 0,

@@ -192,11 +192,11 @@ fn states(log: &Log, bundle: &Bundle, base: &Base) -> Result<Vec<State>> {
     let mut states: Vec<State> = Vec::new();
     points::walk(log, &regions, &mut |point, numbers, expected| {
         let early = numbers.0.get(..READ_EARLY).unwrap_or_default();
-        let is = |number: usize, want: u128| numbers.0.get(number) == Some(&want);
-        let whole = |boot, root| {
-            let of = |number| installed.0.get(number).copied().unwrap_or(0);
-            is(boot, of(boot)) && is(root, of(root))
+        let is = |number: usize| {
+            let want = installed.0.get(number);
+            want.is_some() && numbers.0.get(number) == want
         };
+        let whole = |boot, root| is(boot) && is(root);
         let verdict = (expected, whole(BOOT_A, ROOT_A), whole(BOOT_B, ROOT_B));
         let at = *known.entry(early.to_vec()).or_insert(states.len());
         if at == states.len() {

@@ -182,7 +182,9 @@ pub(crate) fn total(pieces: &[Piece<'_>]) -> u64 {
 fn steps(range: &Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> {
     let (mut at, end) = (range.start, range.end);
     std::iter::from_fn(move || {
-        let next = at.checked_add(1)?.checked_next_multiple_of(most)?.min(end);
+        let next = at.checked_add(1)?.checked_next_multiple_of(most);
+        // The last one may end before a multiple that there is no number for.
+        let next = next.map_or(end, |next| next.min(end));
         let step = at..next;
         (at < end).then(|| {
             at = next;

@@ -532,3 +532,12 @@ fn a_drive_that_fails_is_noticed() {
         }
     }
 }
+
+#[test]
+fn steps_reach_the_end() {
+    let of = |range: std::ops::Range<u64>| steps(&range, 8).collect::<Vec<_>>();
+    assert_eq!(of(3..17), [3..8, 8..16, 16..17]);
+    assert!(of(5..5).is_empty());
+    let last = u64::MAX;
+    assert_eq!(of(last - 9..last), [last - 9..last - 7, last - 7..last]);
+}
