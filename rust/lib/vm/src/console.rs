@@ -357,9 +357,29 @@ impl Console {
 
     /// Types `bytes` as they are.
     pub fn send(&self, bytes: &[u8]) -> Result<()> {
-        (&self.writer)
-            .write_all(bytes)
-            .map_err(VmError::io("type on the guest's console"))
+        (&self.writer).write_all(bytes).map_err(|error| {
+            let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+            match gone.contains(&error.kind()) {
+                true => self.why_nobody_reads(),
+                false => VmError::io("type on the guest's console")(error),
+            }
+        })
+    }
+
+    /// The other side has closed the console: whoever reads it is about to learn why.
+    fn why_nobody_reads(&self) -> VmError {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(reason) = state.stopped.clone() {
+                return VmError::Stopped {
+                    wanted: "what is typed".to_owned(),
+                    reason,
+                    tail: state.tail(),
+                };
+            }
+            let woken = self.shared.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -440,6 +460,9 @@ mod tests {
             .ends_with("(resets: 2, the last one: watchdog)\n"));
         console.goes_on(console.resets(), "an answer").unwrap();
         drop(guest);
+        let error = console.send(b"x").unwrap_err().to_string();
+        let want = "stopped while what is typed was awaited (QEMU ended)";
+        assert!(error.contains(want), "{error}");
         let wait = || console.goes_on(console.resets(), "an answer");
         while wait().is_ok() {
             std::thread::sleep(Duration::from_millis(5));

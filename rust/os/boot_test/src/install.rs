@@ -44,43 +44,52 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     report.finish()?;
     for start in 1..STARTS {
         let vm = machine.with_disk().start()?;
-        match from_disk(&vm, setting, Report::new()) {
+        match comes_up(&vm, setting) {
             Err(error) if emulator_broke(&vm, setting) => {
                 note(&format!("start {start} of {STARTS}: {error:#}"));
-                note("the machine was reset: emulated processors do that to a machine with another one inside, now and then; it starts again");
+                note("emulated processors do that to a machine with another one inside, now and then; it starts again");
             }
-            outcome => return outcome,
+            outcome => return goes_on(&vm, &outcome?, setting),
         }
     }
-    from_disk(&machine.with_disk().start()?, setting, Report::new())
+    let vm = machine.with_disk().start()?;
+    goes_on(&vm, &comes_up(&vm, setting)?, setting)
 }
 
-/// The machine, which was started from its disk alone: all that is to be seen.
-fn from_disk(vm: &Vm, setting: &Setting, mut report: Report) -> Result<()> {
+/// The machine, which was started from its disk alone: HostOS, and GuestOS in it.
+fn comes_up<'a>(vm: &'a Vm, setting: &Setting) -> Result<Shell<'a>> {
+    let mut report = Report::new();
     let shell = host(vm, setting, &mut report)?;
     guest(vm, &shell, setting, &mut report)?;
+    report.finish()?;
+    Ok(shell)
+}
+
+/// What is wanted of it then.
+fn goes_on(vm: &Vm, shell: &Shell<'_>, setting: &Setting) -> Result<()> {
+    let mut report = Report::new();
     if let Some(bundle) = &setting.delta {
-        chain::guest(bundle, vm, &shell, setting, &mut report)?;
+        chain::guest(bundle, vm, shell, setting, &mut report)?;
     }
     if let Some(bundle) = &setting.update {
-        chain::host(bundle, vm, &shell, setting, &mut report)?;
+        chain::host(bundle, vm, shell, setting, &mut report)?;
     }
     shell.send("systemctl poweroff")?;
     report.check("it shuts down cleanly", scenario::shut_down(vm, setting));
     report.finish()
 }
 
-/// A machine in which something failed ended by itself, and not because somebody switched it off. QEMU's emulation of SVM (11.1) has spoilt HostOS's
-/// kernel while a machine ran inside: it panics, or stands still until the watchdog of the board resets it. Where KVM works nothing is forgiven, nor
-/// where a reset is part of what is tested.
+/// A machine that failed to come up was reset, or QEMU died. QEMU's emulation of SVM (11.1) has spoilt HostOS's kernel while a machine ran inside: it
+/// panics, or stands still until the watchdog of the board resets it. Where KVM works nothing is forgiven.
 fn emulator_broke(vm: &Vm, setting: &Setting) -> bool {
-    if setting.accel == Accel::Kvm || setting.update.is_some() {
-        return false;
+    let reset = || vm.console().last_reset().as_deref() == Some(RESET);
+    let last_words = Deadline::after(LAST_WORDS);
+    while setting.accel == Accel::Tcg && !reset() && !last_words.expired() {
+        if let Ok(status) = vm.wait_exit(Deadline::after(Duration::from_secs(1))) {
+            return !status.success() || reset();
+        }
     }
-    match vm.wait_exit(Deadline::after(LAST_WORDS)) {
-        Ok(status) => !status.success() || vm.console().last_reset().as_deref() == Some(RESET),
-        Err(_) => false,
-    }
+    setting.accel == Accel::Tcg && reset()
 }
 
 /// The power goes while HostOS is being written.

@@ -43,10 +43,10 @@ const INSTALLED: &str = "setupos: installed";
 const FAILED: &str = "setupos: NOT INSTALLED";
 
 /// A word for HostOS's kernel where processors are emulated: the timer of a machine inside, which its firmware has set to 10 ms, ticks no more than
-/// five times a second. QEMU (up to 11.1) dies when such a machine writes CR8 while another tick is waiting, as that firmware does at the end of
-/// each tick, unless there is time between two of them. Linux sets no such timer.
+/// once a second. QEMU (up to 11.1) dies when such a machine writes CR8 while another tick is waiting, as that firmware does at the end of
+/// each tick, unless there is time between two of them: on a busy machine more than a fifth of a second. Linux sets no such timer.
 const SLOW_TICKS: &str =
-    "type=11,value=io.systemd.stub.kernel-cmdline-extra=kvm.min_timer_period_us=200000";
+    "type=11,value=io.systemd.stub.kernel-cmdline-extra=kvm.min_timer_period_us=1000000";
 
 /// Processors of a machine with another one inside, where they are emulated. Each is a thread of QEMU; with two of them that really run at a time its
 /// emulation of SVM (11.1) spoils HostOS's kernel now and then.
