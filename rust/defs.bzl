@@ -18,6 +18,9 @@ _STATIC = _CHECKED + [
     "-Alinker_messages",
 ]
 
+# What is compiled once and runs once takes less time as it is. The crates that a test calls are optimised, but for the one whose unit test it is.
+_QUICK = ["-Copt-level=0"]
+
 # As in Cargo.toml; what `--version` of every program prints.
 _VERSION = "0.1.0"
 
@@ -46,6 +49,7 @@ def _test_files(name, crate, deps, proc_macro_deps, test_srcs, test_data, rustc_
             data = test_data + native.glob(["tests/data/**"], allow_empty = True),
             proc_macro_deps = proc_macro_deps,
             rustc_env = rustc_env,
+            rustc_flags = _QUICK,
             # A crate may be asked for by the library and by its tests.
             deps = {dep: None for dep in crate + deps}.keys(),
         )
@@ -72,6 +76,7 @@ def _tests(name, crate, deps, proc_macro_deps, test_deps, test_srcs, test_data, 
         name = unit,
         size = size,
         crate = ":" + name,
+        rustc_flags = _QUICK,
         data = test_data + native.glob(["tests/data/**", "src/**/testdata/**"], allow_empty = True),
         deps = test_deps,
     )

@@ -492,7 +492,7 @@ mod tests {
             let mut stripper = Stripper::default();
             let mut searched = 0;
             for piece in [&flood[..], &b"need"[..cut], &b"need"[cut..], b"x"] {
-                for part in piece.chunks(100_000) {
+                for part in piece.chunks(1 << 20) {
                     shared.append(&mut stripper, part);
                     let state = shared.lock();
                     let found = state.find(&["need", "longer than that"], searched);
