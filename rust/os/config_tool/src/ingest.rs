@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use os_config::{atomic, DataKey, Error, KeptKey, Kind, Medium, Origin, Store, DATA_KEY};
+use program::say;
 
 use crate::medium::{Sought, Volume};
-use crate::{data, say, signature, Refused};
+use crate::{data, signature, Refused};
 
 /// Where the medium is: a folder, or a volume with a label.
 pub(crate) struct From<'a> {

@@ -9,13 +9,12 @@ mod medium;
 mod place;
 mod signature;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Subcommand;
 use os_config::{Config, Document, Kind, Origin, Store, KEYS};
+use program::say;
 
 /// Takes over, checks and shows the node's configuration.
 #[derive(clap::Parser)]
@@ -260,9 +259,4 @@ fn text(config: &Config, origin: Origin) -> String {
     };
     text.push_str(key);
     text
-}
-
-pub(crate) fn say(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").context("cannot write to stdout")
 }

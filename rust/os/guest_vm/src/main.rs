@@ -23,7 +23,6 @@ mod server;
 mod status;
 mod supervisor;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +33,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use daemon::{stop, Backoff, Notifier};
 use os_config::{duration, logging, version};
+use program::say;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 
@@ -244,9 +244,4 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     daemon::attend(supervised, server, args.watchdog_interval, &notifier).await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").context("cannot write to stdout")
 }

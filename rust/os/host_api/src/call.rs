@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use os_config::duration;
+use program::say;
 use vsock_api::message::{After, Bundle, HostInfo, LogsOf, Reboot, UpgradeState, UpgradeStatus};
 use vsock_api::{Client, Reply, Request};
 
-use crate::{say, Connection};
+use crate::Connection;
 
 /// What to ask.
 #[derive(Debug, Clone, clap::Subcommand)]

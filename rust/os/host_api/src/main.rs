@@ -20,12 +20,10 @@ mod run;
 mod serve;
 mod system;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Subcommand;
 use os_config::duration;
 use vsock_api::Address;
@@ -99,9 +97,4 @@ fn main() -> ExitCode {
             Command::ApplyReboot => apply::reboot(&system),
         }
     })
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").context("cannot write to stdout")
 }

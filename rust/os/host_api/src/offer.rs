@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
 use os_config::duration;
+use program::say;
 use serde::Serialize;
 use vsock_api::message::{Bundle, Offer, UpgradeState, UpgradeStatus};
 use vsock_api::report::GuestReport;
 
-use crate::say;
 use crate::system::{System, GUEST, GUEST_UPGRADE, OFFER};
 
 /// What to offer.

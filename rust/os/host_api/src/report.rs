@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, connection: &Connection, system: &System) -> anyh
     };
     if !args.watch {
         let reply = guest.report()?;
-        return crate::say(&serde_json::to_string(&reply)?);
+        return program::say(&serde_json::to_string(&reply)?);
     }
     let mut trouble: Option<String> = None;
     let mut waits: u32 = 1;

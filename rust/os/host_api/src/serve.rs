@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use os_config::duration;
+use program::say;
 use vsock_api::{Address, Limits, Listener, Policy};
 
 use crate::answers::{Host, Said};
-use crate::say;
 use crate::system::{System, API_DIR};
 
 /// Where to listen, and how much strangers may take.

@@ -15,9 +15,10 @@ use anyhow::{bail, ensure, Context};
 use grubenv::{Blocks, FileError, Slot};
 use http_get::Page;
 use os_config::duration;
+use program::say;
 use serde::{Deserialize, Deserializer};
 
-use crate::{say, System};
+use crate::System;
 
 /// Where everything is.
 #[derive(Debug, Clone, clap::Args)]

@@ -23,10 +23,11 @@ use anyhow::{bail, ensure, Context};
 use os_config::cryptsetup::{with_key, NO_SUCH_KEY};
 use os_config::partition::Found;
 use os_config::{DataKey, KeptKey, Store};
+use program::say;
 
 use crate::tpm::{Tpm, Why};
 use crate::volume::told;
-use crate::{say, System};
+use crate::System;
 
 /// Locks would lie in /run, where a service may not write; nobody else opens the partition. For each action, closing included.
 const NO_LOCKS: &str = "--disable-locks";

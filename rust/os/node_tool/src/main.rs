@@ -12,13 +12,13 @@ mod ssh;
 mod tpm;
 mod volume;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
 use os_config::{Config, Origin, Store};
+use program::say;
 
 /// Sets up network, host name and SSH keys from the stored configuration, and file systems of the machine's own.
 #[derive(clap::Parser)]
@@ -159,9 +159,4 @@ fn run(command: Command, config: &Config, system: &System) -> anyhow::Result<()>
             Err(first)
         }
     }
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").context("cannot write to stdout")
 }

@@ -27,10 +27,11 @@ use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
 use os_config::partition::{self, Found, MARK, SUPERBLOCK};
 use os_config::{cryptsetup, DataKey};
+use program::say;
 
 use crate::luks::{self, Key, Refusal, Step};
 use crate::tpm::{self, Tpm};
-use crate::{say, System};
+use crate::System;
 
 /// What is done with a file system that can't be mended without loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -14,13 +14,13 @@ mod screen;
 mod system;
 mod watch;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use program::say;
 use steps::{Lines, Report, Silent};
 
 use crate::console::Console;
@@ -369,9 +369,4 @@ fn json(facts: &Facts, report: &Report) -> anyhow::Result<serde_json::Value> {
         "report": serde_json::to_value(report)?,
         "verified": screen::is_verified(facts, report),
     }))
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").context("cannot write to stdout")
 }

@@ -1,6 +1,5 @@
 //! The three jobs one after the other, and what is said, kept and done at the end.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -132,9 +131,7 @@ pub(crate) fn install(
     let outcome = outcome(&job, report);
     let kept = dry_run || end(&job, &mut show, &outcome);
     if say == Say::Json {
-        let text = serde_json::to_string_pretty(&outcome)?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}").context("cannot write to stdout")?;
+        ::program::say(&serde_json::to_string_pretty(&outcome)?)?;
     }
     let leaves = !dry_run
         && outcome.installed
