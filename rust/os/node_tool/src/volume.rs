@@ -486,19 +486,7 @@ impl Volume {
 
 /// The last of what a program said, on one line.
 pub(crate) fn told(output: &Output) -> String {
-    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let last = lines.len().saturating_sub(6);
-    let lines = lines.get(last..).unwrap_or_default().join("; ");
-    match output.status.code() {
-        Some(code) => format!("status {code}: {lines}"),
-        None => format!("{}: {lines}", output.status),
-    }
+    program::said(output, 6)
 }
 
 #[cfg(test)]

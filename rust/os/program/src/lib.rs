@@ -1,12 +1,17 @@
-//! What a program inside an image has to do with whoever started it.
+//! What a program inside an image has to do with whoever started it, and with what it starts itself.
 //!
-//! | to …                   | use     |
-//! |------------------------|---------|
-//! | say a line on stdout   | [`say`] |
+//! | to …                                          | use      |
+//! |-----------------------------------------------|----------|
+//! | say a line on stdout                          | [`say`]  |
+//! | tell how another program ended, and its words | [`said`] |
+
+mod child;
 
 use std::io::Write;
 
 use anyhow::Context;
+
+pub use child::said;
 
 /// Says a line on stdout. What can't be said is an error: somebody waits for it.
 pub fn say(line: &str) -> anyhow::Result<()> {

@@ -153,7 +153,7 @@ mod tests {
         let (_dir, system) = firmware("[ $# = 0 ] && exec cat $list\necho no room >&2; exit 5\n");
         let notes = set(&system, "/dev/vdb");
         assert!(
-            notes[0].contains("took no entry (efibootmgr: exit status: 5: no room)"),
+            notes[0].contains("took no entry (efibootmgr: status 5: no room)"),
             "{notes:?}"
         );
         let (_dir, system) = firmware("exit 0\n");

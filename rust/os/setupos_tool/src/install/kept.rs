@@ -164,7 +164,7 @@ mod tests {
         let error = checked(Some(1), luks, Some(&key)).unwrap_err();
         assert!(
             error.starts_with(
-                "cannot try data.key on partition data: cryptsetup: exit status: 1: no good"
+                "cannot try data.key on partition data: cryptsetup: status 1: no good"
             ),
             "{error}"
         );

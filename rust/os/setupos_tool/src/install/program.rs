@@ -32,15 +32,5 @@ fn name(program: &str) -> &str {
 
 /// The last of what it said, on one line.
 pub(crate) fn said(output: &Output) -> String {
-    const MOST: usize = 4;
-    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().map(str::trim);
-    let mut last: Vec<&str> = lines
-        .filter(|line| !line.is_empty())
-        .rev()
-        .take(MOST)
-        .collect();
-    last.reverse();
-    format!("{}: {}", output.status, last.join("; "))
+    ::program::said(output, 4)
 }
