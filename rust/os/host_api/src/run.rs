@@ -2,14 +2,12 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
-
-/// Between two looks whether a program that said everything has ended.
-const PAUSE: Duration = Duration::from_millis(5);
+use program::end;
 
 /// What a program said.
 pub(crate) struct Said {
@@ -77,25 +75,6 @@ pub(crate) fn ask(
         more,
         name,
     })
-}
-
-/// Waits for the end of a program until the time is over, and then makes one; none: it was made.
-fn end(
-    child: &mut Child,
-    begun: Instant,
-    patience: Duration,
-) -> std::io::Result<Option<ExitStatus>> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if begun.elapsed() >= patience {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(PAUSE);
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use anyhow::{bail, ensure, Context};
 use grubenv::{Blocks, FileError, Slot};
 use http_get::Page;
 use os_config::duration;
-use program::say;
+use program::{end, say};
 use serde::{Deserialize, Deserializer};
 
 use crate::System;
@@ -285,16 +285,8 @@ fn succeeds(words: &[String]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot start {program}"))?;
     let begun = Instant::now();
     let shown = words.join(" ");
-    loop {
-        if let Some(status) = child.try_wait().with_context(|| shown.clone())? {
-            ensure!(status.success(), "`{shown}` ended with {status}");
-            return Ok(());
-        }
-        if begun.elapsed() >= PATIENCE {
-            child.kill().with_context(|| shown.clone())?;
-            child.wait().with_context(|| shown.clone())?;
-            bail!("`{shown}` does not end");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let ended = end(&mut child, begun, PATIENCE).with_context(|| shown.clone())?;
+    let status = ended.with_context(|| format!("`{shown}` does not end"))?;
+    ensure!(status.success(), "`{shown}` ended with {status}");
+    Ok(())
 }

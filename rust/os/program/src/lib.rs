@@ -4,6 +4,7 @@
 //! |-----------------------------------------------|----------|
 //! | say a line on stdout                          | [`say`]  |
 //! | tell how another program ended, and its words | [`said`] |
+//! | end a program that takes too long             | [`end`]  |
 
 mod child;
 
@@ -11,7 +12,7 @@ use std::io::Write;
 
 use anyhow::Context;
 
-pub use child::said;
+pub use child::{end, said};
 
 /// Says a line on stdout. What can't be said is an error: somebody waits for it.
 pub fn say(line: &str) -> anyhow::Result<()> {
