@@ -34,6 +34,15 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool
     Ok(true)
 }
 
+/// Removes a file; says whether there was one. A folder is none, and an error.
+pub fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes names given or taken away in the folder of `path` last.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     files::sync_folder(path)
@@ -63,6 +72,19 @@ mod tests {
         assert!(!write_if_changed(&path, b"one", 0o644).unwrap());
         assert!(write_if_changed(&path, b"one", 0o600).unwrap());
         assert!(write_if_changed(&path, b"two", 0o600).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_there_is_removed_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        assert!(!remove(&path).unwrap());
+        write(&path, b"one", 0o644).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(remove(&link).unwrap() && path.exists());
+        assert!(remove(&path).unwrap() && !path.exists());
+        assert!(remove(dir.path()).is_err());
     }
 
     #[test]

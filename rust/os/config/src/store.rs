@@ -405,10 +405,8 @@ fn make_dir(path: &Path) -> Result<(), Error> {
 }
 
 fn remove_file(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(Error::io("remove", path)),
-    }
+    atomic::remove(path).map_err(Error::io("remove", path))?;
+    Ok(())
 }
 
 /// Removes a key: what it was is overwritten where it lies, as far as the drive lets anybody do that.

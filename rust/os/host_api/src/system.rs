@@ -110,11 +110,8 @@ impl System {
     /// Removes a file, if there is one; says whether there was.
     pub(crate) fn remove(&self, path: &str) -> anyhow::Result<bool> {
         let path = self.path(path);
-        match std::fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
-        }
+        os_config::atomic::remove(&path)
+            .with_context(|| format!("cannot remove {}", path.display()))
     }
 }
 

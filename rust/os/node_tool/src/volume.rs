@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context};
 use nix::mount::{mount, umount, MsFlags};
 use os_config::partition::{self, Found, MARK, SUPERBLOCK};
-use os_config::{cryptsetup, DataKey};
+use os_config::{atomic, cryptsetup, DataKey};
 use program::say;
 
 use crate::luks::{self, Key, Refusal, Step};
@@ -126,10 +126,8 @@ pub(crate) fn prepare(args: &Args, config: &Path, system: &System) -> anyhow::Re
 
 /// Removes a key that has done what it came for.
 fn forget(file: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done.with_context(|| format!("cannot remove {}", file.display())),
-    }
+    atomic::remove(file).with_context(|| format!("cannot remove {}", file.display()))?;
+    Ok(())
 }
 
 /// Makes the file system of a partition, or of what is inside one, ready for its mount.
@@ -170,12 +168,7 @@ fn ready(args: &Args, device: &Volume) -> anyhow::Result<()> {
 /// Makes `link` a symbolic link to `target`, in place of one that is there.
 fn point(link: &Path, target: &Path) -> anyhow::Result<()> {
     let cannot = || format!("cannot make the link {}", link.display());
-    match std::fs::remove_file(link) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(cannot)
-        }
-        _ => {}
-    }
+    atomic::remove(link).with_context(cannot)?;
     std::os::unix::fs::symlink(target, link).with_context(cannot)
 }
 
