@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Blocks, BootState, Slot};
+use grubenv::BootState;
 use serde::Deserialize;
 use vsock_api::message::{bounded, Reboot, UpgradeState, UpgradeStatus};
 
@@ -246,13 +246,11 @@ pub(crate) fn reboot(system: &System) -> anyhow::Result<()> {
 
 /// Whether the boot loader takes a restart for what it is: this start is confirmed, or an upgrade is to be started.
 fn may_restart(system: &System) -> anyhow::Result<()> {
-    let cmdline = system.path("/proc/cmdline");
-    let line = std::fs::read_to_string(&cmdline).with_context(|| cmdline.display().to_string())?;
-    let running = Slot::started(&line);
-    let running = running.with_context(|| format!("{} names no slot", cmdline.display()))?;
-    let [main, spare] =
-        ["/boot/grub/grubenv", "/boot/efi/EFI/BOOT/grubenv"].map(|path| system.path(path));
-    let blocks = Blocks::read(&main, &spare);
+    let files = system.boot_files();
+    let cmdline = files.cmdline.display();
+    let running = files.running().with_context(|| cmdline.to_string())?;
+    let running = running.with_context(|| format!("{cmdline} names no slot"))?;
+    let blocks = files.blocks();
     let said = blocks.said();
     if let Some(error) = blocks.spare.as_ref().err().filter(|error| error.hides()) {
         // What GRUB can't read it can't have written, either.

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use grubenv::Slot;
 use serde::Deserialize;
 use update::Identity;
 use vsock_api::message::{
@@ -29,8 +28,7 @@ pub(crate) fn host_info(system: &System, identity: &Identity) -> anyhow::Result<
         .with_context(|| hostname.display().to_string())?
         .trim_end()
         .to_owned();
-    let cmdline = std::fs::read_to_string(system.path("/proc/cmdline")).ok();
-    let slot = cmdline.and_then(|line| Slot::started(&line));
+    let slot = system.boot_files().running().ok().flatten();
     let accel = match system.has("/sys/class/misc/kvm") {
         true => Accel::Kvm,
         false => Accel::Emulated,

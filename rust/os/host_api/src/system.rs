@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context};
+use boot_files::BootFiles;
 use nix::fcntl::OFlag;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -38,6 +39,11 @@ pub(crate) struct System {
 impl System {
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         os_config::root::path(self.root.as_deref(), path)
+    }
+
+    /// What says which slot runs, and which one boots next.
+    pub(crate) fn boot_files(&self) -> BootFiles {
+        BootFiles::default().below(self.root.as_deref())
     }
 
     /// What this system is.

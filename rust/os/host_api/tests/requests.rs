@@ -82,10 +82,18 @@ fn restarts_count_against_nobody() {
         let want = if restarts { "reboot --no-block\n" } else { "" };
         assert_eq!(host.read("reboots"), want, "{cycle} {tries} {alternative}");
     }
-    host.write("boot/grub/grubenv", "junk");
+    // A word of the command line that is no UTF-8 is none of its business.
+    std::fs::write(host.path("proc/cmdline"), b"x=\xff boot_alternative=A\n").unwrap();
+    host.boots("A", "stable", "0");
     guest.ok(&["reboot"]);
     host.write("reboots", "");
     host.ok(&["apply-reboot"]);
+    assert_eq!(host.read("reboots"), "reboot --no-block\n");
+    host.write("boot/grub/grubenv", "junk");
+    guest.ok(&["reboot"]);
+    host.write("reboots", "");
+    let why = host.told(&["apply-reboot"]);
+    assert!(why.contains("boot/grub/grubenv: "), "{why}");
     assert_eq!(host.read("reboots"), "");
     host.write("run/ic/api/reboot.request", r#"{"after":"lunch"}"#);
     let why = host.told(&["apply-reboot"]);

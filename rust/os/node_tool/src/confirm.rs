@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
-use grubenv::{Blocks, FileError, Slot};
+use boot_files::BootFiles;
+use grubenv::FileError;
 use http_get::Page;
 use os_config::duration;
 use program::{end, say};
@@ -30,19 +31,8 @@ pub(crate) struct Args {
         default_value = "/opt/ic/share/confirm-boot.json"
     )]
     settings: PathBuf,
-    /// GRUB's environment block, which says whether the slot is on trial
-    #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
-    grubenv: PathBuf,
-    /// The spare one, which the boot loader writes when it can't write the first
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/boot/efi/EFI/BOOT/grubenv"
-    )]
-    spare_grubenv: PathBuf,
-    /// The kernel's command line, which names the slot that runs
-    #[arg(long, value_name = "FILE", default_value = "/proc/cmdline")]
-    cmdline: PathBuf,
+    #[command(flatten)]
+    boot: BootFiles,
     /// Program whose argument `confirm` keeps the boot loader booting this slot
     #[arg(long, value_name = "PROGRAM", default_value = "/opt/ic/bin/manageboot")]
     manageboot: PathBuf,
@@ -177,8 +167,8 @@ fn settings(path: &Path) -> anyhow::Result<Settings> {
 
 /// Whether the slot that runs is an upgrade that nobody ever confirmed. Without a readable block the boot loader tries nothing, either.
 fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
-    let [main, spare] = [&args.grubenv, &args.spare_grubenv].map(|path| system.path(path));
-    let blocks = Blocks::read(&main, &spare);
+    let files = args.boot.below(system.root.as_deref());
+    let blocks = files.blocks();
     let said = blocks.said();
     let (main, spare) = (blocks.main.err(), blocks.spare.err());
     // What is there and can't be read may say something else than what can.
@@ -189,10 +179,8 @@ fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
     let Some(state) = said else {
         return Ok(false);
     };
-    let cmdline = system.path(&args.cmdline);
-    let running = match std::fs::read(&cmdline) {
-        Ok(line) => Slot::started(&String::from_utf8_lossy(&line))
-            .ok_or("it names no slot with boot_alternative=".to_owned()),
+    let running = match files.running() {
+        Ok(slot) => slot.ok_or("it names no slot with boot_alternative=".to_owned()),
         Err(error) => Err(format!("cannot read it: {error}")),
     };
     match running {
@@ -202,7 +190,7 @@ fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
             // confirmed too early.
             say(&format!(
                 "{}: {why}; the slot that runs is taken for the one that boots next, {}",
-                cmdline.display(),
+                files.cmdline.display(),
                 state.alternative
             ))?;
             Ok(state.is_trial())

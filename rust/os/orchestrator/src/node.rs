@@ -7,26 +7,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use boot_files::BootFiles;
 use daemon::Page;
-use grubenv::{Blocks, BootState, Slot};
+use grubenv::{BootState, Slot};
 use serde::Deserialize;
 
 /// Where it is found.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Files {
-    /// The kernel's command line, which names the slot.
-    #[arg(long, value_name = "FILE", default_value = "/proc/cmdline")]
-    cmdline: PathBuf,
-    /// GRUB's environment block.
-    #[arg(long, value_name = "FILE", default_value = "/boot/grub/grubenv")]
-    grubenv: PathBuf,
-    /// The spare one, which the boot loader writes when it can't write the first.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/boot/efi/EFI/BOOT/grubenv"
-    )]
-    spare_grubenv: PathBuf,
+    #[command(flatten)]
+    boot: BootFiles,
     /// What manageboot counted.
     #[arg(long, value_name = "FILE", default_value = "/run/ic/manageboot.json")]
     upgrades: PathBuf,
@@ -44,7 +34,7 @@ impl Files {
     /// Adds all that can be read.
     pub(crate) fn metrics(&self, page: &mut Page) {
         let slot = self.slot();
-        let blocks = Blocks::read(&self.grubenv, &self.spare_grubenv);
+        let blocks = self.boot.blocks();
         for (of, error) in [("grubenv", &blocks.main), ("spare grubenv", &blocks.spare)] {
             if let Some(error) = error.as_ref().err().filter(|error| error.hides()) {
                 tracing::warn!(error = cli::chain(error), "{of} can't be read");
@@ -92,13 +82,11 @@ impl Files {
     }
 
     fn slot(&self) -> Option<Slot> {
-        match std::fs::read(&self.cmdline) {
-            Ok(line) => Slot::started(&String::from_utf8_lossy(&line)),
-            Err(error) => {
-                tracing::warn!(%error, file = %self.cmdline.display(), "which slot runs is not known");
-                None
-            }
-        }
+        let running = self.boot.running();
+        running.unwrap_or_else(|error| {
+            tracing::warn!(%error, file = %self.boot.cmdline.display(), "which slot runs is not known");
+            None
+        })
     }
 
     /// None counted where there is no file, and nothing known where it can't be read: counters that go back to 0 are how a restart looks.
@@ -143,9 +131,11 @@ mod tests {
             std::fs::write(path("upgrades"), upgrades).unwrap();
         }
         let files = Files {
-            cmdline: path("cmdline"),
-            grubenv: path("grubenv"),
-            spare_grubenv: path("spare"),
+            boot: BootFiles {
+                cmdline: path("cmdline"),
+                grubenv: path("grubenv"),
+                spare_grubenv: path("spare"),
+            },
             upgrades: path("upgrades"),
         };
         let mut page = Page::default();
