@@ -95,8 +95,9 @@ impl System {
         }
     }
 
-    pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// A file's first line without what surrounds it; nothing if there is no such file.
@@ -122,7 +123,7 @@ impl System {
 
     /// The drive with this number, as it is now.
     pub fn drive(&self, number: Number) -> Result<Drive, Error> {
-        let link = self.path(&format!("sys/dev/block/{number}"));
+        let link = self.path(format!("sys/dev/block/{number}"));
         let dir = link.canonicalize().map_err(failed(&link))?;
         let name = name_of(&dir);
         // A partition lies in the folder of its drive.
@@ -200,7 +201,7 @@ impl System {
         let Some(number) = self.line(&whole.join("dev"))? else {
             return Ok(None);
         };
-        let path = self.path(&format!("run/udev/data/b{number}"));
+        let path = self.path(format!("run/udev/data/b{number}"));
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             // No udev, or nothing of this drive: it has no serial number that we know.

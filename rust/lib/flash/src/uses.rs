@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use mounts::Mount;
+
 use crate::drive::{children, failed, name_of, Number, System};
 use crate::error::Error;
 
@@ -107,36 +109,39 @@ pub(crate) fn family(system: &System, dir: &Path) -> Result<Family, Error> {
 pub(crate) fn uses(system: &System, family: &Family) -> Result<Vec<Use>, Error> {
     let mut uses = family.held.clone();
     let path = system.path("proc/self/mountinfo");
-    let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
-    for line in text.lines() {
-        let mount = mount(line).ok_or_else(|| Error::Unexpected {
+    let list = std::fs::read(&path).map_err(failed(&path))?;
+    for line in mounts::lines(&list) {
+        let mount = Mount::parse(line);
+        let mount = mount.and_then(|mount| Some((Number::parse(&mount.device)?, mount)));
+        let (number, mount) = mount.ok_or_else(|| Error::Unexpected {
             path: path.clone(),
-            found: line.to_owned(),
+            found: String::from_utf8_lossy(line).into_owned(),
             want: "a line as proc(5) has it",
         })?;
         // Some file systems (btrfs) have a number of their own; then their device's name says it.
         let named = || family.of_name(&device_name(system, &mount.source));
-        let Some(device) = family.names.get(&mount.number).or_else(named) else {
+        let Some(device) = family.names.get(&number).or_else(named) else {
             continue;
         };
         let device = device.clone();
-        uses.push(match mount.place.as_str() {
-            "/" => Use::Root { device },
-            _ => Use::Mounted {
+        uses.push(match mount.place == Path::new("/") {
+            true => Use::Root { device },
+            false => Use::Mounted {
                 device,
-                place: mount.place,
+                place: mount.place.display().to_string(),
             },
         });
     }
     let path = system.path("proc/swaps");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let list = match std::fs::read(&path) {
+        Ok(list) => list,
         // A kernel without swap has no such file.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(source) => return Err(failed(&path)(source)),
     };
-    for line in text.lines().skip(1) {
-        let file = unescaped(line.split_whitespace().next().unwrap_or_default());
+    for line in mounts::lines(&list).skip(1) {
+        let mut words = line.split(u8::is_ascii_whitespace);
+        let file = mounts::path(words.next().unwrap_or_default());
         if let Some(device) = family.of_name(&device_name(system, &file)) {
             let device = device.clone();
             uses.push(Use::Swap { device });
@@ -145,52 +150,9 @@ pub(crate) fn uses(system: &System, family: &Family) -> Result<Vec<Use>, Error> 
     Ok(uses)
 }
 
-/// A mount as the kernel lists it.
-struct Mount {
-    number: Number,
-    place: String,
-    source: String,
-}
-
-/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
-fn mount(line: &str) -> Option<Mount> {
-    let (own, of_file_system) = line.split_once(" - ")?;
-    let mut own = own.split(' ').skip(2);
-    let number = Number::parse(own.next()?)?;
-    let place = unescaped(own.nth(1)?);
-    let source = unescaped(of_file_system.split(' ').nth(1)?);
-    Some(Mount {
-        number,
-        place,
-        source,
-    })
-}
-
 /// The name that sysfs has for `/dev/mapper/x` or `/dev/disk/by-id/y`, which are links.
-fn device_name(system: &System, source: &str) -> String {
+fn device_name(system: &System, source: &Path) -> String {
     let path = system.path(source);
     let real = path.canonicalize().unwrap_or(path);
     name_of(&real)
-}
-
-/// Blanks and backslashes are `\040` and the like.
-fn unescaped(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part
-            .get(..3)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match (code, part.get(3..)) {
-            (Some(code), Some(rest)) => {
-                out.push(char::from(code));
-                out.push_str(rest);
-            }
-            _ => {
-                out.push('\\');
-                out.push_str(part);
-            }
-        }
-    }
-    out
 }

@@ -182,3 +182,16 @@ fn drives_that_are_built_in() {
         "{error}"
     );
 }
+
+/// The place is anybody's choice, and not of this drive alone.
+#[test]
+fn a_place_that_is_no_utf8_hides_nothing() {
+    let folder = Folder::new();
+    folder.stick();
+    let list = b"29 1 0:9 / /x\xff rw - tmpfs none rw\n30 1 8:17 / /y\xff rw - vfat /dev/sdb1 rw\n";
+    fs::write(folder.root().join("proc/self/mountinfo"), list).unwrap();
+    assert_eq!(
+        folder.drive(16).refusals(IMAGE, 512, false),
+        ["/dev/sdb1 is mounted on /y\u{fffd}: `umount /y\u{fffd}` first"]
+    );
+}

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use mounts::Mount;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use walkdir::WalkDir;
@@ -153,9 +154,9 @@ fn claim_holder(file: &File) -> String {
     };
     let [major, minor] = numbers(meta.rdev());
     let number = format!("{major}:{minor}");
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     if let Some(place) = mounted_at(&mounts, &number) {
-        return format!("the file system mounted at {place}");
+        return format!("the file system mounted at {}", place.display());
     }
     if let Ok(mut holders) = names_in(format!("/sys/dev/block/{number}/holders")) {
         if let Some(name) = holders.pop() {
@@ -168,14 +169,10 @@ fn claim_holder(file: &File) -> String {
     }
 }
 
-fn mounted_at(mounts: &str, number: &str) -> Option<String> {
-    mounts.lines().find_map(|line| {
-        let words: Vec<&str> = line.split(' ').collect();
-        match words.as_slice() {
-            [_, _, device, _, place, ..] if *device == number => Some((*place).to_owned()),
-            _ => None,
-        }
-    })
+fn mounted_at(list: &[u8], number: &str) -> Option<PathBuf> {
+    let mut mounts = mounts::lines(list).filter_map(Mount::parse);
+    let mount = mounts.find(|mount| mount.device == number)?;
+    Some(mount.place)
 }
 
 /// Names in a folder of sysfs or procfs, sorted.
@@ -287,8 +284,9 @@ mod tests {
                      3: FLOCK  ADVISORY  WRITE 42 00:19:5 0 EOF\nrubbish\n";
         assert_eq!(holder_in(locks, "00:19:5"), Some(42));
         assert_eq!(holder_in(locks, "00:19:6"), None);
-        let mounts = "22 1 259:3 / /mnt rw - ext4 /dev/x rw\nrubbish\n";
-        assert_eq!(mounted_at(mounts, "259:3").as_deref(), Some("/mnt"));
+        let mounts = b"rubbish\n22 1 259:3 / /my\\040mnt rw - ext4 /dev/x rw\n";
+        let place = mounted_at(mounts, "259:3");
+        assert_eq!(place.as_deref(), Some(Path::new("/my mnt")));
         assert_eq!(mounted_at(mounts, "259:4"), None);
     }
 }

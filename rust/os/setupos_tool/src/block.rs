@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mounts::Mount;
+
 use crate::system::System;
 
 /// Devices that are no drives: made of others or of memory, or for media that nobody installs to.
@@ -83,16 +85,13 @@ pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
         }
     };
     // A kernel without swap has no list of it.
-    let (mounts, swaps) = (all("/proc/self/mountinfo"), all("/proc/swaps"));
+    let (mounts, swaps) = (parsed(all("/proc/self/mountinfo")), all("/proc/swaps"));
     for (device, dir) in devices {
         let number = system.text(format!("{dir}/dev"));
-        for line in mounts.iter().flat_map(|text| text.lines()) {
-            let mut words = line.split(' ').skip(2);
-            let (at, point) = (words.next(), words.nth(1));
-            if at.is_some() && at == number.as_deref() {
-                users.extend(point.map(|point| format!("mounted at {}", unescape(point))));
-            }
-        }
+        let here = mounts
+            .iter()
+            .filter(|mount| Some(&mount.device) == number.as_ref());
+        users.extend(here.map(|mount| format!("mounted at {}", mount.place.display())));
         for line in swaps.iter().flat_map(|text| text.lines()) {
             if line.split_ascii_whitespace().next() == Some(&format!("/dev/{device}")) {
                 users.push("swap".to_owned());
@@ -112,23 +111,17 @@ pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
 
 /// `MAJOR:MINOR` of what is mounted at `place`; of several, the last one hides the others.
 fn mounted_number(system: &System, place: &Path) -> Option<String> {
-    let text = system.text("/proc/self/mountinfo")?;
-    // proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, …
-    let mut found = text.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(2);
-        let number = words.next()?;
-        let point = words.nth(1)?;
-        (Path::new(&unescape(point)) == place).then(|| number.to_owned())
-    });
-    found.next_back()
+    let mounts = parsed(system.text("/proc/self/mountinfo"));
+    let last = mounts.into_iter().rfind(|mount| mount.place == place);
+    last.map(|mount| mount.device)
 }
 
-/// `\040` and kin stand for characters that would end the word.
-fn unescape(word: &str) -> String {
-    word.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
+/// What the kernel's list says is mounted, in its order.
+fn parsed(list: Option<String>) -> Vec<Mount> {
+    let list = list.unwrap_or_default();
+    mounts::lines(list.as_bytes())
+        .filter_map(Mount::parse)
+        .collect()
 }
 
 /// The drives below a block device: itself, the one it is a partition of, or those that a mapping is made of.
