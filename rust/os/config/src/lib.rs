@@ -19,9 +19,10 @@
 //! What people wrote is taken apart into types ([`SetupConfig`], [`HostConfig`], [`GuestConfig`]), and each system hands to the next one
 //! the part that is its own, as `config.json` ([`Config::hand_over`]).
 //!
-//! Beside that, the few things that the programs of `rust/os` share: whole-or-absent files ([`atomic`]), times on
-//! command lines ([`duration`]), the image's version ([`version`]), log lines ([`logging`]), the way of a key to a
-//! program ([`cryptsetup`]), and folders that stand for the system ([`root`]).
+//! Beside that, the few things that the programs of `rust/os` share: whole-or-absent files ([`atomic`]), files that
+//! somebody may have put something else in place of ([`plain`]), times on command lines ([`duration`]), the image's
+//! version ([`version`]), log lines ([`logging`]), the way of a key to a program ([`cryptsetup`]), and folders that
+//! stand for the system ([`root`]).
 
 mod address;
 pub mod atomic;
@@ -39,6 +40,7 @@ mod mac;
 mod medium;
 mod part;
 pub mod partition;
+pub mod plain;
 mod proof;
 mod remarks;
 pub mod root;

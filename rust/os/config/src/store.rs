@@ -7,17 +7,16 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base::Sha256Digest;
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 
 use crate::atomic;
 use crate::data_key::{self, DataKey, KeptKey, DATA_KEY, DATA_KEY_SUM};
 use crate::document::Document;
 use crate::error::{Error, Problem};
+use crate::plain::{self, NotPlain};
 use crate::proof::{Ownership, OWNER};
 use crate::settings::Settings;
 use crate::ssh_keys::AuthorizedKeys;
@@ -38,8 +37,6 @@ const INCOMING_DONE: &str = ".incoming.done";
 
 /// Larger files are refused: nobody types that much.
 const MOST_BYTES: u64 = 256 * 1024;
-/// A link is refused, and a FIFO does not stop us.
-const OPEN_FLAGS: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK);
 
 /// Everything a configuration says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -434,26 +431,16 @@ fn remove_tree(path: &Path) -> Result<(), Error> {
 
 /// The whole of a plain file of sensible size; `None` when absent.
 pub(crate) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let opened = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(OPEN_FLAGS.bits())
-        .open(path);
-    let file = match opened {
+    let file = match plain::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP) => {
+        Err(error) if NotPlain::of(&error).is_some() => {
             return Err(Error::NotAFile {
                 path: path.to_path_buf(),
             })
         }
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    let meta = file.metadata().map_err(Error::io("read", path))?;
-    if !meta.is_file() {
-        return Err(Error::NotAFile {
-            path: path.to_path_buf(),
-        });
-    }
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)

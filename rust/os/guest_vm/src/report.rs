@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{ensure, Context};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 /// Larger files are no reports.
@@ -103,12 +102,7 @@ fn open(path: &Path) -> io::Result<File> {
         (Ok(link), Some(folder)) => folder.join(link),
         _ => path.to_path_buf(),
     };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(&target, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("not a plain file")),
-    }
+    os_config::plain::open(&target)
 }
 
 fn identity(file: &File) -> io::Result<Identity> {
@@ -182,20 +176,20 @@ mod tests {
             rustix::fs::CWD,
             &real,
             rustix::fs::FileType::Fifo,
-            Mode::from_raw_mode(0o600),
+            rustix::fs::Mode::from_raw_mode(0o600),
             0,
         )
         .unwrap();
-        look("not a plain file");
+        look("a folder or device, want a plain file");
         fs::remove_file(&real).unwrap();
         fs::create_dir(&real).unwrap();
-        look("not a plain file");
+        look("a folder or device, want a plain file");
         fs::remove_dir(&real).unwrap();
         // Root made the first link; of a second one nobody knows who did.
         let other = dir.path().join("other.json");
         write(&other, TEXT);
         std::os::unix::fs::symlink(&other, &real).unwrap();
-        look("guest.json: ");
+        look("guest.json: a link, want a plain file");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn a_report_is_a_file_that_is_whole() {
     std::fs::create_dir(host.path("run/ic/offer.json")).unwrap();
     let why = guest.report_refused(&server, &replica);
     assert!(
-        why.contains("refused (failed): ") && why.contains("not a plain file"),
+        why.contains("refused (failed): ") && why.contains("want a plain file"),
         "{why}"
     );
 }

@@ -37,7 +37,7 @@ fn root_reads_requests_as_a_strangers() {
     std::fs::create_dir(host.path("run/ic/api/upgrade.request")).unwrap();
     let why = host.told(&["apply-upgrade"]);
     assert!(
-        why.contains("not a plain file") && why.contains("it stays: "),
+        why.contains("want a plain file") && why.contains("it stays: "),
         "{why}"
     );
     std::fs::remove_dir(host.path("run/ic/api/upgrade.request")).unwrap();

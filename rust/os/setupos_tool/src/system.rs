@@ -2,11 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 
 /// More of a file in /sys or /proc is not looked at.
 const MOST_TEXT: u64 = 1 << 20;
@@ -77,23 +73,5 @@ impl System {
     pub(crate) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
         let target = std::fs::read_link(self.path(path)).ok()?;
         Some(target.file_name()?.to_str()?.to_owned())
-    }
-
-    /// Opens a plain file for reading; a link is refused, and a FIFO does not stop us.
-    pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
-        let file = std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-            .open(path)
-            .map_err(|error| match error.raw_os_error() {
-                Some(code) if Errno::from_raw(code) == Errno::ELOOP => {
-                    io::Error::other("a link, want a plain file")
-                }
-                _ => error,
-            })?;
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(io::Error::other("a folder or device, want a plain file")),
-        }
     }
 }

@@ -4,12 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use deployment::Deployment;
+use os_config::plain;
 use steps::{Failure, Progress};
 
 use super::{Context, Look};
 use crate::block;
 use crate::facts::{Image, State};
-use crate::system::System;
 
 /// Name of the step that finds the images.
 pub(crate) const IMAGES: &str = "images";
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Result<Deployment, String> {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let file = System::open_plain(path).map_err(|error| error.to_string())?;
+    let file = plain::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     // One more than is taken, so that the parser sees what is too long.
     file.take(deployment::MOST_BYTES + 1)
@@ -130,7 +130,7 @@ fn wrong_env(what: &str, got: Option<&String>, own: Option<&str>) -> Option<Stri
 /// What is wrong with an image's file before it is read.
 fn wrong_file(path: &Path, name: &str, size: u64) -> Option<String> {
     let shown = path.display();
-    let file = match System::open_plain(path) {
+    let file = match plain::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Some(format!("{shown}: image {name} is missing"))
@@ -221,7 +221,7 @@ fn wrong_digests(
 
 fn wrong_digest(path: &Path, image: &Image, progress: &mut dyn FnMut(u64)) -> Option<String> {
     let shown = path.display();
-    let digest = System::open_plain(path).and_then(|file| deployment::digest(&file, progress));
+    let digest = plain::open(path).and_then(|file| deployment::digest(&file, progress));
     match digest {
         Ok(digest) if digest.len != image.size => Some(format!(
             "{shown}: {} bytes, want {}: the file is not whole",

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use ::inspect::Image;
 use base::holes;
-
-use crate::system::System;
+use os_config::plain;
 
 /// Data begins and ends at multiples of this, so that it goes past the page cache.
 const ALIGNMENT: u64 = 4096;
@@ -29,7 +28,7 @@ impl Source {
     /// Opens the plain file at `path`; an error names it.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
-        let file = System::open_plain(path).map_err(|error| format!("{name}: {error}"))?;
+        let file = plain::open(path).map_err(|error| format!("{name}: {error}"))?;
         Self::new(&name, file).map_err(|error| format!("{name}: {error}"))
     }
 
