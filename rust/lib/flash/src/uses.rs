@@ -43,9 +43,10 @@ impl fmt::Display for Use {
         match self {
             Self::Root { device } => write!(f, "the running system is on /dev/{device}"),
             Self::Mounted { device, place } => {
+                // By the device: a place may have a name that nobody can type.
                 write!(
                     f,
-                    "/dev/{device} is mounted on {place}: `umount {place}` first"
+                    "/dev/{device} is mounted on {place}: `umount /dev/{device}` first"
                 )
             }
             Self::Swap { device } => {
