@@ -99,7 +99,8 @@ exec_servers() {
   server casd buildbox-casd --cas-remote=http://127.0.0.1:50051 --bind=127.0.0.1:50060 "$scratch/buildgrid/near"
   listens 50060 buildbox-casd
   server worker buildbox-worker --bots-remote=http://127.0.0.1:50051 --cas-remote=http://127.0.0.1:50060 --platform OSFamily=linux \
-    --platform "container=$container" --concurrent-jobs="$(nproc)" --buildbox-run=/usr/bin/buildbox-run-hosttools worker
+    --platform "container=$container" --concurrent-jobs="$(nproc)" --buildbox-run=/usr/bin/buildbox-run-hosttools \
+    --runner-arg=--staging-mode=copy-or-link worker
 }
 
 # moved: bytes over this network so far.
