@@ -92,10 +92,9 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             package + ":units",
             package + ":version",
         ],
-        # A boot takes two processors, for one to five minutes when they are emulated: `cpu:2` lets few run at a time. A worker elsewhere
-        # would not count them, and would need what the image is made of.
+        # Emulated, a boot keeps little more than one processor busy, whatever the guest has: as many run at a time as there are processors, and
+        # memory. A worker elsewhere would not count that, and would need what the image is made of.
         tags = tags + [
-            "cpu:2",
             "no-remote-exec",
             "resources:memory:{}".format((memory_mib or os.boot_test["memory_mib"]) + _OWN_MEMORY_MIB),
         ],
