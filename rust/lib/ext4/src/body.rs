@@ -86,7 +86,7 @@ pub(crate) fn emit(
         // Where the piece begins in the stretch, and what of it lies before.
         let start = without(at.max(from), from);
         let skip = without(from.max(at), at);
-        let Some(left) = room.checked_sub(start).filter(|left| *left > 0) else {
+        let Some(left) = room.checked_sub(start) else {
             break;
         };
         builder.zero_to(sum(begin, start))?;

@@ -184,3 +184,73 @@ fn journal_blocks(blocks: u64) -> u64 {
         _ => 262_144,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lost_and_found;
+    use crate::params::tests::of_size;
+    use crate::params::Size;
+    use tree::{Entry, Kind, Stamp, Tree};
+
+    /// The blocks of a group of the smallest image of so many inodes and blocks of data in the base.
+    fn group(inodes: usize, data: u64) -> u64 {
+        let stamp = Stamp {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            mtime_nanos: 0,
+        };
+        let mut tree = Tree::new(stamp);
+        // Besides the root and `lost+found`.
+        for number in 2..inodes {
+            let entry = Entry {
+                layer: 0,
+                ..Entry::injected(Kind::Fifo, stamp)
+            };
+            let path = number.to_string();
+            tree.insert(path.as_bytes(), entry, "test").unwrap();
+        }
+        let params = of_size(Size::Mib(1));
+        let lost = lost_and_found(&params);
+        let model = Model::of(&tree, &lost, &params).unwrap();
+        Frame::of(&model, data, None).group
+    }
+
+    /// A group has 32768 inodes at most, and there is to be room for a quarter more than the base has.
+    #[test]
+    fn groups_are_smaller_where_inodes_are_many() {
+        // 26215 and 6553.
+        assert_eq!(group(26_215, 0), 32_768);
+        assert_eq!(group(26_216, 0), 2048);
+        // With 2062 blocks of inodes there are two groups of 4096 blocks.
+        assert_eq!(group(33_002, 4000), 4096);
+    }
+
+    /// The first and the last size of each journal.
+    #[test]
+    fn journals() {
+        let ends = [
+            (1, 1024),
+            (32_767, 1024),
+            (32_768, 4096),
+            (262_143, 4096),
+            (262_144, 8192),
+            (524_287, 8192),
+            (524_288, 16_384),
+            (4_194_303, 16_384),
+            (4_194_304, 32_768),
+            (8_388_607, 32_768),
+            (8_388_608, 65_536),
+            (16_777_215, 65_536),
+            (16_777_216, 131_072),
+            (33_554_431, 131_072),
+            (33_554_432, 262_144),
+            (1 << 32, 262_144),
+        ];
+        for (blocks, journal) in ends {
+            assert_eq!(journal_blocks(blocks), journal, "{blocks}");
+        }
+    }
+}

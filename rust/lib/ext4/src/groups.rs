@@ -203,3 +203,35 @@ fn dirs_of_groups(placement: &Placement, model: &Model<'_>) -> Vec<u32> {
     }
     dirs.into_iter().map(narrow).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Frame, Geometry};
+    use crate::place::Places;
+    use crate::space::Space;
+
+    /// No image of ours has blocks of such numbers, but its descriptors have room for them.
+    #[test]
+    fn where_a_group_says_that_things_lie() {
+        let frame = Frame {
+            group: 32768,
+            descriptors: 1,
+        };
+        let placement = Placement {
+            geometry: Geometry::new(frame, 128, 16, false).unwrap(),
+            places: Places::default(),
+            space: Space::new(32768, 2),
+            tables: vec![0x1122_3344_5566],
+            inode_bitmaps: vec![0x2233_4455_6677],
+            block_bitmaps: vec![0x3344_5566_7788],
+            journal: Default::default(),
+        };
+        let one = place(&placement, 0);
+        let word = |at: usize| u32::from_le_bytes(one.as_bytes()[at..at + 4].try_into().unwrap());
+        assert_eq!([0x0, 0x20].map(word), [0x5566_7788, 0x3344]);
+        assert_eq!([0x4, 0x24].map(word), [0x4455_6677, 0x2233]);
+        assert_eq!([0x8, 0x28].map(word), [0x3344_5566, 0x1122]);
+        assert_eq!(one.bg_flags.get(), 4);
+    }
+}

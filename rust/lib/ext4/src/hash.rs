@@ -16,12 +16,16 @@ pub(crate) fn half_md4(seed: [u32; 4], name: &[u8]) -> (u32, u32) {
         state = round(state, now);
         (_, rest) = rest.split_at(rest.len().min(32));
     }
-    let [_, major, minor, _] = state;
-    let major = match major & !1 {
+    let [_, word, minor, _] = state;
+    (major(word), minor)
+}
+
+/// The hash, of the word that it is taken from.
+fn major(word: u32) -> u32 {
+    match word & !1 {
         END => END - 2,
         hash => hash,
-    };
-    (major, minor)
+    }
 }
 
 /// The first 32 bytes as 8 words; what is missing is filled with the length. Nothing, if there are none.
@@ -71,5 +75,26 @@ fn steps(
         let sum = sum.wrapping_add(word).wrapping_add(constant);
         // What was a is the new b of the next step's turn of letters.
         *state = [d, sum.rotate_left(turn), b, c];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lowest bit belongs to the index, and no name is at the end of the directory.
+    #[test]
+    fn what_is_no_hash() {
+        let cases = [
+            (2, 2),
+            (3, 2),
+            (0x7fff_ffff, 0x7fff_fffe),
+            (0xffff_fffc, 0xffff_fffc),
+            (0xffff_fffe, 0xffff_fffc),
+            (0xffff_ffff, 0xffff_fffc),
+        ];
+        for (word, hash) in cases {
+            assert_eq!(major(word), hash, "{word:#x}");
+        }
     }
 }

@@ -253,6 +253,7 @@ mod tests {
             assert_eq!(time(seconds, 0, LAST_TIME), (low, more), "{seconds:#x}");
         }
         assert_eq!(time(-0x8000_0001, 9, 50), (0x8000_0000, 0));
+        assert_eq!(time(-0x8000_0000, 9, 50), (0x8000_0000, 36));
         assert_eq!(time(40, 9, 50), (40, 36));
         assert_eq!(time(50, 9, 50), (50, 0));
         assert_eq!(time(51, 9, 50), (50, 0));
@@ -263,5 +264,76 @@ mod tests {
     fn devices() {
         assert_eq!(device(1, 3)[..8], [3, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(device(259, 0x12345)[..8], [0, 0, 0, 0, 0x45, 3, 0x31, 0x12]);
+        // The old form goes as far as either number has one byte.
+        assert_eq!(device(255, 255)[..8], [255, 255, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(device(256, 0)[..8], [0, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(device(0, 256)[..8], [0, 0, 0, 0, 0, 0, 0x10, 0]);
+    }
+
+    /// Numbers of which each byte is another one, also where a file or owner of a test has zeros.
+    #[test]
+    fn every_field_at_its_place() {
+        let fields = Fields {
+            number: InodeNumber::in_tables(11),
+            mode: 0x81a4,
+            stamp: Stamp {
+                mode: 0o644,
+                uid: 0x1122_3344,
+                gid: 0x5566_7788,
+                mtime: 0x1_8000_0001,
+                mtime_nanos: 5,
+            },
+            size: 0x1_2345_6789,
+            links: 7,
+            blocks: 0x12_3456_789a,
+            block: [9; ROOT],
+            extents: true,
+            indexed: false,
+            attributes: [3; BODY],
+            attributes_at: 0x1234_5678_9abc,
+        };
+        let mut inode = [0xa5; SIZE];
+        fields.render(&mut inode, 0x3_0000_0000, 1);
+        let time = [0x8000_0001, (5 << 2) | 2];
+        let words = [
+            (0x04, 0x2345_6789),
+            (0x08, time[0]),
+            (0x0c, time[0]),
+            (0x10, time[0]),
+            (0x14, 0),
+            // 512-byte sectors.
+            (0x1c, 0xa2b3_c4d0),
+            (0x20, 0x8_0000),
+            (0x28, 0x0909_0909),
+            (0x60, 0x0909_0909),
+            (0x68, 0x5678_9abc),
+            (0x6c, 1),
+            (0x84, time[1]),
+            (0x88, time[1]),
+            (0x8c, time[1]),
+            (0x90, 0),
+            (0x94, 3),
+            (0xa0, 0x0303_0303),
+            (0xfc, 0x0303_0303),
+        ];
+        for (at, want) in words {
+            let word = u32::from_le_bytes(inode[at..at + 4].try_into().unwrap());
+            assert_eq!(word, want, "{at:#x}");
+        }
+        let halves = [
+            (0x00, 0x81a4),
+            (0x02, 0x3344),
+            (0x18, 0x7788),
+            (0x1a, 7),
+            (0x74, 0x91),
+            (0x76, 0x1234),
+            (0x78, 0x1122),
+            (0x7a, 0x5566),
+            (0x80, 32),
+        ];
+        for (at, want) in halves {
+            let half = u16::from_le_bytes(inode[at..at + 2].try_into().unwrap());
+            assert_eq!(half, want, "{at:#x}");
+        }
     }
 }

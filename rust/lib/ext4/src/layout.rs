@@ -157,12 +157,12 @@ impl Chooser<'_> {
             // Room without inodes is no room.
             let inodes = sum(self.inodes(), product(blocks, free) / 400);
             let geometry = Geometry::new(base.frame, mib, inodes, self.params.journal)?;
-            if geometry.descriptors > base.frame.descriptors {
+            let frame = Frame {
+                descriptors: geometry.descriptors.max(base.frame.descriptors),
+                ..base.frame
+            };
+            if frame != base.frame {
                 // Many times what the base is: it has to make room.
-                let frame = Frame {
-                    descriptors: geometry.descriptors,
-                    ..base.frame
-                };
                 moved = Base::new(self.model, self.bodies, frame)?;
                 base = &moved;
             }
@@ -182,5 +182,111 @@ impl Chooser<'_> {
     /// Inodes that the tree takes, the reserved ones included.
     fn inodes(&self) -> u64 {
         self.model.last_number().get().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::MAX_FILE;
+    use crate::params::tests::of_size;
+    use tree::{Entry, Input, Source, Stamp};
+
+    const SMALLEST: Size = Size::Smallest { free_percent: 0 };
+    const STAMP: Stamp = Stamp {
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+        mtime_nanos: 0,
+    };
+
+    /// A tree of files of these lengths, all out of one input.
+    fn files(lens: &[u64], layer: u8) -> Tree {
+        let mut tree = Tree::new(STAMP);
+        let len = lens.iter().copied().max().unwrap_or(0);
+        let input = tree.add_input(Input { len });
+        for (number, len) in lens.iter().enumerate() {
+            let source = Source {
+                input,
+                offset: 0,
+                len: *len,
+            };
+            let entry = Entry {
+                layer,
+                ..Entry::injected(Kind::File(source), STAMP)
+            };
+            let path = number.to_string();
+            tree.insert(path.as_bytes(), entry, "test").unwrap();
+        }
+        tree
+    }
+
+    /// The size chosen for a tree, and how many inodes it has; nothing is written.
+    fn chosen(tree: &Tree, size: Size) -> Result<(u64, u32), Error> {
+        let params = of_size(size);
+        let lost = lost_and_found(&params);
+        let model = Model::of(tree, &lost, &params)?;
+        let lens: Vec<u64> = tree.inputs().iter().map(|input| input.len).collect();
+        let bodies = ImageSet::of_lens(&lens).unwrap();
+        let chooser = Chooser {
+            model: &model,
+            bodies: bodies.plans(),
+            params: &params,
+            data: base_data(&model)?,
+        };
+        let (placement, _) = chooser.choose()?;
+        Ok((placement.geometry.mib, placement.geometry.inodes()))
+    }
+
+    #[test]
+    fn as_many_blocks_as_are_counted() {
+        let counted = |last: u64| {
+            let mut lens = vec![MAX_FILE; 256];
+            lens.push(last);
+            let params = of_size(SMALLEST);
+            let lost = lost_and_found(&params);
+            let tree = files(&lens, 1);
+            let model = Model::of(&tree, &lost, &params).unwrap();
+            base_data(&model)
+        };
+        // 2^40 and one more.
+        assert_eq!(counted(256 * BLOCK_SIZE).unwrap(), 0);
+        assert!(counted(256 * BLOCK_SIZE + 1).is_err());
+    }
+
+    /// One inode for 16 KiB of what the tree leaves, and for the share of the image that is to stay free.
+    #[test]
+    fn inodes_for_what_is_free() {
+        let tree = Tree::new(STAMP);
+        assert_eq!(chosen(&tree, SMALLEST).unwrap(), (1, 16));
+        // 11 and 7 MiB / 16 KiB, in whole blocks.
+        assert_eq!(chosen(&tree, Size::Mib(8)).unwrap(), (8, 464));
+        // 11 and half a MiB / 16 KiB.
+        let half = Size::Smallest { free_percent: 50 };
+        assert_eq!(chosen(&tree, half).unwrap(), (1, 48));
+    }
+
+    /// The usual number of inodes is more than a group has: only those of the tree are made.
+    #[test]
+    fn no_inodes_for_what_is_free() {
+        let mut tree = Tree::new(STAMP);
+        for number in 0..32_000 {
+            let entry = Entry::injected(Kind::Fifo, STAMP);
+            let path = format!("{number}");
+            tree.insert(path.as_bytes(), entry, "test").unwrap();
+        }
+        assert_eq!(chosen(&tree, Size::Mib(128)).unwrap(), (128, 32_016));
+    }
+
+    /// A file of the base that leaves not one block of 16 TiB: besides it there are 25 superblocks with 8191 blocks for descriptors, a table
+    /// of one block and two bitmaps in each of 131072 groups, 5 blocks of folders, and 388 nodes over the file.
+    #[test]
+    fn the_largest_image_of_all() {
+        let most = (1 << 32) - 25 * 8192 - 131_072 * 3 - 5 - 388;
+        let one = |blocks: u64| chosen(&files(&[blocks * BLOCK_SIZE], 0), SMALLEST);
+        assert_eq!(one(most).unwrap().0, MAX_MIB);
+        let error = one(most + 1).unwrap_err().to_string();
+        assert!(error.contains("needs 16777217 MiB"), "{error}");
     }
 }

@@ -152,10 +152,7 @@ pub(crate) fn lost_and_found(params: &Checked) -> Entry {
         mtime: params.mtime,
         mtime_nanos: 0,
     };
-    Entry {
-        layer: 0,
-        ..Entry::injected(Kind::Dir, stamp)
-    }
+    Entry::injected(Kind::Dir, stamp)
 }
 
 impl<'a> Model<'a> {
@@ -279,7 +276,7 @@ impl<'a> Model<'a> {
             dir.shape = shape(records)?;
             dir.base_blocks = if inode.late {
                 0
-            } else if base.len() == records.len() || !dir.shape.indexed() {
+            } else if base.len() == records.len() {
                 dir.shape.blocks()
             } else {
                 shape(base)?.blocks().min(dir.shape.blocks())
@@ -416,5 +413,45 @@ fn check(inode: &Inode<'_>) -> Result<(), Error> {
             Err(Error::entry(inode.path, reason))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a file of so many names, or a device, can be held.
+    fn can_be(kind: Kind, names: u64) -> bool {
+        let stamp = Stamp {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            mtime_nanos: 0,
+        };
+        let inode = Inode {
+            path: b"x",
+            entry: &Entry::injected(kind, stamp),
+            number: FIRST,
+            names,
+            late: true,
+            attributes: None,
+            dir: None,
+        };
+        check(&inode).is_ok()
+    }
+
+    #[test]
+    fn the_last_that_can_be_held() {
+        assert!(can_be(Kind::Fifo, 65_000));
+        assert!(!can_be(Kind::Fifo, 65_001));
+        for (major, minor, want) in [
+            (0xfff, 0xf_ffff, true),
+            (0x1000, 0, false),
+            (0, 0x10_0000, false),
+        ] {
+            assert_eq!(can_be(Kind::Char { major, minor }, 1), want);
+            assert_eq!(can_be(Kind::Block { major, minor }, 1), want);
+        }
     }
 }

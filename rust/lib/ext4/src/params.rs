@@ -116,8 +116,23 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    const SOME_UUID: &str = "a3b1c2d4-0000-4000-8000-0123456789af";
+
+    /// Parameters of which only the size matters.
+    pub(crate) fn of_size(size: Size) -> Checked {
+        let params = Params {
+            size,
+            uuid: SOME_UUID.into(),
+            hash_seed: SOME_UUID.into(),
+            label: "x".repeat(16),
+            mtime: LAST_TIME,
+            journal: false,
+        };
+        params.check().unwrap()
+    }
 
     #[test]
     fn uuids() {
@@ -134,5 +149,13 @@ mod tests {
         ] {
             assert_eq!(parse_uuid(bad), None, "{bad}");
         }
+    }
+
+    /// The last of each that is not refused.
+    #[test]
+    fn as_much_as_can_be() {
+        let checked = of_size(Size::Smallest { free_percent: 99 });
+        assert_eq!((checked.label, checked.mtime), ([b'x'; 16], LAST_TIME));
+        assert_eq!(of_size(Size::Mib(MAX_MIB)).size, Size::Mib(1 << 24));
     }
 }

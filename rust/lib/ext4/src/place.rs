@@ -358,3 +358,103 @@ impl Placement {
         set_bits(bits, within(all.end)..product(as_u64(bits.len()), 8));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lost_and_found;
+    use crate::params::tests::of_size;
+    use crate::params::Size;
+    use tree::{Entry, Input, Stamp, Tree};
+
+    const STAMP: Stamp = Stamp {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+        mtime_nanos: 0,
+    };
+
+    /// Images of 20 small groups with a file of so many blocks, with more room for descriptors than they need: what [`Placement::used`]
+    /// says is what the groups' bitmaps say, wherever the end lies between copies of the superblock.
+    #[test]
+    fn blocks_in_use_are_those_of_the_bitmaps() {
+        let params = of_size(Size::Mib(1));
+        let lost = lost_and_found(&params);
+        let geometry = Geometry {
+            mib: 0,
+            blocks: 20 * 64,
+            group: 64,
+            groups: 20,
+            inodes_per_group: 16,
+            head: 6,
+            descriptors: 2,
+            descriptor: 32,
+            journal: 0,
+        };
+        for blocks in 1..640 {
+            let len = blocks * 4096;
+            let mut tree = Tree::new(STAMP);
+            let input = tree.add_input(Input { len });
+            let source = Source {
+                input,
+                offset: 0,
+                len,
+            };
+            let file = Entry::injected(Kind::File(source), STAMP);
+            tree.insert(b"f", file, "test").unwrap();
+            let bodies = plan::ImageSet::of_lens(&[len]).unwrap();
+            let model = Model::of(&tree, &lost, &params).unwrap();
+            let frame = Frame {
+                group: 64,
+                descriptors: 5,
+            };
+            let base = Base::new(&model, bodies.plans(), frame).unwrap();
+            let placement = Placement::new(&model, bodies.plans(), &base, geometry).unwrap();
+            let mut bits = [0u8; 8];
+            let used = (0..geometry.groups).map(|group| {
+                placement.block_bits(group, &mut bits);
+                bits.iter()
+                    .map(|byte| u64::from(byte.count_ones()))
+                    .sum::<u64>()
+            });
+            assert_eq!(placement.used(), used.sum::<u64>(), "{blocks}");
+        }
+    }
+
+    /// A folder in so many runs that they have a tree, all of it laid out with the base: nothing of it comes again.
+    #[test]
+    fn a_folder_that_is_complete_stays_so() {
+        let mut tree = Tree::new(STAMP);
+        for number in 0..1100 {
+            let entry = Entry {
+                layer: 0,
+                ..Entry::injected(Kind::Fifo, STAMP)
+            };
+            let path = format!("{number:0255}");
+            tree.insert(path.as_bytes(), entry, "test").unwrap();
+        }
+        let params = of_size(Size::Mib(1));
+        let lost = lost_and_found(&params);
+        let model = Model::of(&tree, &lost, &params).unwrap();
+        let frame = Frame {
+            group: 8,
+            descriptors: 1,
+        };
+        let base = Base::new(&model, &[], frame).unwrap();
+        let geometry = Geometry {
+            mib: 0,
+            blocks: 100 * 8,
+            group: 8,
+            groups: 100,
+            inodes_per_group: 16,
+            head: 2,
+            descriptors: 1,
+            descriptor: 32,
+            journal: 0,
+        };
+        let placement = Placement::new(&model, &[], &base, geometry).unwrap();
+        // One folder of more than 4 runs.
+        assert_eq!(placement.places.nodes.len(), 1);
+    }
+}

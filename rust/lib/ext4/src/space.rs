@@ -52,9 +52,7 @@ impl Space {
 
     /// Gives back blocks that were handed out.
     pub(crate) fn leave(&mut self, run: Run) {
-        if run.len > 0 {
-            self.gaps.push_back(run);
-        }
+        self.gaps.push_back(run);
     }
 
     pub(crate) fn gaps(&self) -> &VecDeque<Run> {

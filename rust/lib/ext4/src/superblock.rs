@@ -243,3 +243,75 @@ pub(crate) fn render(
     superblock.s_checksum = U32::new(crc(!0, summed));
     transmute!(superblock)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Size;
+
+    /// An image of 16 TiB, a late time, a journal: numbers that need both halves of their fields.
+    #[test]
+    fn every_field_at_its_place() {
+        let params = Checked {
+            size: Size::Mib(1 << 24),
+            uuid: [0x11; 16],
+            hash_seed: [0x22; 16],
+            label: [0x33; 16],
+            mtime: 0x3_1122_3344,
+            journal: true,
+        };
+        let geometry = Geometry {
+            mib: 1 << 24,
+            blocks: 1 << 32,
+            group: 32768,
+            groups: 1 << 17,
+            inodes_per_group: 16,
+            head: 2049,
+            descriptors: 2048,
+            descriptor: 64,
+            journal: 1 << 18,
+        };
+        let counts = Counts {
+            free_blocks: 0x2_3456_789a,
+            free_inodes: 77,
+        };
+        let journal = Journal {
+            block: [5; ROOT],
+            size: 0x1_4000_0000,
+        };
+        let superblock = render(&params, &geometry, counts, Some(journal), 0x1_0003);
+        let words = [
+            (0x00, 1 << 21),
+            (0x04, 0),
+            (0x0c, 0x3456_789a),
+            (0x10, 77),
+            (0x20, 32768),
+            (0x24, 32768),
+            (0x28, 16),
+            (0x30, 0x1122_3344),
+            (0x40, 0x1122_3344),
+            // ext_attr, dir_index, has_journal; filetype, extents, 64bit, flex_bg.
+            (0x5c, 0x8 | 0x20 | 0x4),
+            (0x60, 0x2 | 0x40 | 0x80 | 0x200),
+            (0x68, 0x1111_1111),
+            (0x78, 0x3333_3333),
+            (0xe0, 8),
+            (0xec, 0x2222_2222),
+            (0x108, 0x1122_3344),
+            (0x10c, 0x0505_0505),
+            (0x144, 0x0505_0505),
+            (0x148, 1),
+            (0x14c, 0x4000_0000),
+            (0x150, 1),
+            (0x158, 2),
+        ];
+        for (at, want) in words {
+            let word = u32::from_le_bytes(superblock[at..at + 4].try_into().unwrap());
+            assert_eq!(word, want, "{at:#x}");
+        }
+        // The low half of the group, the kind of the journal's copy, the length of a descriptor, and the times' high bytes.
+        assert_eq!(superblock[0x5a..0x5c], [3, 0]);
+        assert_eq!(superblock[0xfd..0x100], [1, 64, 0]);
+        assert_eq!(superblock[0x274..0x278], [3, 0, 3, 3]);
+    }
+}

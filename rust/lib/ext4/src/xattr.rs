@@ -319,6 +319,33 @@ mod tests {
         assert!(stored.block.is_some());
     }
 
+    /// Behind the last entry there are zeros, which nothing may take.
+    #[test]
+    fn as_much_as_there_is_room_for() {
+        // 16 bytes of entry and 4 of name.
+        let full = map(&[("user.a", &[7; 68])]);
+        let stored = Attributes::of(b"x", &full).unwrap();
+        assert_eq!((stored.block, &stored.body[24..28]), (None, &[0; 4][..]));
+        let more = map(&[("user.a", &[7; 69])]);
+        let stored = Attributes::of(b"x", &more).unwrap();
+        assert_eq!((stored.body, stored.block.is_some()), ([0; BODY], true));
+        let full = map(&[("user.a", &[7; 4040])]);
+        let block = Attributes::of(b"x", &full).unwrap().block.unwrap();
+        assert_eq!(block[52..56], [0; 4]);
+        assert!(Attributes::of(b"x", &map(&[("user.a", &[7; 4041])])).is_err());
+    }
+
+    #[test]
+    fn a_block_has_its_hash() {
+        let list = map(&[("user.a", &[7; 100]), ("user.bc", &[8; 100])]);
+        let block = Attributes::of(b"x", &list).unwrap().block.unwrap();
+        let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().unwrap());
+        // e2fsck compares those of the entries, and nobody that of the block.
+        let entries = [word(32 + 12), word(52 + 12)];
+        assert_eq!(entries, [0x0766_0707, 0x042b_0808]);
+        assert_eq!(word(12), 0x0707_0766 ^ 0x042b_0808);
+    }
+
     #[test]
     fn what_does_not_fit_is_named() {
         let list = map(&[("user.big", &[1; 4096])]);
@@ -328,7 +355,17 @@ mod tests {
             "'/etc/x': extended attribute 'user.big' does not fit: it takes 4116 bytes, \
              and of the inode's and one block's 4060 are left"
         );
-        for bad in ["user.", "other.x", "security", "system.posix_acl_accessx"] {
+        let long = "x".repeat(256);
+        let error = Attributes::of(b"x", &map(&[(&format!("user.{long}"), b"")])).unwrap_err();
+        assert!(error.to_string().contains("more than 255 bytes"), "{error}");
+        let access = format!("system.posix_acl_access{}", &long[..255]);
+        for bad in [
+            "user.",
+            "other.x",
+            "security",
+            "system.posix_acl_accessx",
+            &access,
+        ] {
             let error = Attributes::of(b"x", &map(&[(bad, b"")])).unwrap_err();
             assert!(error.to_string().contains("want user.*"), "{bad}: {error}");
         }
@@ -353,5 +390,9 @@ mod tests {
         for bad in [&shown[..3], &shown[..9], &[1, 0, 0, 0], &[2, 0, 0, 0], b""] {
             assert!(acl(bad).is_err());
         }
+        // All three permissions, and what is none.
+        let owner = |permissions| [2, 0, 0, 0, 1, 0, permissions, 0, 0, 0, 0, 0];
+        assert_eq!(acl(&owner(7)).unwrap(), [1, 0, 0, 0, 1, 0, 7, 0]);
+        assert!(acl(&owner(8)).is_err());
     }
 }

@@ -1,0 +1,175 @@
+//! What an injection leaves as it was besides the base's data, and what is not written.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod common;
+
+use common::{bytes, fsck, params, plain, same, walk, Scene, SMALLEST};
+use ext4::{Layout, Size};
+use mkext4::reader::Fs;
+use plan::Piece;
+use tree::{Entry, Input, Kind, Source, Stamp, Tree};
+
+const STAMP: Stamp = Stamp {
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 7,
+    mtime_nanos: 0,
+};
+
+fn pipe(tree: &mut Tree, path: &str) {
+    let entry = Entry::injected(Kind::Fifo, STAMP);
+    tree.insert(path.as_bytes(), entry, "x").unwrap();
+}
+
+/// What an image has at a place where its own bytes lie.
+fn at(layout: &Layout, start: u64, len: usize) -> Vec<u8> {
+    let mut read = vec![0; len];
+    for extent in layout.plan.extents_in(start, len as u64).unwrap() {
+        if let Piece::Inline(bytes) = extent.piece {
+            let from = (extent.start - start) as usize;
+            read[from..from + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+    read
+}
+
+/// Where the blocks of a file or directory lie.
+fn blocks(fs: &Fs<&[u8]>, number: u32) -> Vec<u64> {
+    let inode = fs.inode(number).unwrap();
+    let extents = fs.extents(number, &inode).unwrap();
+    let blocks = extents
+        .iter()
+        .flat_map(|extent| extent.physical..extent.physical + u64::from(extent.len));
+    blocks.collect()
+}
+
+/// Names that sort before those of the base come behind them, in folders and among the inodes.
+#[test]
+fn the_base_keeps_numbers_and_records() {
+    let mut scene = Scene::default();
+    scene.dir("");
+    scene.file("d/m", b"m");
+    scene.file("d/n", b"n");
+    scene.file("z", b"z");
+    let tree = scene.tree();
+    let inputs = [scene.data];
+    let alone = bytes(&plain(&tree, &params(SMALLEST)).unwrap().plan, &inputs);
+    let before = walk(&Fs::open(&alone[..]).unwrap());
+    let mut tree = tree;
+    pipe(&mut tree, "a");
+    pipe(&mut tree, "d/a");
+    let layout = plain(&tree, &params(SMALLEST)).unwrap();
+    let image = bytes(&layout.plan, &inputs);
+    fsck(&image);
+    same(&tree, &inputs, &image);
+    let fs = Fs::open(&image[..]).unwrap();
+    let after = walk(&fs);
+    for (path, number) in &before {
+        assert_eq!(after.get(path), Some(number), "{}", path.escape_ascii());
+    }
+    let dir = fs.read_dir(after[&b"d"[..]].0).unwrap();
+    let names: Vec<&[u8]> = dir.iter().map(|entry| &entry.name[..]).collect();
+    assert_eq!(names, [&b"."[..], b"..", b"m", b"n", b"a"]);
+}
+
+/// Blocks by which a folder of the base grows lie behind the base: neither its own nor those of another folder move.
+#[test]
+fn a_folder_of_the_base_grows() {
+    let mut scene = Scene::default();
+    for number in 0..100 {
+        scene.file(format!("d/{number:0200}"), b"");
+    }
+    scene.file("e/f", b"");
+    let mut tree = scene.tree();
+    let inputs = [scene.data];
+    let alone = bytes(&plain(&tree, &params(SMALLEST)).unwrap().plan, &inputs);
+    for number in 100..200 {
+        pipe(&mut tree, &format!("d/{number:0200}"));
+    }
+    let layout = plain(&tree, &params(SMALLEST)).unwrap();
+    let image = bytes(&layout.plan, &inputs);
+    fsck(&image);
+    same(&tree, &inputs, &image);
+    let (alone, with) = (Fs::open(&alone[..]).unwrap(), Fs::open(&image[..]).unwrap());
+    let number = |path: &str| alone.resolve(path).unwrap();
+    assert_eq!(blocks(&with, number("/e")), blocks(&alone, number("/e")));
+    let (before, after) = (blocks(&alone, number("/d")), blocks(&with, number("/d")));
+    assert!(after.len() > before.len() + 2, "{after:?}");
+    assert_eq!(after[..before.len()], before);
+}
+
+/// A tree may have its own `lost+found`, which has its number all the same.
+#[test]
+fn lost_and_found_of_the_tree() {
+    let mut scene = Scene::default();
+    scene.dir("");
+    scene.file("a", b"a");
+    scene.dir("lost+found").mode = 0o755;
+    scene.file("lost+found/x", b"x");
+    scene.file("z", b"z");
+    let tree = scene.tree();
+    let inputs = [scene.data];
+    let layout = plain(&tree, &params(SMALLEST)).unwrap();
+    let image = bytes(&layout.plan, &inputs);
+    fsck(&image);
+    same(&tree, &inputs, &image);
+    let numbers = walk(&Fs::open(&image[..]).unwrap());
+    let numbers: Vec<u32> = numbers.values().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [2, 12, 11, 13, 14]);
+}
+
+/// Of groups that have nothing in use nothing is written but their descriptors, which say so; the last one has bits behind its end.
+#[test]
+fn groups_without_anything() {
+    let mut scene = Scene::default();
+    scene.file("a", b"");
+    let layout = plain(&scene.tree(), &params(Size::Mib(300))).unwrap();
+    let word = |start: u64| u32::from_le_bytes(at(&layout, start, 4).try_into().unwrap());
+    for (group, flags, block_bits) in [(0, 4, true), (1, 7, false), (2, 5, true)] {
+        let descriptor = 4096 + 32 * group;
+        let written = |field: u64| {
+            let bitmap = at(&layout, u64::from(word(descriptor + field)) * 4096, 4096);
+            bitmap.iter().any(|byte| *byte != 0)
+        };
+        assert_eq!(at(&layout, descriptor + 0x12, 2), [flags, 0], "{group}");
+        assert_eq!(written(0), block_bits, "{group}");
+        assert_eq!(written(4), group == 0, "{group}");
+    }
+}
+
+/// Room for the descriptors of an image that is four times as large as the base.
+#[test]
+fn a_large_base_has_room_to_grow() {
+    for (gib, blocks) in [(4, 1), (5, 2)] {
+        let mut scene = Scene::default();
+        scene.file("a", b"");
+        let mut tree = scene.tree();
+        let len = gib << 30;
+        let input = tree.add_input(Input { len });
+        let source = Source {
+            input,
+            offset: 0,
+            len,
+        };
+        let file = Entry {
+            layer: 0,
+            ..Entry::injected(Kind::File(source), STAMP)
+        };
+        tree.insert(b"big", file, "x").unwrap();
+        let layout = plain(&tree, &params(SMALLEST)).unwrap();
+        let first = layout
+            .plan
+            .extents()
+            .find(|extent| matches!(extent.piece, Piece::Source { .. }));
+        assert_eq!(first.unwrap().start, (1 + blocks) * 4096);
+    }
+}
