@@ -265,6 +265,8 @@ mod tests {
         // 11 and half a MiB / 16 KiB.
         let half = Size::Smallest { free_percent: 50 };
         assert_eq!(chosen(&tree, half).unwrap(), (1, 48));
+        // 200 blocks fit into one MiB, and leave less than half of it.
+        assert_eq!(chosen(&files(&[200 * BLOCK_SIZE], 1), half).unwrap().0, 2);
     }
 
     /// The usual number of inodes is more than a group has: only those of the tree are made.

@@ -375,17 +375,17 @@ mod tests {
         mtime_nanos: 0,
     };
 
-    /// Images of 20 small groups with a file of so many blocks, with more room for descriptors than they need: what [`Placement::used`]
-    /// says is what the groups' bitmaps say, wherever the end lies between copies of the superblock.
+    /// Images of 25 small groups with a file of so many blocks, with more room for descriptors than they need: what [`Placement::used`]
+    /// says is what the groups' bitmaps say, wherever the end lies between copies of the superblock; the next copy would be just behind the last.
     #[test]
     fn blocks_in_use_are_those_of_the_bitmaps() {
         let params = of_size(Size::Mib(1));
         let lost = lost_and_found(&params);
         let geometry = Geometry {
             mib: 0,
-            blocks: 20 * 64,
+            blocks: 25 * 64,
             group: 64,
-            groups: 20,
+            groups: 25,
             inodes_per_group: 16,
             head: 6,
             descriptors: 2,

@@ -11,7 +11,7 @@
 
 mod common;
 
-use common::{bytes, fsck, params, plain, same, walk, Scene, SMALLEST};
+use common::{bytes, fsck, noise, params, plain, same, walk, Scene, SMALLEST};
 use ext4::{Layout, Size};
 use mkext4::reader::Fs;
 use plan::Piece;
@@ -105,6 +105,44 @@ fn a_folder_of_the_base_grows() {
     let (before, after) = (blocks(&alone, number("/d")), blocks(&with, number("/d")));
     assert!(after.len() > before.len() + 2, "{after:?}");
     assert_eq!(after[..before.len()], before);
+}
+
+/// A file in the place of a smaller one of the base begins where that lay, and goes on behind the base.
+#[test]
+fn a_larger_file_takes_the_place_of_another() {
+    let mut scene = Scene::default();
+    scene.dir("");
+    scene.file("a", &noise(10_000));
+    scene.file("b", &noise(5000));
+    let mut tree = scene.tree();
+    let begins = |layout: &Layout, of: u32| {
+        let mut sources = layout
+            .plan
+            .extents()
+            .filter_map(|extent| match extent.piece {
+                Piece::Source { input, offset: 0 } if input == of => {
+                    Some((extent.start, extent.len))
+                }
+                _ => None,
+            });
+        sources.next().unwrap()
+    };
+    let (place, _) = begins(&plain(&tree, &params(SMALLEST)).unwrap(), 0);
+    let len = 20_000;
+    let input = tree.add_input(Input { len });
+    let source = Source {
+        input,
+        offset: 0,
+        len,
+    };
+    let larger = Entry::injected(Kind::File(source), STAMP);
+    tree.insert(b"a", larger, "x").unwrap();
+    let layout = plain(&tree, &params(SMALLEST)).unwrap();
+    assert_eq!(begins(&layout, 1), (place, 3 * 4096));
+    let inputs = [scene.data, noise(20_000)];
+    let image = bytes(&layout.plan, &inputs);
+    fsck(&image);
+    same(&tree, &inputs, &image);
 }
 
 /// A tree may have its own `lost+found`, which has its number all the same.
