@@ -33,7 +33,7 @@ What was injected late lies behind the base, so that no block of the base moves 
     attrs = TREE_ATTRS | {
         "free_percent": attr.int(
             default = 0,
-            doc = "With size_mib = 0: room to leave free, in percent of the content.",
+            doc = "With size_mib = 0: the share of the image that stays free, in percent, 98 at most.",
         ),
         "hash_seed": attr.string(
             doc = "UUID that seeds directory hashes; default: `uuid`.",

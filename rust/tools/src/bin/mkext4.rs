@@ -24,7 +24,7 @@ struct Args {
     /// Size of the image in MiB; 0: as small as fits.
     #[arg(long)]
     size_mib: u64,
-    /// With --size-mib 0: the share of the image that stays free.
+    /// With --size-mib 0: the share of the image that stays free, in percent, 98 at most.
     #[arg(long, default_value_t = 0)]
     free_percent: u8,
     /// Identifier of the file system.
