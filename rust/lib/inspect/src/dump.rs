@@ -48,7 +48,7 @@ pub fn dump(image: &dyn Image, options: Options, only: Option<&str>) -> Result<D
     };
     let Some(gpt::Table { mut gpt, own }) = gpt::read(window)? else {
         if let Some(name) = only {
-            return Err(no_partition(name, &[]));
+            return Err(no_table(window, name));
         }
         refuse_wrapped(window)?;
         let mut content = content::read(window, options)?;
@@ -114,13 +114,22 @@ pub(crate) fn find<'a>(gpt: &'a Gpt, name: &str) -> Result<&'a Partition, Error>
             all.iter().find(|p| p.name.0 == plain)
         })
         .or_else(|| all.iter().find(|p| p.number.to_string() == name))
-        .ok_or_else(|| no_partition(name, all))
+        .ok_or_else(|| Error::NoPartition {
+            name: name.to_owned(),
+            have: slots(all),
+        })
 }
 
-fn no_partition(name: &str, have: &[Partition]) -> Error {
-    Error::NoPartition {
-        name: name.to_owned(),
-        have: slots(have),
+/// There is no partition called `name`, for there is no table, or none that is good.
+pub(crate) fn no_table(window: Window<'_>, name: &str) -> Error {
+    let name = name.to_owned();
+    match formats::announces_gpt(window) {
+        Ok(true) => Error::NoPartition {
+            name,
+            have: "a partition table (GPT), and neither of its two copies is good".to_owned(),
+        },
+        Ok(false) => Error::NoTable { name },
+        Err(error) => error,
     }
 }
 

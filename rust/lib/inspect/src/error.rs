@@ -41,6 +41,12 @@ pub enum Error {
         /// The ones that are there.
         have: String,
     },
+    /// No partition is called so, for there is no table of them.
+    #[error("no partition {name:?}, the image has no partition table")]
+    NoTable {
+        /// The name or number asked for.
+        name: String,
+    },
     /// A place without a partition on a disk.
     #[error("{place:?} names no partition of the disk: write PARTITION:PATH, with one of {have}")]
     WhichPartition {

@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::bounds::Source;
 use crate::content;
 use crate::digest;
-use crate::dump::{find, refuse_wrapped, slots};
+use crate::dump::{find, no_table, refuse_wrapped, slots};
 use crate::error::{Error, Fault};
 use crate::formats;
 use crate::gpt;
@@ -90,18 +90,12 @@ pub fn table(image: &dyn Image) -> Result<Option<Gpt>, Error> {
 /// The partition called `name` (a name or a number) of a disk, without what it holds.
 pub fn partition(image: &dyn Image, name: &str) -> Result<Partition, Error> {
     let source = Source::new(image);
-    let found = match gpt::read(Window::all(&source))? {
+    let window = Window::all(&source);
+    let found = match gpt::read(window)? {
         Some(table) => find(&table.gpt, name).cloned(),
-        None => Err(no_table(name)),
+        None => Err(no_table(window, name)),
     };
     found
-}
-
-fn no_table(name: &str) -> Error {
-    Error::NoPartition {
-        name: name.to_owned(),
-        have: "no partition table".to_owned(),
-    }
 }
 
 /// The files of a file system. Contents are read when they are asked for.
@@ -133,7 +127,7 @@ impl<'a> Files<'a> {
                     have: slots(&table.gpt.partitions),
                 })
             }
-            (None, Some(name)) => return Err(no_table(name)),
+            (None, Some(name)) => return Err(no_table(window, name)),
             (None, None) => {
                 refuse_wrapped(window)?;
                 (window, "the image".to_owned())

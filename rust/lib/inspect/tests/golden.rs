@@ -107,7 +107,10 @@ fn one_partition() {
         "no partition \"x\", the image has esp, data"
     );
     let bare = inspect::dump(&vec![0; 4096], Options::default(), Some("x")).unwrap_err();
-    assert_eq!(bare.to_string(), "no partition \"x\", the image has none");
+    assert_eq!(
+        bare.to_string(),
+        "no partition \"x\", the image has no partition table"
+    );
 }
 
 #[test]

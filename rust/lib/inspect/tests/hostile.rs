@@ -275,3 +275,35 @@ fn partitions_that_lie() {
         );
     }
 }
+
+#[test]
+fn a_table_without_a_good_copy_is_not_an_absent_one() {
+    let mut image = disk(&[("a", &vec![1; MIB])]);
+    let asked = |image: &Vec<u8>| {
+        let place = Place {
+            partition: Some("b".to_owned()),
+            path: b"/".to_vec(),
+        };
+        let errors = [
+            inspect::dump(image, Options::default(), Some("b")).err(),
+            inspect::partition(image, "b").err(),
+            Files::open(image, &place).err(),
+        ];
+        errors.map(|error| error.map(|error| error.to_string()))
+    };
+    let want =
+        |have: &str| [(); 3].map(|()| Some(format!("no partition \"b\", the image has {have}")));
+    assert_eq!(asked(&image), want("a"));
+    // The signatures of both headers.
+    let last = image.len() - 512;
+    for at in [512, last] {
+        put(&mut image, at, b"X");
+    }
+    assert_eq!(
+        asked(&image),
+        want("a partition table (GPT), and neither of its two copies is good")
+    );
+    // What announces them.
+    put(&mut image, 450, &[0]);
+    assert_eq!(asked(&image), want("no partition table"));
+}

@@ -43,17 +43,19 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     whole(&machine, setting, &mut report)?;
     report.finish()?;
     for start in 1..STARTS {
-        let vm = machine.with_disk().start()?;
-        match comes_up(&vm, setting) {
-            Err(error) if emulator_broke(&vm, setting) => {
-                note(&format!("start {start} of {STARTS}: {error:#}"));
-                note("emulated processors do that to a machine with another one inside, now and then; it starts again");
-            }
-            outcome => return goes_on(&vm, &outcome?, setting),
+        let vm = machine.with_disk(start).start()?;
+        let error = match comes_up(&vm, setting) {
+            Ok(shell) => return used(&vm, &shell, setting),
+            Err(error) => error,
+        };
+        note(&format!("start {start} of {STARTS}: {error:#}"));
+        if !emulator_broke(&vm, setting) {
+            return Err(error);
         }
+        note("emulated processors do that to a machine with another one inside, now and then; it starts again, from the disk that the stick left");
     }
-    let vm = machine.with_disk().start()?;
-    goes_on(&vm, &comes_up(&vm, setting)?, setting)
+    let vm = machine.with_disk(STARTS).start()?;
+    used(&vm, &comes_up(&vm, setting)?, setting)
 }
 
 /// The machine, which was started from its disk alone: HostOS, and GuestOS in it.
@@ -61,12 +63,17 @@ fn comes_up<'a>(vm: &'a Vm, setting: &Setting) -> Result<Shell<'a>> {
     let mut report = Report::new();
     let shell = host(vm, setting, &mut report)?;
     guest(vm, &shell, setting, &mut report)?;
+    let resets = match vm.console().resets() {
+        0 => Ok(()),
+        resets => Err(format!("{resets} times")),
+    };
+    report.check("nothing reset it on the way", resets);
     report.finish()?;
     Ok(shell)
 }
 
 /// What is wanted of it then.
-fn goes_on(vm: &Vm, shell: &Shell<'_>, setting: &Setting) -> Result<()> {
+fn used(vm: &Vm, shell: &Shell<'_>, setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     if let Some(bundle) = &setting.delta {
         chain::guest(bundle, vm, shell, setting, &mut report)?;
@@ -108,12 +115,12 @@ fn power_cut(machine: &Machine<'_>, setting: &Setting, report: &mut Report) -> R
     Ok(())
 }
 
-/// Whether what was asked for is a partition that is not there; that the disk can't be read is no proof of it.
+/// Whether what was asked for is a partition of a disk without a table; half a table is none, and that the disk can't be read proves nothing.
 fn is_absent<T>(partition: Result<T>) -> Result<()> {
     match partition {
         Ok(_) => bail!("there is a partition table already"),
         Err(error) => match error.downcast_ref() {
-            Some(inspect::Error::NoPartition { .. }) => Ok(()),
+            Some(inspect::Error::NoTable { .. }) => Ok(()),
             _ => Err(error.context("nobody can tell what is on the disk")),
         },
     }
@@ -251,11 +258,15 @@ mod tests {
 
     #[test]
     fn a_disk_that_cant_be_read_is_not_one_without_partitions() {
-        let none = inspect::Error::NoPartition {
-            name: "esp".to_owned(),
-            have: "no partition table".to_owned(),
-        };
-        is_absent::<()>(Err(none.into())).unwrap();
+        let name = || "esp".to_owned();
+        is_absent::<()>(Err(inspect::Error::NoTable { name: name() }.into())).unwrap();
+        for have in [
+            "a",
+            "a partition table (GPT), and neither of its two copies is good",
+        ] {
+            let (name, have) = (name(), have.to_owned());
+            is_absent::<()>(Err(inspect::Error::NoPartition { name, have }.into())).unwrap_err();
+        }
         is_absent(Ok(())).unwrap_err();
         let error = is_absent::<()>(Err(anyhow::anyhow!("the server is gone"))).unwrap_err();
         assert_eq!(

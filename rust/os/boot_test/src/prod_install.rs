@@ -51,7 +51,7 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     machine.installs(&vm, &mut report)?;
     drop(vm);
     let vm = machine
-        .with_disk()
+        .with_disk(1)
         .drive(machine.stick.drive())
         .forward(0, SSH)
         .keep_variables()

@@ -101,16 +101,16 @@ impl<'a> Machine<'a> {
         photo::with_screen(machine).drive(disk.drive())
     }
 
-    /// Without.
-    pub(crate) fn with_disk(&self) -> VmConfig {
+    /// Without, for the `start`-th time. Each is a first one: what it writes goes with it.
+    pub(crate) fn with_disk(&self, start: usize) -> VmConfig {
         let machine = VmConfig::new(&self.setting.firmware, self.setting.accel)
             .memory_mib(MEMORY_MIB)
-            .drive(self.disk.drive())
+            .drive(self.disk.drive().throw_away(true))
             .forward_to(0, GUEST, ORCHESTRATOR)
             .forward_to(0, GUEST, REPLICA)
             .uuid(scenario::UUID)
             .no_reboot(self.setting.update.is_none())
-            .console_log(self.log("host.log"));
+            .console_log(self.log(&format!("host-{start}.log")));
         let machine = match &self.setting.secure_boot {
             Some(firmware) => firmware.of(machine),
             None => machine,
