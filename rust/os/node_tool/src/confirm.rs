@@ -83,7 +83,7 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error
     duration::parse(&text).map_err(serde::de::Error::custom)
 }
 
-/// How long one check may take.
+/// How long one check may take, and a confirmation at least.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until the checks hold, then confirms; an error when the deadline is over.
@@ -107,7 +107,10 @@ pub(crate) fn run(args: &Args, system: &System) -> anyhow::Result<()> {
         if !wrong.is_empty() {
             good_since = None;
         } else if now.duration_since(*good_since.get_or_insert(now)) >= settings.held_for {
-            match confirm(&args.manageboot) {
+            // It has until the deadline.
+            let left = settings.deadline.checked_sub(begun.elapsed());
+            let patience = left.map_or(PATIENCE, |left| left.max(PATIENCE));
+            match confirm(&args.manageboot, patience) {
                 Ok(answer) => return say(&answer),
                 Err(error) if !trial => {
                     // A restart would end here, too.
@@ -198,12 +201,26 @@ fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
     }
 }
 
-fn confirm(manageboot: &Path) -> anyhow::Result<String> {
-    let output = Command::new(manageboot)
+/// What manageboot said when it confirmed. One that does not end is ended: the deadline must come all the same.
+fn confirm(manageboot: &Path, patience: Duration) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    let shown = manageboot.display();
+    let mut child = Command::new(manageboot)
         .arg("confirm")
         .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", manageboot.display()))?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
+    let ended = end(&mut child, begun, patience).with_context(|| format!("{shown} confirm"))?;
+    ensure!(
+        ended.is_some(),
+        "`{shown} confirm` did not end within {} s",
+        patience.as_secs()
+    );
+    let output = child
+        .wait_with_output()
+        .with_context(|| format!("{shown} confirm"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     ensure!(
         output.status.success(),
@@ -277,4 +294,23 @@ fn succeeds(words: &[String]) -> anyhow::Result<()> {
     let status = ended.with_context(|| format!("`{shown}` does not end"))?;
     ensure!(status.success(), "`{shown}` ended with {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmation_that_does_not_end_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("manageboot");
+        stand_in::program(&path, "#!/bin/sh\nexec sleep 1000\n");
+        let error = confirm(&path, Duration::ZERO).unwrap_err().to_string();
+        assert!(
+            error.ends_with("/manageboot confirm` did not end within 0 s"),
+            "{error}"
+        );
+        stand_in::program(&path, "#!/bin/sh\necho \"$@\"\n");
+        assert_eq!(confirm(&path, Duration::from_secs(240)).unwrap(), "confirm");
+    }
 }
