@@ -1,5 +1,6 @@
 //! Block devices and what is mounted from them, as /sys/block and /proc/self/mountinfo tell.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use mounts::Mount;
@@ -8,6 +9,9 @@ use crate::system::System;
 
 /// Devices that are no drives: made of others or of memory, or for media that nobody installs to.
 const NO_DRIVES: [&str; 8] = ["dm-", "fd", "loop", "md", "nbd", "ram", "sr", "zram"];
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+const SWAPS: &str = "/proc/swaps";
 
 /// Names of the drives, sorted. A drive without a medium (a card reader) is none, and neither is one path of several to a drive, which the
 /// kernel hides behind the one that can be opened (NVMe multipath: `nvme0c0n1` of `nvme0n1`).
@@ -77,17 +81,26 @@ pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
     let parts = partitions(system, disk).into_iter();
     devices.extend(parts.map(|part| (part.device.clone(), format!("{dir}/{}", part.device))));
     let mut users = Vec::new();
-    let mut all = |path: &str| match system.whole(path) {
-        Ok(text) => text,
-        Err(error) => {
-            users.push(format!("not known, {path} can't be read: {error}"));
-            None
-        }
-    };
+    let unknown = |path: &str, why: &dyn Display| format!("not known, {path} {why}");
+    let cannot = |path: &str, error| unknown(path, &format_args!("can't be read: {error}"));
+    let mounts = all_mounts(system).unwrap_or_else(|why| {
+        users.push(unknown(MOUNTS, &why));
+        Vec::new()
+    });
     // A kernel without swap has no list of it.
-    let (mounts, swaps) = (parsed(all("/proc/self/mountinfo")), all("/proc/swaps"));
+    let swaps = system.whole(SWAPS).unwrap_or_else(|error| {
+        users.push(cannot(SWAPS, error));
+        None
+    });
+    // Its partitions are among them.
+    if let Err(error) = system.all_names(&dir) {
+        users.push(cannot(&dir, error));
+    }
     for (device, dir) in devices {
         let number = system.text(format!("{dir}/dev"));
+        if number.is_none() {
+            users.push(format!("not known, {dir}/dev says nothing"));
+        }
         let here = mounts
             .iter()
             .filter(|mount| Some(&mount.device) == number.as_ref());
@@ -97,31 +110,34 @@ pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
                 users.push("swap".to_owned());
             }
         }
-        let holders = system.names(format!("{dir}/holders"));
-        users.extend(
-            holders
-                .into_iter()
-                .map(|holder| format!("part of {holder}")),
-        );
+        let holders = format!("{dir}/holders");
+        match system.all_names(&holders) {
+            Ok(names) => users.extend(names.iter().map(|holder| format!("part of {holder}"))),
+            Err(error) => users.push(cannot(&holders, error)),
+        }
     }
     users.sort();
     users.dedup();
     users
 }
 
-/// `MAJOR:MINOR` of what is mounted at `place`; of several, the last one hides the others.
-fn mounted_number(system: &System, place: &Path) -> Option<String> {
-    let mounts = parsed(system.text("/proc/self/mountinfo"));
-    let last = mounts.into_iter().rfind(|mount| mount.place == place);
-    last.map(|mount| mount.device)
+/// All that is mounted; an error says why not all of it is known.
+fn all_mounts(system: &System) -> Result<Vec<Mount>, String> {
+    let text = system.whole(MOUNTS);
+    let text = text.map_err(|error| format!("can't be read: {error}"))?;
+    let text = text.ok_or("is not there")?;
+    let mount = |line: &[u8]| {
+        let line = || String::from_utf8_lossy(line).into_owned();
+        Mount::parse(line().as_bytes()).ok_or_else(|| format!("has the line {:?}", line()))
+    };
+    mounts::lines(text.as_bytes()).map(mount).collect()
 }
 
-/// What the kernel's list says is mounted, in its order.
-fn parsed(list: Option<String>) -> Vec<Mount> {
-    let list = list.unwrap_or_default();
-    mounts::lines(list.as_bytes())
-        .filter_map(Mount::parse)
-        .collect()
+/// `MAJOR:MINOR` of what is mounted at `place`; of several, the last one hides the others.
+fn mounted_number(system: &System, place: &Path) -> Option<String> {
+    let mounts = all_mounts(system).ok()?;
+    let last = mounts.into_iter().rfind(|mount| mount.place == place);
+    last.map(|mount| mount.device)
 }
 
 /// The drives below a block device: itself, the one it is a partition of, or those that a mapping is made of.
@@ -158,16 +174,37 @@ mod tests {
         };
         let system = System::new(Some(dir.path().to_owned()));
         write("sys/block/vda/dev", b"254:0\n");
+        assert_eq!(
+            users(&system, "vda"),
+            ["not known, /proc/self/mountinfo is not there"]
+        );
+        write("proc/self/mountinfo", b"");
         assert_eq!(users(&system, "vda"), [""; 0]);
         let line = "36 1 254:0 / /mnt\\040x rw - ext4 /dev/vda rw\n";
         write("proc/self/mountinfo", line.as_bytes());
         write("proc/swaps", b"Filename Type\n/dev/vda partition\n");
         assert_eq!(users(&system, "vda"), ["mounted at /mnt x", "swap"]);
+        write("proc/self/mountinfo", format!("{line}36 1\n").as_bytes());
+        let want = "not known, /proc/self/mountinfo has the line \"36 1\"";
+        assert_eq!(users(&system, "vda"), [want, "swap"]);
         // The line behind a mebibyte of others.
         let mut long = vec![b'\n'; 1 << 20];
         long.extend(line.as_bytes());
         write("proc/self/mountinfo", &long);
         let want = "not known, /proc/self/mountinfo can't be read: more than 1048576 bytes";
         assert_eq!(users(&system, "vda"), [want, "swap"]);
+        // As many bytes as that may be all of it.
+        long.drain(..line.len());
+        write("proc/self/mountinfo", &long);
+        assert_eq!(users(&system, "vda"), ["mounted at /mnt x", "swap"]);
+        // Whose number is not known, nobody finds in a list; nor partitions and what is made of it, where these can't be listed.
+        write("sys/block/vda/dev", b"");
+        write("sys/block/vda/holders", b"");
+        let want = [
+            "not known, /sys/block/vda/dev says nothing",
+            "not known, /sys/block/vda/holders can't be read: Not a directory (os error 20)",
+            "swap",
+        ];
+        assert_eq!(users(&system, "vda"), want);
     }
 }

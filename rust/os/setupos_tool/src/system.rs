@@ -42,7 +42,7 @@ impl System {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if file.take(MOST_TEXT).read_to_end(&mut bytes)? == base::as_usize(MOST_TEXT) {
+        if file.take(MOST_TEXT + 1).read_to_end(&mut bytes)? > base::as_usize(MOST_TEXT) {
             let reason = format!("more than {MOST_TEXT} bytes");
             return Err(io::Error::other(reason));
         }
@@ -67,6 +67,22 @@ impl System {
             .into_iter()
             .filter_map(|entry| entry.ok()?.file_name().to_str().map(str::to_owned))
             .collect()
+    }
+
+    /// As [`System::names`] of a folder in which nothing may be missed: an error if not all of it can be read.
+    pub(crate) fn all_names(&self, path: impl AsRef<Path>) -> io::Result<Vec<String>> {
+        let folder = match std::fs::read_dir(self.path(path)) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let name = |entry: io::Result<std::fs::DirEntry>| {
+            let name = entry?.file_name().into_string();
+            name.map_err(|name| io::Error::other(format!("{name:?} is no name in UTF-8")))
+        };
+        let mut names: Vec<String> = folder.map(name).collect::<io::Result<_>>()?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// The last part of where a link points to.
