@@ -73,6 +73,12 @@ impl Blocks {
         Bar::of(self.main.as_ref().ok())
     }
 
+    /// Why a block can't be read that may be there and say something else than what can.
+    pub fn hidden(&self) -> impl Iterator<Item = &FileError> {
+        let errors = [&self.main, &self.spare].into_iter();
+        errors.filter_map(|block| block.as_ref().err().filter(|error| error.hides()))
+    }
+
     /// The slot that is named; an error is why the main block names none, while the spare one does not, either.
     pub fn named(&self) -> Result<Slot, &FileError> {
         match (self.said(), &self.main) {

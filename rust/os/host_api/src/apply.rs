@@ -252,7 +252,7 @@ fn may_restart(system: &System) -> anyhow::Result<()> {
     let running = running.with_context(|| format!("{cmdline} names no slot"))?;
     let blocks = files.blocks();
     let said = blocks.said();
-    if let Some(error) = blocks.spare.as_ref().err().filter(|error| error.hides()) {
+    for error in blocks.hidden() {
         // What GRUB can't read it can't have written, either.
         let error = cli::chain(error);
         eprintln!("warning: {error}, taken for one that says nothing");

@@ -35,10 +35,11 @@ impl Files {
     pub(crate) fn metrics(&self, page: &mut Page) {
         let slot = self.slot();
         let blocks = self.boot.blocks();
-        for (of, error) in [("grubenv", &blocks.main), ("spare grubenv", &blocks.spare)] {
-            if let Some(error) = error.as_ref().err().filter(|error| error.hides()) {
-                tracing::warn!(error = cli::chain(error), "{of} can't be read");
-            }
+        for error in blocks.hidden() {
+            tracing::warn!(
+                error = cli::chain(error),
+                "a block of the boot loader can't be read"
+            );
         }
         if let Some(slot) = slot {
             page.gauge("node_slot", "The slot that runs, as a label.")
