@@ -34,12 +34,15 @@ pub(crate) struct Wish<'a> {
 }
 
 impl Archives {
-    /// Those given, then those that this machine's apt is set up with; and the service's address (see [`Archives::given`]).
+    /// Those given, then, where one is not, those that this machine's apt is set up with; and the service's address (see [`Archives::given`]).
     pub fn of_machine(
         main: Option<&str>,
         security: Option<&str>,
         snapshot: Option<&str>,
     ) -> Result<Self, Error> {
+        if main.is_some() && security.is_some() {
+            return Self::given(main, security, snapshot);
+        }
         let format = "$(RELEASE) $(REPO_URI)";
         let output = Command::new("apt-get")
             .args(["indextargets", "--format", format, "Created-By: Packages"])
