@@ -43,10 +43,10 @@ impl fmt::Display for Use {
         match self {
             Self::Root { device } => write!(f, "the running system is on /dev/{device}"),
             Self::Mounted { device, place } => {
-                // By the device: a place may have a name that nobody can type.
+                // By the device, wherever else it is mounted, too: a place may have a name that nobody can type.
                 write!(
                     f,
-                    "/dev/{device} is mounted on {place}: `umount /dev/{device}` first"
+                    "/dev/{device} is mounted on {place}: `umount --all-targets /dev/{device}` first"
                 )
             }
             Self::Swap { device } => {

@@ -132,8 +132,8 @@ fn everybody_who_uses_it() {
     assert_eq!(
         drive.refusals(IMAGE, 512, false),
         [
-            "/dev/sdb1 is mounted on /media/my stick: `umount /dev/sdb1` first",
-            "/dev/sdb1 is mounted on /srv: `umount /dev/sdb1` first",
+            "/dev/sdb1 is mounted on /media/my stick: `umount --all-targets /dev/sdb1` first",
+            "/dev/sdb1 is mounted on /srv: `umount --all-targets /dev/sdb1` first",
             "/dev/sdb2 is part of vg-home (LVM, RAID or LUKS): take that down first",
             "/dev/sdb2 is swap: `swapoff /dev/sdb2` first",
             "the running system is on /dev/dm-0",
@@ -192,6 +192,6 @@ fn a_place_that_is_no_utf8_hides_nothing() {
     fs::write(folder.root().join("proc/self/mountinfo"), list).unwrap();
     assert_eq!(
         folder.drive(16).refusals(IMAGE, 512, false),
-        ["/dev/sdb1 is mounted on /y\u{fffd}: `umount /dev/sdb1` first"]
+        ["/dev/sdb1 is mounted on /y\u{fffd}: `umount --all-targets /dev/sdb1` first"]
     );
 }
