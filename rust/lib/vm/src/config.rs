@@ -334,12 +334,12 @@ impl VmConfig {
     }
 
     fn flash(&self, args: &mut Args) {
-        let firmware = escape(&self.firmware);
         let Some(vars) = &self.vars else {
-            args.add(["-bios", &firmware]);
+            // The whole word is the path: a comma in it ends nothing.
+            args.add(["-bios", &self.firmware.to_string_lossy()]);
             return;
         };
-        let vars = escape(vars);
+        let (firmware, vars) = (escape(&self.firmware), escape(vars));
         let snapshot = match self.keeps_vars {
             true => "off",
             false => "on",
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_as_documented() {
-        let config = VmConfig::new("/fw/OVMF.fd", Accel::Tcg)
+        let config = VmConfig::new("/fw,1/OVMF.fd", Accel::Tcg)
             .disk("/tmp/a,b.img")
             .drive(Drive::qcow2("config.qcow2"))
             .forward(2222, 22)
@@ -385,7 +385,7 @@ mod tests {
         let line = crate::quote(config.args(Terminal::Sockets));
         assert_eq!(
             line,
-            "-nodefaults -display none -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -bios /fw/OVMF.fd \
+            "-nodefaults -display none -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -bios /fw,1/OVMF.fd \
              -device virtio-rng-pci \
              -drive if=none,id=disk0,format=raw,cache=unsafe,snapshot=on,file=/tmp/a,,b.img \
              -device virtio-blk-pci,drive=disk0,bootindex=1 \
