@@ -11,6 +11,8 @@ use anyhow::Context;
 use os_config::{Proof, NAMESPACE, OWNER};
 
 const SSH_KEYGEN: &str = "/usr/bin/ssh-keygen";
+/// How much of what it says is told.
+const LAST_LINES: usize = 8;
 
 /// Whether one of `keys` (`TYPE BASE64`) made the proof's signature, or why not.
 pub(crate) fn verify(keys: &[String], proof: &Proof) -> anyhow::Result<Result<(), String>> {
@@ -41,12 +43,8 @@ pub(crate) fn verify(keys: &[String], proof: &Proof) -> anyhow::Result<Result<()
     if output.status.success() {
         return Ok(Ok(()));
     }
-    let said = [output.stderr, output.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect();
-    Ok(Err(format!("ssh-keygen says {:?}", lines.join("; "))))
+    Ok(Err(format!(
+        "ssh-keygen says {:?}",
+        program::said(&output, LAST_LINES)
+    )))
 }
