@@ -92,7 +92,7 @@ def os_boot_test(name, os, env, scenario = None, package = None, disk = None, me
             package + ":units",
             package + ":version",
         ],
-        # Emulated, a boot keeps little more than one processor busy, whatever the guest has: as many run at a time as there are processors, and
+        # A boot keeps little more than one processor busy, whatever the guest has: as many run at a time as there are processors, and
         # memory. A worker elsewhere would not count that, and would need what the image is made of.
         tags = tags + [
             "no-remote-exec",

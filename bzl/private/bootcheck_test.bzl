@@ -20,7 +20,7 @@ def bootcheck_test(name, disk, expect, until_off = False, within = 60, memory_mi
       within: seconds that all of it may take on KVM; twelve times that where the guest is emulated.
       memory_mib: memory of the guest in MiB.
       size: size of the test.
-      tags: of the test; `cpu:2`, the guest's memory and `no-remote-exec` are added.
+      tags: of the test; the guest's memory and `no-remote-exec` are added.
       **kwargs: visibility, timeout, ….
     """
     list = name + "_disk"
@@ -38,8 +38,9 @@ def bootcheck_test(name, disk, expect, until_off = False, within = 60, memory_mi
         tool = "bootcheck",
         args = ["--disk", "$(rootpath :{})".format(list)] + flags + [quoted("--expect=" + text) for text in expect],
         data = [":" + list],
-        # What the guest has, and 500 MiB for QEMU and the test; a worker elsewhere would count neither.
-        tags = tags + ["cpu:2", "no-remote-exec", "resources:memory:{}".format(memory_mib + 500)],
+        # What the guest has, and 500 MiB for QEMU and the test; a worker elsewhere would not count it. Of processors a starting guest keeps little more
+        # than one busy.
+        tags = tags + ["no-remote-exec", "resources:memory:{}".format(memory_mib + 500)],
         **kwargs
     )
 
