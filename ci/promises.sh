@@ -49,6 +49,18 @@ git ls-files -- '*.bzl' ':!bzl/tests' | while read -r file; do
     name && !doc && NF { lines++ }
     END { done() }' "$file"
 done | check "Starlark functions past their budget"
+# rust/crates/config.json names them; what is for WebAssembly (wasm-bindgen) is in no program here.
+python3 - <<'END' | check "crates that are compiled without optimisation, and may be in a program"
+import json
+crates = json.load(open("rust/crates/crates.json"))["crates"]
+quick = {crate for crate, text in crates.items() if "opt-level=0" in text}
+for crate in sorted(quick):
+    if "\nrust_proc_macro(" not in crates[crate]:
+        label = "crates__" + crate.replace(" ", "-") + "//"
+        for user, text in crates.items():
+            if label in text and user not in quick and not user.startswith("wasm-bindgen"):
+                print(f"{crate}, which {user} uses")
+END
 { git grep -nIE 'todo!\(|unimplemented!\(|FIXME' -- '*.rs' '*.bzl' || true; } | check "unfinished marks"
 if [ "$bad" -ne 0 ]; then
   echo "FAIL promises"
