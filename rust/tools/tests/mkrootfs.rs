@@ -505,7 +505,7 @@ fn nothing_leaves_the_tree() {
     let error = String::from_utf8(done.stderr).unwrap();
     assert!(
         error.ends_with(
-            "mkrootfs: error: Dockerfile:5: COPY: source \"l\" does not exist in stage 0\n"
+            "mkrootfs: error: Dockerfile:5: cannot copy from /l: \"l\" in stage 0 is a link to \"/etc/shadow\", where nothing is: name what is to be copied, or remove the link first\n"
         ),
         "{error}"
     );

@@ -114,7 +114,10 @@ impl CopyStep<'_> {
                     items.push(self.inline(scratch, name, content)?)
                 }
                 SourceAction::Path(path) => {
-                    let found = self.find(path).map_err(|e| self.io(self.from, e))?;
+                    let found = self.find(path).map_err(|e| {
+                        let path = self.from.join(path.trim_start_matches('/'));
+                        super::step_io(self.at, "copy from", self.from, &path, e)
+                    })?;
                     if found.is_empty() {
                         return Err(self.missing(path));
                     }
