@@ -188,6 +188,20 @@ mod tests {
         folder.flush().unwrap_err();
     }
 
+    /// A bundle may have a boot loader of so many bytes: it is read back, and what is longer by a byte is not.
+    #[test]
+    fn the_longest_loader_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = mounted(dir.path());
+        let file = File::create(dir.path().join("EFI/Y")).unwrap();
+        file.set_len(LOADER_MAX).unwrap();
+        let read = folder.read("Y").unwrap();
+        assert_eq!(base::as_u64(read.len()), LOADER_MAX);
+        file.set_len(LOADER_MAX + 1).unwrap();
+        let error = folder.read("Y").unwrap_err().to_string();
+        assert!(error.ends_with("and no boot loader does"), "{error}");
+    }
+
     #[test]
     fn mount_points_are_known() {
         let dir = tempfile::tempdir().unwrap();
