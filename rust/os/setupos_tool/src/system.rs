@@ -69,7 +69,11 @@ impl System {
             .collect()
     }
 
-    /// As [`System::names`] of a folder in which nothing may be missed: an error if not all of it can be read.
+    /// As [`System::names`] of a folder in which nothing may be missed: an error if not all of it can be read, or it is none.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sorted; walkdir takes a file for an empty folder"
+    )]
     pub(crate) fn all_names(&self, path: impl AsRef<Path>) -> io::Result<Vec<String>> {
         let folder = match std::fs::read_dir(self.path(path)) {
             Ok(folder) => folder,
