@@ -189,28 +189,16 @@ fn journal_blocks(blocks: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::model::lost_and_found;
-    use crate::params::tests::of_size;
     use crate::params::Size;
-    use tree::{Entry, Kind, Stamp, Tree};
+    use crate::samples::{insert, of_size, STAMP};
+    use tree::{Kind, Tree};
 
     /// The blocks of a group of the smallest image of so many inodes and blocks of data in the base.
     fn group(inodes: usize, data: u64) -> u64 {
-        let stamp = Stamp {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-            mtime_nanos: 0,
-        };
-        let mut tree = Tree::new(stamp);
+        let mut tree = Tree::new(STAMP);
         // Besides the root and `lost+found`.
         for number in 2..inodes {
-            let entry = Entry {
-                layer: 0,
-                ..Entry::injected(Kind::Fifo, stamp)
-            };
-            let path = number.to_string();
-            tree.insert(path.as_bytes(), entry, "test").unwrap();
+            insert(&mut tree, &number.to_string(), Kind::Fifo, 0);
         }
         let params = of_size(Size::Mib(1));
         let lost = lost_and_found(&params);

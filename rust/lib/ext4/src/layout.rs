@@ -189,17 +189,10 @@ impl Chooser<'_> {
 mod tests {
     use super::*;
     use crate::body::MAX_FILE;
-    use crate::params::tests::of_size;
-    use tree::{Entry, Input, Source, Stamp};
+    use crate::samples::{first_of, insert, of_size, STAMP};
+    use tree::Input;
 
     const SMALLEST: Size = Size::Smallest { free_percent: 0 };
-    const STAMP: Stamp = Stamp {
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        mtime_nanos: 0,
-    };
 
     /// A tree of files of these lengths, all out of one input.
     fn files(lens: &[u64], layer: u8) -> Tree {
@@ -207,17 +200,8 @@ mod tests {
         let len = lens.iter().copied().max().unwrap_or(0);
         let input = tree.add_input(Input { len });
         for (number, len) in lens.iter().enumerate() {
-            let source = Source {
-                input,
-                offset: 0,
-                len: *len,
-            };
-            let entry = Entry {
-                layer,
-                ..Entry::injected(Kind::File(source), STAMP)
-            };
-            let path = number.to_string();
-            tree.insert(path.as_bytes(), entry, "test").unwrap();
+            let kind = first_of(input, *len);
+            insert(&mut tree, &number.to_string(), kind, layer);
         }
         tree
     }
@@ -274,9 +258,7 @@ mod tests {
     fn no_inodes_for_what_is_free() {
         let mut tree = Tree::new(STAMP);
         for number in 0..32_000 {
-            let entry = Entry::injected(Kind::Fifo, STAMP);
-            let path = format!("{number}");
-            tree.insert(path.as_bytes(), entry, "test").unwrap();
+            insert(&mut tree, &number.to_string(), Kind::Fifo, 1);
         }
         assert_eq!(chosen(&tree, Size::Mib(128)).unwrap(), (128, 32_016));
     }

@@ -61,6 +61,8 @@ mod model;
 mod num;
 mod params;
 mod place;
+#[cfg(test)]
+mod samples;
 mod space;
 mod superblock;
 mod xattr;

@@ -419,19 +419,13 @@ fn check(inode: &Inode<'_>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::STAMP;
 
     /// Whether a file of so many names, or a device, can be held.
     fn can_be(kind: Kind, names: u64) -> bool {
-        let stamp = Stamp {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-            mtime_nanos: 0,
-        };
         let inode = Inode {
             path: b"x",
-            entry: &Entry::injected(kind, stamp),
+            entry: &Entry::injected(kind, STAMP),
             number: FIRST,
             names,
             late: true,

@@ -117,23 +117,9 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    const SOME_UUID: &str = "a3b1c2d4-0000-4000-8000-0123456789af";
-
-    /// Parameters of which only the size matters.
-    pub(crate) fn of_size(size: Size) -> Checked {
-        let params = Params {
-            size,
-            uuid: SOME_UUID.into(),
-            hash_seed: SOME_UUID.into(),
-            label: "x".repeat(16),
-            mtime: LAST_TIME,
-            journal: false,
-        };
-        params.check().unwrap()
-    }
+    use crate::samples::of_size;
 
     #[test]
     fn uuids() {

@@ -363,17 +363,9 @@ impl Placement {
 mod tests {
     use super::*;
     use crate::model::lost_and_found;
-    use crate::params::tests::of_size;
     use crate::params::Size;
-    use tree::{Entry, Input, Stamp, Tree};
-
-    const STAMP: Stamp = Stamp {
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        mtime_nanos: 0,
-    };
+    use crate::samples::{first_of, insert, of_size, STAMP};
+    use tree::{Input, Tree};
 
     /// Images of 25 small groups with a file of so many blocks, with more room for descriptors than they need: what [`Placement::used`]
     /// says is what the groups' bitmaps say, wherever the end lies between copies of the superblock; the next copy would be just behind the last.
@@ -396,13 +388,7 @@ mod tests {
             let len = blocks * 4096;
             let mut tree = Tree::new(STAMP);
             let input = tree.add_input(Input { len });
-            let source = Source {
-                input,
-                offset: 0,
-                len,
-            };
-            let file = Entry::injected(Kind::File(source), STAMP);
-            tree.insert(b"f", file, "test").unwrap();
+            insert(&mut tree, "f", first_of(input, len), 1);
             let bodies = plan::ImageSet::of_lens(&[len]).unwrap();
             let model = Model::of(&tree, &lost, &params).unwrap();
             let frame = Frame {
@@ -427,12 +413,7 @@ mod tests {
     fn a_folder_that_is_complete_stays_so() {
         let mut tree = Tree::new(STAMP);
         for number in 0..1100 {
-            let entry = Entry {
-                layer: 0,
-                ..Entry::injected(Kind::Fifo, STAMP)
-            };
-            let path = format!("{number:0255}");
-            tree.insert(path.as_bytes(), entry, "test").unwrap();
+            insert(&mut tree, &format!("{number:0255}"), Kind::Fifo, 0);
         }
         let params = of_size(Size::Mib(1));
         let lost = lost_and_found(&params);

@@ -11,24 +11,13 @@
 
 mod common;
 
-use common::{bytes, fsck, noise, params, plain, same, walk, Scene, SMALLEST};
+use common::{
+    bytes, first_of, fsck, insert, noise, params, plain, same, walk, Scene, SMALLEST, STAMP,
+};
 use ext4::{Layout, Size};
 use mkext4::reader::Fs;
 use plan::Piece;
-use tree::{Entry, Input, Kind, Source, Stamp, Tree};
-
-const STAMP: Stamp = Stamp {
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: 7,
-    mtime_nanos: 0,
-};
-
-fn pipe(tree: &mut Tree, path: &str) {
-    let entry = Entry::injected(Kind::Fifo, STAMP);
-    tree.insert(path.as_bytes(), entry, "x").unwrap();
-}
+use tree::{Entry, Input, Kind};
 
 /// What an image has at a place where its own bytes lie.
 fn at(layout: &Layout, start: u64, len: usize) -> Vec<u8> {
@@ -65,8 +54,8 @@ fn the_base_keeps_numbers_and_records() {
     let alone = bytes(&plain(&tree, &params(SMALLEST)).unwrap().plan, &inputs);
     let before = walk(&Fs::open(&alone[..]).unwrap());
     let mut tree = tree;
-    pipe(&mut tree, "a");
-    pipe(&mut tree, "d/a");
+    insert(&mut tree, "a", Kind::Fifo);
+    insert(&mut tree, "d/a", Kind::Fifo);
     let layout = plain(&tree, &params(SMALLEST)).unwrap();
     let image = bytes(&layout.plan, &inputs);
     fsck(&image);
@@ -93,7 +82,7 @@ fn a_folder_of_the_base_grows() {
     let inputs = [scene.data];
     let alone = bytes(&plain(&tree, &params(SMALLEST)).unwrap().plan, &inputs);
     for number in 100..200 {
-        pipe(&mut tree, &format!("d/{number:0200}"));
+        insert(&mut tree, &format!("d/{number:0200}"), Kind::Fifo);
     }
     let layout = plain(&tree, &params(SMALLEST)).unwrap();
     let image = bytes(&layout.plan, &inputs);
@@ -130,13 +119,7 @@ fn a_larger_file_takes_the_place_of_another() {
     let (place, _) = begins(&plain(&tree, &params(SMALLEST)).unwrap(), 0);
     let len = 20_000;
     let input = tree.add_input(Input { len });
-    let source = Source {
-        input,
-        offset: 0,
-        len,
-    };
-    let larger = Entry::injected(Kind::File(source), STAMP);
-    tree.insert(b"a", larger, "x").unwrap();
+    insert(&mut tree, "a", first_of(input, len));
     let layout = plain(&tree, &params(SMALLEST)).unwrap();
     assert_eq!(begins(&layout, 1), (place, 3 * 4096));
     let inputs = [scene.data, noise(20_000)];
@@ -193,14 +176,9 @@ fn a_large_base_has_room_to_grow() {
         let mut tree = scene.tree();
         let len = gib << 30;
         let input = tree.add_input(Input { len });
-        let source = Source {
-            input,
-            offset: 0,
-            len,
-        };
         let file = Entry {
             layer: 0,
-            ..Entry::injected(Kind::File(source), STAMP)
+            ..Entry::injected(first_of(input, len), STAMP)
         };
         tree.insert(b"big", file, "x").unwrap();
         let layout = plain(&tree, &params(SMALLEST)).unwrap();

@@ -14,18 +14,12 @@ mod common;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use common::{bytes, fsck, listed, noise, params, plain, run, same, Scene, SMALLEST};
+use common::{
+    bytes, first_of, fsck, insert, listed, noise, params, plain, run, same, Scene, SMALLEST, STAMP,
+};
 use ext4::{layout, Layout, Params, Size};
 use plan::{Builder, Input, Piece, Plan, Reader};
-use tree::{Entry, Kind, Source, Stamp, Tree};
-
-const STAMP: Stamp = Stamp {
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: 7,
-    mtime_nanos: 0,
-};
+use tree::{Kind, Tree};
 
 /// Writes a plan over inputs that are empty, or too large to be looked at, as a sparse file.
 fn sparse(plan: &Plan) -> tempfile::NamedTempFile {
@@ -55,13 +49,7 @@ fn a_directory_of_100_000() {
     // Base names in an index to which injected ones are added.
     let mut tree = a.tree();
     for i in 0..10 {
-        let kind = Kind::Fifo;
-        tree.insert(
-            format!("dir/late{i}").as_bytes(),
-            Entry::injected(kind, STAMP),
-            "x",
-        )
-        .unwrap();
+        insert(&mut tree, &format!("dir/late{i}"), Kind::Fifo);
     }
     let size = Size::Mib(512);
     let layout = plain(&tree, &params(size)).unwrap();
@@ -149,13 +137,7 @@ impl mkext4::reader::ReadAt for Planned {
 fn with_file(nested: &Plan, tree: &mut Tree, path: &str) {
     let len = nested.len();
     let input = tree.add_input(tree::Input { len });
-    let source = Source {
-        input,
-        offset: 0,
-        len,
-    };
-    let entry = Entry::injected(Kind::File(source), STAMP);
-    tree.insert(path.as_bytes(), entry, "x").unwrap();
+    insert(tree, path, first_of(input, len));
 }
 
 /// 10 GiB with data here and there, and a file of so many extents that their tree has two levels.
@@ -219,13 +201,7 @@ fn files_of_gigabytes() {
         let len = (gib << 30) + 5;
         let mut tree = Tree::new(STAMP);
         let input = tree.add_input(tree::Input { len });
-        let source = Source {
-            input,
-            offset: 0,
-            len,
-        };
-        let entry = Entry::injected(Kind::File(source), STAMP);
-        tree.insert(b"big", entry, "x").unwrap();
+        insert(&mut tree, "big", first_of(input, len));
         let params = Params {
             journal,
             ..params(SMALLEST)
@@ -255,13 +231,7 @@ fn more_data_than_is_counted() {
     let mut tree = Tree::new(STAMP);
     let input = tree.add_input(tree::Input { len });
     for i in 0..300 {
-        let source = Source {
-            input,
-            offset: 0,
-            len,
-        };
-        let entry = Entry::injected(Kind::File(source), STAMP);
-        tree.insert(format!("{i}").as_bytes(), entry, "x").unwrap();
+        insert(&mut tree, &i.to_string(), first_of(input, len));
     }
     let error = plain(&tree, &params(SMALLEST)).unwrap_err().to_string();
     let (needs, more) = (257 * blocks / 256, 257 * blocks / 256 - (1 << 24));

@@ -15,11 +15,11 @@ mod common;
 use std::fs;
 
 use common::{
-    bytes, fsck, listed, noise, params, plain, run, same, Scene, NOW, SEED, SMALLEST, UUID,
+    bytes, fsck, listed, noise, params, plain, run, same, Scene, NOW, SEED, SMALLEST, STAMP, UUID,
 };
 use ext4::{layout, Error, Params, Size};
 use plan::{ImageSet, Input};
-use tree::{Entry, Kind, Source, Stamp, Tree};
+use tree::{Entry, Kind, Source, Tree};
 
 fn scene() -> Scene {
     let mut a = Scene::default();
@@ -578,14 +578,6 @@ fn nested_plans() {
         assert_eq!(inode.blocks, 8 * full as u64);
     }
 }
-
-const STAMP: Stamp = Stamp {
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: 7,
-    mtime_nanos: 0,
-};
 
 /// The crate mkext4 makes another image of the same tree; ext4-view sees the same in both.
 #[test]

@@ -11,12 +11,21 @@ use ext4::{layout, Error, Layout, Params, Size};
 use mkext4::reader::Fs;
 use mkext4::spec::Inode;
 use plan::{ImageSet, Plan, Reader};
-use tree::{Kind, Tree};
+use tree::{Entry, Kind, Source, Stamp, Tree};
 
 pub(crate) const UUID: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const SEED: &str = "11111111-2222-4333-8444-666666666666";
 pub(crate) const NOW: i64 = 1_700_000_000;
 pub(crate) const SMALLEST: Size = Size::Smallest { free_percent: 0 };
+
+/// Of what is injected.
+pub(crate) const STAMP: Stamp = Stamp {
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 7,
+    mtime_nanos: 0,
+};
 
 pub(crate) fn params(size: Size) -> Params {
     Params {
@@ -91,6 +100,20 @@ impl Scene {
     pub(crate) fn tree(&self) -> Tree {
         Tree::from_tar(self.entries.clone(), self.data.len() as u64).unwrap()
     }
+}
+
+/// A file of the first bytes of an input.
+pub(crate) fn first_of(input: usize, len: u64) -> Kind {
+    Kind::File(Source {
+        input,
+        offset: 0,
+        len,
+    })
+}
+
+pub(crate) fn insert(tree: &mut Tree, path: &str, kind: Kind) {
+    let entry = Entry::injected(kind, STAMP);
+    tree.insert(path.as_bytes(), entry, "x").unwrap();
 }
 
 /// Bytes without a zero.
