@@ -8,7 +8,7 @@
 //! a new system; of one that worked before it says something of the world, and a restart would not help.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context};
@@ -203,24 +203,14 @@ fn on_trial(args: &Args, system: &System) -> anyhow::Result<bool> {
 
 /// What manageboot said when it confirmed. One that does not end is ended: the deadline must come all the same.
 fn confirm(manageboot: &Path, patience: Duration) -> anyhow::Result<String> {
-    let begun = Instant::now();
-    let shown = manageboot.display();
-    let mut child = Command::new(manageboot)
+    let shown = format!("{} confirm", manageboot.display());
+    let mut command = Command::new(manageboot);
+    command
         .arg("confirm")
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {shown}"))?;
-    let ended = end(&mut child, begun, patience).with_context(|| format!("{shown} confirm"))?;
-    ensure!(
-        ended.is_some(),
-        "`{shown} confirm` did not end within {} s",
-        patience.as_secs()
-    );
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("{shown} confirm"))?;
+        .stderr(Stdio::piped());
+    let output = ended(command, &shown, patience)?
+        .with_context(|| format!("`{shown}` did not end within {} s", patience.as_secs()))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     ensure!(
         output.status.success(),
@@ -278,20 +268,37 @@ fn answers(place: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A program, shown as `shown`, that ended by itself; none: its time was over, and it was ended.
+fn ended(mut command: Command, shown: &str, patience: Duration) -> anyhow::Result<Option<Output>> {
+    let begun = Instant::now();
+    let program = Path::new(command.get_program()).display().to_string();
+    let mut child = command
+        .stdin(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
+    let failed = || shown.to_owned();
+    if end(&mut child, begun, patience)
+        .with_context(failed)?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    child.wait_with_output().map(Some).with_context(failed)
+}
+
 /// Whether a program ends with 0 in time.
 fn succeeds(words: &[String]) -> anyhow::Result<()> {
     let (program, arguments) = words.split_first().context("no command")?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .with_context(|| format!("cannot start {program}"))?;
-    let begun = Instant::now();
+        .stderr(Stdio::null());
     let shown = words.join(" ");
-    let ended = end(&mut child, begun, PATIENCE).with_context(|| shown.clone())?;
-    let status = ended.with_context(|| format!("`{shown}` does not end"))?;
+    let output = ended(command, &shown, PATIENCE)?;
+    let status = output
+        .with_context(|| format!("`{shown}` does not end"))?
+        .status;
     ensure!(status.success(), "`{shown}` ended with {status}");
     Ok(())
 }
