@@ -1,6 +1,5 @@
 //! Block devices and what is mounted from them, as /sys/block and /proc/self/mountinfo tell.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use mounts::Mount;
@@ -81,10 +80,9 @@ pub(crate) fn users(system: &System, disk: &str) -> Vec<String> {
     let parts = partitions(system, disk).into_iter();
     devices.extend(parts.map(|part| (part.device.clone(), format!("{dir}/{}", part.device))));
     let mut users = Vec::new();
-    let unknown = |path: &str, why: &dyn Display| format!("not known, {path} {why}");
-    let cannot = |path: &str, error| unknown(path, &format_args!("can't be read: {error}"));
+    let cannot = |path: &str, error| format!("not known, {path} can't be read: {error}");
     let mounts = all_mounts(system).unwrap_or_else(|why| {
-        users.push(unknown(MOUNTS, &why));
+        users.push(format!("not known, {MOUNTS} {why}"));
         Vec::new()
     });
     // A kernel without swap has no list of it.
@@ -127,8 +125,8 @@ fn all_mounts(system: &System) -> Result<Vec<Mount>, String> {
     let text = text.map_err(|error| format!("can't be read: {error}"))?;
     let text = text.ok_or("is not there")?;
     let mount = |line: &[u8]| {
-        let line = || String::from_utf8_lossy(line).into_owned();
-        Mount::parse(line().as_bytes()).ok_or_else(|| format!("has the line {:?}", line()))
+        let shown = || format!("has the line {:?}", String::from_utf8_lossy(line));
+        Mount::parse(line).ok_or_else(shown)
     };
     mounts::lines(text.as_bytes()).map(mount).collect()
 }
