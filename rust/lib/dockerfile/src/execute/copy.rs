@@ -115,7 +115,8 @@ impl CopyStep<'_> {
                 }
                 SourceAction::Path(path) => {
                     let found = self.find(path).map_err(|e| {
-                        let path = self.from.join(path.trim_start_matches('/'));
+                        // As the tree has it: it is shown, and not opened.
+                        let path = Path::new("/").join(path);
                         super::step_io(self.at, "copy from", self.from, &path, e)
                     })?;
                     if found.is_empty() {
