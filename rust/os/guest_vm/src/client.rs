@@ -94,10 +94,10 @@ mod tests {
 
     #[test]
     fn nobody_there_is_said() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let error = ask(address).unwrap_err().to_string();
+        // Taken at one address, so nobody has it at another.
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = ask(([127, 0, 0, 2], port).into()).unwrap_err().to_string();
         assert!(
             error.contains("systemctl status guest-vm.service"),
             "{error}"

@@ -485,12 +485,12 @@ fn offers_that_come_to_nothing() {
 fn a_guest_without_a_host_says_so_once() {
     let guest = Machine::new("guestos", "1.0");
     let replica = guest.replica();
-    // A port that nobody has.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // Taken at one address, so nobody has it at another; let go, it might stay with a program that another test just starts.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let address = ([127, 0, 0, 2], port).into();
     let watch = guest.watch_at(address, &replica);
-    watch.says("not reported: cannot reach tcp:127.0.0.1:");
+    watch.says("not reported: cannot reach tcp:127.0.0.2:");
     let host = Machine::new("hostos", "1.0");
     let _server = host.serve_at(address);
     let said = watch.says("the host answers");

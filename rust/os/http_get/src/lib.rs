@@ -195,9 +195,10 @@ mod tests {
 
     #[test]
     fn nobody_there() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let page = Page::new(listener.local_addr().unwrap(), "/").unwrap();
-        drop(listener);
+        // Taken at one address, so nobody has it at another.
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let page = Page::new(([127, 0, 0, 2], port).into(), "/").unwrap();
         let error = format!("{:#}", get(&page, PATIENCE).unwrap_err());
         assert!(
             error.starts_with(&format!("{page}: Connection refused")),

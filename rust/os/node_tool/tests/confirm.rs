@@ -287,6 +287,8 @@ fn an_answer_must_be_a_good_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let place = format!("{address}/health");
+        // The port is taken at one address, so nobody has it at another.
+        let _kept = listener.try_clone().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
@@ -309,7 +311,7 @@ fn an_answer_must_be_a_good_one() {
             want == 1,
             "{error}"
         );
-        // Nobody listens any more.
+        let place = format!("127.0.0.2:{}/health", address.port());
         let (_, _, error) = boot.run("0", json!([{"name": "h", "is": {"http": place}}]));
         assert!(
             error.contains(&format!("h: http://{place}: Connection refused")),
