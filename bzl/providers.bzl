@@ -3,7 +3,7 @@
 - `BaseImageInfo`: a base image of Debian packages, from `debian_base_image` to `dockerfile_rootfs`.
 - `TreeInfo`: a tree, from `image_tree` to the file systems.
 - `ImagePlanInfo`: an image, from whatever makes one to whatever takes one.
-- `DigestInfo`: the digest of an image, taken once, to whatever states it.
+- `DigestInfo`: the digests of an image, each taken once, to whatever states it.
 - `VerityInfo`: what a kernel command line says of a `verity_image`.
 - `EfiSignerInfo`: who signs EFI programs, from `efi_signer` to `signed_efi`.
 - `WhyInfo`: notes for `imgdump why`, from whatever knows where bytes come from.

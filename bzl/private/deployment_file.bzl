@@ -34,11 +34,11 @@ def _deployment_file_impl(ctx):
             _check(name, target, ctx)
             properties[name] = ctx.attr.properties | target[ImagePlanInfo].properties
     for name, image in images.items():
-        add_named(args, "--image", name, image.digest, ctx.label)
+        add_named(args, "--image", name, image.fsverity, ctx.label)
         for key, value in sorted(properties[name].items()):
             args.add("--image-set", "{}:{}={}".format(name, key, value))
     args.add("--output", out)
-    read = [ctx.file.version] + [image.digest for image in images.values()]
+    read = [ctx.file.version] + [image.fsverity for image in images.values()]
     run_tool(ctx, "mkdeployment", args, read, [out], "MkDeployment", "Describing the images of %{label}")
     return [DefaultInfo(files = depset([out]))]
 

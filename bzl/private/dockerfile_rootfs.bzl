@@ -2,10 +2,9 @@
 
 load("//bzl/private:destinations.bzl", "context_paths_of", "source_name")
 load("//bzl/private:image_tools.bzl", "OWN_NAMESPACES", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "digest_of")
+load("//bzl/private:plans.bzl", "digest_info")
 load("//bzl/private:why.bzl", "label_text", "note", "why_of")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
-load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 
 visibility(["//bzl/..."])
 
@@ -73,7 +72,7 @@ def _dockerfile_rootfs_impl(ctx):
     )
     return [
         DefaultInfo(files = depset([rootfs])),
-        DigestInfo(digest = digest_of(ctx, rootfs, depset([rootfs]))),
+        digest_info(ctx, rootfs, depset([rootfs])),
         why_of([], [why], [base.tar, steps]),
     ]
 

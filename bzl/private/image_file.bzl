@@ -1,6 +1,7 @@
 """image_file: an image written out. The one rule that writes big files."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "run_tool", "tool_args")
+load("//bzl/private:plans.bzl", "digest_info")
 load("//bzl/private:why.bzl", "file_why")
 load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
@@ -16,15 +17,16 @@ _BIG_OUTPUT = {
 
 def _image_file_impl(ctx):
     info = ctx.attr.image[ImagePlanInfo]
-    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name + ".img")
+    name = ctx.attr.out or ctx.label.name + ".img"
+    out = ctx.actions.declare_file(name)
     args = tool_args(ctx)
     outputs = [out]
     digest = ctx.attr.image[DigestInfo]
     args.add("--image", info.image)
     if ctx.attr.zstd_level:
         # What is compressed is another image, hashed as it is written.
-        outputs.append(ctx.actions.declare_file(out.basename + ".digest", sibling = out))
-        digest = DigestInfo(digest = outputs[1])
+        outputs.append(ctx.actions.declare_file(name + ".digest"))
+        digest = digest_info(ctx, out, depset([out]), name = name, digest = outputs[1])
         args.add("--zstd=" + str(ctx.attr.zstd_level))
         args.add("--digest-output", outputs[1])
     args.add("--output", out)

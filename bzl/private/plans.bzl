@@ -27,23 +27,33 @@ def write_list(ctx, out, head, rest, map_each = None):
     lines.add_all(rest, map_each = map_each)
     ctx.actions.write(out, lines)
 
-def digest_of(ctx, image, read):
-    """Declares the digest of an image; the action runs only if somebody asks for it.
+def _hashed(ctx, image, read, out, mnemonic, flags = []):
+    digest = ctx.actions.declare_file(out)
+    args = tool_args(ctx)
+    args.add_all(flags)
+    args.add("--image", image)
+    args.add("--output", digest)
+    run_tool(ctx, "hashimage", args, read, [digest], mnemonic, "Hashing image %{label}")
+    return digest
+
+def digest_info(ctx, image, read, name = None, digest = None):
+    """Declares the digests of an image; the action of each runs only if somebody asks for it.
 
     Args:
       ctx: rule context; the rule has TOOLCHAIN_TYPE among its toolchains.
       image: File: a list, or a file as it is.
       read: depset of File: all that is read for it.
+      name: what their files are called, without the extension; default: the rule's name.
+      digest: File: the SHA-256, if somebody else makes it.
 
     Returns:
-      File: the digest (docs/formats/image.md).
+      DigestInfo
     """
-    digest = ctx.actions.declare_file(ctx.label.name + ".digest")
-    args = tool_args(ctx)
-    args.add("--image", image)
-    args.add("--output", digest)
-    run_tool(ctx, "hashimage", args, read, [digest], "HashImage", "Hashing image %{label}")
-    return digest
+    name = name or ctx.label.name
+    return DigestInfo(
+        digest = digest or _hashed(ctx, image, read, name + ".digest", "HashImage"),
+        fsverity = _hashed(ctx, image, read, name + ".fsverity", "HashFsverity", ["--fsverity"]),
+    )
 
 def image_providers(ctx, plan, inputs, made_of, properties = {}):
     """What a rule returns that made the plan of an image.
@@ -61,20 +71,20 @@ def image_providers(ctx, plan, inputs, made_of, properties = {}):
     image = ctx.actions.declare_file(ctx.label.name + ".image")
     write_list(ctx, image, plan, inputs)
 
-    digest = digest_of(ctx, image, depset([image, plan], transitive = [inputs]))
     return [
         DefaultInfo(files = depset([plan])),
         ImagePlanInfo(image = image, inputs = inputs, plan = plan, properties = properties),
-        DigestInfo(digest = digest),
+        digest_info(ctx, image, depset([image, plan], transitive = [inputs])),
         image_why(ctx, inputs, made_of),
     ]
 
-def _plain(file, digest):
+def _plain(file, digest, fsverity):
     # What a name says to a tool must be true of the file.
-    if file.extension in ["image", "digest"]:
+    if file.extension in ["image", "digest", "fsverity"]:
         fail("{}: a plain file named *.{} is read as a list or digest of an image; give it another name".format(file.short_path, file.extension))
     return struct(
         digest = digest,
+        fsverity = fsverity,
         has_name = True,
         inputs = depset([file], order = "preorder"),
         is_list = False,
@@ -92,13 +102,14 @@ def images_of(target):
     Returns:
       list of struct: name (base name of the file); has_name (bool: whether that is the name of a file, not of a plan); reference (File: what to name to a tool); is_list (bool: whether that is a list); read (list of File: what a tool
       reads that lays the image out within another); inputs (depset of File in preorder); digest (File to name to a tool that
-      wants the digest: of a plain file without DigestInfo the file itself).
+      wants the digest: of a plain file without DigestInfo the file itself); fsverity (likewise, of the other digest).
     """
     files = target[DefaultInfo].files.to_list()
     if ImagePlanInfo in target:
         info = target[ImagePlanInfo]
         return [struct(
             digest = target[DigestInfo].digest,
+            fsverity = target[DigestInfo].fsverity,
             has_name = files[0] != info.plan,
             inputs = info.inputs,
             is_list = True,
@@ -107,8 +118,8 @@ def images_of(target):
             reference = info.image,
         )]
     if DigestInfo in target:
-        return [_plain(files[0], target[DigestInfo].digest)]
-    return [_plain(file, file) for file in files]
+        return [_plain(files[0], target[DigestInfo].digest, target[DigestInfo].fsverity)]
+    return [_plain(file, file, file) for file in files]
 
 def image_of(target, attribute, label):
     """The one image that a target stands for.

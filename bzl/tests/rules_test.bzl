@@ -61,7 +61,7 @@ _UUID = "00000000-0000-4000-8000-000000000001"
 _ARGV = {
     # The tree lies beside the output.
     "base": ("MkBase", ["--work-dir bazel-out/", "/bin/bzl/tests --output-tar bazel-out/"]),
-    "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.digest --image-set inner:env=dev --output"]),
+    "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.fsverity --image-set inner:env=dev --output"]),
     "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.image "]),
     "ext4": ("MkExt4", ["tree.tree ", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
     "fat": ("MkFat", ["tree.tree ", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
@@ -71,6 +71,7 @@ _ARGV = {
     "grubenv": ("MkGrubenv", ["--set a=1 --set b=2"]),
     "manifest": ("MkManifest", ["--image root=", "ext4.digest ", "--artifact one.txt=bzl/tests/one.txt "]),
     "hash": ("HashImage", ["hash.image --output", "hash.digest"]),
+    "hash_fsverity": ("HashFsverity", ["--fsverity --image", "hash_fsverity.image --output", "hash_fsverity.fsverity"]),
     "nested": ("MkExt4", ["nested_tree.tree "]),
     "qcow2": ("MkQcow2", ["disk.image --output"]),
     "report": ("MkReport", ["disk.image --manifest ", "manifest.json --notes root=", "tree.why ", "--sbom bzl/tests/lock.json --output ", "report.html"]),
@@ -174,6 +175,7 @@ def _subjects(prefix):
     image_file(name = prefix + "file_of_nothing", image = prefix + "tree", **manual)
     image_list(name = prefix + "list", image = prefix + "disk", **manual)
     qcow2_image(name = prefix + "hash", image = prefix + "disk", **manual)
+    qcow2_image(name = prefix + "hash_fsverity", image = prefix + "disk", **manual)
     qcow2_image(name = prefix + "qcow2", image = prefix + "disk", **manual)
     image_tree(name = prefix + "nested_tree", files = {prefix + "fat": "/images/fat.img"}, rootfs = "rootfs.tar", timestamp = 1, **manual)
     image_tree(

@@ -10,7 +10,7 @@ TOOLS = {
     "checkbase": "checks a base image that was fetched; writes its packages",
     "flash": "writes a disk image to a stick or a file, with a configuration in it",
     "hashblocks": "hashes each block of a file for dm-verity",
-    "hashimage": "takes the digest of an image through its plan",
+    "hashimage": "takes a digest of an image through its plan",
     "imgdiff": "shows what differs between two images",
     "imgdump": "shows what is in an image",
     "inject": "lays files over a rootfs tar and computes systemd enablement; writes a tree manifest",

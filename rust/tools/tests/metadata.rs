@@ -131,6 +131,11 @@ const STEPS: &[(&str, &str, &str)] = &[
         "--image esp.image --output esp.digest",
     ),
     (
+        "hashimage",
+        env!("CARGO_BIN_EXE_hashimage"),
+        "--fsverity --image esp.image --output esp.fsverity",
+    ),
+    (
         "mkchecksums",
         env!("CARGO_BIN_EXE_mkchecksums"),
         "--image esp.img=esp.digest --image version=version --output sums",
@@ -166,7 +171,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     (
         "mkdeployment",
         env!("CARGO_BIN_EXE_mkdeployment"),
-        "--name n --version-file version --image esp=esp.digest --output deployment.json",
+        "--name n --version-file version --image esp=esp.fsverity --output deployment.json",
     ),
     (
         "inject",

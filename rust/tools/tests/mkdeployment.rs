@@ -9,10 +9,17 @@
 use std::process::Command;
 
 use deployment::Deployment;
-use plan::Digest;
+use plan::{Plan, Reader};
+use verity::FsverityDigest;
 
 /// An image of 3 MiB, of which only the digest is there.
 const LEN: usize = 3 << 20;
+
+fn of(bytes: &[u8]) -> FsverityDigest {
+    let len = u64::try_from(bytes.len()).unwrap();
+    let inputs = vec![("bytes".to_owned(), bytes.to_vec())];
+    FsverityDigest::of(&Reader::new(Plan::whole(len).unwrap(), inputs).unwrap()).unwrap()
+}
 
 struct Setup {
     dir: tempfile::TempDir,
@@ -23,12 +30,11 @@ impl Setup {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let image: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(LEN).collect();
-        let sha256 = base::Sha256Digest::of(&image);
-        let len = u64::try_from(LEN).unwrap();
-        let digest = Digest { sha256, len }.to_file();
-        let files: [(&str, &[u8]); 4] = [
-            ("a.digest", digest.as_bytes()),
-            ("bad.digest", b"x"),
+        let digest = of(&image).to_file();
+        let files: [(&str, &[u8]); 5] = [
+            ("a.fsverity", digest.as_bytes()),
+            ("bad.fsverity", b"x"),
+            ("other.digest", b"x"),
             ("raw", b"raw image"),
             ("version", b"1.2.3\n"),
         ];
@@ -61,7 +67,7 @@ fn an_image_by_its_digest_and_a_file() {
     let setup = Setup::new();
     let text = setup
         .run(
-            "--name stick --version-file version --set flavour=plain --image disk=a.digest --image raw=raw \
+            "--name stick --version-file version --set flavour=plain --image disk=a.fsverity --image raw=raw \
              --image-set raw:flavour=other",
         )
         .unwrap();
@@ -85,10 +91,11 @@ fn an_image_by_its_digest_and_a_file() {
     assert_eq!(raw.properties["flavour"], "other");
     // What the reader of the files will find.
     for (image, bytes) in [(disk, setup.image.as_slice()), (raw, b"raw image")] {
-        let path = setup.dir.path().join(&image.file);
-        std::fs::write(&path, bytes).unwrap();
-        let digest = deployment::digest(&std::fs::File::open(path).unwrap(), |_| ()).unwrap();
-        assert!(image.is(&digest), "{image:?} {digest}");
+        let digest = of(bytes);
+        assert_eq!(
+            (&image.fsverity, image.size),
+            (&digest.to_string(), digest.len)
+        );
     }
 }
 
@@ -98,15 +105,16 @@ fn refusals_have_reasons() {
     let base = "--name stick --version-file version --image";
     let table = [
         ("a=none", "cannot read none: No such file or directory (os error 2)"),
-        ("a=bad.digest", "bad.digest: got \"x\", want a SHA-256 of 64 hexadecimal digits, a space and a length"),
-        ("a=a.digest --image-set b:x=1", "--image-set: there is no --image \"b\""),
-        ("a=a.digest --image-set x=1", "--image-set: \"x\" is not NAME:KEY"),
-        ("a=a.digest --set x=1 --set x=2", "--set: \"x\" was given already"),
+        ("a=bad.fsverity", "bad.fsverity: fs-verity digest \"x\": want sha256: with 64 hexadecimal digits, a space and a length"),
+        ("a=other.digest", "other.digest: fs-verity digest \"x\": want sha256: with 64 hexadecimal digits, a space and a length"),
+        ("a=a.fsverity --image-set b:x=1", "--image-set: there is no --image \"b\""),
+        ("a=a.fsverity --image-set x=1", "--image-set: \"x\" is not NAME:KEY"),
+        ("a=a.fsverity --set x=1 --set x=2", "--set: \"x\" was given already"),
         (
-            "../a=a.digest",
+            "../a=a.fsverity",
             "images[0].file: got \"../a.img\", want a file name of letters, digits and any of . - _, starting with a letter or digit, at most 255",
         ),
-        ("a=a.digest --image a=raw", "images[1].name: \"a\" is that of images[0] already"),
+        ("a=a.fsverity --image a=raw", "images[1].name: \"a\" is that of images[0] already"),
     ];
     for (args, want) in table {
         assert_eq!(

@@ -229,6 +229,7 @@ fn refused() {
     );
     bed.put("bad.list", b"{\"dest\":\"/a\",\"src\":\"bad.image\"}\n");
     bed.put("bad.digest", b"0123 4\n");
+    bed.put("other.fsverity", b"sha256:0123 4\n");
     bed.list("bad.image", &["kernel", "config"]);
     bed.list("few.image", &["data.plan", "config"]);
     bed.list("other.image", &["esp.plan", "config"]);
@@ -321,6 +322,11 @@ fn refused() {
             hashimage,
             "--image other.image --output out".into(),
             "config has 10 bytes, but the plan was made over 300000",
+        ),
+        (
+            mkchecksums,
+            "--image a=other.fsverity --output out".into(),
+            "other.fsverity: got \"sha256:0123 4\\n\", want a SHA-256 of 64 hexadecimal digits, a space and a length",
         ),
         (
             mkchecksums,

@@ -7,11 +7,10 @@ use base::{as_u64, Sha256Digest};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::digest::Digest;
 use crate::error::Error;
 
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longer files are refused unread.
 pub const MOST_BYTES: u64 = 64 * 1024;
 /// Most images in one document.
@@ -42,13 +41,13 @@ pub struct Deployment {
 pub struct Image {
     /// Its file, beside the document.
     pub file: String,
+    /// The file's fs-verity digest, 64 lower-case hex digits.
+    pub fsverity: String,
     /// What it is.
     pub name: String,
     /// What else is to be known of it.
     #[serde(deserialize_with = "unique")]
     pub properties: BTreeMap<String, String>,
-    /// SHA-256 of the whole file, 64 lower-case hex digits.
-    pub sha256: String,
     /// Length of the file.
     pub size: u64,
     /// Its version.
@@ -124,16 +123,11 @@ impl Deployment {
 }
 
 impl Image {
-    /// Whether `digest` is that of this image's file.
-    pub fn is(&self, digest: &Digest) -> bool {
-        digest.len == self.size && digest.to_string() == self.sha256
-    }
-
     fn check(&self, place: &str) -> Result<(), Error> {
         let at = |name: &str| format!("{place}.{name}");
         field(&at("file"), &self.file, is_file, FILE)?;
+        field(&at("fsverity"), &self.fsverity, is_sha256, SHA256)?;
         field(&at("name"), &self.name, is_name, NAME)?;
-        field(&at("sha256"), &self.sha256, is_sha256, SHA256)?;
         field(&at("version"), &self.version, is_version, VERSION_TEXT)?;
         if self.size == 0 || i64::try_from(self.size).is_err() {
             return Err(Error::Field {

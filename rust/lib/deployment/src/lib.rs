@@ -5,8 +5,8 @@
 //!
 //! | key          | value                                                                                            |
 //! |--------------|--------------------------------------------------------------------------------------------------|
-//! | `deployment` | 1, the version of this format: a reader refuses one it does not know                              |
-//! | `images`     | list, in the order given, of `file`, `name`, `properties`, `sha256`, `size`, `version`            |
+//! | `deployment` | 2, the version of this format: a reader refuses one it does not know                              |
+//! | `images`     | list, in the order given, of `file`, `fsverity`, `name`, `properties`, `size`, `version`          |
 //! | `name`       | name of the whole                                                                                 |
 //! | `properties` | text by key: what else is to be known, such as for whom it was built                               |
 //! | `version`    | version of the whole                                                                              |
@@ -14,13 +14,9 @@
 //! The reader trusts nothing: sizes are checked before anything is read, an unknown or repeated key is an error, file
 //! names are names and not paths, and all text is printable ASCII. [`Deployment::parse`] and [`Deployment::to_json`] take
 //! and give the same set of documents.
-//!
-//! [`digest`](fn@digest) hashes an image file without reading its holes.
 
-mod digest;
 mod document;
 mod error;
 
-pub use digest::{digest, Digest};
 pub use document::{Deployment, Image, MOST_BYTES, MOST_IMAGES, MOST_PROPERTIES, VERSION};
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! SHA-256 of images through their plans, taken once for all that want it.
 //!
 //! A digest file (`*.digest`) is one line: the SHA-256 as 64 lower-case hexadecimal digits, a space, and the image's length in
-//! bytes as decimal number without leading zeros. Whoever wants an image's digest takes this file; the image is not read again.
+//! bytes as decimal number without leading zeros. Whoever wants an image's SHA-256 takes this file; the image is not read again.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -89,9 +89,10 @@ impl Digest {
         })
     }
 
-    /// The digest of what is at `path`: read from a digest file, or taken of any other file.
+    /// The digest of what is at `path`: read from a digest file, or taken of any other file. A file of the other kind (`*.fsverity`) is refused.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        if path.extension() != Some(OsStr::new("digest")) {
+        let kind = path.extension();
+        if kind != Some(OsStr::new("digest")) && kind != Some(OsStr::new("fsverity")) {
             return Self::of(&Reader::open_any(path)?);
         }
         let text = std::fs::read_to_string(path);
@@ -128,13 +129,13 @@ mod tests {
             format!("{} 1\n", &want[..62]),
             format!("{want}00 1\n"),
             format!("{want} 1\n\n"),
+            format!("sha256:{want} 1\n"),
         ] {
-            std::fs::write(at("bad.digest"), &bad).unwrap();
-            let error = Digest::open(&at("bad.digest")).unwrap_err();
-            assert!(
-                error.to_string().ends_with("bad.digest"),
-                "{bad:?}: {error}"
-            );
+            for name in ["bad.digest", "bad.fsverity"] {
+                std::fs::write(at(name), &bad).unwrap();
+                let error = Digest::open(&at(name)).unwrap_err().to_string();
+                assert!(error.ends_with(name), "{bad:?}: {error}");
+            }
         }
     }
 

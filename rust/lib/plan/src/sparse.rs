@@ -1,5 +1,7 @@
 //! Raw images whose holes count.
 
+use std::fs::File;
+
 use base::holes::next_data;
 use files::InputFile;
 
@@ -7,6 +9,22 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::plan::{Input, Plan};
 use crate::read::Reader;
+
+impl Plan {
+    /// The plan of a raw image with one input, `file` of `len` bytes, whose holes are zero. Where the file system does not know holes, all is
+    /// data. Errors call the file `name`.
+    pub fn of_sparse(file: &File, name: &str, len: u64) -> Result<Self, Error> {
+        let mut builder = Builder::new([Input::of_len(len)]);
+        let mut at = 0;
+        while at < len {
+            let data = next_data(file, at, len).map_err(Error::io(name))?;
+            builder.zero_to(data.start)?;
+            builder.source(0, data.start, data.end.abs_diff(data.start))?;
+            at = data.end;
+        }
+        builder.finish()
+    }
+}
 
 impl Reader<InputFile> {
     /// The same image, with the holes of a raw file known: they are zero in its plan. An image of a list stays as it is.
@@ -19,25 +37,9 @@ impl Reader<InputFile> {
         if !raw || !input.stamp().is_file {
             return Ok(self);
         }
-        let failed = Error::io(name);
-        let found = (|| {
-            let file = input.file()?;
-            let mut found = Vec::new();
-            let mut at = 0;
-            while at < len {
-                let data = next_data(&file, at, len)?;
-                at = data.end;
-                found.push(data);
-            }
-            Ok(found)
-        })();
-        let mut builder = Builder::new([Input::of_len(len)]);
-        for data in found.map_err(failed)? {
-            builder.zero_to(data.start)?;
-            builder.source(0, data.start, data.end.abs_diff(data.start))?;
-        }
-        builder.zero_to(len)?;
-        self.with_plan(builder.finish()?)
+        let file = input.file().map_err(Error::io(name))?;
+        let plan = Plan::of_sparse(&file, name, len)?;
+        self.with_plan(plan)
     }
 
     /// Another image over the same inputs.

@@ -129,6 +129,14 @@ pub enum Error {
         /// Where it is in the image.
         at: u64,
     },
+    /// A file that does not hold what its name says.
+    #[error("{path}")]
+    File {
+        /// Which.
+        path: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
     /// The plan, or reading through it.
     #[error(transparent)]
     Plan(#[from] plan::Error),

@@ -1,4 +1,5 @@
-//! dm-verity format 1: superblock and hash tree of an image, from its plan; and a verifier that trusts nothing of it.
+//! dm-verity format 1: superblock and hash tree of an image, from its plan; a verifier that trusts nothing of it; and the digest that
+//! fs-verity, whose tree is the same, has of a file.
 //!
 //! Spec: Linux `Documentation/admin-guide/device-mapper/verity.rst`; the superblock as cryptsetup's `verity` page has it.
 //! The *hash area* begins where the data ends: data (padded to whole blocks), superblock in a block of its own, then the
@@ -15,6 +16,7 @@
 //! | know where everything lies                     | [`Layout`]                                            |
 //! | hash an input once, for all images it gets into | [`write_block_hashes`], [`BlockHashes`]              |
 //! | make the hash area of a plan                   | [`area`], then [`Area::behind`]; [`append`], which holds all of it |
+//! | say in 64 digits what a file is                | [`FsverityDigest`]                                    |
 //! | look at an image, check it                     | [`read_superblock`], [`root_hash`], [`verify`]        |
 //!
 //! # What a change costs
@@ -33,6 +35,7 @@
 mod area;
 mod block_hashes;
 mod error;
+mod fsverity;
 mod hash;
 mod image;
 mod layout;
@@ -46,6 +49,7 @@ mod work;
 pub use area::{area, Area, Known, WriteAt};
 pub use block_hashes::{write_block_hashes, BlockHashes};
 pub use error::Error;
+pub use fsverity::FsverityDigest;
 pub use hash::Digest;
 pub use image::{append, MAX_APPENDED};
 pub use layout::{Layout, Level};

@@ -40,7 +40,7 @@ pub(crate) struct Image {
     pub(crate) version: String,
     pub(crate) env: Option<String>,
     pub(crate) size: u64,
-    pub(crate) sha256: String,
+    pub(crate) fsverity: String,
     #[serde(flatten)]
     pub(crate) state: State,
 }

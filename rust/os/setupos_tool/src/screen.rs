@@ -176,7 +176,7 @@ impl Screen {
             State::Verified => (Style::Good, "verified".to_owned()),
             State::Bad => (Style::Bad, "unusable".to_owned()),
         };
-        let digest: String = image.sha256.chars().take(16).collect();
+        let digest: String = image.fsverity.chars().take(16).collect();
         let text = format!(
             "{}  {}  {}  {digest}...  {state}",
             image.name,

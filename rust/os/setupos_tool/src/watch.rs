@@ -13,8 +13,8 @@ use crate::inspect::{self, Context, DIGESTS};
 
 /// What the thread that computes digests tells.
 pub(crate) enum Message {
-    /// So many bytes of all images are done.
-    Progress(u64),
+    /// So many bytes of all images are done, of so many that are to be read.
+    Progress(u64, u64),
     /// It has ended; the images as it left them.
     Done(Vec<Image>, Option<Record>),
 }
@@ -40,7 +40,7 @@ struct Verification {
 #[derive(PartialEq)]
 struct Identity {
     file: String,
-    sha256: String,
+    fsverity: String,
     size: u64,
     /// Device, inode, length and time of the last change.
     meta: Option<(u64, u64, u64, i64, i64)>,
@@ -96,7 +96,10 @@ impl Watch {
             return;
         };
         match message {
-            Message::Progress(done) => verification.bar.done = done,
+            Message::Progress(done, of) => {
+                verification.bar.done = done;
+                verification.bar.of = of;
+            }
             Message::Done(images, record) => verification.result = Some((images, record)),
         }
     }
@@ -117,7 +120,7 @@ impl Watch {
         let spawned = std::thread::Builder::new().spawn(move || {
             let mut teller = Teller {
                 sender: sender.clone(),
-                last: 0,
+                last: None,
             };
             let report = inspect::verify(&mut context, &mut teller);
             let record = report.step(DIGESTS).cloned();
@@ -140,7 +143,7 @@ impl Watch {
         let of = |m: Metadata| (m.dev(), m.ino(), m.len(), m.mtime(), m.mtime_nsec());
         Identity {
             file: image.file.clone(),
-            sha256: image.sha256.clone(),
+            fsverity: image.fsverity.clone(),
             size: image.size,
             meta: meta.ok().map(of),
         }
@@ -166,35 +169,36 @@ impl Watch {
                     report.put(record.clone());
                 }
             }
-            None => put_progress(images, &mut verification.bar),
+            None => put_progress(images, &verification.bar),
         }
     }
 }
 
-/// The images are verified at the same time: each is as far as all of them are.
-fn put_progress(images: &mut [Image], bar: &mut Bar) {
+/// The images are verified in one go: each is as far as all of them are.
+fn put_progress(images: &mut [Image], bar: &Bar) {
     let waits = |image: &&mut Image| image.state == State::Unverified;
-    let sizes = images.iter_mut().filter(waits).map(|image| image.size);
-    // As in the progress itself.
-    bar.of = sizes.fold(0, u64::saturating_add);
-    let percent = steps::parts_done(bar.done, bar.of, 100);
+    let percent = match bar.of {
+        // Nothing was told yet.
+        0 => 0,
+        of => steps::parts_done(bar.done, of, 100),
+    };
     for image in images.iter_mut().filter(waits) {
         image.state = State::Verifying { percent };
     }
 }
 
-/// Tells of each fortieth.
+/// Tells of the beginning and of each fortieth.
 struct Teller {
     sender: Sender<Message>,
-    last: u64,
+    last: Option<u64>,
 }
 
 impl Watcher for Teller {
     fn progress(&mut self, _: &'static str, done: u64, of: u64) {
         let part = steps::parts_done(done, of, 40);
-        if part > self.last {
-            self.last = part;
-            let _ = self.sender.send(Message::Progress(done));
+        if Some(part) > self.last {
+            self.last = Some(part);
+            let _ = self.sender.send(Message::Progress(done, of));
         }
     }
 }

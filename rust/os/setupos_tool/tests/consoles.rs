@@ -84,8 +84,8 @@ fn all_consoles_show_it() {
         serial.starts_with("SetupOS 1.2.3 (dev). It only looks"),
         "{serial}"
     );
-    let host = &machine.sha256("host-os.img")[..16];
-    let guest = &machine.sha256("guest-os.img")[..16];
+    let host = &machine.fsverity("host-os.img")[..16];
+    let guest = &machine.fsverity("guest-os.img")[..16];
     assert!(
         serial.ends_with(&format!(
             "Result   Nothing wrong so far; images are not verified yet.\n\

@@ -16,8 +16,8 @@ fn a_machine_without_faults() {
     let machine = Machine::new();
     let (status, out, error) = machine.run("status");
     assert_eq!((status, error.as_str()), (0, ""));
-    let host = machine.sha256("host-os.img");
-    let guest = machine.sha256("guest-os.img");
+    let host = machine.fsverity("host-os.img");
+    let guest = machine.fsverity("guest-os.img");
     let want = format!(
         "SetupOS 1.2.3 (dev). It only looks: no drive is written to.\n\
          Config   on vda3, labelled CONFIG\n\
@@ -86,7 +86,7 @@ fn a_dry_run_only_talks() {
          [4/7] drives: look at D/sys/block\n\
          [5/7] network: look at D/sys/class/net and D/proc/net\n\
          [6/7] machine: look at processor, memory and firmware\n\
-         [7/7] digests: compute the SHA-256 of each image in D/data\n"
+         [7/7] digests: compute the fs-verity digest of each image in D/data\n"
     );
     let (_, out, _) = machine.run("check --dry-run --json");
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -221,12 +221,12 @@ fn a_template_that_sets_nothing_is_fine() {
 fn images_that_are_not_what_they_should_be() {
     let machine = Machine::new();
     let good = machine.read("data/deployment.json");
-    let host = machine.sha256("host-os.img");
+    let host = machine.fsverity("host-os.img");
     // A byte beyond all holes.
     machine.write_at("data/host-os.img", 2_000_000, b"!");
-    let bad = machine.sha256("host-os.img");
+    let bad = machine.fsverity("host-os.img");
     machine.refused(&format!(
-        "D/data/host-os.img: SHA-256 is {bad}, want {host}: the file is damaged\n"
+        "D/data/host-os.img: fs-verity digest is {bad}, want {host}: the file is damaged\n"
     ));
     let (_, out, _) = machine.run("status");
     assert!(out.contains("...  unusable\n"), "{out}");
@@ -274,7 +274,7 @@ fn descriptions_that_are_not_to_be_read() {
     let machine = Machine::new();
     let good = machine.read("data/deployment.json");
     let table = [
-        (good.replace("\"deployment\": 1", "\"deployment\": 2"), "format 2, this program knows format 1"),
+        (good.replace("\"deployment\": 2", "\"deployment\": 3"), "format 3, this program knows format 2"),
         (good.replace("host-os.img", "../host-os.img"), "images[0].file: got \"../host-os.img\", want a file name of letters, digits and any of . - _, starting with a letter or digit, at most 255"),
         ("{}".to_owned(), "not a description of images: missing field `deployment` at line 1 column 2"),
         (String::new(), "not a description of images: EOF while parsing a value at line 1 column 0"),

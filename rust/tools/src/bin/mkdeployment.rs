@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{ensure, Context};
 use deployment::{Deployment, Image};
 use disk::{NamedFile, Pair};
-use plan::Digest;
+use verity::FsverityDigest;
 
 /// Writes deployment.json: the carried images with their files, versions, sizes and digests.
 #[derive(clap::Parser)]
@@ -22,7 +22,7 @@ struct Args {
     /// A property of the whole.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     properties: Vec<Pair>,
-    /// An image by its name, whose file is NAME.img: its digest (*.digest), or the file itself.
+    /// An image by its name, whose file is NAME.img: its fs-verity digest (*.fsverity), or the file itself.
     #[arg(long = "image", value_name = "NAME=FILE", required = true)]
     images: Vec<NamedFile>,
     /// A property of an image.
@@ -57,12 +57,12 @@ fn make(args: &Args) -> anyhow::Result<Deployment> {
     let mut images = Vec::new();
     for image in &args.images {
         let name = image.name.as_str();
-        let digest = Digest::open(&image.path)?;
+        let digest = FsverityDigest::open(&image.path)?;
         images.push(Image {
             file: format!("{name}.img"),
+            fsverity: digest.to_string(),
             name: name.to_owned(),
             properties: properties.remove(name).into_iter().flatten().collect(),
-            sha256: digest.to_string(),
             size: digest.len,
             version: version.clone(),
         });

@@ -1,11 +1,17 @@
 //! The images that travel with this system: deployment.json, files, env, digests.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::mpsc::Sender;
 
+use base::as_u64;
 use deployment::Deployment;
 use os_config::plain;
+use plan::{Piece, Plan, ReadAt, Reader};
 use steps::{Failure, Progress};
+use verity::FsverityDigest;
 
 use super::{Context, Look};
 use crate::block;
@@ -68,7 +74,7 @@ fn find(context: &mut Context) -> Result<Vec<String>, Failure> {
             file: image.file,
             version: image.version,
             size: image.size,
-            sha256: image.sha256,
+            fsverity: image.fsverity,
         });
     }
     context.facts.images = images;
@@ -151,7 +157,10 @@ pub(super) const DIGESTS_STEP: Look = Look {
     name: DIGESTS,
     plan: |context| {
         let dir = context.system.path(&context.places.data);
-        format!("compute the SHA-256 of each image in {}", dir.display())
+        format!(
+            "compute the fs-verity digest of each image in {}",
+            dir.display()
+        )
     },
     run: verify,
 };
@@ -171,9 +180,7 @@ fn verify(context: &mut Context, progress: Progress<'_>) -> Result<Vec<String>, 
     if todo.is_empty() {
         notes.push("no image to verify".to_owned());
     }
-    // Saturated they say less of the progress, and of nothing else.
-    let of = todo.iter().map(|i| i.size).fold(0, u64::saturating_add);
-    let found = wrong_digests(&dir, &todo, &mut |done| progress(done, of));
+    let found = wrong_digests(&dir, &todo, progress);
     for (image, problem) in todo.into_iter().zip(found) {
         image.state = match problem {
             None => State::Verified,
@@ -184,54 +191,94 @@ fn verify(context: &mut Context, progress: Progress<'_>) -> Result<Vec<String>, 
     Failure::unless_none(problems, notes)
 }
 
-/// What is wrong with each image. All are read at once: hashing takes longer than reading, and zeros are hashed like everything else.
-fn wrong_digests(
-    dir: &Path,
-    images: &[&mut Image],
-    progress: &mut dyn FnMut(u64),
-) -> Vec<Option<String>> {
+/// What is wrong with each image. One after another, each on all cores.
+fn wrong_digests(dir: &Path, images: &[&mut Image], progress: Progress<'_>) -> Vec<Option<String>> {
     let (sender, receiver) = std::sync::mpsc::channel();
+    let open = |image: &&mut Image| Opened::open(&dir.join(&image.file), sender.clone());
+    let files: Vec<_> = images.iter().map(open).collect();
+    drop(sender);
+    let opened = files.iter().flatten();
+    // Saturated it says less of the progress, and of nothing else.
+    let of = opened.fold(0, |all: u64, file| all.saturating_add(file.data));
+    progress(0, of);
     std::thread::scope(|threads| {
-        let start = |image: &Image| {
-            let (path, sender, image) = (dir.join(&image.file), sender.clone(), image.clone());
-            threads.spawn(move || {
-                let mut before = 0;
-                wrong_digest(&path, &image, &mut |done: u64| {
-                    let more = done.saturating_sub(before);
-                    before = done;
-                    // Whoever listens ends after this.
-                    let _ = sender.send(more);
-                })
-            })
-        };
-        let started: Vec<_> = images.iter().map(|image| start(image)).collect();
-        drop(sender);
+        let work = threads.spawn(|| {
+            let pairs = images.iter().zip(files);
+            pairs
+                .map(|(image, file)| wrong_digest(&dir.join(&image.file), image, file))
+                .collect::<Vec<_>>()
+        });
         let mut done = 0_u64;
         while let Ok(more) = receiver.recv() {
             done = done.saturating_add(more);
-            progress(done);
+            progress(done, of);
         }
-        let ended = started.into_iter().map(|thread| {
-            let panicked = |_| Some("reading an image ended by a panic".to_owned());
-            thread.join().unwrap_or_else(panicked)
-        });
-        ended.collect()
+        let panicked = |_| {
+            let text = |image: &&mut Image| format!("reading {} ended by a panic", image.file);
+            images.iter().map(text).map(Some).collect()
+        };
+        work.join().unwrap_or_else(panicked)
     })
 }
 
-fn wrong_digest(path: &Path, image: &Image, progress: &mut dyn FnMut(u64)) -> Option<String> {
+fn wrong_digest(path: &Path, image: &Image, file: Result<Opened, plan::Error>) -> Option<String> {
     let shown = path.display();
-    let digest = plain::open(path).and_then(|file| deployment::digest(&file, progress));
+    let digest = file
+        .map_err(verity::Error::from)
+        .and_then(|file| FsverityDigest::of(&file.reader));
     match digest {
         Ok(digest) if digest.len != image.size => Some(format!(
             "{shown}: {} bytes, want {}: the file is not whole",
             digest.len, image.size
         )),
-        Ok(digest) if digest.to_string() != image.sha256 => Some(format!(
-            "{shown}: SHA-256 is {digest}, want {}: the file is damaged",
-            image.sha256
+        Ok(digest) if digest.to_string() != image.fsverity => Some(format!(
+            "{shown}: fs-verity digest is {digest}, want {}: the file is damaged",
+            image.fsverity
         )),
         Ok(_) => None,
-        Err(error) => Some(format!("{shown}: cannot read: {error}")),
+        Err(error) => Some(cli::chain(&error)),
     }
 }
+
+/// An image to be read, and how much of it is no hole.
+struct Opened {
+    reader: Reader<Counted>,
+    data: u64,
+}
+
+impl Opened {
+    fn open(path: &Path, done: Sender<u64>) -> Result<Self, plan::Error> {
+        let name = path.display().to_string();
+        let failed = |source| plan::Error::Io {
+            what: name.clone(),
+            source,
+        };
+        let file = plain::open(path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let plan = Plan::of_sparse(&file, &name, len)?;
+        let data = plan.extents().filter(|extent| extent.piece != Piece::Zero);
+        let data = data.fold(0, |all: u64, extent| all.saturating_add(extent.len));
+        let reader = Reader::new(plan, vec![(name, Counted { file, done })])?;
+        Ok(Self { reader, data })
+    }
+}
+
+/// A file that says how much of it was read.
+struct Counted {
+    file: File,
+    done: Sender<u64>,
+}
+
+impl ReadAt for Counted {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let read = FileExt::read_exact_at(&self.file, buffer, offset);
+        read.map_err(|error| io::Error::new(error.kind(), format!("at byte {offset}: {error}")))?;
+        // Whoever listens ends after this.
+        let _ = self.done.send(as_u64(buffer.len()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "images_tests.rs"]
+mod tests;

@@ -381,7 +381,7 @@ fn request(job: &Job, drive: &Drive) -> Option<base::Sha256Digest> {
     }
     for image in &job.context.facts.images {
         add(image.name.as_bytes());
-        add(image.sha256.as_bytes());
+        add(image.fsverity.as_bytes());
     }
     for name in [&drive.serial, &drive.wwn] {
         add(name.as_deref().unwrap_or_default().as_bytes());

@@ -191,9 +191,11 @@ impl Machine {
         fatfs::format_volume(&mut file, options).unwrap();
     }
 
-    pub fn sha256(&self, image: &str) -> String {
-        let file = self.file(&format!("data/{image}"));
-        deployment::digest(&file, |_| ()).unwrap().to_string()
+    pub fn fsverity(&self, image: &str) -> String {
+        let path = self.path(&format!("data/{image}"));
+        verity::FsverityDigest::open(path.as_ref())
+            .unwrap()
+            .to_string()
     }
 
     /// Describes the images as they are.
@@ -201,9 +203,9 @@ impl Machine {
         let env = || [("env".to_owned(), "dev".to_owned())].into();
         let image = |name: &str| deployment::Image {
             file: format!("{name}.img"),
+            fsverity: self.fsverity(&format!("{name}.img")),
             name: name.to_owned(),
             properties: env(),
-            sha256: self.sha256(&format!("{name}.img")),
             size: self
                 .file(&format!("data/{name}.img"))
                 .metadata()
