@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,14 +70,14 @@ impl Tpm {
     /// Waits until it does.
     fn listens(&self) -> Result<()> {
         let deadline = Deadline::after(START);
-        while !self.socket.exists() {
+        while !is_listened_at(&self.socket)? {
             if let Some(status) = self.process.ended()? {
                 return Err(self.process.failure(status));
             }
             if deadline.expired() {
                 return Err(VmError::Failed {
                     program: SWTPM.to_owned(),
-                    status: format!("no socket within {} s", deadline.seconds()),
+                    status: format!("does not listen within {} s", deadline.seconds()),
                     detail: self.process.errors(),
                 });
             }
@@ -84,6 +85,23 @@ impl Tpm {
         }
         Ok(())
     }
+}
+
+/// Whether somebody listens at `socket`. Its file is there a moment before that, and who connects in between is refused; who only tries
+/// takes the one connection that the guest shall have.
+fn is_listened_at(socket: &Path) -> Result<bool> {
+    const SOCKETS: &str = "/proc/net/unix";
+    /// `__SO_ACCEPTCON` of Linux.
+    const LISTENS: u32 = 1 << 16;
+    let text = std::fs::read(SOCKETS).map_err(VmError::io(format!("read {SOCKETS}")))?;
+    let path = [b" ", socket.as_os_str().as_bytes()].concat();
+    let mut lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.any(|line| {
+        let mut words = line.split(u8::is_ascii_whitespace);
+        let flags = words.nth(3).and_then(|word| std::str::from_utf8(word).ok());
+        let flags = flags.and_then(|word| u32::from_str_radix(word, 16).ok());
+        line.ends_with(&path) && flags.is_some_and(|flags| flags & LISTENS != 0)
+    }))
 }
 
 fn spawn(folder: &Path, socket: &Path) -> Result<Process> {
@@ -122,6 +140,21 @@ mod tests {
         std::os::unix::net::UnixStream::connect(&socket).unwrap();
         drop(tpm);
         assert!(!socket.exists());
+    }
+
+    #[test]
+    fn a_socket_that_is_only_bound_is_not_listened_at() {
+        use std::os::unix::net::{UnixDatagram, UnixListener};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a socket");
+        assert!(!is_listened_at(&path).unwrap());
+        let bound = UnixDatagram::bind(&path).unwrap();
+        assert!(path.exists() && !is_listened_at(&path).unwrap());
+        drop(bound);
+        std::fs::remove_file(&path).unwrap();
+        let _listens = UnixListener::bind(&path).unwrap();
+        assert!(is_listened_at(&path).unwrap());
+        assert!(!is_listened_at(&folder.path().join("socket")).unwrap());
     }
 
     #[test]
