@@ -12,9 +12,12 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[path = "support/programs.rs"]
+mod programs;
 
 const TIMESTAMP: i64 = 1_000_000_000;
 /// Where an ordinary user's ids begin in these tests.
@@ -116,26 +119,10 @@ impl Bed {
             user,
         };
         let tree = bed.path("tree");
-        for name in [
-            "etc", "proc", "sys", "dev", "tmp", "run", "var/tmp", "root", "usr/bin", "usr/lib",
-        ] {
-            fs::create_dir_all(tree.join(name)).unwrap();
-        }
-        for (name, to) in [
-            ("bin", "usr/bin"),
-            ("sbin", "usr/bin"),
-            ("lib", "usr/lib"),
-            ("lib64", "usr/lib"),
-        ] {
-            symlink(to, tree.join(name)).unwrap();
-        }
-        symlink("bin", tree.join("usr/sbin")).unwrap();
+        programs::folders(&tree);
         for program in PROGRAMS {
-            install(&tree, program);
+            programs::install(&tree, program);
         }
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n";
-        fs::write(tree.join("etc/passwd"), passwd).unwrap();
-        fs::write(tree.join("etc/group"), "root:x:0:\n").unwrap();
         let checkout = checkout();
         let caller = bed.path("caller");
         fs::write(&caller, "the caller's").unwrap();
@@ -353,26 +340,6 @@ fn checkout() -> PathBuf {
     let looks = ["rust/tools", env!("CARGO_MANIFEST_DIR")].map(|at| Path::new(at).join(LOOK));
     let found = looks.iter().find_map(|path| fs::canonicalize(path).ok());
     found.unwrap().parent().unwrap().to_owned()
-}
-
-/// Copies a program of this machine with the libraries it loads.
-fn install(tree: &Path, program: &str) {
-    let found = Command::new("sh")
-        .args(["-c", &format!("readlink -f $(command -v {program})")])
-        .output()
-        .unwrap();
-    let path = String::from_utf8(found.stdout).unwrap();
-    fs::copy(path.trim(), tree.join("usr/bin").join(program))
-        .unwrap_or_else(|e| panic!("{program}: {e}"));
-    let libraries = Command::new("ldd").arg(path.trim()).output().unwrap();
-    let libraries = String::from_utf8(libraries.stdout).unwrap();
-    for word in libraries
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        let name = Path::new(word).file_name().unwrap();
-        fs::copy(word, tree.join("usr/lib").join(name)).unwrap();
-    }
 }
 
 /// A script that needs more than there is ends the build, and the error says what it was.
