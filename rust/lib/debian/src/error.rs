@@ -176,6 +176,9 @@ pub enum Error {
         /// The other.
         with: String,
     },
+    /// What is noted in an image of its packages is malformed.
+    #[error("{0}")]
+    Noted(String),
     /// Files made now are older than the time that stands for now.
     #[error("--timestamp {timestamp} lies in this machine's future ({now}): set its clock, or choose an earlier time")]
     Future {

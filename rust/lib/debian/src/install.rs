@@ -1,19 +1,22 @@
 //! Locked packages to a tree of files, offline.
 //!
 //! 1. [`package`]: what each package says of itself. [`order`]: whether they are complete, and the order of all that follows.
-//! 2. Each package is unpacked in a folder of its own, on all cores.
-//! 3. [`merge`]: the folders become one tree, by one thread and by rules.
-//! 4. [`records`]: dpkg is told of packages that are unpacked and not configured.
-//! 5. [`scripts`]: the scripts that come before unpacking, in a sandbox. [`diversions`] that they made are followed.
-//! 6. `dpkg --configure`, the tree's own, in a sandbox: conffiles, all other scripts, triggers.
+//! 2. Each package is unpacked in a folder of its own, on all cores. All that follows is done by one thread.
+//! 3. The packages that come first, which no script can run without, become a tree ([`merge`]), and dpkg is told of packages that are
+//!    unpacked and not configured ([`records`]). Their scripts that come before unpacking run now ([`scripts`]); the [`diversions`] and
+//!    [`overrides`] that these made are followed. Then `dpkg --configure`, the tree's own, in a sandbox: conffiles, all other scripts, triggers.
+//! 4. Each of the others, one by one, as dpkg does it: its script that comes before unpacking, behind all configured that it asks for with
+//!    `Pre-Depends`; its files; its records.
+//! 5. `dpkg --configure` of all that is left.
 //!
-//! With a package tool the scripts of step 5 would find only what is unpacked before them; here they find all files of all packages, which
-//! is what the first packages of a system need anyway: a script wants a shell. Nothing of the result depends on threads.
+//! Nothing of the result depends on threads.
 
 mod advice;
 mod diversions;
+mod md5;
 mod merge;
 mod order;
+mod overrides;
 mod package;
 mod places;
 mod records;
@@ -21,14 +24,18 @@ mod relation;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base::parallel;
 
+use self::merge::Merged;
 use self::package::Package;
+use self::records::Records;
 use self::scripts::Scripts;
 use crate::error::Error;
 use crate::lock::{self, Lock};
@@ -89,31 +96,129 @@ fn make(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf,
     let mut packages = order::sort(packages)?;
     progress(&format!("unpacking {} packages", packages.len()));
     unpack(&mut packages, &folder(work, "packages")?)?;
-    let mut merged = merge::merge(&packages, &root)?;
-    records::write(&merged, &lock.architecture, &root)?;
-    for (name, text) in FILES {
-        let path = root.join(name);
-        if path.symlink_metadata().is_err() && root.join("etc").is_dir() {
-            records::file(&path, text.as_bytes(), 0o644)?;
-        }
+    let dpkg = packages.iter().find(|package| package.name == "dpkg");
+    let mut tree = Tree {
+        root: &root,
+        packages: &packages,
+        merged: Merged::new(&root),
+        records: Records::new(&root, &lock.architecture)?,
+        configured: BTreeSet::new(),
+        dpkg: dpkg.map_or("", |package| package.version),
+    };
+    let (first, rest) = order::split(&packages);
+    tree.unpack_first(first)?;
+    let scripts = Scripts::new(&mut tree.merged.places, &root, work, timestamp)?;
+    progress(&format!("installing the first {} packages", first.len()));
+    tree.begin(first, &scripts)?;
+    progress(&format!("installing {} packages", rest.len()));
+    for package in rest {
+        tree.next(package, &scripts)?;
     }
-    let program = merged.places.place(b"usr/bin/dpkg")?;
-    if !merged.places.file(&program).is_file() {
-        return Err(Error::Unmet {
+    progress("configuring them");
+    tree.configure(rest.iter(), &scripts)?;
+    Ok(root)
+}
+
+/// The tree and its packages.
+struct Tree<'a> {
+    root: &'a Path,
+    packages: &'a [Package<'a>],
+    merged: Merged<'a>,
+    records: Records<'a>,
+    /// Names of packages.
+    configured: BTreeSet<&'a str>,
+    /// dpkg's version.
+    dpkg: &'a str,
+}
+
+impl<'a> Tree<'a> {
+    /// Makes a tree of the packages that come first.
+    fn unpack_first(&mut self, first: &'a [Package<'a>]) -> Result<(), Error> {
+        self.merged.first(first)?;
+        self.records.add(first, &self.merged)?;
+        for (name, text) in FILES {
+            let is_theirs = self.packages.iter().any(|p| p.has_file(name.as_bytes()));
+            if !is_theirs && self.root.join("etc").is_dir() {
+                records::file(&self.root.join(name), text.as_bytes(), 0o644)?;
+            }
+        }
+        let program = self.merged.places.place(order::DPKG)?;
+        if self.merged.places.file(&program).is_file() {
+            return Ok(());
+        }
+        Err(Error::Unmet {
             package: "an image".to_owned(),
             field: "the program that configures packages",
             wanted: "dpkg".to_owned(),
-        });
+        })
     }
-    let dpkg = packages.iter().find(|package| package.name == "dpkg");
-    let dpkg = dpkg.map_or("", |package| package.version);
-    let scripts = Scripts::new(&mut merged.places, &root, work, timestamp)?;
-    progress("running the scripts that come before unpacking");
-    scripts.before(&packages, dpkg)?;
-    diversions::settle(&mut merged, &root)?;
-    progress(&format!("configuring {} packages", packages.len()));
-    scripts.configure(&packages)?;
-    Ok(root)
+
+    /// Runs the scripts of the packages that came first.
+    fn begin(&mut self, first: &'a [Package<'a>], scripts: &Scripts<'_>) -> Result<(), Error> {
+        for package in first {
+            scripts.before(package, self.dpkg)?;
+        }
+        self.merged.scripts_ran();
+        diversions::settle(&mut self.merged)?;
+        for package in first {
+            overrides::apply(&mut self.merged, package)?;
+        }
+        self.configure(first.iter(), scripts)
+    }
+
+    /// Unpacks the next package.
+    fn next(&mut self, package: &'a Package<'a>, scripts: &Scripts<'_>) -> Result<(), Error> {
+        if package.has_preinst() {
+            self.configure_before(package, scripts)?;
+            scripts.before(package, self.dpkg)?;
+            self.merged.scripts_ran();
+        }
+        diversions::follow(&mut self.merged, package)?;
+        self.merged.next(package)?;
+        self.records
+            .add(std::slice::from_ref(package), &self.merged)?;
+        self.records.activate(package)?;
+        overrides::apply(&mut self.merged, package)
+    }
+
+    /// Configures what a package wants configured before its script runs.
+    fn configure_before(
+        &mut self,
+        package: &Package<'_>,
+        scripts: &Scripts<'_>,
+    ) -> Result<(), Error> {
+        let needed: Vec<&'a Package<'a>> = order::before_unpacking(self.packages, package)
+            .into_iter()
+            .filter_map(|index| self.packages.get(index))
+            .collect();
+        let there = |p: &&&Package<'_>| self.merged.packages.iter().any(|m| m.name == p.name);
+        if let Some(later) = needed.iter().find(|needed| !there(needed)) {
+            return Err(Error::Package {
+                package: package.name.to_owned(),
+                problem: format!(
+                    "got Pre-Depends that lead to {}, which needs this package itself, want no circle: take one of the two off the list",
+                    later.name
+                ),
+            });
+        }
+        self.configure(needed.into_iter(), scripts)
+    }
+
+    /// Lets dpkg configure those of these packages that are not.
+    fn configure(
+        &mut self,
+        packages: impl Iterator<Item = &'a Package<'a>>,
+        scripts: &Scripts<'_>,
+    ) -> Result<(), Error> {
+        let left: Vec<&Package<'_>> = packages
+            .filter(|package| self.configured.insert(package.name))
+            .collect();
+        scripts.configure(&left)?;
+        if !left.is_empty() {
+            self.merged.scripts_ran();
+        }
+        Ok(())
+    }
 }
 
 /// Unpacks each package in a folder of its own below `to`.
@@ -121,9 +226,10 @@ fn unpack(packages: &mut [Package<'_>], to: &Path) -> Result<(), Error> {
     for package in packages.iter_mut() {
         package.folder = folder(to, &package.label())?;
     }
-    let entries = parallel::map_longest_first(packages, Package::size, Package::unpack)?;
-    for (package, entries) in packages.iter_mut().zip(entries) {
-        package.entries = entries;
+    let unpacked = parallel::map_longest_first(packages, Package::size, Package::unpack)?;
+    for (package, unpacked) in packages.iter_mut().zip(unpacked) {
+        package.entries = unpacked.entries;
+        package.made_sums = unpacked.made_sums;
     }
     Ok(())
 }

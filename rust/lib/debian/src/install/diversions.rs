@@ -1,44 +1,93 @@
 //! Files that packages divert (dpkg-divert(1)): scripts that run before a package is unpacked say that what others have at a path is to lie
 //! elsewhere, and that the path is their own.
 //!
-//! Here all files are in the tree by then, so they are moved afterwards to where dpkg would have put them. Paths are compared as packages
-//! write them, as dpkg does.
+//! Of the packages that come first all files are in the tree by then, so they are moved afterwards to where dpkg would have put them
+//! ([`settle`]). Of all others the scripts run before their files come, as with dpkg: these go where they belong at once, and what was there
+//! `dpkg-divert --rename` has moved ([`follow`]). Paths are compared as packages write them, as dpkg does.
 
 use std::fs;
-use std::path::Path;
 
 use super::merge::{clash, Merged, NEW};
+use super::package::Package;
+use super::places::Places;
 use crate::error::Error;
 
 /// Where dpkg notes them.
 const DIVERSIONS: &str = "var/lib/dpkg/diversions";
 
 /// One of them. Paths are without a slash in front.
-#[derive(Debug, PartialEq, Eq)]
-struct Diversion {
-    path: Vec<u8>,
-    to: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Diversion {
+    pub(super) path: Vec<u8>,
+    pub(super) to: Vec<u8>,
     /// The package whose file stays; none if nobody's does.
-    by: String,
+    pub(super) by: String,
 }
 
 /// Moves files to where diversions want them, and refuses those that two packages have without one.
-pub(super) fn settle(merged: &mut Merged<'_>, root: &Path) -> Result<(), Error> {
-    let file = root.join(DIVERSIONS);
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Error::io("read dpkg's diversions")(error)),
-    };
-    for diversion in diversions(&bytes)? {
-        divert(merged, &diversion)?;
+pub(super) fn settle(merged: &mut Merged<'_>) -> Result<(), Error> {
+    let all = noted(&merged.places)?;
+    for diversion in &all {
+        divert(merged, diversion)?;
     }
+    merged.diversions = all;
     match merged.contested.first() {
         None => Ok(()),
-        Some(file) => {
-            let with = format!("a file of {}", file.other.name);
-            Err(clash(file.package, &file.path, &with))
+        Some(file) => Err(clash(file)),
+    }
+}
+
+/// Takes notice of what scripts have diverted and moved since, the last of them perhaps that of `next`, whose files come now.
+pub(super) fn follow(merged: &mut Merged<'_>, next: &Package<'_>) -> Result<(), Error> {
+    let now = noted(&merged.places)?;
+    let before = std::mem::replace(&mut merged.diversions, now.clone());
+    for gone in before.iter().filter(|diversion| !now.contains(diversion)) {
+        moved(merged, gone, &gone.to, &gone.path)?;
+    }
+    for come in now.iter().filter(|diversion| !before.contains(diversion)) {
+        let left = !moved(merged, come, &come.path, &come.to)?;
+        if left && come.by == next.name && next.has_file(&come.path) {
+            return Err(Error::Package {
+                package: next.name.to_owned(),
+                problem: format!(
+                    "got another package's file at /{}, which its script diverts and leaves where it is, want it moved (dpkg-divert --rename), as this package's own comes there: take it off the list",
+                    come.path.escape_ascii()
+                ),
+            });
         }
+    }
+    Ok(())
+}
+
+/// Whether a file, if another package has one at `from`, lies at `to` now: then that is its place.
+fn moved(
+    merged: &mut Merged<'_>,
+    diversion: &Diversion,
+    from: &[u8],
+    to: &[u8],
+) -> Result<bool, Error> {
+    let (from, to) = (merged.places.place(from)?, merged.places.place(to)?);
+    let is_meant = |owner: &&Package<'_>| {
+        owner.name != diversion.by.as_str() && owner.has_file(&diversion.path)
+    };
+    let Some(owner) = merged.owners.get(&from).copied().filter(is_meant) else {
+        return Ok(true);
+    };
+    let there = |place: &[u8]| merged.places.file(place).symlink_metadata().is_ok();
+    if there(&from) || !there(&to) {
+        return Ok(false);
+    }
+    merged.owners.remove(&from);
+    merged.owners.insert(to, owner);
+    Ok(true)
+}
+
+/// The diversions that dpkg has noted.
+fn noted(places: &Places<'_>) -> Result<Vec<Diversion>, Error> {
+    match fs::read(places.inside(DIVERSIONS)?) {
+        Ok(bytes) => diversions(&bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("read dpkg's diversions")(error)),
     }
 }
 
@@ -52,7 +101,7 @@ fn diversions(bytes: &[u8]) -> Result<Vec<Diversion>, Error> {
         let to = to.and_then(|to| to.strip_prefix(b"/"));
         let (Some(path), Some(to), Some(by)) = (path, to, by) else {
             let problem = "dpkg's diversions: want a path, a path and a package, each in a line";
-            return Err(Error::Answer(problem.to_owned()));
+            return Err(Error::Noted(problem.to_owned()));
         };
         all.push(Diversion {
             path: path.to_vec(),

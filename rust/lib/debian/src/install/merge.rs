@@ -3,24 +3,29 @@
 //! Packages are taken in the order of their installation, the members of each in the order of its archive, and these rules, dpkg's own,
 //! say what becomes of each:
 //!
-//! - A folder that is there stays as it is, also where a link leads to it. Links that another package has as a folder are made before
-//!   everything else, so that `/bin` leads to `/usr/bin` whoever comes first.
+//! - A folder that is there stays as it is, also where a link leads to it. Among the packages that come first, links that another has as a
+//!   folder are made before everything else, so that `/bin` leads to `/usr/bin` whoever is the first of them.
 //! - A conffile is put beside its place, as `NAME.dpkg-new`: dpkg puts it in its place when it configures the package.
+//! - What another package diverts lies where that one wants it ([`super::diversions`]).
 //! - Of two packages that have the same file the one has it that replaces the other (`Replaces`); if both do, the later. The other's list
-//!   of files no longer names it. If neither does, both files are kept until scripts had their chance to divert one
-//!   ([`super::diversions`]).
+//!   of files no longer names it. If neither does, it is an error; of the packages that come first both files are kept until scripts had
+//!   their chance to divert one.
+//!
+//! dpkg takes a package off all of whose files another has, and lets settings go from one package to another. Both are refused here.
 //!
 //! Files are moved, not copied: hard links stay what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{chown, PermissionsExt};
+use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use archive::{Entry, Kind};
 
+use super::diversions::Diversion;
 use super::package::Package;
 use super::places::Places;
 use super::records::set_time;
@@ -44,48 +49,25 @@ pub(super) struct Contested<'a> {
 #[derive(Debug)]
 pub(super) struct Merged<'a> {
     pub(super) places: Places<'a>,
-    pub(super) packages: &'a [Package<'a>],
+    /// Those whose files are in the tree, in their order.
+    pub(super) packages: Vec<&'a Package<'a>>,
     /// Whose file is at a place.
     pub(super) owners: BTreeMap<Vec<u8>, &'a Package<'a>>,
     pub(super) contested: Vec<Contested<'a>>,
+    /// Those in force for files that come.
+    pub(super) diversions: Vec<Diversion>,
     /// Of a package, by its label, paths that are another's now: they are not listed.
     pub(super) lost: BTreeMap<String, BTreeSet<Vec<u8>>>,
     /// Folders that packages brought: the time of each, and whether anything else than a folder was put into it.
     folders: BTreeMap<Vec<u8>, Folder>,
+    /// Whether scripts have run, which make folders, too.
+    used: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Folder {
     mtime: i64,
     filled: bool,
-}
-
-/// Moves the files of `packages`, which are unpacked, into the folder `root`, which exists and is empty.
-pub(super) fn merge<'a>(packages: &'a [Package<'a>], root: &'a Path) -> Result<Merged<'a>, Error> {
-    let mut merged = Merged {
-        places: Places::new(root),
-        packages,
-        owners: BTreeMap::new(),
-        contested: Vec::new(),
-        lost: BTreeMap::new(),
-        folders: BTreeMap::new(),
-    };
-    let links = folder_links(packages);
-    for package in packages {
-        let is_link = |e: &&Entry| !e.kind.is_dir() && links.contains(e.path.as_slice());
-        for entry in package.entries.iter().filter(is_link) {
-            merged.parents(package, &entry.path)?;
-            merged.member(package, entry)?;
-        }
-    }
-    for package in packages {
-        let is_left = |e: &&Entry| e.kind.is_dir() || !links.contains(e.path.as_slice());
-        for entry in package.entries.iter().filter(is_left) {
-            merged.member(package, entry)?;
-        }
-    }
-    merged.times()?;
-    Ok(merged)
 }
 
 /// Paths that are a link in one package and a folder in another.
@@ -103,6 +85,93 @@ fn folder_links<'a>(packages: &'a [Package<'a>]) -> BTreeSet<&'a [u8]> {
 }
 
 impl<'a> Merged<'a> {
+    /// A tree at the folder `root`, which exists and is empty.
+    pub(super) fn new(root: &'a Path) -> Self {
+        Self {
+            places: Places::new(root),
+            packages: Vec::new(),
+            owners: BTreeMap::new(),
+            contested: Vec::new(),
+            diversions: Vec::new(),
+            lost: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            used: false,
+        }
+    }
+
+    /// Scripts have run: what is known of links among the folders is known no more.
+    pub(super) fn scripts_ran(&mut self) {
+        self.used = true;
+        self.places.forget();
+    }
+
+    /// Moves the files of the packages that come first into the tree. What two of them have is told later ([`super::diversions::settle`]).
+    pub(super) fn first(&mut self, packages: &'a [Package<'a>]) -> Result<(), Error> {
+        let links = folder_links(packages);
+        for package in packages {
+            let is_link = |e: &&Entry| !e.kind.is_dir() && links.contains(e.path.as_slice());
+            for entry in package.entries.iter().filter(is_link) {
+                self.parents(package, &entry.path)?;
+                self.member(package, entry)?;
+            }
+        }
+        for package in packages {
+            let is_left = |e: &&Entry| e.kind.is_dir() || !links.contains(e.path.as_slice());
+            for entry in package.entries.iter().filter(is_left) {
+                self.member(package, entry)?;
+            }
+            self.packages.push(package);
+        }
+        for package in packages {
+            self.vanished(package)?;
+        }
+        let all: BTreeSet<Vec<u8>> = self.folders.keys().cloned().collect();
+        self.times(&all)
+    }
+
+    /// Moves the files of the next package into the tree, in which scripts have run by now.
+    pub(super) fn next(&mut self, package: &'a Package<'a>) -> Result<(), Error> {
+        let folders = self.changed_folders(package)?;
+        for entry in &package.entries {
+            self.member(package, entry)?;
+        }
+        if let Some(file) = self.contested.first() {
+            return Err(clash(file));
+        }
+        self.packages.push(package);
+        self.vanished(package)?;
+        self.times(&folders)
+    }
+
+    /// The folders of a package. Those that scripts have changed have the time of that, and keep it.
+    fn changed_folders(&mut self, package: &Package<'_>) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let mut all = BTreeSet::new();
+        for entry in &package.entries {
+            all.insert(self.places.folder(split(&entry.path).0)?);
+            if entry.kind.is_dir() {
+                all.insert(self.places.folder(&entry.path)?);
+            }
+        }
+        for place in &all {
+            let file = self.places.file(place);
+            let Some(folder) = self.folders.get_mut(place) else {
+                continue;
+            };
+            match fs::metadata(&file) {
+                Ok(now) => folder.filled |= now.mtime() != folder.mtime,
+                // It is made again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.folders.remove(place);
+                }
+                Err(error) => {
+                    let action = format!("look at the folder {}", file.display());
+                    return Err(Error::io(action)(error));
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// Makes the folders that a member lies in, as its own package has them.
     fn parents(&mut self, package: &'a Package<'a>, path: &[u8]) -> Result<(), Error> {
         let above = package.entries.iter().filter(|entry| {
@@ -120,21 +189,37 @@ impl<'a> Merged<'a> {
             return self.folder(package, entry);
         }
         let path = &entry.path;
-        let mut place = self.places.place(path)?;
+        let mut place = self.place(package, path)?;
         let is_link = matches!(entry.kind, Kind::Symlink { .. });
         if is_link && self.folders.contains_key(&place) {
             return Ok(());
         }
-        if package.has_conffile(path) {
-            place.extend_from_slice(NEW);
+        let is_settings = package.has_conffile(path);
+        let waiting = [&place, NEW].concat();
+        let unlike = if is_settings { &place } else { &waiting };
+        if let Some(other) = self.owners.get(unlike) {
+            return Err(shared_settings(package, other, path));
+        }
+        if is_settings {
+            place = waiting;
         }
         if self.folders.contains_key(&place) {
-            return Err(clash(package, path, "a folder of another package"));
+            return Err(overwrites(package, path, "a folder of another package"));
         }
         match self.owners.get(&place).copied() {
             None => self.put(package, path, place),
             Some(other) => self.second(package, other, path, place),
         }
+    }
+
+    /// Where a package's file lies, before its settings wait beside that.
+    pub(super) fn place(&mut self, package: &Package<'_>, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let diverted = self
+            .diversions
+            .iter()
+            .find(|diversion| diversion.path == path && diversion.by != package.name);
+        self.places
+            .place(diverted.map_or(path, |diversion| &diversion.to))
     }
 
     /// A file whose place has another package's.
@@ -145,25 +230,49 @@ impl<'a> Merged<'a> {
         path: &[u8],
         place: Vec<u8>,
     ) -> Result<(), Error> {
-        if package.may_replace(other) {
-            self.lose(other, path);
-            self.put(package, path, place)
-        } else if other.may_replace(package) {
-            self.lose(package, path);
-            Ok(())
-        } else {
+        let takes = package.may_replace(other);
+        if !takes && !other.may_replace(package) {
             self.contested.push(Contested {
                 package,
                 other,
                 path: path.to_vec(),
             });
-            Ok(())
+            return Ok(());
         }
+        if package.has_conffile(path) {
+            return Err(shared_settings(package, other, path));
+        }
+        if takes {
+            self.lose(other, path);
+            return self.put(package, path, place);
+        }
+        self.lose(package, path);
+        Ok(())
     }
 
     fn lose(&mut self, package: &Package<'_>, path: &[u8]) {
         let lost = self.lost.entry(package.label()).or_default();
         lost.insert(path.to_vec());
+    }
+
+    /// Refuses packages that have nothing that this one does not have.
+    fn vanished(&self, package: &Package<'_>) -> Result<(), Error> {
+        let has: BTreeSet<&[u8]> = package.entries.iter().map(|e| e.path.as_slice()).collect();
+        let others = self.packages.iter().filter(|p| p.name != package.name);
+        for other in others {
+            let mut own = other.entries.iter().filter(|entry| !entry.path.is_empty());
+            let lost = self.lost.get(&other.label());
+            if lost.is_some() && own.all(|entry| has.contains(entry.path.as_slice())) {
+                return Err(Error::Package {
+                    package: other.name.to_owned(),
+                    problem: format!(
+                        "got no file that {} does not have, which replaces it, want one of its own, or dpkg would take it off: take it off the list",
+                        package.name
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Moves a file from where it was unpacked to its place.
@@ -198,35 +307,58 @@ impl<'a> Merged<'a> {
         }
         if let Some(other) = self.owners.get(&place) {
             let with = format!("a file of {}", other.name);
-            return Err(clash(package, &entry.path, &with));
+            return Err(overwrites(package, &entry.path, &with));
         }
         let failed = || Error::io(format!("make the folder {}", file.display()));
-        // A link may lead to a folder whose own package comes later.
-        fs::create_dir_all(&file).map_err(failed())?;
-        chown(&file, Some(entry.uid), Some(entry.gid)).map_err(failed())?;
-        let mode = fs::Permissions::from_mode(entry.mode & 0o7777);
-        fs::set_permissions(&file, mode).map_err(failed())?;
+        // A script's folder stays as it is, as any that is there.
+        let made = self.used && file.is_dir();
+        if !made {
+            // A link may lead to a folder whose own package comes later.
+            fs::create_dir_all(&file).map_err(failed())?;
+            chown(&file, Some(entry.uid), Some(entry.gid)).map_err(failed())?;
+            let mode = fs::Permissions::from_mode(entry.mode & 0o7777);
+            fs::set_permissions(&file, mode).map_err(failed())?;
+        }
         let folder = Folder {
             mtime: entry.mtime,
-            filled: false,
+            filled: made,
         };
         self.folders.insert(place, folder);
         Ok(())
     }
 
     /// Folders of folders alone keep the time that packages say, the latest; others have changed now.
-    fn times(&self) -> Result<(), Error> {
-        for (place, folder) in self.folders.iter().filter(|(_, folder)| !folder.filled) {
-            set_time(&self.places.file(place), folder.mtime)?;
+    fn times(&self, places: &BTreeSet<Vec<u8>>) -> Result<(), Error> {
+        for place in places {
+            if let Some(folder) = self.folders.get(place).filter(|folder| !folder.filled) {
+                set_time(&self.places.file(place), folder.mtime)?;
+            }
         }
         Ok(())
     }
 }
 
-pub(super) fn clash(package: &Package<'_>, path: &[u8], with: &str) -> Error {
+/// The error that two packages have a file, and neither may.
+pub(super) fn clash(file: &Contested<'_>) -> Error {
+    let with = format!("a file of {}", file.other.name);
+    overwrites(file.package, &file.path, &with)
+}
+
+fn overwrites(package: &Package<'_>, path: &[u8], with: &str) -> Error {
     Error::Overwrites {
         package: package.name.to_owned(),
         path: format!("/{}", path.escape_ascii()),
         with: with.to_owned(),
+    }
+}
+
+fn shared_settings(package: &Package<'_>, other: &Package<'_>, path: &[u8]) -> Error {
+    Error::Package {
+        package: package.name.to_owned(),
+        problem: format!(
+            "got /{}, a conffile of it or of {}, which has it, too, want conffiles that one package has: take one of the two off the list",
+            path.escape_ascii(),
+            other.name
+        ),
     }
 }

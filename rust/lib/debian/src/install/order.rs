@@ -4,9 +4,14 @@
 //! `Pre-Depends`, then those of `Depends`, in the order of these fields. Of a circle of packages that need each other the one that was
 //! asked for first comes last. Nothing else decides: no archive's order, and no order of files.
 
+use std::collections::BTreeSet;
+
 use super::package::{Package, Relations};
 use super::relation::Relation;
 use crate::error::Error;
+
+/// The program without which nothing is configured.
+pub(super) const DPKG: &[u8] = b"usr/bin/dpkg";
 
 /// Sorts packages; refuses a set in which one is missing, or two of which exclude each other.
 pub(super) fn sort(mut packages: Vec<Package<'_>>) -> Result<Vec<Package<'_>>, Error> {
@@ -28,6 +33,30 @@ pub(super) fn sort(mut packages: Vec<Package<'_>>) -> Result<Vec<Package<'_>>, E
         .iter()
         .filter_map(|index| slots.get_mut(*index)?.take());
     Ok(taken.collect())
+}
+
+/// The sorted packages in two: those that come first, which are the essential ones, dpkg, and what they need, and all others. Before all of
+/// the first are there no script can run.
+pub(super) fn split<'p, 'a>(packages: &'p [Package<'a>]) -> (&'p [Package<'a>], &'p [Package<'a>]) {
+    let is_first = |p: &Package<'_>| p.essential || p.has_file(DPKG);
+    let rest = packages.rsplit(is_first).next().unwrap_or(packages);
+    packages.split_at(packages.len().abs_diff(rest.len()))
+}
+
+/// Which of the sorted packages have to be configured before this one is unpacked, in their order: those that it asks for (`Pre-Depends`),
+/// and what they need.
+pub(super) fn before_unpacking(packages: &[Package<'_>], package: &Package<'_>) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut todo: Vec<&Relations> = vec![&package.pre_depends];
+    while let Some(field) = todo.pop() {
+        for index in field.iter().filter_map(|item| provider(item, packages)) {
+            if found.insert(index) {
+                let needed = packages.get(index);
+                todo.extend(needed.iter().flat_map(|p| [&p.pre_depends, &p.depends]));
+            }
+        }
+    }
+    found
 }
 
 /// Whether all that a package needs is there, and nothing that it excludes.

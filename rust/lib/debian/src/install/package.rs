@@ -1,12 +1,17 @@
 //! A package of the lock, opened: what it says of itself, and which files it brings.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use archive::Entry;
+use archive::{Entry, Kind};
 use deb::Control;
 use deb822_fast::borrowed::{BorrowedParagraph, BorrowedParser};
 
+use super::md5::md5;
 use super::relation::{relations, Relation};
 use crate::error::Error;
 use crate::lock;
@@ -49,6 +54,16 @@ pub(super) struct Package<'a> {
     pub(super) folder: PathBuf,
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
+    /// The sums of its files, as dpkg makes them for a package that brings none.
+    pub(super) made_sums: Option<Vec<u8>>,
+}
+
+/// What unpacking a package gives.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    /// The members of its archive, in its order.
+    pub(super) entries: Vec<Entry>,
+    pub(super) made_sums: Option<Vec<u8>>,
 }
 
 impl<'a> Package<'a> {
@@ -110,6 +125,7 @@ impl<'a> Package<'a> {
             control,
             folder: PathBuf::new(),
             entries: Vec::new(),
+            made_sums: None,
         })
     }
 
@@ -118,8 +134,8 @@ impl<'a> Package<'a> {
         self.locked.size
     }
 
-    /// Unpacks its files into its folder, which is empty; returns the members.
-    pub(super) fn unpack(&self) -> Result<Vec<Entry>, Error> {
+    /// Unpacks its files into its folder, which is empty.
+    pub(super) fn unpack(&self) -> Result<Unpacked, Error> {
         let Self { locked, file, .. } = *self;
         let mut deb = open(&locked.name, file)?;
         let mut entries = Vec::new();
@@ -134,7 +150,49 @@ impl<'a> Package<'a> {
         })
         .map_err(damaged(&locked.name, file))?;
         data.finish().map_err(damaged(&locked.name, file))?;
-        Ok(entries)
+        self.check(&entries)?;
+        let made_sums = match self.control.get("md5sums") {
+            Some(_) => None,
+            None => Some(self.sums(&entries)?),
+        };
+        Ok(Unpacked { entries, made_sums })
+    }
+
+    /// Refuses members that cannot be installed as the package has them.
+    fn check(&self, entries: &[Entry]) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        for entry in entries {
+            let path = entry.path.escape_ascii();
+            let problem = match entry.kind {
+                Kind::Char { .. } | Kind::Block { .. } => {
+                    format!("got the device node /{path}, want none, as no build step may make one (docs/container.md): take it off the list")
+                }
+                _ if !seen.insert(&entry.path) => format!("got /{path} twice, want each path once"),
+                _ => continue,
+            };
+            return Err(Error::Package {
+                package: self.name.to_owned(),
+                problem,
+            });
+        }
+        Ok(())
+    }
+
+    /// The sums of its files, in the order of its archive.
+    fn sums(&self, entries: &[Entry]) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::new();
+        let has_data = |kind: &Kind| kind.is_file() || matches!(kind, Kind::HardLink { .. });
+        for entry in entries.iter().filter(|entry| has_data(&entry.kind)) {
+            let path = self.folder.join(OsStr::from_bytes(&entry.path));
+            let sum = File::open(&path)
+                .and_then(|file| md5(BufReader::new(file)))
+                .map_err(Error::io(format!("read {}", path.display())))?;
+            text.extend(sum.into_bytes());
+            text.extend(b"  ");
+            text.extend(&entry.path);
+            text.push(b'\n');
+        }
+        Ok(text)
     }
 
     /// Name, and the architecture where dpkg says it: in the names of its files, and where triggers are noted.
@@ -149,6 +207,16 @@ impl<'a> Package<'a> {
     pub(super) fn has_conffile(&self, path: &[u8]) -> bool {
         let mut conffiles = self.conffiles.iter();
         conffiles.any(|conffile| !conffile.goes && conffile.path == path)
+    }
+
+    /// Whether a script of it comes before unpacking it.
+    pub(super) fn has_preinst(&self) -> bool {
+        self.control.get("preinst").is_some()
+    }
+
+    /// Whether it brings something at `path`.
+    pub(super) fn has_file(&self, path: &[u8]) -> bool {
+        self.entries.iter().any(|entry| entry.path == path)
     }
 
     /// Whether this package is what a relation names, or provides it.

@@ -26,6 +26,11 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Looks at all folders again: somebody else may have changed them.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
     /// The file of the machine at a place.
     pub(super) fn file(&self, place: &[u8]) -> PathBuf {
         match place {
@@ -47,8 +52,23 @@ impl<'a> Places<'a> {
         if let Some(known) = self.known.get(path) {
             return Ok(known.clone());
         }
+        let done = self.resolve(path)?;
+        if self.file(&done).is_dir() {
+            self.known.insert(path.to_vec(), done.clone());
+        }
+        Ok(done)
+    }
+
+    /// The file of the machine that the tree's own programs would open at `path`: whatever links scripts have made, it lies in the tree, as
+    /// long as no script runs.
+    pub(super) fn inside(&self, path: &str) -> Result<PathBuf, Error> {
+        Ok(self.file(&self.resolve(path.as_bytes())?))
+    }
+
+    /// Where a path lies with all links followed.
+    fn resolve(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut links = 0..MAX_LINKS;
-        let done = follow(path, |place, _| {
+        follow(path, |place, _| {
             let file = self.file(place);
             let target = match fs::read_link(&file) {
                 Ok(target) => target.into_os_string().into_vec(),
@@ -72,11 +92,7 @@ impl<'a> Places<'a> {
                     Err(Error::io(format!("follow {}", file.display()))(loops))
                 }
             }
-        })?;
-        if self.file(&done).is_dir() {
-            self.known.insert(path.to_vec(), done.clone());
-        }
-        Ok(done)
+        })
     }
 }
 
@@ -119,5 +135,7 @@ mod tests {
             }
         }
         assert!(places.place(b"loop/f").is_err());
+        assert_eq!(places.inside("out").unwrap(), root.join("outside"));
+        assert!(places.inside("loop").is_err());
     }
 }

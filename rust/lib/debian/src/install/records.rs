@@ -6,61 +6,125 @@
 //! | `info/format`               | `1`: names of the files below have the architecture of packages of `Multi-Arch: same` |
 //! | `info/PACKAGE.list`         | its paths, in the order of its archive                                                |
 //! | `info/PACKAGE.…`            | the other files of `control.tar`                                                      |
+//! | `info/PACKAGE.md5sums`      | of a package that brings none, the sums of its files                                  |
 //! | `triggers/File`             | `PATH PACKAGE`, for triggers by paths                                                 |
 //! | `triggers/NAME`             | `PACKAGE`, for triggers by name                                                       |
+//! | `triggers/Unincorp`         | `PATH PACKAGE`: a package has brought what others wait for                            |
 //! | `arch`                      | the architectures that packages may be of                                             |
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use archive::Entry;
 
 use super::merge::Merged;
 use super::package::{Conffile, Package};
+use super::places::Places;
+use super::triggers::Triggers;
 use crate::error::Error;
 
 /// Where dpkg keeps all that.
 pub(super) const ADMIN: &str = "var/lib/dpkg";
 
-/// Writes the records of all packages, which are in the tree `root`.
-pub(super) fn write(merged: &Merged<'_>, architecture: &str, root: &Path) -> Result<(), Error> {
-    let admin = root.join(ADMIN);
-    for folder in ["alternatives", "info", "parts", "triggers", "updates"] {
-        let folder = admin.join(folder);
-        fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
+/// The records, as far as they were written. They lie in a tree in which scripts run: no link of these leads out of it.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
+    places: Places<'a>,
+    triggers: Triggers,
+}
+
+impl<'a> Records<'a> {
+    /// Begins the records of the tree `root`, which has none, for packages of `architecture`.
+    pub(super) fn new(root: &'a Path, architecture: &str) -> Result<Self, Error> {
+        let admin = root.join(ADMIN);
+        for folder in ["alternatives", "info", "parts", "triggers", "updates"] {
+            let folder = admin.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
+        }
+        let arch = format!("{architecture}\n");
+        for (name, text) in [("status", ""), ("arch", &*arch), ("info/format", "1\n")] {
+            file(&admin.join(name), text.as_bytes(), 0o644)?;
+        }
+        Ok(Self {
+            places: Places::new(root),
+            triggers: Triggers::default(),
+        })
     }
-    let mut status = Vec::new();
-    let mut triggers = Triggers::default();
-    for package in merged.packages {
-        status.extend(paragraph(package));
-        triggers.read(package)?;
+
+    /// One of the records' files.
+    fn at(&self, name: &str) -> Result<PathBuf, Error> {
+        self.places.inside(&format!("{ADMIN}/{name}"))
+    }
+
+    /// Writes down packages, whose files are in the tree now, and what this takes from others.
+    pub(super) fn add(
+        &mut self,
+        packages: &[Package<'_>],
+        merged: &Merged<'_>,
+    ) -> Result<(), Error> {
+        let mut status = Vec::new();
+        for package in packages {
+            status.extend(paragraph(package));
+            self.triggers.read(package)?;
+            let others = package.control.files();
+            for (name, control) in others.filter(|(name, _)| *name != "control") {
+                let info = self.info(package, name)?;
+                file(&info, &control.bytes, control.mode)?;
+                set_time(&info, control.mtime)?;
+            }
+            if let Some(sums) = &package.made_sums {
+                file(&self.info(package, "md5sums")?, sums, 0o644)?;
+            }
+        }
+        for package in &merged.packages {
+            let is_new = packages.iter().any(|new| new.name == package.name);
+            let lost = merged.lost.get(&package.label());
+            if is_new || lost.is_some() {
+                let is_listed = |e: &&Entry| !lost.is_some_and(|lost| lost.contains(&e.path));
+                let list = list(package.entries.iter().filter(is_listed));
+                file(&self.info(package, "list")?, &list, 0o644)?;
+            }
+        }
+        self.append("status", &status)?;
+        for (name, text) in self.triggers.files() {
+            file(
+                &self.at(&format!("triggers/{name}"))?,
+                text.as_bytes(),
+                0o644,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Notes which packages that are configured by now wait for files of this one.
+    pub(super) fn activate(&self, package: &Package<'_>) -> Result<(), Error> {
         let label = package.label();
-        let info = |suffix: &str| admin.join("info").join(format!("{label}.{suffix}"));
-        let lost = merged.lost.get(&label);
-        let is_listed = |e: &&Entry| !lost.is_some_and(|lost| lost.contains(&e.path));
-        file(
-            &info("list"),
-            &list(package.entries.iter().filter(is_listed)),
-            0o644,
-        )?;
-        let others = package.control.files();
-        for (name, control) in others.filter(|(name, _)| *name != "control") {
-            file(&info(name), &control.bytes, control.mode)?;
-            set_time(&info(name), control.mtime)?;
+        let hit = self.triggers.hit(&package.entries);
+        let lines: String = hit.iter().map(|name| format!("{name} {label}\n")).collect();
+        match lines.as_str() {
+            "" => Ok(()),
+            lines => self.append("triggers/Unincorp", lines.as_bytes()),
         }
     }
-    file(&admin.join("status"), &status, 0o644)?;
-    file(
-        &admin.join("arch"),
-        format!("{architecture}\n").as_bytes(),
-        0o644,
-    )?;
-    file(&admin.join("info/format"), b"1\n", 0o644)?;
-    triggers.write(&admin.join("triggers"))
+
+    fn info(&self, package: &Package<'_>, suffix: &str) -> Result<PathBuf, Error> {
+        self.at(&format!("info/{}.{suffix}", package.label()))
+    }
+
+    /// Adds to a file of the records, or begins it.
+    fn append(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.at(name)?;
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        opened
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.set_permissions(fs::Permissions::from_mode(0o644))
+            })
+            .map_err(Error::io(format!("add to {}", path.display())))
+    }
 }
 
 pub(super) fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
@@ -115,77 +179,6 @@ fn list<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
     text
 }
 
-/// Who wants to hear of what.
-#[derive(Debug, Default)]
-struct Triggers {
-    /// Lines of the file `File`.
-    paths: Vec<String>,
-    /// Lines by the trigger's name.
-    names: BTreeMap<String, Vec<String>>,
-}
-
-impl Triggers {
-    /// Takes what a package is interested in. What it activates dpkg reads itself.
-    fn read(&mut self, package: &Package<'_>) -> Result<(), Error> {
-        let Some(file) = package.control.get("triggers") else {
-            return Ok(());
-        };
-        for bytes in file.bytes.split(|byte| *byte == b'\n') {
-            // For messages.
-            let line = &*String::from_utf8_lossy(bytes);
-            let words = words(bytes).ok_or_else(|| bad(package, line))?;
-            let (directive, name) = match words.as_slice() {
-                [] => continue,
-                [directive, name] => (*directive, *name),
-                _ => return Err(bad(package, line)),
-            };
-            let waits = match directive {
-                "interest" | "interest-await" => "",
-                "interest-noawait" => "/noawait",
-                "activate" | "activate-await" | "activate-noawait" => continue,
-                _ => return Err(bad(package, line)),
-            };
-            let who = format!("{}{waits}", package.label());
-            if name.starts_with('/') {
-                self.paths.push(format!("{name} {who}"));
-            } else if base::path::check_name(name.as_ref()).is_ok() {
-                self.names.entry(name.to_owned()).or_default().push(who);
-            } else {
-                return Err(bad(package, line));
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&self, folder: &Path) -> Result<(), Error> {
-        let lines = |lines: &[String]| {
-            lines
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect::<String>()
-        };
-        file(&folder.join("File"), lines(&self.paths).as_bytes(), 0o644)?;
-        for (name, who) in &self.names {
-            file(&folder.join(name), lines(who).as_bytes(), 0o644)?;
-        }
-        Ok(())
-    }
-}
-
-/// The words before a comment, which may be anything; nothing if they are no text: a path of them is written where dpkg reads it, and has to
-/// be this one.
-fn words(line: &[u8]) -> Option<Vec<&str>> {
-    let said = line.split(|byte| *byte == b'#').next()?;
-    Some(std::str::from_utf8(said).ok()?.split_whitespace().collect())
-}
-
-fn bad(package: &Package<'_>, line: &str) -> Error {
-    Error::Package {
-        package: package.name.to_owned(),
-        problem: format!("got the line {line:?} in its triggers, want `interest` or `activate` (or these with -await or -noawait) and a name"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
@@ -199,15 +192,5 @@ mod tests {
             set_time(dir.path(), mtime).unwrap();
             assert_eq!(fs::metadata(dir.path()).unwrap().mtime(), mtime);
         }
-    }
-
-    #[test]
-    fn paths_of_triggers_are_text_and_comments_anything() {
-        assert_eq!(
-            words(b" interest\t/usr/x # caf\xe9"),
-            Some(vec!["interest", "/usr/x"])
-        );
-        assert_eq!(words(b"# interest /x"), Some(Vec::new()));
-        assert_eq!(words(b"interest /caf\xe9"), None);
     }
 }

@@ -7,7 +7,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +20,6 @@ use crate::error::Error;
 
 /// Where dpkg has the files of `control.tar` while a script of them runs that comes before unpacking.
 const CONTROL: &str = "tmp.ci";
-/// Each line of the list again, now for files that are there.
-const OVERRIDES: &str = "while read -r user group mode path; do \
-    dpkg-statoverride --update --force-statoverride-add --add \"$user\" \"$group\" \"$mode\" \"$path\"; \
-    done <statoverride";
 
 /// Programs of `/usr/sbin` that scripts find instead of the tree's own, what is in them, and whether they do where the tree has none.
 const STAND_INS: [(&str, &str, bool); 2] = [
@@ -71,69 +66,52 @@ impl<'a> Scripts<'a> {
         })
     }
 
-    /// Runs the scripts that come before unpacking. `dpkg` is its version.
-    pub(super) fn before(&self, packages: &[Package<'_>], dpkg: &str) -> Result<(), Error> {
-        let folder = self.root.join(ADMIN).join(CONTROL);
-        for package in packages
-            .iter()
-            .filter(|p| p.control.get("preinst").is_some())
-        {
-            let failed = || Error::io(format!("lay out the scripts of {}", package.name));
-            fs::create_dir(&folder).map_err(failed())?;
-            for (name, control) in package.control.files() {
-                file(&folder.join(name), &control.bytes, control.mode)?;
-            }
-            let script = PathBuf::from("/").join(ADMIN).join(CONTROL).join("preinst");
-            let command = self
-                .environment(Command::new(script))
-                .arg("install")
-                .env("DPKG_ADMINDIR", format!("/{ADMIN}"))
-                .env("DPKG_FORCE", "security-mac,downgrade")
-                .env("DPKG_MAINTSCRIPT_ARCH", package.architecture)
-                .env("DPKG_MAINTSCRIPT_DEBUG", "0")
-                .env("DPKG_MAINTSCRIPT_NAME", "preinst")
-                .env("DPKG_MAINTSCRIPT_PACKAGE", package.name)
-                .env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1")
-                .env("DPKG_ROOT", "")
-                .env("DPKG_RUNNING_VERSION", dpkg);
-            let finished = match self.sandbox.run(&command, |_| Ok(())) {
-                // Its interpreter is missing, as a rule.
-                Err(sandbox::Error::Child(error)) => {
-                    return Err(Error::Package {
-                        package: package.name.to_owned(),
-                        problem: format!("its script preinst cannot run: {error}"),
-                    })
-                }
-                other => other?,
-            };
-            let what = format!("the script preinst of the package {}", package.name);
-            check(&what, Some(package.name), &finished, self.root)?;
-            fs::remove_dir_all(&folder).map_err(failed())?;
+    /// Runs the script of a package that comes before unpacking it, if it has one. `dpkg` is dpkg's version.
+    pub(super) fn before(&self, package: &Package<'_>, dpkg: &str) -> Result<(), Error> {
+        if !package.has_preinst() {
+            return Ok(());
         }
-        self.overrides()
-    }
-
-    /// Gives files the owners and modes that scripts asked for before the files were there (dpkg-statoverride(1)).
-    fn overrides(&self) -> Result<(), Error> {
-        let list = self.root.join(ADMIN).join("statoverride");
-        match fs::metadata(&list) {
-            Ok(list) if list.len() > 0 => {}
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => {
-                return Err(Error::io(format!("look at {}", list.display()))(error));
-            }
+        // A script may have put a link on the way.
+        let at = || Places::new(self.root).inside(&format!("{ADMIN}/{CONTROL}"));
+        let folder = at()?;
+        let failed = || Error::io(format!("lay out the scripts of {}", package.name));
+        fs::create_dir(&folder).map_err(failed())?;
+        for (name, control) in package.control.files() {
+            file(&folder.join(name), &control.bytes, control.mode)?;
         }
+        let script = PathBuf::from("/").join(ADMIN).join(CONTROL).join("preinst");
         let command = self
-            .environment(Command::new("sh"))
-            .args(["-e", "-c", OVERRIDES])
-            .cwd(Path::new("/").join(ADMIN));
-        let finished = self.sandbox.run(&command, |_| Ok(()))?;
-        check("dpkg-statoverride", None, &finished, self.root)
+            .environment(Command::new(script))
+            .arg("install")
+            .env("DPKG_ADMINDIR", format!("/{ADMIN}"))
+            .env("DPKG_FORCE", "security-mac,downgrade")
+            .env("DPKG_MAINTSCRIPT_ARCH", package.architecture)
+            .env("DPKG_MAINTSCRIPT_DEBUG", "0")
+            .env("DPKG_MAINTSCRIPT_NAME", "preinst")
+            .env("DPKG_MAINTSCRIPT_PACKAGE", package.name)
+            .env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1")
+            .env("DPKG_ROOT", "")
+            .env("DPKG_RUNNING_VERSION", dpkg);
+        let finished = match self.sandbox.run(&command, |_| Ok(())) {
+            // Its interpreter is missing, as a rule.
+            Err(sandbox::Error::Child(error)) => {
+                return Err(Error::Package {
+                    package: package.name.to_owned(),
+                    problem: format!("its script preinst cannot run: {error}"),
+                })
+            }
+            other => other?,
+        };
+        let what = format!("the script preinst of the package {}", package.name);
+        check(&what, Some(package.name), &finished, self.root)?;
+        fs::remove_dir_all(at()?).map_err(failed())
     }
 
-    /// Lets dpkg configure all packages, in this order as far as what they need allows.
-    pub(super) fn configure(&self, packages: &[Package<'_>]) -> Result<(), Error> {
+    /// Lets dpkg configure these packages, in this order as far as what they need allows.
+    pub(super) fn configure(&self, packages: &[&Package<'_>]) -> Result<(), Error> {
+        if packages.is_empty() {
+            return Ok(());
+        }
         let command = self
             .environment(Command::new("dpkg"))
             .arg("--configure")

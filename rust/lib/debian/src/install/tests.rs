@@ -1,178 +1,13 @@
 //! Packages made by hand, from their files to a tree whose packages dpkg would configure.
 
-use std::collections::BTreeMap;
+mod bed;
+mod later;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
-use archive::{Entry, Kind, Writer};
-use base::Sha256Digest;
-
-use super::{diversions, merge, order, package::Package, records, unpack};
+use self::bed::{named, one, Bed, Dir, Hard, Link, Made, Text};
 use crate::error::Error;
-use crate::lock;
-
-/// A package to make: name, other fields, files of `control.tar`, and its own files.
-struct Made<'a> {
-    name: &'a str,
-    fields: &'a str,
-    control: &'a [(&'a str, &'a str)],
-    files: &'a [(&'a str, File<'a>)],
-}
-
-enum File<'a> {
-    Dir,
-    Text(&'a str),
-    Link(&'a str),
-    Hard(&'a str),
-}
-use File::{Dir, Hard, Link, Text};
-
-fn tar(files: &[(&str, &File<'_>)], owner: &fs::Metadata) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    for (path, file) in files {
-        let (kind, mode, data) = match file {
-            Dir => (Kind::Dir, 0o750, ""),
-            Link(to) => (
-                Kind::Symlink {
-                    target: to.as_bytes().to_vec(),
-                },
-                0o777,
-                "",
-            ),
-            Hard(to) => (
-                Kind::HardLink {
-                    target: to.as_bytes().to_vec(),
-                },
-                0o644,
-                "",
-            ),
-            Text(text) => {
-                let len = text.len().try_into().unwrap();
-                (Kind::File { offset: 0, len }, 0o644, *text)
-            }
-        };
-        let mut entry = Entry::new(*path, kind, mode);
-        (entry.uid, entry.gid, entry.mtime) = (owner.uid(), owner.gid(), 1000);
-        writer.append(&entry, data.as_bytes()).unwrap();
-    }
-    writer.finish().unwrap()
-}
-
-/// The package's file.
-fn deb(made: &Made<'_>, owner: &fs::Metadata) -> Vec<u8> {
-    let about = format!(
-        "Package: {}\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\n{}Description: a\n",
-        made.name, made.fields
-    );
-    let about = Text(&about);
-    let texts: Vec<(&str, File<'_>)> = made.control.iter().map(|(n, t)| (*n, Text(t))).collect();
-    let mut control: Vec<(&str, &File<'_>)> = texts.iter().map(|(n, f)| (*n, f)).collect();
-    control.push(("control", &about));
-    let files: Vec<(&str, &File<'_>)> = made.files.iter().map(|(n, f)| (*n, f)).collect();
-    let mut out = b"!<arch>\n".to_vec();
-    for (name, data) in [
-        ("debian-binary", b"2.0\n".to_vec()),
-        ("control.tar", tar(&control, owner)),
-        ("data.tar", tar(&files, owner)),
-    ] {
-        let head = format!("{name:<48}{:<10}`\n", data.len());
-        out.extend(head.into_bytes());
-        out.extend(data);
-    }
-    out
-}
-
-/// A folder with packages' files, and a tree.
-struct Bed {
-    dir: tempfile::TempDir,
-    locked: Vec<lock::Package>,
-    files: Vec<PathBuf>,
-}
-
-impl Bed {
-    fn new(made: &[Made<'_>]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let owner = fs::metadata(dir.path()).unwrap();
-        let mut bed = Self {
-            dir,
-            locked: Vec::new(),
-            files: Vec::new(),
-        };
-        for made in made {
-            let bytes = deb(made, &owner);
-            let file = bed.dir.path().join(format!("{}.deb", made.name));
-            fs::write(&file, &bytes).unwrap();
-            bed.files.push(file);
-            bed.locked.push(lock::Package {
-                name: made.name.to_owned(),
-                version: "1".to_owned(),
-                architecture: "all".to_owned(),
-                suite: "trixie".to_owned(),
-                source: made.name.to_owned(),
-                source_version: "1".to_owned(),
-                size: base::as_u64(bytes.len()),
-                sha256: Sha256Digest::of_reader(&bytes[..]).unwrap(),
-                path: format!("pool/{}.deb", made.name),
-            });
-        }
-        bed
-    }
-
-    fn packages(&self) -> Result<Vec<Package<'_>>, Error> {
-        let jobs = self.locked.iter().zip(&self.files);
-        let read: Result<Vec<_>, _> = jobs.map(|(l, f)| Package::read(l, f)).collect();
-        order::sort(read?)
-    }
-
-    fn order(&self) -> Vec<String> {
-        let packages = self.packages().unwrap();
-        packages.iter().map(|p| p.name.to_owned()).collect()
-    }
-
-    /// All up to the records; `diversions` is what scripts would have noted.
-    fn tree(&self, diversions: &str) -> Result<BTreeMap<String, String>, Error> {
-        let mut packages = self.packages()?;
-        let (to, root) = (self.dir.path().join("staged"), self.dir.path().join("root"));
-        for folder in [&to, &root] {
-            let _ = fs::remove_dir_all(folder);
-            fs::create_dir(folder).unwrap();
-        }
-        unpack(&mut packages, &to)?;
-        let mut merged = merge::merge(&packages, &root)?;
-        records::write(&merged, "amd64", &root)?;
-        fs::write(root.join("var/lib/dpkg/diversions"), diversions).unwrap();
-        diversions::settle(&mut merged, &root)?;
-        Ok(contents(&root))
-    }
-}
-
-/// All files below a folder, with what is in them.
-fn contents(root: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(root).min_depth(1) {
-        let entry = entry.unwrap();
-        let path = entry.path().strip_prefix(root).unwrap();
-        let text = if entry.file_type().is_dir() {
-            continue;
-        } else if entry.file_type().is_symlink() {
-            format!("-> {}", fs::read_link(entry.path()).unwrap().display())
-        } else {
-            fs::read_to_string(entry.path()).unwrap()
-        };
-        found.insert(path.to_str().unwrap().to_owned(), text);
-    }
-    found
-}
-
-fn named<'a>(name: &'a str, fields: &'a str) -> Made<'a> {
-    Made {
-        name,
-        fields,
-        control: &[],
-        files: &[],
-    }
-}
 
 #[test]
 fn the_order() {
@@ -332,37 +167,37 @@ fn records_of_dpkg() {
     }
 }
 
-fn one<'a>(name: &'a str, fields: &'a str, files: &'a [(&'a str, File<'a>)]) -> Made<'a> {
-    Made {
-        name,
-        fields,
-        control: &[],
-        files,
-    }
-}
-
 #[test]
 fn a_file_of_two_packages() {
-    let (a, b) = ([("f", Text("a"))], [("f", Text("b"))]);
+    let (a, b) = (
+        [("f", Text("a")), ("own-a", Text(""))],
+        [("f", Text("b")), ("own-b", Text(""))],
+    );
     for (fields_a, fields_b, want) in [
         ("Replaces: b (<< 2)\n", "", "a"),
         ("", "Replaces: a\n", "b"),
         ("Replaces: b\n", "Replaces: a\n", "b"),
     ] {
         let bed = Bed::new(&[one("a", fields_a, &a), one("b", fields_b, &b)]);
-        let tree = bed.tree("").unwrap();
-        assert_eq!(tree["f"], want);
-        for name in ["a", "b"] {
-            let list = &tree[&format!("var/lib/dpkg/info/{name}.list")];
-            assert_eq!(list, if name == want { "/f\n" } else { "" });
+        for first in [2, 1, 0] {
+            let tree = bed.tree_of(first, &|_, _| {}).unwrap();
+            assert_eq!(tree["f"], want);
+            for name in ["a", "b"] {
+                let list = &tree[&format!("var/lib/dpkg/info/{name}.list")];
+                let both = format!("/f\n/own-{name}\n");
+                let own = format!("/own-{name}\n");
+                assert_eq!(*list, if name == want { both } else { own });
+            }
         }
     }
     for fields in ["", "Replaces: b (<< 1)\n", "Replaces: v\n"] {
         let bed = Bed::new(&[one("a", fields, &a), one("b", "Provides: v\n", &b)]);
-        assert_eq!(
-            bed.tree("").unwrap_err().to_string(),
-            "b has /f, which is also a file of a, and neither replaces or diverts the other: take one of the two off the list"
-        );
+        for first in [2, 1, 0] {
+            assert_eq!(
+                bed.tree_of(first, &|_, _| {}).unwrap_err().to_string(),
+                "b has /f, which is also a file of a, and neither replaces or diverts the other: take one of the two off the list"
+            );
+        }
     }
     let folder = [("f", Dir), ("f/x", Text("x"))];
     let bed = Bed::new(&[one("a", "", &folder), one("b", "", &b)]);

@@ -1,0 +1,309 @@
+//! Packages that come after the first: scripts have run, and packages are configured.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::super::order;
+use super::super::package::Package;
+use super::bed::{named, one, Bed, Device, Dir, Hard, Link, Made, Text};
+
+/// As scripts see it that run before their package is unpacked.
+#[test]
+fn a_script_comes_before_its_files() {
+    let bed = Bed::new(&[
+        one("a", "", &[("f", Text("a")), ("d", Dir), ("d/a", Text("a"))]),
+        one("b", "", &[("f", Text("b")), ("d", Dir), ("d/b", Text("b"))]),
+    ]);
+    let list = |root: &Path| fs::read_to_string(root.join("var/lib/dpkg/diversions"));
+    let tree = bed.tree_of(1, &|name, root| {
+        assert!(!root.join("d/b").exists());
+        if name == "b" {
+            assert!(list(root).is_err());
+            fs::rename(root.join("f"), root.join("f.real")).unwrap();
+            fs::write(root.join("var/lib/dpkg/diversions"), "/f\n/f.real\nb\n").unwrap();
+        }
+    });
+    let tree = tree.unwrap();
+    assert_eq!((&*tree["f"], &*tree["f.real"]), ("b", "a"));
+    assert_eq!(tree["var/lib/dpkg/info/a.list"], "/f\n/d\n/d/a\n");
+    let status = &tree["var/lib/dpkg/status"];
+    assert_eq!(status.matches("Status: install ok unpacked\n").count(), 2);
+
+    // Diverted, but left where it is: dpkg would write over it.
+    let error = bed.tree_of(1, &|name, root| {
+        if name == "b" {
+            fs::write(root.join("var/lib/dpkg/diversions"), "/f\n/f.real\nb\n").unwrap();
+        }
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.starts_with("package b: got another package's file at /f,"),
+        "{error}"
+    );
+
+    // By one that comes earlier, or by nobody.
+    for by in ["a", ":"] {
+        let noted = format!("/f\n/f.real\n{by}\n");
+        let tree = bed.tree_of(0, &|name, root| match (by, name) {
+            ("a", "") => fs::write(root.join("var/lib/dpkg/diversions"), &noted).unwrap(),
+            (":", "b") => {
+                fs::rename(root.join("f"), root.join("f.real")).unwrap();
+                fs::write(root.join("var/lib/dpkg/diversions"), &noted).unwrap();
+            }
+            _ => {}
+        });
+        match by {
+            "a" => {
+                let tree = tree.unwrap();
+                assert_eq!((&*tree["f"], &*tree["f.real"]), ("a", "b"));
+            }
+            _ => {
+                let error = tree.unwrap_err().to_string();
+                assert!(
+                    error.starts_with("b has /f, which is also a file of a"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+/// A folder that a script made or changed stays as it is; one that only packages have gets their latest time.
+#[test]
+fn folders_and_scripts() {
+    let files = [("d", Dir), ("d/e", Dir), ("g", Dir), ("g/h", Dir)];
+    let bed = Bed::new(&[
+        one("a", "", &files),
+        one(
+            "b",
+            "",
+            &[
+                ("d", Dir),
+                ("d/i", Dir),
+                ("g", Dir),
+                ("g/k", Dir),
+                ("s", Dir),
+            ],
+        ),
+    ]);
+    let script = |name: &str, root: &Path| {
+        if name == "b" {
+            fs::create_dir(root.join("s")).unwrap();
+            fs::set_permissions(root.join("s"), fs::Permissions::from_mode(0o711)).unwrap();
+            fs::create_dir(root.join("d/s")).unwrap();
+        }
+    };
+    bed.tree_of(1, &script).unwrap();
+    let of = |name: &str| fs::metadata(bed.dir.path().join("root").join(name)).unwrap();
+    assert_eq!(of("g").mtime(), 1000);
+    assert!(of("d").mtime() > 1000 && of("s").mtime() > 1000);
+    assert_eq!(of("s").mode() & 0o7777, 0o711);
+    assert_eq!(of("d/i").mode() & 0o7777, 0o750);
+}
+
+/// A script that puts a link in the place of a folder leads no file out of the tree.
+#[test]
+fn a_link_of_a_script_stays_inside() {
+    let files = [("d", Dir), ("d/e", Dir)];
+    let bed = Bed::new(&[
+        one("a", "", &files),
+        one("b", "", &[("d", Dir), ("d/e", Dir), ("d/e/f", Text("b"))]),
+    ]);
+    let outside = bed.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let tree = bed.tree_of(1, &|name, root| {
+        if name == "b" {
+            fs::remove_dir(root.join("d/e")).unwrap();
+            std::os::unix::fs::symlink("../../outside", root.join("d/e")).unwrap();
+        }
+    });
+    assert_eq!(tree.unwrap()["outside/f"], "b");
+    assert!(!outside.join("f").exists());
+}
+
+/// Nor does one in the place of dpkg's records.
+#[test]
+fn records_stay_inside() {
+    let bed = Bed::new(&[one("a", "", &[]), one("b", "", &[("b", Text("b"))])]);
+    let outside = bed.dir.path().join("outside");
+    for link in ["var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/status"] {
+        let _ = fs::remove_dir_all(&outside);
+        fs::create_dir_all(outside.join("info")).unwrap();
+        let target = match link {
+            "var/lib/dpkg/status" => outside.join("status"),
+            _ => outside.clone(),
+        };
+        let result = bed.tree_of(1, &|name, root| {
+            if name == "b" {
+                let link = root.join(link);
+                fs::rename(&link, root.join("was")).unwrap();
+                std::os::unix::fs::symlink(&target, link).unwrap();
+            }
+        });
+        // It may be refused, as folders are missing then.
+        let names = walkdir::WalkDir::new(&outside).into_iter();
+        assert_eq!(names.count(), 2, "{link}: {result:?}");
+    }
+}
+
+#[test]
+fn what_configured_packages_wait_for() {
+    let bed = Bed::new(&[
+        Made {
+            name: "a",
+            fields: "",
+            control: &[("triggers", "interest /w\ninterest-noawait /v\n")],
+            files: &[("w", Dir), ("w/a", Text(""))],
+        },
+        one("b", "Multi-Arch: same\n", &[("w", Dir), ("w/b", Text(""))]),
+        one("c", "", &[("ww", Dir)]),
+    ]);
+    let tree = bed.tree_of(1, &|_, _| {}).unwrap();
+    assert_eq!(tree["var/lib/dpkg/triggers/Unincorp"], "/w b:all\n");
+    assert_eq!(tree["var/lib/dpkg/triggers/File"], "/w a\n/v a/noawait\n");
+}
+
+#[test]
+fn overrides_of_files_that_come() {
+    let bed = Bed::new(&[Made {
+        name: "a",
+        fields: "",
+        control: &[("conffiles", "/c\n")],
+        files: &[("f", Text("")), ("c", Text("")), ("l", Link("f"))],
+    }]);
+    let me = fs::metadata(bed.dir.path()).unwrap();
+    let me = format!("#{} #{}", me.uid(), me.gid());
+    let noted = format!("{me} 4711 /f\n{me} 600 /c\n{me} 777 /l\n{me} 600 /not-here\n");
+    bed.tree_of(0, &|_, root| {
+        fs::write(root.join("var/lib/dpkg/statoverride"), &noted).unwrap();
+    })
+    .unwrap();
+    let mode = |name: &str| {
+        fs::metadata(bed.dir.path().join("root").join(name))
+            .unwrap()
+            .mode()
+    };
+    assert_eq!(
+        (mode("f") & 0o7777, mode("c.dpkg-new") & 0o7777),
+        (0o4711, 0o600)
+    );
+    let error = bed.tree_of(0, &|_, root| {
+        fs::write(
+            root.join("var/lib/dpkg/statoverride"),
+            "nobody-here root 644 /f\n",
+        )
+        .unwrap();
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("got the name \"nobody-here\""), "{error}");
+}
+
+#[test]
+fn packages_that_are_refused() {
+    for (files, want) in [
+        (
+            &[("x", Device)][..],
+            "package a: got the device node /x, want none",
+        ),
+        (
+            &[("x", Text("1")), ("x", Text("2"))],
+            "package a: got /x twice",
+        ),
+    ] {
+        let bed = Bed::new(&[one("a", "", files)]);
+        let error = bed.tree("").unwrap_err().to_string();
+        assert!(error.starts_with(want), "{error}");
+    }
+    // All that it has another has, too.
+    let (d, both) = (
+        [("d", Dir), ("d/f", Text("a"))],
+        [("d", Dir), ("d/f", Text("b")), ("g", Dir)],
+    );
+    let bed = Bed::new(&[one("a", "", &d), one("b", "Replaces: a\n", &both)]);
+    for first in [2, 0] {
+        let error = bed.tree_of(first, &|_, _| {}).unwrap_err().to_string();
+        assert!(
+            error.starts_with("package a: got no file that b does not have"),
+            "{error}"
+        );
+    }
+    // Settings of two packages, whichever has them as such.
+    for settings in [[true, true], [true, false], [false, true]] {
+        let control: [&[(&str, &str)]; 2] = settings.map(|is: bool| match is {
+            true => &[("conffiles", "/d/f\n")][..],
+            false => &[],
+        });
+        let made = |name, fields, control| Made {
+            name,
+            fields,
+            control,
+            files: &both,
+        };
+        let bed = Bed::new(&[
+            made("a", "", control[0]),
+            made("b", "Replaces: a\n", control[1]),
+        ]);
+        for first in [2, 0] {
+            let error = bed.tree_of(first, &|_, _| {}).unwrap_err().to_string();
+            assert!(
+                error.starts_with("package b: got /d/f, a conffile of it or of a"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sums_of_a_package_without_any() {
+    let files = [
+        ("d", Dir),
+        ("d/f", Text("a")),
+        ("d/h", Hard("d/f")),
+        ("d/l", Link("f")),
+    ];
+    let bed = Bed::new(&[
+        one("a", "", &files),
+        Made {
+            name: "b",
+            fields: "",
+            control: &[("md5sums", "its own")],
+            files: &[("b", Text("b"))],
+        },
+        one("c", "", &[]),
+    ]);
+    let tree = bed.tree("").unwrap();
+    let of = |name: &str| tree[&format!("var/lib/dpkg/info/{name}.md5sums")].as_str();
+    let sum = "0cc175b9c0f1b6a831c399e269772661";
+    assert_eq!(of("a"), format!("{sum}  d/f\n{sum}  d/h\n"));
+    assert_eq!((of("b"), of("c")), ("its own", ""));
+}
+
+#[test]
+fn what_comes_first_and_what_is_configured_before() {
+    let bed = Bed::new(&[
+        named("a", "Pre-Depends: p | q\n"),
+        named("e", "Essential: yes\nDepends: n\n"),
+        named("n", ""),
+        named("p", "Depends: r, n\n"),
+        named("r", ""),
+        named("z", "Pre-Depends: y\n"),
+        named("y", "Depends: z\n"),
+    ]);
+    let packages = bed.packages().unwrap();
+    let names = |all: &[Package<'_>]| all.iter().map(|p| p.name.to_owned()).collect::<Vec<_>>();
+    let (first, rest) = order::split(&packages);
+    assert_eq!(names(first), ["n", "e"]);
+    assert_eq!(names(rest), ["r", "p", "a", "z", "y"]);
+    let before = |name: &str| {
+        let package = packages.iter().find(|p| p.name == name).unwrap();
+        let found = order::before_unpacking(&packages, package).into_iter();
+        found.map(|i| packages[i].name).collect::<Vec<_>>()
+    };
+    assert_eq!(before("a"), ["n", "r", "p"]);
+    assert_eq!(before("z"), ["z", "y"]);
+    assert_eq!(before("n"), [""; 0]);
+    let bed = Bed::new(&[named("a", "")]);
+    let packages = bed.packages().unwrap();
+    assert!(order::split(&packages).0.is_empty());
+}
