@@ -6,8 +6,9 @@
 //! `dpkg-divert --rename` has moved ([`follow`]). Paths are compared as packages write them, as dpkg does.
 
 use std::fs;
+use std::path::Path;
 
-use super::merge::{clash, Merged, NEW};
+use super::merge::{clash, waiting, Merged, NEW};
 use super::package::Package;
 use super::places::Places;
 use crate::error::Error;
@@ -22,6 +23,20 @@ pub(super) struct Diversion {
     pub(super) to: Vec<u8>,
     /// The package whose file stays; none if nobody's does.
     pub(super) by: String,
+}
+
+/// What a package's file is called in its place: by its name, and beside that, as long as it waits as a conffile.
+const NAMES: [&[u8]; 2] = [b"", NEW];
+
+/// Where these send a package's path.
+pub(super) fn target<'d>(
+    all: &'d [Diversion],
+    package: &Package<'_>,
+    path: &[u8],
+) -> Option<&'d [u8]> {
+    let mut all = all.iter();
+    let meant = all.find(|diversion| diversion.path == path && diversion.by != package.name)?;
+    Some(&meant.to)
 }
 
 /// Moves files to where diversions want them, and refuses those that two packages have without one.
@@ -59,7 +74,8 @@ pub(super) fn follow(merged: &mut Merged<'_>, next: &Package<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Whether a file, if another package has one at `from`, lies at `to` now: then that is its place.
+/// Whether a file, if another package has one at `from`, is no longer there: then `to` is its place. One that waits to be configured is moved,
+/// which dpkg-divert does not do: dpkg looks for it there.
 fn moved(
     merged: &mut Merged<'_>,
     diversion: &Diversion,
@@ -70,16 +86,34 @@ fn moved(
     let is_meant = |owner: &&Package<'_>| {
         owner.name != diversion.by.as_str() && owner.has_file(&diversion.path)
     };
-    let Some(owner) = merged.owners.get(&from).copied().filter(is_meant) else {
-        return Ok(true);
-    };
-    let there = |place: &[u8]| merged.places.file(place).symlink_metadata().is_ok();
-    if there(&from) || !there(&to) {
-        return Ok(false);
+    for name in NAMES {
+        let (from, to) = ([&from, name].concat(), [&to, name].concat());
+        let Some(owner) = merged.owners.get(&from).copied().filter(is_meant) else {
+            continue;
+        };
+        let (here, there) = (merged.places.file(&from), merged.places.file(&to));
+        if name == NEW {
+            rename(&here, &there)?;
+        }
+        if is_there(&here) {
+            return Ok(false);
+        }
+        merged.owners.remove(&from);
+        merged.owners.insert(to, owner);
     }
-    merged.owners.remove(&from);
-    merged.owners.insert(to, owner);
     Ok(true)
+}
+
+fn is_there(file: &Path) -> bool {
+    file.symlink_metadata().is_ok()
+}
+
+/// Moves a file that is there to where nothing is.
+fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    if !is_there(from) || is_there(to) {
+        return Ok(());
+    }
+    fs::rename(from, to).map_err(Error::io(format!("divert {}", from.display())))
 }
 
 /// The diversions that dpkg has noted.
@@ -112,45 +146,35 @@ fn diversions(bytes: &[u8]) -> Result<Vec<Diversion>, Error> {
     Ok(all)
 }
 
+/// Follows a diversion that a script has made whose package's files were in the tree by then.
 fn divert(merged: &mut Merged<'_>, diversion: &Diversion) -> Result<(), Error> {
     let Diversion { path, to, by } = diversion;
-    for suffix in [&b""[..], NEW] {
-        let with = |path: &[u8]| [path, suffix].concat();
-        let (place, target) = (
-            merged.places.place(&with(path))?,
-            merged.places.place(&with(to))?,
-        );
-        let Some(owner) = merged.owners.get(&place).copied() else {
-            continue;
-        };
+    let (place, target) = (merged.places.place(path)?, merged.places.place(to)?);
+    for name in NAMES {
+        let (place, target) = ([&place, name].concat(), [&target, name].concat());
         // Whose file lies there may name it otherwise.
-        if !owner.entries.iter().any(|entry| entry.path == *path) {
+        let is_meant = |owner: &&Package<'_>| owner.has_file(path);
+        let Some(owner) = merged.owners.get(&place).copied().filter(is_meant) else {
+            continue;
+        };
+        let (here, there) = (merged.places.file(&place), merged.places.file(&target));
+        if owner.name == by.as_str() {
+            // dpkg-divert may have moved it.
+            rename(&there, &here)?;
             continue;
         }
-        let (here, there) = (merged.places.file(&place), merged.places.file(&target));
-        let stays = owner.name == by.as_str();
-        // dpkg-divert may have moved it itself.
-        let (from, end) = if stays {
-            (&there, &here)
+        rename(&here, &there)?;
+        merged.owners.remove(&place);
+        merged.owners.insert(target, owner);
+    }
+    for next in std::mem::take(&mut merged.contested) {
+        let stays = next.package.name == by.as_str();
+        let lies = if stays { &place } else { &target };
+        if next.path == *path && merged.owner(lies).is_none() {
+            let own = waiting(next.package, path, lies.clone());
+            merged.put(next.package, path, own)?;
         } else {
-            (&here, &there)
-        };
-        if from.symlink_metadata().is_ok() && end.symlink_metadata().is_err() {
-            fs::rename(from, end).map_err(Error::io(format!("divert {}", here.display())))?;
-        }
-        if !stays {
-            merged.owners.remove(&place);
-            merged.owners.insert(target.clone(), owner);
-        }
-        for next in std::mem::take(&mut merged.contested) {
-            let meant = next.path == *path && next.package.has_conffile(path) != suffix.is_empty();
-            let diverted = next.package.name != by.as_str();
-            let free = if diverted { &target } else { &place };
-            if meant && !merged.owners.contains_key(free) {
-                merged.put(next.package, path, free.clone())?;
-            } else {
-                merged.contested.push(next);
-            }
+            merged.contested.push(next);
         }
     }
     Ok(())

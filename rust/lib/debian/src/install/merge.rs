@@ -25,7 +25,7 @@ use std::path::Path;
 
 use archive::{Entry, Kind};
 
-use super::diversions::Diversion;
+use super::diversions::{self, Diversion};
 use super::package::Package;
 use super::places::Places;
 use super::records::set_time;
@@ -43,6 +43,8 @@ pub(super) struct Contested<'a> {
     pub(super) other: &'a Package<'a>,
     /// As the package names it.
     pub(super) path: Vec<u8>,
+    /// It is a conffile of one of them.
+    is_settings: bool,
 }
 
 /// The tree, as far as packages have made it.
@@ -99,10 +101,22 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// Scripts have run: what is known of links among the folders is known no more.
+    /// Scripts have run, or dpkg: what is known of links among the folders is known no more, and settings that no longer wait are in their
+    /// place.
     pub(super) fn scripts_ran(&mut self) {
         self.used = true;
         self.places.forget();
+        let waits = |waiting: &[u8]| self.places.file(waiting).symlink_metadata().is_ok();
+        let all = self.owners.iter();
+        let configured: Vec<_> = all
+            .filter_map(|(waiting, owner)| Some((waiting, waiting.strip_suffix(NEW)?, *owner)))
+            .filter(|(waiting, _, _)| !waits(waiting))
+            .map(|(waiting, place, owner)| (waiting.clone(), place.to_vec(), owner))
+            .collect();
+        for (waiting, place, owner) in configured {
+            self.owners.remove(&waiting);
+            self.owners.insert(place, owner);
+        }
     }
 
     /// Moves the files of the packages that come first into the tree. What two of them have is told later ([`super::diversions::settle`]).
@@ -189,40 +203,39 @@ impl<'a> Merged<'a> {
             return self.folder(package, entry);
         }
         let path = &entry.path;
-        let mut place = self.place(package, path)?;
-        let is_link = matches!(entry.kind, Kind::Symlink { .. });
-        if is_link && self.folders.contains_key(&place) {
+        let place = self.place(package, path)?;
+        if matches!(entry.kind, Kind::Symlink { .. }) && self.has_folder(&place) {
             return Ok(());
         }
-        let is_settings = package.has_conffile(path);
-        let waiting = [&place, NEW].concat();
-        let unlike = if is_settings { &place } else { &waiting };
-        if let Some(other) = self.owners.get(unlike) {
-            return Err(shared_settings(package, other, path));
-        }
-        if is_settings {
-            place = waiting;
-        }
-        if self.folders.contains_key(&place) {
+        let own = waiting(package, path, place.clone());
+        if self.folders.contains_key(&own) {
             return Err(overwrites(package, path, "a folder of another package"));
         }
-        match self.owners.get(&place).copied() {
-            None => self.put(package, path, place),
+        match self.owner(&place) {
+            None => self.put(package, path, own),
             Some(other) => self.second(package, other, path, place),
         }
     }
 
-    /// Where a package's file lies, before its settings wait beside that.
-    pub(super) fn place(&mut self, package: &Package<'_>, path: &[u8]) -> Result<Vec<u8>, Error> {
-        let diverted = self
-            .diversions
-            .iter()
-            .find(|diversion| diversion.path == path && diversion.by != package.name);
-        self.places
-            .place(diverted.map_or(path, |diversion| &diversion.to))
+    /// Whether there is a folder at a place, of a package.
+    fn has_folder(&self, place: &[u8]) -> bool {
+        self.folders.contains_key(place)
     }
 
-    /// A file whose place has another package's.
+    /// Whose file is at a place, or waits beside it.
+    pub(super) fn owner(&self, place: &[u8]) -> Option<&'a Package<'a>> {
+        let there = self.owners.get(place);
+        let there = there.or_else(|| self.owners.get([place, NEW].concat().as_slice()));
+        there.copied()
+    }
+
+    /// Where a package's file lies, before its settings wait beside that.
+    pub(super) fn place(&mut self, package: &Package<'_>, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let diverted = diversions::target(&self.diversions, package, path);
+        self.places.place(diverted.unwrap_or(path))
+    }
+
+    /// A file whose place has another package's. Settings of either are told, whoever replaces whom, unless one of the two is diverted.
     fn second(
         &mut self,
         package: &'a Package<'a>,
@@ -231,28 +244,35 @@ impl<'a> Merged<'a> {
         place: Vec<u8>,
     ) -> Result<(), Error> {
         let takes = package.may_replace(other);
-        if !takes && !other.may_replace(package) {
+        let is_settings = package.has_conffile(path) || self.has_settings(other, &place)?;
+        if is_settings || !(takes || other.may_replace(package)) {
             self.contested.push(Contested {
                 package,
                 other,
                 path: path.to_vec(),
+                is_settings,
             });
             return Ok(());
         }
-        if package.has_conffile(path) {
-            return Err(shared_settings(package, other, path));
-        }
+        let note = |paths: &mut BTreeMap<String, BTreeSet<Vec<u8>>>, of: &Package<'_>| {
+            paths.entry(of.label()).or_default().insert(path.to_vec())
+        };
         if takes {
-            self.lose(other, path);
+            note(&mut self.lost, other);
             return self.put(package, path, place);
         }
-        self.lose(package, path);
+        note(&mut self.lost, package);
         Ok(())
     }
 
-    fn lose(&mut self, package: &Package<'_>, path: &[u8]) {
-        let lost = self.lost.entry(package.label()).or_default();
-        lost.insert(path.to_vec());
+    /// Whether what a package has at a place is one of its conffiles, configured or not, by whatever path.
+    fn has_settings(&mut self, package: &Package<'_>, place: &[u8]) -> Result<bool, Error> {
+        for conffile in package.conffiles.iter().filter(|conffile| !conffile.goes) {
+            if self.place(package, &conffile.path)? == place {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Refuses packages that have nothing that this one does not have.
@@ -338,8 +358,19 @@ impl<'a> Merged<'a> {
     }
 }
 
+/// Where a package's file is put whose place this is: settings wait beside it until dpkg configures the package.
+pub(super) fn waiting(package: &Package<'_>, path: &[u8], place: Vec<u8>) -> Vec<u8> {
+    match package.has_conffile(path) {
+        true => [&place, NEW].concat(),
+        false => place,
+    }
+}
+
 /// The error that two packages have a file, and neither may.
 pub(super) fn clash(file: &Contested<'_>) -> Error {
+    if file.is_settings {
+        return shared_settings(file.package, file.other, &file.path);
+    }
     let with = format!("a file of {}", file.other.name);
     overwrites(file.package, &file.path, &with)
 }

@@ -164,6 +164,111 @@ fn what_configured_packages_wait_for() {
     assert_eq!(tree["var/lib/dpkg/triggers/File"], "/w a\n/v a/noawait\n");
 }
 
+/// A conffile that another package diverts, which has none there, a plain file or a conffile of its own.
+#[test]
+fn conffiles_that_are_diverted() {
+    let settings: &[(&str, &str)] = &[("conffiles", "/etc/x\n")];
+    let files = |text| [("etc", Dir), ("etc/x", Text(text))];
+    let (a, b) = (files("a"), files("b"));
+    for (files, control, own) in [
+        (&b[..1], &[][..], None),
+        (&b, &[], Some("etc/x")),
+        (&b, settings, Some("etc/x.dpkg-new")),
+    ] {
+        let made = |name, control, files| Made {
+            name,
+            fields: "",
+            control,
+            files,
+        };
+        let third = [("etc", Dir), ("etc/x.div", Text("c"))];
+        let all = [made("a", settings, &a), made("b", control, files)];
+        let with_third = Bed::new(&[
+            made("a", settings, &a),
+            made("b", control, files),
+            one("c", "", &third),
+        ]);
+        let bed = Bed::new(&all);
+        for configured in [true, false] {
+            let script = |name: &str, root: &Path| {
+                let at = |name: &str| root.join("etc").join(name);
+                if name == "b" {
+                    if configured {
+                        fs::rename(at("x.dpkg-new"), at("x")).unwrap();
+                        fs::rename(at("x"), at("x.div")).unwrap();
+                    }
+                    let noted = "/etc/x\n/etc/x.div\nb\n";
+                    fs::write(root.join("var/lib/dpkg/diversions"), noted).unwrap();
+                }
+            };
+            let tree = bed.tree_of(1, &script).unwrap();
+            let suffix = if configured { "" } else { ".dpkg-new" };
+            let found = tree.iter().filter(|(name, _)| name.starts_with("etc/x"));
+            let found: Vec<(&str, &str)> = found.map(|(n, text)| (&**n, &**text)).collect();
+            let diverted = format!("etc/x.div{suffix}");
+            let mut want: Vec<(&str, &str)> = own.iter().map(|own| (*own, "b")).collect();
+            want.push((&diverted, "a"));
+            want.sort_unstable();
+            assert_eq!(found, want);
+            // Its place is taken there.
+            let error = with_third.tree_of(1, &script).unwrap_err().to_string();
+            assert!(
+                error.starts_with("package c: got /etc/x.div, a conffile of it or of a"),
+                "{error}"
+            );
+        }
+        // Nor is the place free from which dpkg has taken its `.dpkg-new`.
+        if own.is_some() {
+            let error = bed.tree_of(1, &|name, root| {
+                if name == "b" {
+                    let at = |name: &str| root.join("etc").join(name);
+                    fs::rename(at("x.dpkg-new"), at("x")).unwrap();
+                }
+            });
+            let error = error.unwrap_err().to_string();
+            assert!(
+                error.starts_with("package b: got /etc/x, a conffile of it or of a"),
+                "{error}"
+            );
+        }
+    }
+}
+
+/// Likewise among the packages that come first, whichever of the two is before the other.
+#[test]
+fn conffiles_that_are_diverted_among_the_first() {
+    let settings: &[(&str, &str)] = &[("conffiles", "/x\n")];
+    for by in ["a", "b"] {
+        for is_settings in [[true, false], [false, true], [true, true]] {
+            let control = is_settings.map(|is| if is { settings } else { &[] });
+            let made = |name, control| Made {
+                name,
+                fields: "",
+                control,
+                files: if name == "a" {
+                    &[("x", Text("a"))]
+                } else {
+                    &[("x", Text("b"))]
+                },
+            };
+            let bed = Bed::new(&[made("a", control[0]), made("b", control[1])]);
+            let tree = bed.tree(&format!("/x\n/x.div\n{by}\n")).unwrap();
+            for (name, is) in [("a", is_settings[0]), ("b", is_settings[1])] {
+                let place = if name == by { "x" } else { "x.div" };
+                let suffix = if is { ".dpkg-new" } else { "" };
+                assert_eq!(tree[&format!("{place}{suffix}")], name);
+            }
+            let names = tree.keys().filter(|name| name.starts_with('x'));
+            assert_eq!(names.count(), 2);
+            let error = bed.tree("").unwrap_err().to_string();
+            assert!(
+                error.starts_with("package b: got /x, a conffile of it or of a"),
+                "{error}"
+            );
+        }
+    }
+}
+
 #[test]
 fn overrides_of_files_that_come() {
     let bed = Bed::new(&[Made {
