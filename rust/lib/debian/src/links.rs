@@ -40,6 +40,14 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
     names.map(<[u8]>::to_vec).collect()
 }
 
+/// A path that begins with a slash, without that; none if it does not, or if one of its names is empty, `.` or `..`.
+pub(crate) fn absolute(path: &[u8]) -> Option<&[u8]> {
+    let path = path.strip_prefix(b"/")?;
+    let mut names = path.split(|byte| *byte == b'/');
+    let is_plain = names.all(|name| !matches!(name, b"" | b"." | b".."));
+    is_plain.then_some(path)
+}
+
 /// The folder of a path, and the name in it.
 pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let mut parts = path.rsplitn(2, |byte| *byte == b'/');

@@ -12,6 +12,7 @@ use super::merge::{clash, waiting, Merged, NEW};
 use super::package::Package;
 use super::places::Places;
 use crate::error::Error;
+use crate::links::absolute;
 
 /// Where dpkg notes them.
 const DIVERSIONS: &str = "var/lib/dpkg/diversions";
@@ -131,10 +132,9 @@ fn diversions(bytes: &[u8]) -> Result<Vec<Diversion>, Error> {
     let mut all = Vec::new();
     while let Some(path) = lines.next().filter(|line| !line.is_empty()) {
         let (to, by) = (lines.next(), lines.next());
-        let path = path.strip_prefix(b"/");
-        let to = to.and_then(|to| to.strip_prefix(b"/"));
+        let (path, to) = (absolute(path), to.and_then(absolute));
         let (Some(path), Some(to), Some(by)) = (path, to, by) else {
-            let problem = "dpkg's diversions: want a path, a path and a package, each in a line";
+            let problem = "dpkg's diversions: want a path, a path and a package, each in a line, and paths that begin with / and do not climb";
             return Err(Error::Noted(problem.to_owned()));
         };
         all.push(Diversion {
@@ -194,7 +194,18 @@ mod tests {
         };
         assert_eq!(read, [of("bin/a", "bin/a.real", "b"), of("c", "d", ":")]);
         assert_eq!(diversions(b"").unwrap(), []);
-        for bad in ["a\n/b\nc\n", "/a\nb\nc\n", "/a\n", "/a"] {
+        for bad in [
+            "a\n/b\nc\n",
+            "/a\nb\nc\n",
+            "/a\n",
+            "/a",
+            "/\n/b\nc\n",
+            "/a\n/..\nc\n",
+            "/a\n/b/../../d\nc\n",
+            "/a/./d\n/b\nc\n",
+            "/a/\n/b\nc\n",
+            "//a\n/b\nc\n",
+        ] {
             assert!(diversions(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -62,6 +62,8 @@ pub(super) struct Merged<'a> {
     pub(super) lost: BTreeMap<String, BTreeSet<Vec<u8>>>,
     /// Folders that packages brought: the time of each, and whether anything else than a folder was put into it.
     folders: BTreeMap<Vec<u8>, Folder>,
+    /// Those that came with the packages that came first, or with the last one.
+    made: BTreeSet<Vec<u8>>,
     /// Whether scripts have run, which make folders, too.
     used: bool,
 }
@@ -97,6 +99,7 @@ impl<'a> Merged<'a> {
             diversions: Vec::new(),
             lost: BTreeMap::new(),
             folders: BTreeMap::new(),
+            made: BTreeSet::new(),
             used: false,
         }
     }
@@ -146,6 +149,7 @@ impl<'a> Merged<'a> {
     /// Moves the files of the next package into the tree, in which scripts have run by now.
     pub(super) fn next(&mut self, package: &'a Package<'a>) -> Result<(), Error> {
         let folders = self.changed_folders(package)?;
+        self.made.clear();
         for entry in &package.entries {
             self.member(package, entry)?;
         }
@@ -230,9 +234,27 @@ impl<'a> Merged<'a> {
     }
 
     /// Where a package's file lies, before its settings wait beside that.
-    pub(super) fn place(&mut self, package: &Package<'_>, path: &[u8]) -> Result<Vec<u8>, Error> {
+    fn place(&mut self, package: &Package<'_>, path: &[u8]) -> Result<Vec<u8>, Error> {
         let diverted = diversions::target(&self.diversions, package, path);
         self.places.place(diverted.unwrap_or(path))
+    }
+
+    /// Where a member of a package lies that has just come; nothing if something else is there, which stayed.
+    pub(super) fn brought(
+        &mut self,
+        package: &Package<'_>,
+        entry: &Entry,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        if entry.kind.is_dir() {
+            let place = self.places.folder(&entry.path)?;
+            return Ok(self.made.contains(&place).then_some(place));
+        }
+        let place = self.place(package, &entry.path)?;
+        let place = waiting(package, &entry.path, place);
+        let owner = self.owners.get(&place);
+        Ok(owner
+            .is_some_and(|owner| owner.name == package.name)
+            .then_some(place))
     }
 
     /// A file whose place has another package's. Settings of either are told, whoever replaces whom, unless one of the two is diverted.
@@ -331,17 +353,18 @@ impl<'a> Merged<'a> {
         }
         let failed = || Error::io(format!("make the folder {}", file.display()));
         // A script's folder stays as it is, as any that is there.
-        let made = self.used && file.is_dir();
-        if !made {
+        let stays = self.used && file.is_dir();
+        if !stays {
             // A link may lead to a folder whose own package comes later.
             fs::create_dir_all(&file).map_err(failed())?;
             chown(&file, Some(entry.uid), Some(entry.gid)).map_err(failed())?;
             let mode = fs::Permissions::from_mode(entry.mode & 0o7777);
             fs::set_permissions(&file, mode).map_err(failed())?;
+            self.made.insert(place.clone());
         }
         let folder = Folder {
             mtime: entry.mtime,
-            filled: made,
+            filled: stays,
         };
         self.folders.insert(place, folder);
         Ok(())

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{lchown, PermissionsExt};
 use std::path::Path;
 
-use super::merge::{Merged, NEW};
+use super::merge::Merged;
 use super::package::Package;
 use super::records::ADMIN;
 use crate::error::Error;
@@ -22,18 +22,16 @@ struct Override<'a> {
     path: &'a str,
 }
 
-/// Gives the files of a package, which are in the tree, what the list says.
+/// Gives the files of a package, which are in the tree, what the list says. Folders that were there stay as they are, as with dpkg.
 pub(super) fn apply(merged: &mut Merged<'_>, package: &Package<'_>) -> Result<(), Error> {
     let text = text(&merged.places.inside(&format!("{ADMIN}/statoverride"))?)?;
     for wanted in read(&text)? {
-        let path = wanted.path.as_bytes();
-        if !package.has_file(path) {
+        let Some(entry) = package.entry(wanted.path.as_bytes()) else {
             continue;
-        }
-        let mut place = merged.place(package, path)?;
-        if package.has_conffile(path) {
-            place.extend_from_slice(NEW);
-        }
+        };
+        let Some(place) = merged.brought(package, entry)? else {
+            continue;
+        };
         let file = merged.places.file(&place);
         let failed = || {
             Error::io(format!(

@@ -14,6 +14,7 @@ use deb822_fast::borrowed::{BorrowedParagraph, BorrowedParser};
 use super::md5::md5;
 use super::relation::{relations, Relation};
 use crate::error::Error;
+use crate::links::absolute;
 use crate::lock;
 use crate::package_file::{damaged, open};
 
@@ -216,7 +217,12 @@ impl<'a> Package<'a> {
 
     /// Whether it brings something at `path`.
     pub(super) fn has_file(&self, path: &[u8]) -> bool {
-        self.entries.iter().any(|entry| entry.path == path)
+        self.entry(path).is_some()
+    }
+
+    /// What it brings at `path`.
+    pub(super) fn entry(&self, path: &[u8]) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.path == path)
     }
 
     /// Whether this package is what a relation names, or provides it.
@@ -262,11 +268,7 @@ fn conffiles(control: &Control) -> Result<Vec<Conffile>, String> {
         .map(|line| {
             let path = line.strip_prefix(b"remove-on-upgrade ");
             let (path, goes) = path.map_or((line, false), |path| (path, true));
-            let path = path.strip_prefix(b"/").filter(|path| {
-                let mut names = path.split(|byte| *byte == b'/');
-                names.all(|name| !matches!(name, b"" | b"." | b".."))
-            });
-            let path = path.ok_or_else(|| line.escape_ascii().to_string())?;
+            let path = absolute(path).ok_or_else(|| line.escape_ascii().to_string())?;
             Ok(Conffile {
                 path: path.to_vec(),
                 goes,

@@ -269,6 +269,37 @@ fn conffiles_that_are_diverted_among_the_first() {
     }
 }
 
+/// They are for folders that come, not for those that are there; a diversion of the same path is not theirs, nor leads it out of the tree.
+#[test]
+fn overrides_of_folders() {
+    let bed = Bed::new(&[
+        one("a", "", &[("d", Dir)]),
+        one("b", "", &[("d", Dir), ("e", Dir)]),
+    ]);
+    let me = fs::metadata(bed.dir.path()).unwrap();
+    let me = format!("#{} #{}", me.uid(), me.gid());
+    let with = |diversions: &str| {
+        bed.tree_of(1, &|name, root| {
+            let admin = root.join("var/lib/dpkg");
+            if name == "b" {
+                fs::create_dir(root.join("z")).unwrap();
+                fs::set_permissions(root.join("z"), fs::Permissions::from_mode(0o755)).unwrap();
+                let noted = format!("{me} 700 /d\n{me} 711 /e\n");
+                fs::write(admin.join("statoverride"), noted).unwrap();
+                fs::write(admin.join("diversions"), diversions).unwrap();
+            }
+        })
+    };
+    with("/e\n/z\nx\n").unwrap();
+    let mode = |name: &str| {
+        let at = bed.dir.path().join("root").join(name);
+        fs::metadata(at).unwrap().mode() & 0o7777
+    };
+    assert_eq!((mode("d"), mode("e"), mode("z")), (0o750, 0o711, 0o755));
+    let error = with("/e\n/..\nx\n").unwrap_err().to_string();
+    assert!(error.starts_with("dpkg's diversions: want"), "{error}");
+}
+
 #[test]
 fn overrides_of_files_that_come() {
     let bed = Bed::new(&[Made {
