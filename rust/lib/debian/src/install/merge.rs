@@ -139,8 +139,8 @@ impl<'a> Merged<'a> {
             }
             self.packages.push(package);
         }
-        for package in packages {
-            self.vanished(package)?;
+        for (index, package) in packages.iter().enumerate() {
+            self.vanished(package, packages.iter().take(index))?;
         }
         let all: BTreeSet<Vec<u8>> = self.folders.keys().cloned().collect();
         self.times(&all)
@@ -156,8 +156,8 @@ impl<'a> Merged<'a> {
         if let Some(file) = self.contested.first() {
             return Err(clash(file));
         }
+        self.vanished(package, self.packages.iter().copied())?;
         self.packages.push(package);
-        self.vanished(package)?;
         self.times(&folders)
     }
 
@@ -221,9 +221,10 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// Whether there is a folder at a place, of a package.
+    /// Whether there is a folder at a place, of a package or of a script, and no link to one.
     fn has_folder(&self, place: &[u8]) -> bool {
-        self.folders.contains_key(place)
+        let at = || self.places.file(place).symlink_metadata();
+        self.folders.contains_key(place) || (self.used && at().is_ok_and(|at| at.is_dir()))
     }
 
     /// Whose file is at a place, or waits beside it.
@@ -297,11 +298,14 @@ impl<'a> Merged<'a> {
         Ok(false)
     }
 
-    /// Refuses packages that have nothing that this one does not have.
-    fn vanished(&self, package: &Package<'_>) -> Result<(), Error> {
+    /// Refuses packages that came before this one and have nothing that it does not have.
+    fn vanished<'p>(
+        &self,
+        package: &Package<'_>,
+        before: impl Iterator<Item = &'p Package<'p>>,
+    ) -> Result<(), Error> {
         let has: BTreeSet<&[u8]> = package.entries.iter().map(|e| e.path.as_slice()).collect();
-        let others = self.packages.iter().filter(|p| p.name != package.name);
-        for other in others {
+        for other in before {
             let mut own = other.entries.iter().filter(|entry| !entry.path.is_empty());
             let lost = self.lost.get(&other.label());
             if lost.is_some() && own.all(|entry| has.contains(entry.path.as_slice())) {

@@ -269,6 +269,27 @@ fn conffiles_that_are_diverted_among_the_first() {
     }
 }
 
+/// A link in whose place a script has made a folder: that stays, and has no owner and no mode of the link's.
+#[test]
+fn a_folder_in_the_place_of_a_link() {
+    let files = [("s", Link("elsewhere")), ("t", Link("elsewhere"))];
+    let bed = Bed::new(&[one("a", "", &[]), one("b", "", &files)]);
+    let me = fs::metadata(bed.dir.path()).unwrap();
+    let tree = bed.tree_of(1, &|name, root| {
+        if name == "b" {
+            fs::create_dir(root.join("s")).unwrap();
+            fs::set_permissions(root.join("s"), fs::Permissions::from_mode(0o711)).unwrap();
+            let noted = format!("#{} #{} 700 /s\n", me.uid(), me.gid());
+            fs::write(root.join("var/lib/dpkg/statoverride"), noted).unwrap();
+        }
+    });
+    let tree = tree.unwrap();
+    assert_eq!(tree["t"], "-> elsewhere");
+    assert_eq!(tree["var/lib/dpkg/info/b.list"], "/s\n/t\n");
+    let folder = fs::symlink_metadata(bed.dir.path().join("root/s")).unwrap();
+    assert_eq!((folder.is_dir(), folder.mode() & 0o7777), (true, 0o711));
+}
+
 /// They are for folders that come, not for those that are there; a diversion of the same path is not theirs, nor leads it out of the tree.
 #[test]
 fn overrides_of_folders() {
@@ -363,6 +384,13 @@ fn packages_that_are_refused() {
             error.starts_with("package a: got no file that b does not have"),
             "{error}"
         );
+    }
+    // One that comes later, and another keeps what it has: dpkg takes no notice.
+    let bed = Bed::new(&[one("a", "Replaces: b\n", &both), one("b", "", &d)]);
+    for first in [2, 1, 0] {
+        let tree = bed.tree_of(first, &|_, _| {}).unwrap();
+        assert_eq!(tree["d/f"], "b");
+        assert_eq!(tree["var/lib/dpkg/info/b.list"], "/d\n");
     }
     // Settings of two packages, whichever has them as such.
     for settings in [[true, true], [true, false], [false, true]] {
