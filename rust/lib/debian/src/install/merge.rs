@@ -60,6 +60,8 @@ pub(super) struct Merged<'a> {
     pub(super) diversions: Vec<Diversion>,
     /// Of a package, by its label, paths that are another's now: they are not listed.
     pub(super) lost: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    /// Those of them that it never had: one that came before it kept them.
+    pub(super) kept_out: BTreeMap<String, BTreeSet<Vec<u8>>>,
     /// Folders that packages brought: the time of each, and whether anything else than a folder was put into it.
     folders: BTreeMap<Vec<u8>, Folder>,
     /// Those that came with the packages that came first, or with the last one.
@@ -98,6 +100,7 @@ impl<'a> Merged<'a> {
             contested: Vec::new(),
             diversions: Vec::new(),
             lost: BTreeMap::new(),
+            kept_out: BTreeMap::new(),
             folders: BTreeMap::new(),
             made: BTreeSet::new(),
             used: false,
@@ -285,6 +288,7 @@ impl<'a> Merged<'a> {
             return self.put(package, path, place);
         }
         note(&mut self.lost, package);
+        note(&mut self.kept_out, package);
         Ok(())
     }
 

@@ -56,7 +56,14 @@ pub(super) struct Package<'a> {
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
     /// The sums of its files, as dpkg makes them for a package that brings none.
-    pub(super) made_sums: Option<Vec<u8>>,
+    pub(super) made_sums: Option<Vec<Sum>>,
+}
+
+/// The content of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Sum {
+    pub(super) path: Vec<u8>,
+    pub(super) md5: String,
 }
 
 /// What unpacking a package gives.
@@ -64,7 +71,7 @@ pub(super) struct Package<'a> {
 pub(super) struct Unpacked {
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
-    pub(super) made_sums: Option<Vec<u8>>,
+    pub(super) made_sums: Option<Vec<Sum>>,
 }
 
 impl<'a> Package<'a> {
@@ -180,20 +187,21 @@ impl<'a> Package<'a> {
     }
 
     /// The sums of its files, in the order of its archive.
-    fn sums(&self, entries: &[Entry]) -> Result<Vec<u8>, Error> {
-        let mut text = Vec::new();
+    fn sums(&self, entries: &[Entry]) -> Result<Vec<Sum>, Error> {
         let has_data = |kind: &Kind| kind.is_file() || matches!(kind, Kind::HardLink { .. });
-        for entry in entries.iter().filter(|entry| has_data(&entry.kind)) {
-            let path = self.folder.join(OsStr::from_bytes(&entry.path));
-            let sum = File::open(&path)
-                .and_then(|file| md5(BufReader::new(file)))
-                .map_err(Error::io(format!("read {}", path.display())))?;
-            text.extend(sum.into_bytes());
-            text.extend(b"  ");
-            text.extend(&entry.path);
-            text.push(b'\n');
-        }
-        Ok(text)
+        let files = entries.iter().filter(|entry| has_data(&entry.kind));
+        files
+            .map(|entry| {
+                let path = self.folder.join(OsStr::from_bytes(&entry.path));
+                let md5 = File::open(&path)
+                    .and_then(|file| md5(BufReader::new(file)))
+                    .map_err(Error::io(format!("read {}", path.display())))?;
+                Ok(Sum {
+                    path: entry.path.clone(),
+                    md5,
+                })
+            })
+            .collect()
     }
 
     /// Name, and the architecture where dpkg says it: in the names of its files, and where triggers are noted.

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use archive::Entry;
 
 use super::merge::Merged;
-use super::package::{Conffile, Package};
+use super::package::{Conffile, Package, Sum};
 use super::places::Places;
 use super::triggers::Triggers;
 use crate::error::Error;
@@ -75,8 +75,11 @@ impl<'a> Records<'a> {
                 file(&info, &control.bytes, control.mode)?;
                 set_time(&info, control.mtime)?;
             }
-            if let Some(sums) = &package.made_sums {
-                file(&self.info(package, "md5sums")?, sums, 0o644)?;
+            if let Some(made) = &package.made_sums {
+                let kept_out = merged.kept_out.get(&package.label());
+                let came = |sum: &&Sum| !kept_out.is_some_and(|paths| paths.contains(&sum.path));
+                let text = sums(made.iter().filter(came));
+                file(&self.info(package, "md5sums")?, &text, 0o644)?;
             }
         }
         for package in &merged.packages {
@@ -162,6 +165,18 @@ fn paragraph(package: &Package<'_>) -> Vec<u8> {
         }
     }
     text.push(b'\n');
+    text
+}
+
+/// The lines of these sums.
+fn sums<'a>(sums: impl Iterator<Item = &'a Sum>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for Sum { path, md5 } in sums {
+        text.extend(md5.bytes());
+        text.extend(b"  ");
+        text.extend(path);
+        text.push(b'\n');
+    }
     text
 }
 

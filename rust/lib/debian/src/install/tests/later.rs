@@ -443,6 +443,26 @@ fn sums_of_a_package_without_any() {
     assert_eq!((of("b"), of("c")), ("its own", ""));
 }
 
+/// What another package keeps is not there to be summed up; what another takes later was.
+#[test]
+fn sums_of_what_another_has() {
+    let files = [("f", Text("a")), ("g", Text("a"))];
+    let sum = "0cc175b9c0f1b6a831c399e269772661";
+    for (a, b, want) in [
+        ("Replaces: b\n", "", format!("{sum}  h\n")),
+        ("", "Replaces: a\n", format!("{sum}  f\n{sum}  h\n")),
+    ] {
+        let own = [("f", Text("a")), ("h", Text("a"))];
+        let bed = Bed::new(&[one("a", a, &files), one("b", b, &own)]);
+        for first in [2, 1, 0] {
+            let tree = bed.tree_of(first, &|_, _| {}).unwrap();
+            assert_eq!(tree["var/lib/dpkg/info/b.md5sums"], want);
+            let a = &tree["var/lib/dpkg/info/a.md5sums"];
+            assert_eq!(*a, format!("{sum}  f\n{sum}  g\n"));
+        }
+    }
+}
+
 #[test]
 fn what_comes_first_and_what_is_configured_before() {
     let bed = Bed::new(&[
