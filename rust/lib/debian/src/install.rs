@@ -175,9 +175,9 @@ impl<'a> Tree<'a> {
         }
         diversions::follow(&mut self.merged, package)?;
         self.merged.next(package)?;
+        self.records.activate(package, &self.merged)?;
         self.records
             .add(std::slice::from_ref(package), &self.merged)?;
-        self.records.activate(package)?;
         overrides::apply(&mut self.merged, package)
     }
 

@@ -9,7 +9,7 @@
 //! | `info/PACKAGE.md5sums`      | of a package that brings none, the sums of its files                                  |
 //! | `triggers/File`             | `PATH PACKAGE`, for triggers by paths                                                 |
 //! | `triggers/NAME`             | `PACKAGE`, for triggers by name                                                       |
-//! | `triggers/Unincorp`         | `PATH PACKAGE`: a package has brought what others wait for                            |
+//! | `triggers/Unincorp`         | `PATH PACKAGE`: a package has brought what others wait for; `NAME -`: it has called   |
 //! | `arch`                      | the architectures that packages may be of                                             |
 
 use std::fs::{self, File, OpenOptions};
@@ -20,10 +20,11 @@ use std::time::{Duration, SystemTime};
 
 use archive::Entry;
 
+use super::diversions;
 use super::merge::Merged;
 use super::package::{Conffile, Package, Sum};
 use super::places::Places;
-use super::triggers::Triggers;
+use super::triggers::{Came, Triggers};
 use crate::error::Error;
 
 /// Where dpkg keeps all that.
@@ -102,11 +103,19 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// Notes which packages that are configured by now wait for files of this one.
-    pub(super) fn activate(&self, package: &Package<'_>) -> Result<(), Error> {
+    /// Notes for what that this package calls or brings those wait that came before it. dpkg does the rest, for those that are configured.
+    /// Who calls as it is unpacked does not wait for an answer.
+    pub(super) fn activate(&self, package: &Package<'_>, merged: &Merged<'_>) -> Result<(), Error> {
         let label = package.label();
-        let hit = self.triggers.hit(&package.entries);
-        let lines: String = hit.iter().map(|name| format!("{name} {label}\n")).collect();
+        let members = package.entries.iter().map(|entry| {
+            let diverted = diversions::target(&merged.diversions, package, &entry.path);
+            diverted.map_or(Came::At(&entry.path), Came::Diverted)
+        });
+        let called = self.triggers.called(package)?;
+        let hit = self.triggers.hit(members);
+        let called = called.iter().map(|name| format!("{name} -\n"));
+        let hit = hit.iter().map(|path| format!("{path} {label}\n"));
+        let lines: String = called.chain(hit).collect();
         match lines.as_str() {
             "" => Ok(()),
             lines => self.append("triggers/Unincorp", lines.as_bytes()),

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archive::Entry;
-
 use super::package::Package;
 use crate::error::Error;
 
-/// What packages are interested in. What they activate dpkg reads itself.
+/// What packages are interested in. What they activate when they are configured dpkg reads itself.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
     /// Paths, and who waits for what comes there, in the order of packages.
@@ -17,49 +15,56 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
-    /// Takes what a package says of itself.
+    /// Takes what a package waits for.
     pub(super) fn read(&mut self, package: &Package<'_>) -> Result<(), Error> {
-        let Some(file) = package.control.get("triggers") else {
-            return Ok(());
-        };
-        for bytes in file.bytes.split(|byte| *byte == b'\n') {
-            // For messages.
-            let line = &*String::from_utf8_lossy(bytes);
-            let words = words(bytes).ok_or_else(|| bad(package, line))?;
-            let (directive, name) = match words.as_slice() {
-                [] => continue,
-                [directive, name] => (*directive, *name),
-                _ => return Err(bad(package, line)),
+        for (directive, name) in lines(package)? {
+            let who = match directive {
+                Directive::Interest(waits) => format!("{}{waits}", package.label()),
+                Directive::Activate => continue,
             };
-            let waits = match directive {
-                "interest" | "interest-await" => "",
-                "interest-noawait" => "/noawait",
-                "activate" | "activate-await" | "activate-noawait" => continue,
-                _ => return Err(bad(package, line)),
-            };
-            let who = format!("{}{waits}", package.label());
             if name.starts_with('/') {
                 self.paths.push((name.to_owned(), who));
-            } else if base::path::check_name(name.as_ref()).is_ok() {
-                self.names.entry(name.to_owned()).or_default().push(who);
             } else {
-                return Err(bad(package, line));
+                self.names.entry(name.to_owned()).or_default().push(who);
             }
         }
         Ok(())
     }
 
-    /// The paths, each once, at or below which one of these members lies, in the order of their bytes.
-    pub(super) fn hit(&self, entries: &[Entry]) -> BTreeSet<&str> {
+    /// The paths that somebody waits for, each once, to which one of these comes, in the order of their bytes.
+    pub(super) fn hit<'e>(&self, come: impl Iterator<Item = Came<'e>>) -> BTreeSet<&str> {
+        let come: Vec<Came<'_>> = come.collect();
         let paths = self.paths.iter().map(|(path, _)| path.as_str());
-        let is_below = |entry: &Entry, path: &str| {
+        let is_hit = |path: &&str| {
             let path = path.trim_matches('/').as_bytes();
-            let rest = entry.path.strip_prefix(path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            come.iter().any(|came| match came {
+                Came::At(at) => at
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")),
+                Came::Diverted(at) => *at == path,
+            })
         };
-        paths
-            .filter(|path| entries.iter().any(|entry| is_below(entry, path)))
-            .collect()
+        paths.filter(is_hit).collect()
+    }
+
+    /// What a package calls as it comes, as far as somebody waits for it: names in its order, and paths with those above them.
+    pub(super) fn called<'s>(&'s self, package: &'s Package<'_>) -> Result<Vec<&'s str>, Error> {
+        let mut called = Vec::new();
+        for (directive, name) in lines(package)? {
+            if !matches!(directive, Directive::Activate) {
+                continue;
+            }
+            called.extend(match name.strip_prefix('/') {
+                Some(path) => self.hit(std::iter::once(Came::At(path.as_bytes()))),
+                None => self
+                    .names
+                    .contains_key(name)
+                    .then_some(name)
+                    .into_iter()
+                    .collect(),
+            });
+        }
+        Ok(called)
     }
 
     /// The names and texts of dpkg's files of them.
@@ -74,6 +79,52 @@ impl Triggers {
         files.extend(names.map(|(name, who)| (name.as_str(), lines(who))));
         files
     }
+}
+
+/// A member of a package, by the path of its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Came<'a> {
+    /// Where its package has it.
+    At(&'a [u8]),
+    /// Elsewhere: dpkg tells those who wait for this very path, and not those who wait for a folder above it.
+    Diverted(&'a [u8]),
+}
+
+/// What a line of a package's triggers is about.
+#[derive(Clone, Copy, Debug)]
+enum Directive {
+    /// It waits, with this behind its name where that is noted.
+    Interest(&'static str),
+    /// It calls.
+    Activate,
+}
+
+/// A package's lines, with the name in each.
+fn lines<'p>(package: &'p Package<'_>) -> Result<Vec<(Directive, &'p str)>, Error> {
+    let Some(file) = package.control.get("triggers") else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for bytes in file.bytes.split(|byte| *byte == b'\n') {
+        let bad = || bad(package, &String::from_utf8_lossy(bytes));
+        let (directive, name) = match words(bytes).ok_or_else(bad)?.as_slice() {
+            [] => continue,
+            [directive, name] => (*directive, *name),
+            _ => return Err(bad()),
+        };
+        let directive = match directive {
+            "interest" | "interest-await" => Directive::Interest(""),
+            "interest-noawait" => Directive::Interest("/noawait"),
+            "activate" | "activate-await" | "activate-noawait" => Directive::Activate,
+            _ => return Err(bad()),
+        };
+        // Such a name is that of a file of dpkg's.
+        if !name.starts_with('/') && base::path::check_name(name.as_ref()).is_err() {
+            return Err(bad());
+        }
+        found.push((directive, name));
+    }
+    Ok(found)
 }
 
 /// The words before a comment, which may be anything; nothing if they are no text: a path of them is written where dpkg reads it, and has to
@@ -92,8 +143,6 @@ fn bad(package: &Package<'_>, line: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use archive::Kind;
-
     use super::*;
 
     #[test]
@@ -112,13 +161,14 @@ mod tests {
             ("usr", &[]),
             ("etc/c/d/e", &["/etc/c/"]),
         ] {
-            let hit = [Entry::new(path, Kind::Dir, 0o755)];
-            let hit: Vec<&str> = triggers.hit(&hit).into_iter().collect();
-            assert_eq!(hit, want, "{path}");
+            let hit = triggers.hit([Came::At(path.as_bytes())].into_iter());
+            assert_eq!(hit.into_iter().collect::<Vec<_>>(), want, "{path}");
         }
-        let both = ["usr/b/x", "usr/a"].map(|path| Entry::new(path, Kind::Dir, 0o755));
-        let hit: Vec<&str> = triggers.hit(&both).into_iter().collect();
-        assert_eq!(hit, ["/usr/a", "/usr/b"]);
+        let both = [Came::At(b"usr/b/x"), Came::Diverted(b"usr/a")];
+        let hit = triggers.hit(both.into_iter());
+        assert_eq!(hit.into_iter().collect::<Vec<_>>(), ["/usr/a", "/usr/b"]);
+        let below = triggers.hit([Came::Diverted(b"usr/a/x")].into_iter());
+        assert!(below.is_empty());
     }
 
     #[test]

@@ -169,8 +169,8 @@ impl Bed {
             merged.scripts_ran();
             diversions::follow(&mut merged, package)?;
             merged.next(package)?;
+            records.activate(package, &merged)?;
             records.add(std::slice::from_ref(package), &merged)?;
-            records.activate(package)?;
             overrides::apply(&mut merged, package)?;
         }
         Ok(contents(&root))

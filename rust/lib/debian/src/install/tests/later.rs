@@ -149,19 +149,65 @@ fn records_stay_inside() {
 
 #[test]
 fn what_configured_packages_wait_for() {
+    let called = "activate n\nactivate-noawait m\nactivate nobody\nactivate-await /v/x\n";
     let bed = Bed::new(&[
         Made {
             name: "a",
             fields: "",
-            control: &[("triggers", "interest /w\ninterest-noawait /v\n")],
+            control: &[(
+                "triggers",
+                "interest /w\ninterest-noawait /v\ninterest m\ninterest-noawait n\n",
+            )],
             files: &[("w", Dir), ("w/a", Text(""))],
         },
         one("b", "Multi-Arch: same\n", &[("w", Dir), ("w/b", Text(""))]),
         one("c", "", &[("ww", Dir)]),
+        Made {
+            name: "d",
+            fields: "",
+            control: &[("triggers", called)],
+            files: &[],
+        },
     ]);
     let tree = bed.tree_of(1, &|_, _| {}).unwrap();
-    assert_eq!(tree["var/lib/dpkg/triggers/Unincorp"], "/w b:all\n");
+    assert_eq!(
+        tree["var/lib/dpkg/triggers/Unincorp"],
+        "/w b:all\nn -\nm -\n/v -\n"
+    );
     assert_eq!(tree["var/lib/dpkg/triggers/File"], "/w a\n/v a/noawait\n");
+    // Of packages that nobody waits for yet, or that wait themselves, nothing is noted.
+    let tree = bed.tree_of(0, &|_, _| {}).unwrap();
+    assert_eq!(
+        tree["var/lib/dpkg/triggers/Unincorp"],
+        "/w b:all\nn -\nm -\n/v -\n"
+    );
+}
+
+/// dpkg calls those who wait for the path where it lies, and not those who wait for a folder above that.
+#[test]
+fn who_waits_for_a_diverted_file() {
+    let bed = Bed::new(&[
+        Made {
+            name: "a",
+            fields: "",
+            control: &[(
+                "triggers",
+                "interest /o/f\ninterest /w\ninterest /w/g\ninterest /o/h\n",
+            )],
+            files: &[("w", Dir)],
+        },
+        one(
+            "b",
+            "",
+            &[("o", Dir), ("o/f", Text("b")), ("o/h", Text("b"))],
+        ),
+    ]);
+    let tree = bed.tree_of(1, &|_, root| {
+        fs::write(root.join("var/lib/dpkg/diversions"), "/o/f\n/w/g\n:\n").unwrap();
+    });
+    let tree = tree.unwrap();
+    assert_eq!(tree["w/g"], "b");
+    assert_eq!(tree["var/lib/dpkg/triggers/Unincorp"], "/o/h b\n/w/g b\n");
 }
 
 /// A conffile that another package diverts, which has none there, a plain file or a conffile of its own.
