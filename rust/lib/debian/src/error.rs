@@ -142,6 +142,14 @@ pub enum Error {
         /// What came, and what was wanted.
         problem: String,
     },
+    /// What failed, and does not say for which package, failed as this one was to come.
+    #[error("cannot install the package {package}")]
+    Coming {
+        /// Which.
+        package: String,
+        /// What failed.
+        source: Box<Error>,
+    },
     /// A package needs one that is not there.
     #[error(
         "{package} needs `{wanted}` ({field}): the lock lacks a package that another needs; run the lock's target again"
@@ -211,6 +219,17 @@ impl Error {
         let action = action.into();
         move |source| Self::Io { action, source }
     }
+
+    /// Names the package that was to come, where the error does not name any.
+    pub(crate) fn at(self, package: &str) -> Self {
+        match self {
+            Self::Io { .. } | Self::Noted(_) | Self::Sandbox(_) => Self::Coming {
+                package: package.to_owned(),
+                source: Box::new(self),
+            },
+            named => named,
+        }
+    }
 }
 
 fn mend(update: &Option<String>) -> String {
@@ -279,4 +298,27 @@ fn mismatch(missing: &[String], foreign: &[String]) -> String {
         parts.push(format!("not in the lock: {}", foreign.join(", ")));
     }
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_names_no_package_gets_one() {
+        let io = Error::io("read a file")(io::Error::other("gone"));
+        for error in [Error::Noted("dpkg's list".to_owned()), io] {
+            let text = error.to_string();
+            let named = error.at("b");
+            assert_eq!(named.to_string(), "cannot install the package b");
+            assert_eq!(named.source().map(ToString::to_string), Some(text));
+        }
+        let named = Error::Package {
+            package: "a".to_owned(),
+            problem: "got x, want y".to_owned(),
+        };
+        assert_eq!(named.at("b").to_string(), "package a: got x, want y");
+    }
 }

@@ -166,8 +166,13 @@ impl<'a> Tree<'a> {
         self.configure(first.iter(), scripts)
     }
 
-    /// Unpacks the next package.
+    /// Unpacks the next package. It is named in what goes wrong.
     fn next(&mut self, package: &'a Package<'a>, scripts: &Scripts<'_>) -> Result<(), Error> {
+        self.unpack(package, scripts)
+            .map_err(|error| error.at(package.name))
+    }
+
+    fn unpack(&mut self, package: &'a Package<'a>, scripts: &Scripts<'_>) -> Result<(), Error> {
         if package.has_preinst() {
             self.configure_before(package, scripts)?;
             scripts.before(package, self.dpkg)?;
