@@ -27,7 +27,7 @@ const TIMESTAMP: i64 = 1_000_000_000;
 /// When files of packages were made, by `touch`.
 const MADE: &str = "@900000000";
 
-const PROGRAMS: [&str; 24] = [
+const PROGRAMS: [&str; 25] = [
     "cat",
     "chmod",
     "chown",
@@ -49,6 +49,7 @@ const PROGRAMS: [&str; 24] = [
     "readlink",
     "rm",
     "sh",
+    "sort",
     "start-stop-daemon",
     "tar",
     "update-alternatives",
@@ -66,20 +67,23 @@ struct Made {
 const PACKAGES: [Made; 7] = [
     Made {
         name: "a-early",
-        fields: "Architecture: amd64\nMulti-Arch: same\nDepends: programs\n",
+        fields: "Architecture: amd64\nMulti-Arch: same\nDepends: programs\nReplaces: d-waits\n",
         control: &[
-            ("conffiles", "/etc/a.conf\n/etc/a.d/other\n"),
+            ("conffiles", "/etc/a.conf\n/etc/a.d/other\n/etc/a.plain\n"),
             (
                 "postinst",
                 "#!/bin/sh\nset -e\necho \"$@\" >/a-configured\n\
                  dpkg-statoverride --add '#77' '#88' 2711 /usr/share/c/own\n\
-                 dpkg-statoverride --add '#78' '#89' 600 /etc/c.conf\n",
+                 dpkg-statoverride --add '#78' '#89' 600 /etc/c.conf\n\
+                 dpkg-statoverride --add '#79' '#90' 2710 /usr/share/c\n\
+                 dpkg-statoverride --add '#79' '#90' 700 /usr/share/a\n\
+                 dpkg-divert --local --add --no-rename --divert /usr/share/watched-place /usr/share/z\n",
             ),
         ],
         files: "mkdir -p etc/a.d usr/bin usr/share/a/sticky usr/share/taken
-            echo one >etc/a.conf; echo two >etc/a.d/other; chmod 640 etc/a.d/other; ln -s a.conf etc/a.link
+            echo one >etc/a.conf; echo two >etc/a.d/other; chmod 640 etc/a.d/other; ln -s a.conf etc/a.link; echo a >etc/a.plain
             echo tool >usr/bin/tool; ln usr/bin/tool usr/bin/tool-too; chmod 4755 usr/bin/tool
-            echo a >usr/share/taken/x; echo a >usr/share/taken/y
+            echo a >usr/share/taken/x; echo a >usr/share/taken/y; echo a >usr/share/taken/z; mkfifo -m 620 usr/share/a/pipe
             echo 'odd name' >'usr/share/a/an odd n\u{e4}me'; : >usr/share/a/empty
             name=$(printf %0150d 7); mkdir usr/share/a/$name; echo long >usr/share/a/$name/$name
             echo owned >usr/share/a/owned; chown 12345:23456 usr/share/a/owned; chmod 2750 usr/share/a/owned
@@ -106,6 +110,7 @@ const PACKAGES: [Made; 7] = [
                  [ ! -e /usr/share/c/own ] || { echo 'its files are there'; exit 1; }\n\
                  [ -e /a-configured ] && [ -e /etc/a.conf ] || { echo 'a-early is not configured'; exit 1; }\n\
                  dpkg-divert --package c-diverts --add --rename --divert /usr/bin/tool.real /usr/bin/tool\n\
+                 dpkg-divert --package c-diverts --add --rename --divert /etc/a.moved /etc/a.plain\n\
                  dpkg-divert --package c-diverts --add --no-rename --divert /usr/share/e.real /usr/share/e\n\
                  echo \"$0 $@ $DPKG_MAINTSCRIPT_NAME $DPKG_MAINTSCRIPT_PACKAGE $DPKG_MAINTSCRIPT_ARCH\" >/said-c\n",
             ),
@@ -116,8 +121,8 @@ const PACKAGES: [Made; 7] = [
             ),
             ("conffiles", "/etc/c.conf\n"),
         ],
-        files: "mkdir -p etc usr/bin usr/share/c
-            echo c >etc/c.conf; echo c >usr/bin/tool; echo c >usr/share/c/own; echo c >usr/share/e",
+        files: "mkdir -p etc usr/bin usr/share/a usr/share/c
+            echo c >etc/a.plain; echo c >etc/c.conf; echo c >usr/bin/tool; echo c >usr/share/c/own; echo c >usr/share/e",
     },
     Made {
         name: "d-waits",
@@ -125,11 +130,16 @@ const PACKAGES: [Made; 7] = [
         control: &[
             (
                 "triggers",
-                "interest /usr/share/watched\ninterest-noawait d-call\n",
+                "interest /usr/share/watched\ninterest-noawait d-call\ninterest-noawait /usr/share/watched-too\n\
+                 interest /usr/share/watched-place\ninterest /usr/share/z\ninterest d-call-too\n",
             ),
-            ("postinst", "#!/bin/sh\necho \"$@\" >>/said-d\n"),
+            // Nobody promises an order of the names.
+            (
+                "postinst",
+                "#!/bin/sh\nset -e\necho \"$1\" $(printf '%s\\n' $2 | sort) >>/said-d\n",
+            ),
         ],
-        files: "mkdir -p usr/share/d; echo d >usr/share/d/d",
+        files: "mkdir -p usr/share/d usr/share/taken; echo d >usr/share/d/d; echo d >usr/share/taken/z",
     },
     Made {
         name: "e-calls",
@@ -146,8 +156,12 @@ const PACKAGES: [Made; 7] = [
     Made {
         name: "z-last",
         fields: "Architecture: all\nPre-Depends: d-waits\n",
-        control: &[("preinst", "#!/bin/sh\ncp /said-d /said-z\n")],
-        files: "mkdir -p usr/share/watched; echo z >usr/share/watched/z; ln usr/share/watched/z usr/share/watched/same",
+        control: &[
+            ("preinst", "#!/bin/sh\nset -e\ncp /said-d /said-z\nmkdir -m 711 /usr/share/z-folder\n"),
+            ("triggers", "activate d-call-too\nactivate-noawait nobody\n"),
+        ],
+        files: "mkdir -p usr/share/watched usr/share/watched-too; ln -s watched usr/share/z-folder
+            echo z >usr/share/watched-too/z; echo z >usr/share/z; echo z >usr/share/watched/z; ln usr/share/watched/z usr/share/watched/same",
     },
 ];
 
@@ -361,7 +375,7 @@ fn the_trees_are_the_same() {
     let installed = list.lines().filter(|line| line.starts_with("ii "));
     assert_eq!(installed.count(), PACKAGES.len() + 1);
 
-    let (mut ours, mut theirs) = (contents(&std::mem::take(&mut ours)), contents(&tar));
+    let (mut ours, theirs) = (contents(&std::mem::take(&mut ours)), contents(&tar));
     // Of the machine, not of any package: what an image is to have, and which architecture it is of.
     for name in ["etc/fstab", "var/lib/dpkg/arch"] {
         assert!(
@@ -372,16 +386,26 @@ fn the_trees_are_the_same() {
     let text = |tree: &BTreeMap<String, Said>, name: &str| {
         String::from_utf8(tree[name].1.clone()).unwrap()
     };
-    assert_eq!(text(&ours, "said-z"), "configure \n");
+    assert_eq!(text(&ours, "said-z"), "configure\n");
     assert!(ours.contains_key("usr/bin/tool.real") && ours.contains_key("usr/share/e.real"));
     assert_eq!(
         (ours["usr/share/c/own"].2, ours["usr/share/c/own"].3),
         (0o2711, 77)
     );
     assert_eq!((ours["etc/c.conf"].2, ours["etc/c.conf"].3), (0o600, 78));
+    let modes = ["c", "a", "z-folder"].map(|name| ours[&format!("usr/share/{name}")].2);
+    assert_eq!(modes, [0o2710, 0o755, 0o711]);
+    assert_eq!(text(&ours, "etc/a.moved"), "a\n");
+    let sums = text(&ours, "var/lib/dpkg/info/d-waits.md5sums");
+    assert!(!sums.contains("usr/share/taken/z"), "{sums}");
+    same(&ours, &theirs);
+}
+
+/// Whether two trees are the same, told file by file.
+fn same(ours: &BTreeMap<String, Said>, theirs: &BTreeMap<String, Said>) {
     let names = |tree: &BTreeMap<String, Said>| tree.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&ours), names(&theirs));
-    for (name, said) in &mut theirs {
+    assert_eq!(names(ours), names(theirs));
+    for (name, said) in theirs {
         let own = &ours[name];
         let shown = |said: &Said| {
             String::from_utf8_lossy(&said.1)
