@@ -275,20 +275,33 @@ fn conffiles_that_are_diverted() {
                 "{error}"
             );
         }
-        // Nor is the place free from which dpkg has taken its `.dpkg-new`.
-        if own.is_some() {
-            let error = bed.tree_of(1, &|name, root| {
-                if name == "b" {
-                    let at = |name: &str| root.join("etc").join(name);
-                    fs::rename(at("x.dpkg-new"), at("x")).unwrap();
-                }
-            });
-            let error = error.unwrap_err().to_string();
-            assert!(
-                error.starts_with("package b: got /etc/x, a conffile of it or of a"),
-                "{error}"
-            );
-        }
+    }
+}
+
+/// Nor is the place free from which dpkg has taken its `.dpkg-new`.
+#[test]
+fn a_configured_conffile_of_two_packages() {
+    let settings: &[(&str, &str)] = &[("conffiles", "/etc/x\n")];
+    let files = [("etc", Dir), ("etc/x", Text(""))];
+    for control in [&[][..], settings] {
+        let made = |name, control| Made {
+            name,
+            fields: "",
+            control,
+            files: &files,
+        };
+        let bed = Bed::new(&[made("a", settings), made("b", control)]);
+        let error = bed.tree_of(1, &|name, root| {
+            if name == "b" {
+                let at = |name: &str| root.join("etc").join(name);
+                fs::rename(at("x.dpkg-new"), at("x")).unwrap();
+            }
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("package b: got /etc/x, a conffile of it or of a"),
+            "{error}"
+        );
     }
 }
 
