@@ -129,6 +129,11 @@ fn disk(dir: &Path) {
         "steps.jsonl",
         "{\"is\":\"step\",\"line\":7,\"text\":\"RUN make\",\"paths\":[\"usr/bin/made\",\"usr/bin/tool\"]}\n",
     );
+    lay_out(dir);
+}
+
+/// A disk of what lies in `dir`.
+fn lay_out(dir: &Path) {
     run(
         dir,
         "inject --base base.tar --files root.list --mtime 5 --output root.jsonl",
@@ -230,6 +235,29 @@ fn what_no_build_knows() {
     ] {
         assert!(page.contains(want), "no {want:?} in {page}");
     }
+}
+
+/// A file of zeros takes no room on a disk, and as much memory as it says it is long.
+#[test]
+fn packages_beyond_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    disk(dir);
+    let file = fs::File::create(dir.join("program")).unwrap();
+    file.set_len(300 << 20).unwrap();
+    let list = fs::read_to_string(dir.join("root.list")).unwrap();
+    let list = list.replace("/usr/bin/program", "/var/lib/dpkg/info/program.list");
+    fs::write(dir.join("root.list"), list).unwrap();
+    fs::write(dir.join("table.csv"), TABLE.replace(",4M,", ",320M,")).unwrap();
+    lay_out(dir);
+    let said = refused(
+        dir,
+        "mkreport --image disk.image --manifest manifest.json --output page.html",
+    );
+    assert!(
+        said.contains("/var/lib/dpkg/info/program.list in the image: with it dpkg's files have more than 268435456 bytes"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong.
         source: dpkg::Error,
     },
+    /// dpkg's files in the image are beyond what is held in memory.
+    #[error("{path} in the image: with it dpkg's files have more than {most} bytes")]
+    TooLong {
+        /// The file with which it was too much.
+        path: String,
+        /// How much is taken.
+        most: u64,
+    },
     /// A file can't be read.
     #[error("cannot read {}", path.display())]
     Io {

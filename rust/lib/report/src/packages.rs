@@ -13,6 +13,9 @@ use inspect::{Files, Node};
 
 use crate::error::Error;
 
+/// What dpkg's files in an image may have altogether, in bytes.
+const MOST: u64 = 256 << 20;
+
 /// An installed package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Package {
@@ -82,11 +85,18 @@ impl Database {
         let Ok(top) = files.find(b"/var/lib/dpkg", true) else {
             return Ok(database);
         };
+        let mut left = MOST;
         for entry in files.below(top) {
             let path = entry.path.0.strip_prefix(b"/").unwrap_or(&entry.path.0);
-            let Some(of) = Of::at(path).filter(|_| matches!(entry.node, Node::File(_))) else {
+            let (Some(of), Node::File(file)) = (Of::at(path), &entry.node) else {
                 continue;
             };
+            // What it says may be all zeros that are stored nowhere.
+            let rest = left.checked_sub(file.size);
+            left = rest.ok_or_else(|| Error::TooLong {
+                path: entry.path.to_string(),
+                most: MOST,
+            })?;
             let mut content = Vec::new();
             files.copy(entry, &mut content)?;
             let added = database.add(of, content);
