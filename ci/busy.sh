@@ -8,7 +8,7 @@ runs=${1:-30}
 loops=()
 trap 'kill "${loops[@]}" 2>/dev/null' EXIT
 # Built before there is competition. With code of their own in tests/*.rs, or with programs started by unit tests.
-tests=$(bazel query --noshow_progress 'filter("_(process|requests|confirm|fetch|install|consoles|cli|strangers|server|imgdump|plans|mkrootfs|mkdeployment)_test$|:vm_test$",
+tests=$(bazel query --noshow_progress 'filter("_(process|requests|confirm|fetch|install|consoles|cli|strangers|server)_test$|:(vm|imgdump|media|mkdeployment|plans|runvm)_test$",
   kind("rust_test rule", //rust/os/... + //rust/tools/... + //rust/lib/nbd/... + //rust/lib/vm/... + //rust/lib/vsock_api/...))') || exit
 [ -n "$tests" ] || { echo 'FAIL busy: no tests found'; exit 1; }
 # shellcheck disable=SC2086
