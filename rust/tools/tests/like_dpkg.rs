@@ -302,15 +302,14 @@ impl Bed {
         let debs: Vec<String> = names().map(|name| format!("{name}.deb")).collect();
         // In no order that means anything.
         args.extend(debs.iter().rev().flat_map(|deb| ["--deb", deb]));
-        for output in ["tar", "packages", "oci-config", "oci-manifest", "digest"] {
-            args.extend(match output {
-                "tar" => ["--output-tar", "out.tar"],
-                "packages" => ["--output-packages", "packages"],
-                "oci-config" => ["--output-oci-config", "config"],
-                "oci-manifest" => ["--output-oci-manifest", "manifest"],
-                _ => ["--output-digest", "digest"],
-            });
-        }
+        args.extend(["--output-tar", "out.tar", "--output-packages", "packages"]);
+        args.extend(["--output-oci-config", "config"]);
+        args.extend([
+            "--output-oci-manifest",
+            "manifest",
+            "--output-digest",
+            "digest",
+        ]);
         // Bazel's name of it begins where tests begin.
         let tool = fs::canonicalize(env!("CARGO_BIN_EXE_mkbase")).unwrap();
         self.run(tool.to_str().unwrap(), &args);

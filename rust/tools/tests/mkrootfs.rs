@@ -17,6 +17,9 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "support/programs.rs"]
+mod programs;
+
 const TIMESTAMP: i64 = 1_000_000_000;
 
 /// Relative under Bazel, absolute under cargo.
@@ -35,21 +38,13 @@ impl Bed {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("base");
-        for name in [
-            "etc", "proc", "sys", "dev", "tmp", "run", "root", "home/app", "var", "usr/bin",
-            "usr/lib",
-        ] {
-            fs::create_dir_all(base.join(name)).unwrap();
-        }
-        for name in ["bin", "lib"] {
-            symlink(format!("usr/{name}"), base.join(name)).unwrap();
-        }
-        symlink("usr/lib", base.join("lib64")).unwrap();
+        programs::folders(&base);
+        fs::create_dir_all(base.join("home/app")).unwrap();
         for program in [
             "sh", "cat", "id", "ln", "mkdir", "chmod", "chown", "ls", "touch", "sleep", "env",
             "mknod",
         ] {
-            install(&base, program);
+            programs::install(&base, program);
         }
         put(&base, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:7:d:/:/bin/false\napp:x:1000:1005:App:/home/app:/bin/sh\n", 0o644);
         put(
@@ -210,27 +205,6 @@ impl Bed {
         text[text.find("mkrootfs: error: ").unwrap()..]
             .trim_end()
             .to_owned()
-    }
-}
-
-/// Copies a program of this machine with the libraries it loads.
-fn install(base: &Path, program: &str) {
-    let found = Command::new("sh")
-        .args(["-c", &format!("readlink -f $(command -v {program})")])
-        .output()
-        .unwrap();
-    let path = String::from_utf8(found.stdout).unwrap();
-    fs::copy(path.trim(), base.join("usr/bin").join(program))
-        .unwrap_or_else(|e| panic!("{program}: {e}"));
-    let libraries = Command::new("ldd").arg(path.trim()).output().unwrap();
-    for word in String::from_utf8(libraries.stdout)
-        .unwrap()
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        let name = Path::new(word).file_name().unwrap();
-        // Where the loader looks without a cache, in a tree where /lib64 is /usr/lib.
-        fs::copy(word, base.join("usr/lib").join(name)).unwrap();
     }
 }
 

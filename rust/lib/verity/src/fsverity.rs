@@ -6,8 +6,7 @@
 //!
 //! A plain SHA-256 goes through every byte in turn. Of this one, blocks are hashed on all cores, and blocks of zeros, most of a disk, not at all.
 //!
-//! A file of it (`*.fsverity`) is one line: `sha256:`, 64 lower-case hexadecimal digits, a space, the image's length in bytes as
-//! decimal number without leading zeros.
+//! A file of it (`*.fsverity`) is `sha256:` and what stands in one of a plain SHA-256 ([`plan::Digest`]).
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -75,25 +74,24 @@ impl FromStr for FsverityDigest {
 
     /// Reads the text of a file.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let parse = || {
-            let line = text.strip_prefix(PREFIX)?.strip_suffix('\n')?;
-            let (digest, len) = line.split_once(' ')?;
-            let (digest, len) = (digest.parse().ok()?, len.parse().ok()?);
-            let read = Self { digest, len };
-            (read.to_file() == text).then_some(read)
-        };
-        parse().ok_or_else(|| Error::Text {
+        let line = text.strip_prefix(PREFIX).and_then(|line| line.parse().ok());
+        let plan::Digest {
+            sha256: digest,
+            len,
+        } = line.ok_or_else(|| Error::Text {
             what: "fs-verity digest",
             got: text::shorten(text).into_owned(),
             want: "sha256: with 64 hexadecimal digits, a space and a length",
-        })
+        })?;
+        Ok(Self { digest, len })
     }
 }
 
 impl FsverityDigest {
     /// The text of a file.
     pub fn to_file(self) -> String {
-        format!("{PREFIX}{self} {}\n", self.len)
+        let (sha256, len) = (self.digest, self.len);
+        format!("{PREFIX}{}", plan::Digest { sha256, len }.to_file())
     }
 
     /// The digest of the image that `reader` reads. What its plan says is zero is not read.

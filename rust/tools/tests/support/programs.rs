@@ -42,6 +42,7 @@ pub(crate) fn install(tree: &Path, program: &str) {
         .filter(|word| word.starts_with('/'))
     {
         let name = Path::new(word).file_name().unwrap();
+        // Where the loader looks without a cache, as /lib64 is /usr/lib.
         fs::copy(word, tree.join("usr/lib").join(name)).unwrap();
     }
 }
