@@ -218,10 +218,11 @@ impl<'a> Tree<'a> {
         let left: Vec<&Package<'_>> = packages
             .filter(|package| self.configured.insert(package.name))
             .collect();
-        scripts.configure(&left)?;
-        if !left.is_empty() {
-            self.merged.scripts_ran();
+        if left.is_empty() {
+            return Ok(());
         }
+        scripts.configure(&left)?;
+        self.merged.scripts_ran();
         Ok(())
     }
 }

@@ -46,7 +46,12 @@ impl<'a> Records<'a> {
             fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
         }
         let arch = format!("{architecture}\n");
-        for (name, text) in [("status", ""), ("arch", &*arch), ("info/format", "1\n")] {
+        for (name, text) in [
+            ("status", ""),
+            ("arch", &*arch),
+            ("info/format", "1\n"),
+            ("triggers/File", ""),
+        ] {
             file(&admin.join(name), text.as_bytes(), 0o644)?;
         }
         Ok(Self {
@@ -67,9 +72,10 @@ impl<'a> Records<'a> {
         merged: &Merged<'_>,
     ) -> Result<(), Error> {
         let mut status = Vec::new();
+        let mut wait = false;
         for package in packages {
             status.extend(paragraph(package));
-            self.triggers.read(package)?;
+            wait |= self.triggers.read(package)?;
             let others = package.control.files();
             for (name, control) in others.filter(|(name, _)| *name != "control") {
                 let info = self.info(package, name)?;
@@ -93,12 +99,11 @@ impl<'a> Records<'a> {
             }
         }
         self.append("status", &status)?;
-        for (name, text) in self.triggers.files() {
-            file(
-                &self.at(&format!("triggers/{name}"))?,
-                text.as_bytes(),
-                0o644,
-            )?;
+        if wait {
+            for (name, text) in self.triggers.files() {
+                let path = self.at(&format!("triggers/{name}"))?;
+                file(&path, text.as_bytes(), 0o644)?;
+            }
         }
         Ok(())
     }

@@ -107,11 +107,8 @@ impl<'a> Scripts<'a> {
         fs::remove_dir_all(at()?).map_err(failed())
     }
 
-    /// Lets dpkg configure these packages, in this order as far as what they need allows.
+    /// Lets dpkg configure these packages, of which there is one at least, in this order as far as what they need allows.
     pub(super) fn configure(&self, packages: &[&Package<'_>]) -> Result<(), Error> {
-        if packages.is_empty() {
-            return Ok(());
-        }
         let command = self
             .environment(Command::new("dpkg"))
             .arg("--configure")

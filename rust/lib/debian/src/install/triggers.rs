@@ -15,20 +15,22 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
-    /// Takes what a package waits for.
-    pub(super) fn read(&mut self, package: &Package<'_>) -> Result<(), Error> {
+    /// Takes what a package waits for; whether that is anything.
+    pub(super) fn read(&mut self, package: &Package<'_>) -> Result<bool, Error> {
+        let mut waits = false;
         for (directive, name) in lines(package)? {
             let who = match directive {
-                Directive::Interest(waits) => format!("{}{waits}", package.label()),
+                Directive::Interest(how) => format!("{}{how}", package.label()),
                 Directive::Activate => continue,
             };
+            waits = true;
             if name.starts_with('/') {
                 self.paths.push((name.to_owned(), who));
             } else {
                 self.names.entry(name.to_owned()).or_default().push(who);
             }
         }
-        Ok(())
+        Ok(waits)
     }
 
     /// The paths that somebody waits for, each once, to which one of these comes, in the order of their bytes.
