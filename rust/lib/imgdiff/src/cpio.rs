@@ -52,7 +52,9 @@ pub fn members(bytes: &[u8]) -> Option<(Vec<Member<'_>>, &[u8])> {
         let name_len = usize::try_from(number(11)?).ok()?;
         let name_end = HEADER.checked_add(name_len)?;
         let name = rest.get(HEADER..name_end)?;
-        let name = name.strip_suffix(b"\0")?;
+        // More NULs than one bring the content to where it is wanted, as in archives of microcode; the first ends the name.
+        let end = name.iter().position(|byte| *byte == 0)?;
+        let name = name.strip_suffix(b"\0")?.get(..end)?;
         let start = at.checked_add(name_end)?.checked_next_multiple_of(4)?;
         let end = start.checked_add(size)?;
         let content = bytes.get(start..end)?;
@@ -134,6 +136,13 @@ mod tests {
             (2, 3, (8, 9))
         );
         assert_eq!(rest, b"\x28\xb5\x2f\xfd");
+    }
+
+    #[test]
+    fn a_name_ends_at_its_first_nul() {
+        let bytes = [member("a\0\0", "x"), member("TRAILER!!!", "")].concat();
+        let (members, _) = members(&bytes).unwrap();
+        assert_eq!((members[0].name, members[0].bytes), (&b"a"[..], &b"x"[..]));
     }
 
     #[test]
