@@ -179,6 +179,17 @@ const STEPS: &[(&str, &str, &str)] = &[
         "--files efi.list --mtime 5 --output efi.jsonl",
     ),
     (
+        "inject",
+        env!("CARGO_BIN_EXE_inject"),
+        "--files modules.list --mtime 5 --output modules.jsonl",
+    ),
+    (
+        "mkinitrd",
+        env!("CARGO_BIN_EXE_mkinitrd"),
+        "--tree modules.tree --init init --modules names --load names --plan initrd.plan --sources initrd.sources \
+         --output made.initrd",
+    ),
+    (
         "mkuki",
         env!("CARGO_BIN_EXE_mkuki"),
         "--stub-tree efi.tree --stub stub --tree efi.tree --kernel linux --initrd initrd --cmdline version \
@@ -270,6 +281,23 @@ const OF_PEOPLE: &[&str] = &[
     "vendor",
 ];
 
+/// Its flags of further files.
+const OF_MKINITRD: [&str; 2] = ["--plan", "--sources"];
+
+/// The header of a program without anything else.
+const INIT: [u8; 64] = {
+    let mut header = [0; 64];
+    let known = *b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01";
+    let mut at = 0;
+    while at < known.len() {
+        header[at] = known[at];
+        at += 1;
+    }
+    // e_ehsize
+    header[52] = 64;
+    header
+};
+
 const TABLE: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
     root,,4M,root-x86-64,b1a0a1c2-0000-4000-8000-000000000002,\n\
@@ -317,6 +345,11 @@ impl Bed {
         let efi_list =
             "{\"dest\":\"/initrd\",\"src\":\"initrd\"}\n{\"dest\":\"/linux\",\"src\":\"linux\"}\n\
             {\"dest\":\"/stub\",\"src\":\"stub\"}\n";
+        let modules_list = ["alias", "builtin", "dep"]
+            .map(|text| {
+                format!("{{\"dest\":\"/usr/lib/modules/1/modules.{text}\",\"src\":\"names\"}}\n")
+            })
+            .concat();
         let [stub, linux, initrd] = [efi::stub(), efi::kernel(), efi::initrd()];
         let mut files: Vec<(&str, &[u8])> = vec![
             ("base.tar", &base),
@@ -352,6 +385,10 @@ impl Bed {
             ("efi.tree", b"efi.jsonl\ninitrd\nlinux\nstub\n"),
             ("uki.image", b"uki.plan\ninitrd\nlinux\nstub\n"),
             ("signed.image", b"signed.plan\ninitrd\nlinux\nstub\n"),
+            ("init", &INIT),
+            ("names", b"# none\n"),
+            ("modules.list", modules_list.as_bytes()),
+            ("modules.tree", b"modules.jsonl\nnames\nnames\nnames\n"),
             ("esp.tree", b"esp.jsonl\nkernel\n"),
             ("esp.image", b"esp.plan\nkernel\n"),
             (
@@ -411,7 +448,8 @@ impl Bed {
             assert!(done.status.success(), "{tool}: {said}");
             made.insert(format!("{number} {tool}"), done.stdout);
             let words: Vec<&str> = args.split_whitespace().collect();
-            for pair in words.windows(2).filter(|pair| pair[0].ends_with("output")) {
+            let is_made = |flag: &str| flag.ends_with("output") || OF_MKINITRD.contains(&flag);
+            for pair in words.windows(2).filter(|pair| is_made(pair[0])) {
                 let bytes = fs::read(self.path(pair[1])).unwrap();
                 // No unit is enabled in so small a system, and it has no program.
                 let may_be_empty = ["units", "root.fit.txt"].contains(&pair[1]);

@@ -26,26 +26,27 @@ impl ImageSet {
     /// The images at `paths`: what ends in `.image` is a list, of which only the plan is read; all else is a file or a block
     /// device, of which only the length is asked.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self, Error> {
-        Self::gather(paths.iter().map(|path| {
-            let path = path.as_ref();
-            if List::is_named(path) {
-                return open_list(path);
-            }
-            let name = path.display().to_string();
-            let file = InputFile::open(path).map_err(Error::io(&name))?;
-            Ok((Plan::whole(measure(&file, &name)?)?, vec![path.to_owned()]))
-        }))
+        Self::gather(paths.iter().map(|path| open_any(path.as_ref())))
     }
 
     /// The images at `paths`, whose lengths are known to be `lens`. A file is not looked at, so that its content may change
     /// without anybody reading it again; the image of a list must have that length.
     pub fn open_sized<P: AsRef<Path>>(paths: &[P], lens: &[u64]) -> Result<Self, Error> {
+        Self::open_sized_and(paths, lens, &[])
+    }
+
+    /// Those of [`ImageSet::open_sized`], and behind them those at `more`, as [`ImageSet::open`] takes them.
+    pub fn open_sized_and<P: AsRef<Path>>(
+        paths: &[P],
+        lens: &[u64],
+        more: &[&Path],
+    ) -> Result<Self, Error> {
         if paths.len() != lens.len() {
             let (given, want) = (paths.len(), lens.len());
             let reason = format!("{given} files are given for {want} inputs");
             return Err(Error::Inputs { reason });
         }
-        Self::gather(paths.iter().zip(lens).map(|(path, len)| {
+        let sized = paths.iter().zip(lens).map(|(path, len)| {
             let path = path.as_ref();
             if !List::is_named(path) {
                 return Ok((Plan::whole(*len)?, vec![path.to_owned()]));
@@ -57,7 +58,8 @@ impl ImageSet {
                 return Err(Error::Inputs { reason });
             }
             Ok((plan, inputs))
-        }))
+        });
+        Self::gather(sized.chain(more.iter().map(|path| open_any(path))))
     }
 
     /// Files of these lengths, each an image and an input of its own.
@@ -118,6 +120,16 @@ impl ImageSet {
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
+}
+
+/// The plan of an image, and its inputs' paths.
+fn open_any(path: &Path) -> Result<(Plan, Vec<PathBuf>), Error> {
+    if List::is_named(path) {
+        return open_list(path);
+    }
+    let name = path.display().to_string();
+    let file = InputFile::open(path).map_err(Error::io(&name))?;
+    Ok((Plan::whole(measure(&file, &name)?)?, vec![path.to_owned()]))
 }
 
 /// The plan of a list, and its inputs' paths.
@@ -280,6 +292,13 @@ mod tests {
                 .to_string(),
             format!("{} is an image of 7 bytes, want 8", a.display())
         );
+        let raw = folder.at("raw");
+        std::fs::write(&raw, b"12345").unwrap();
+        let b = folder.image("b", &[("not/there", 99), ("y", 4)], &[3, 4]);
+        let both = ImageSet::open_sized_and(&paths, &[99, 7], &[&b, &raw]).unwrap();
+        assert_eq!(*both.inputs(), [99, 10, 4, 5].map(Input::of_len));
+        assert_eq!(both.plan(2).unwrap().len(), 7);
+        assert_eq!(both.plan(3).unwrap().len(), 5);
         let same = ImageSet::of_lens(&[3, 3]).unwrap();
         assert_eq!(*same.inputs(), [3, 3].map(Input::of_len));
         assert_ne!(same.plans()[0], same.plans()[1]);

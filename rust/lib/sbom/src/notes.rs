@@ -25,6 +25,10 @@ enum Line {
         base: PathBuf,
         steps: Option<PathBuf>,
     },
+    Made {
+        path: PathBuf,
+        image: PathBuf,
+    },
     Step(Step),
     #[serde(other)]
     Other,
@@ -73,6 +77,8 @@ pub(crate) struct Notes {
     pub(crate) given: BTreeMap<(String, String), Given>,
     /// By the path of the archive.
     pub(crate) rootfs: BTreeMap<PathBuf, Rootfs>,
+    /// Of a file that was made of parts of others (an initrd), by its path: the list of the image of all these parts.
+    pub(crate) made: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Notes {
@@ -99,6 +105,9 @@ impl Notes {
                     } if is_base(&base) => {
                         let rootfs = rootfs(dockerfile, base, steps)?;
                         notes.rootfs.insert(path, rootfs);
+                    }
+                    Line::Made { path, image } => {
+                        notes.made.insert(path, image);
                     }
                     _ => {}
                 }

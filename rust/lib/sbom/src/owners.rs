@@ -141,13 +141,43 @@ impl Owners<'_> {
         Ok(Some(Found { owner, comment }))
     }
 
-    /// Where the bytes of an image come from that an image holds as a file: owners of the files of root file systems in it.
+    /// Where the bytes of an image come from that an image holds as a file: owners of the files of root file systems in it, and of what
+    /// its inputs were made from.
     pub(crate) fn of_image(
         &self,
         plan: &Plan,
         paths: &[PathBuf],
         opened: &mut Opened,
     ) -> Result<Vec<Owner>, Error> {
+        let mut owners = self.of_members(plan, paths, opened)?;
+        let made = inputs_of(plan, paths).into_iter();
+        for image in made.filter_map(|path| self.notes.made.get(path)) {
+            owners.append(&mut self.of_made(image, opened)?);
+        }
+        Ok(owners.into_iter().collect())
+    }
+
+    /// What an input was made from whose parts are in the image of the list at `image`: owners of files, and programs.
+    fn of_made(&self, image: &Path, opened: &mut Opened) -> Result<BTreeSet<Owner>, Error> {
+        let list = List::open(image)?;
+        let plan = Plan::open(&list.plan)?;
+        let mut owners = self.of_members(&plan, &list.inputs, opened)?;
+        let used = inputs_of(&plan, &list.inputs);
+        let programs = self.parts.programs.values();
+        let programs = programs.filter(|program| used.contains(&program.path));
+        owners.extend(programs.map(|program| Owner::Program {
+            label: program.label.clone(),
+        }));
+        Ok(owners)
+    }
+
+    /// The owners of the files of root file systems that an image has bytes of.
+    fn of_members(
+        &self,
+        plan: &Plan,
+        paths: &[PathBuf],
+        opened: &mut Opened,
+    ) -> Result<BTreeSet<Owner>, Error> {
         let mut found = BTreeSet::new();
         for extent in plan.extents() {
             let Piece::Source { input, offset } = extent.piece else {
@@ -194,8 +224,17 @@ impl Owners<'_> {
             let found = self.of_rootfs(&rootfs, &member, &digests)?;
             owners.extend(found.map(|found| found.owner));
         }
-        Ok(owners.into_iter().collect())
+        Ok(owners)
     }
+}
+
+/// The inputs that an image has bytes of.
+fn inputs_of<'a>(plan: &Plan, paths: &'a [PathBuf]) -> BTreeSet<&'a PathBuf> {
+    let inputs = plan.extents().filter_map(|extent| match extent.piece {
+        Piece::Source { input, .. } => paths.get(as_usize(input)),
+        _ => None,
+    });
+    inputs.collect()
 }
 
 /// A step as text.

@@ -136,12 +136,19 @@ impl Bed {
                 r#"{{"is":"injected","tree":"{tree}","dest":"{dest}","by":"{by}","src":"{src}","label":"{label}"}}"#
             ) + "\n"
         };
-        let notes = format!(
-            r#"{{"is":"rootfs","path":"{}","dockerfile":"os/Dockerfile","base":"{}","steps":"{}"}}"#,
-            self.at("rootfs.tar"),
-            self.at("base.tar"),
-            self.at("steps.jsonl")
-        ) + "\n{\"is\":\"context\",\"rootfs\":\"x\",\"path\":\"y\",\"label\":\"z\"}\n"
+        let made = format!(
+            r#"{{"is":"made","image":"{}","path":"{}"}}"#,
+            self.at("sources.image"),
+            self.at("made.initrd")
+        ) + "\n";
+        let notes = made
+            + &format!(
+                r#"{{"is":"rootfs","path":"{}","dockerfile":"os/Dockerfile","base":"{}","steps":"{}"}}"#,
+                self.at("rootfs.tar"),
+                self.at("base.tar"),
+                self.at("steps.jsonl")
+            )
+            + "\n{\"is\":\"context\",\"rootfs\":\"x\",\"path\":\"y\",\"label\":\"z\"}\n"
             + &given(
                 "//os:tree",
                 "/etc/motd",
@@ -177,16 +184,27 @@ impl Bed {
                 _ => panic!("{name}"),
             }
         };
-        // A kernel image: a header of its own, kernel and initrd.
-        let mut builder = Builder::new(vec![plan::Input::of_len(len)]);
+        // An initrd, packed, and what it was made from: a file and a program.
+        self.write("made.initrd", b"packed");
+        let parts = [len, fs::metadata(self.path("program")).unwrap().len()];
+        let mut builder = Builder::new(parts.map(plan::Input::of_len));
+        builder.source(0, offset("etc/passwd"), 5).unwrap();
+        builder.source(1, 0, parts[1]).unwrap();
+        self.write("sources.plan", builder.finish().unwrap().encode());
+        let [sources, tar, program] =
+            ["sources.plan", "rootfs.tar", "program"].map(|name| self.at(name));
+        self.write("sources.image", format!("{sources}\n{tar}\n{program}\n"));
+        // A kernel image: a header of its own, kernel, an initrd of a step and the one that was packed.
+        let mut builder = Builder::new([len, 6].map(plan::Input::of_len));
         builder.inline(b"MZ").unwrap();
         builder.source(0, offset("boot/vmlinuz"), 100).unwrap();
         builder.source(0, offset("boot/initrd"), 9).unwrap();
+        builder.source(1, 0, 6).unwrap();
         let plan = builder.finish().unwrap();
         let kernel_len = plan.len();
         self.write("kernel.plan", plan.encode());
-        let (kernel, rootfs) = (self.at("kernel.plan"), self.at("rootfs.tar"));
-        self.write("kernel.image", format!("{kernel}\n{rootfs}\n"));
+        let [kernel, initrd] = ["kernel.plan", "made.initrd"].map(|name| self.at(name));
+        self.write("kernel.image", format!("{kernel}\n{tar}\n{initrd}\n"));
         let mut root = Tree::from_tar(index, len).unwrap();
         let mut inject = |name: &str, file: &str| {
             let len = fs::metadata(self.path(file)).unwrap().len();
@@ -352,9 +370,11 @@ fn every_file_has_its_owner() {
         comment.starts_with("9 regular files, each with an owner: "),
         "{comment}"
     );
-    // What the boot image is made of: the kernel, which a step renamed, and the initrd, which one made.
+    // What the boot image is made of: the kernel, which a step renamed, an initrd, which one made, and what the packed one was made from.
     let from = [
+        "SPDXRef-base---os-base",
         "SPDXRef-deb-linux-amd64",
+        "SPDXRef-program-program",
         "SPDXRef-step-os-Dockerfile-line-3",
     ];
     let bed = Bed::new(&[]).document().unwrap();

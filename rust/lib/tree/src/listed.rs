@@ -24,6 +24,14 @@ impl Tree {
     /// As [`Tree::open_list`], of several lists: each tree with the position that its first input has among the images, which are over one list
     /// of inputs.
     pub fn open_lists(paths: &[&Path]) -> Result<(Vec<(Self, usize)>, ImageSet), Error> {
+        Self::open_lists_and(paths, &[])
+    }
+
+    /// As [`Tree::open_lists`], with `images` besides, lists or files: they are the last of the images.
+    pub fn open_lists_and(
+        paths: &[&Path],
+        images: &[&Path],
+    ) -> Result<(Vec<(Self, usize)>, ImageSet), Error> {
         let mut trees = Vec::new();
         let (mut inputs, mut sizes) = (Vec::new(), Vec::new());
         for path in paths {
@@ -39,7 +47,7 @@ impl Tree {
             sizes.extend(lens(&tree));
             trees.push((tree, first));
         }
-        let images = ImageSet::open_sized(&inputs, &sizes);
+        let images = ImageSet::open_sized_and(&inputs, &sizes, images);
         let path = paths.first().copied().unwrap_or(Path::new(""));
         Ok((trees, images.map_err(|source| Error::listed(path, source))?))
     }

@@ -41,6 +41,12 @@ pub(crate) enum Line {
         path: String,
         label: String,
     },
+    /// An input that was made, and the list of the image of all that it was made from.
+    #[expect(
+        dead_code,
+        reason = "a line of the format; no byte of what it was made from has a place in the input"
+    )]
+    Made { path: String, image: String },
     /// A step of a Dockerfile and what it changed.
     Step(Step),
 }
@@ -144,7 +150,7 @@ impl Side {
                         path,
                         label,
                     } => contexts.push((rootfs, path, label)),
-                    Line::Step(_) => {}
+                    Line::Made { .. } | Line::Step(_) => {}
                 }
             }
         }

@@ -76,6 +76,7 @@ impl Bed {
         bed.write(
             "bazel-out/bin/rootfs.why",
             r#"{"base":"bazel-out/bin/rootfs.tar","dockerfile":"os/Dockerfile","is":"rootfs","path":"bazel-out/bin/rootfs.tar","steps":"bazel-out/bin/steps.jsonl"}
+{"is":"made","image":"bazel-out/bin/sources.image","path":"bazel-out/bin/made"}
 {"is":"context","label":"//os:motd","path":"early/motd","rootfs":"bazel-out/bin/rootfs.tar"}
 "#,
         );

@@ -18,15 +18,22 @@ struct Args {
     /// Path of the stub in its tree.
     #[arg(long)]
     stub: String,
-    /// List of the tree with kernel and initrd (*.tree).
+    /// List of the tree with the kernel (*.tree).
     #[arg(long, value_name = "FILE")]
     tree: PathBuf,
     /// Path of the kernel in the tree.
     #[arg(long)]
     kernel: String,
     /// Path of the initrd in the tree.
-    #[arg(long)]
-    initrd: String,
+    #[arg(
+        long,
+        conflicts_with = "initrd_image",
+        required_unless_present = "initrd_image"
+    )]
+    initrd: Option<String>,
+    /// List of the initrd, if it is an image of its own (*.image).
+    #[arg(long, value_name = "FILE")]
+    initrd_image: Option<PathBuf>,
     /// File of the .osrel section.
     #[arg(long, conflicts_with = "os_release_path")]
     os_release: Option<PathBuf>,
@@ -58,7 +65,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let (trees, bodies) = Tree::open_lists(&[&args.stub_tree, &args.tree])?;
+    let images: Vec<&Path> = args.initrd_image.iter().map(PathBuf::as_path).collect();
+    let (trees, bodies) = Tree::open_lists_and(&[&args.stub_tree, &args.tree], &images)?;
     let file = |at: usize, path: &str| {
         let (tree, first) = trees.get(at).context("a tree")?;
         let from = [&args.stub_tree, &args.tree].map(|path| path.display().to_string());
@@ -68,7 +76,10 @@ fn run(args: Args) -> Result<()> {
     };
     let stub = Reader::open(file(0, &args.stub)?, bodies.paths())?;
     let linux = Reader::open(file(1, &args.kernel)?, bodies.paths())?;
-    let initrd = file(1, &args.initrd)?;
+    let initrd = match &args.initrd {
+        Some(path) => file(1, path)?,
+        None => bodies.plans().last().context("an initrd")?.clone(),
+    };
     let os_release = match (&args.os_release, &args.os_release_path) {
         (Some(path), _) => text(path)?,
         (None, Some(path)) => {
