@@ -7,6 +7,7 @@
 - `verity_image`: an image with its dm-verity hash tree; `block_hashes`: what several of them share of it.
 - `tree_file`: one file of a tree, for rules that take an image.
 - `tree_layer`, `oci_image`: a tree as an image for container engines.
+- `initrd_image`: an initrd of one program and kernel modules, from a tree.
 - `uki_image`: kernel, initrd and command lines as one EFI program; `signed_efi` signs it, by an `efi_signer` or with signatures that were made
   outside the build, of what `efi_to_sign` says.
 - `measured_boot`: what a TPM's registers will hold when such programs have started.
@@ -48,6 +49,7 @@ load("//bzl/private:image_report.bzl", _image_report = "image_report")
 load("//bzl/private:image_sbom.bzl", _image_sbom = "image_sbom")
 load("//bzl/private:image_tree.bzl", _image_tree = "image_tree")
 load("//bzl/private:image_vulnerabilities.bzl", _image_vulnerabilities = "image_vulnerabilities")
+load("//bzl/private:initrd_image.bzl", _initrd_image = "initrd_image")
 load("//bzl/private:inputs_version.bzl", _inputs_version = "inputs_version")
 load("//bzl/private:measured_boot.bzl", _measured_boot = "measured_boot")
 load("//bzl/private:oci_image.bzl", _oci_image = "oci_image")
@@ -90,6 +92,7 @@ image_provenance = _image_provenance
 image_sbom = _image_sbom
 image_tree = _image_tree
 image_vulnerabilities = _image_vulnerabilities
+initrd_image = _initrd_image
 inputs_version = _inputs_version
 measured_boot = _measured_boot
 merge_destinations = _merge_destinations

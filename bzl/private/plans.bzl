@@ -55,7 +55,7 @@ def digest_info(ctx, image, read, name = None, digest = None):
         fsverity = _hashed(ctx, image, read, name + ".fsverity", "HashFsverity", ["--fsverity"]),
     )
 
-def image_providers(ctx, plan, inputs, made_of, properties = {}):
+def image_providers(ctx, plan, inputs, made_of, properties = {}, notes = [], named = []):
     """What a rule returns that made the plan of an image.
 
     Args:
@@ -64,6 +64,8 @@ def image_providers(ctx, plan, inputs, made_of, properties = {}):
       inputs: depset of File in preorder: the plan's inputs.
       made_of: list of Target: what was laid out, for the notes on the image.
       properties: dict: as in ImagePlanInfo.
+      notes: list of File: notes of the rule's own.
+      named: list of File: what these name.
 
     Returns:
       list of providers: DefaultInfo, ImagePlanInfo, DigestInfo, WhyInfo.
@@ -75,7 +77,7 @@ def image_providers(ctx, plan, inputs, made_of, properties = {}):
         DefaultInfo(files = depset([plan])),
         ImagePlanInfo(image = image, inputs = inputs, plan = plan, properties = properties),
         digest_info(ctx, image, depset([image, plan], transitive = [inputs])),
-        image_why(ctx, inputs, made_of),
+        image_why(ctx, inputs, made_of, notes, named),
     ]
 
 def _plain(file, digest, fsverity):

@@ -8,7 +8,7 @@ load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 visibility(["//bzl/..."])
 
 # From an image to what is in it. Not `images`, by which a disk has its partitions: a disk in an image has a document of its own.
-_ATTRS = ["base", "deps", "files", "image", "rootfs", "srcs", "stub_tree", "tree"]
+_ATTRS = ["base", "deps", "files", "image", "init", "initrd_image", "rootfs", "srcs", "stub_tree", "tree"]
 
 # rust_library and the like: known by the rule's name, so that this toolkit loads nothing for it.
 _CRATES = ["rust_library", "rust_static_library", "rust_shared_library"]
@@ -86,11 +86,14 @@ def _sbom_aspect_impl(target, ctx):
         base = target[BaseImageInfo]
         bases.append(struct(digest = base.digest, label = label, lock = base.lock, tar = base.tar))
         files += [base.digest, base.lock, base.tar]
+
+    # Its bytes are others than those of what it was made from, so that no image has these for inputs.
+    made_from = [ctx.rule.attr.tree[TreeInfo].inputs] if ctx.rule.kind == "initrd_image" else []
     return [SbomInfo(
         bases = depset(bases, transitive = [other.bases for other in others]),
         crate = crate,
         crates = depset(crates, transitive = [other.crates for other in others]),
-        files = depset(files, transitive = [other.files for other in others]),
+        files = depset(files, transitive = made_from + [other.files for other in others]),
         partition = _partition(ctx),
         programs = depset(programs, transitive = [other.programs for other in others]),
     )]

@@ -1,7 +1,7 @@
 """uki_image: a unified kernel image, as a plan."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "line", "run_tool", "tool_args")
-load("//bzl/private:plans.bzl", "image_providers")
+load("//bzl/private:plans.bzl", "image_of", "image_providers")
 load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
@@ -31,6 +31,17 @@ def _add_os_release(ctx, args):
         args.add("--os-release", ctx.file.os_release)
     return [ctx.file.os_release] if ctx.file.os_release else []
 
+def _add_initrd(ctx, args):
+    """Adds the initrd; returns its image, or None for one in the tree."""
+    if not ctx.attr.initrd_image:
+        args.add("--initrd", line(ctx.attr.initrd or "boot/initrd.img", "initrd of {}".format(ctx.label)))
+        return None
+    if ctx.attr.initrd:
+        fail("initrd and initrd_image: got both, want one of them ({})".format(ctx.label))
+    image = image_of(ctx.attr.initrd_image, "initrd_image", ctx.label)
+    args.add("--initrd-image", image.reference)
+    return image
+
 def _uki_image_impl(ctx):
     stub_tree = ctx.attr.stub_tree[TreeInfo]
     tree = ctx.attr.tree[TreeInfo]
@@ -40,7 +51,7 @@ def _uki_image_impl(ctx):
     args.add("--stub", ctx.attr.stub)
     args.add("--tree", tree.tree)
     args.add("--kernel", ctx.attr.kernel)
-    args.add("--initrd", ctx.attr.initrd)
+    initrd = _add_initrd(ctx, args)
     args.add("--cmdline", ctx.file.cmdline)
     files = [ctx.file.cmdline] + _add_os_release(ctx, args) + _add_profiles(ctx, args)
     if ctx.attr.uname:
@@ -51,10 +62,11 @@ def _uki_image_impl(ctx):
     args.add("--output", plan)
 
     # The tool numbers them in the same order.
-    inputs = depset(transitive = [stub_tree.inputs, tree.inputs], order = "preorder")
-    read = depset(files + stub_tree.read + tree.read, transitive = [inputs])
+    inputs = depset(transitive = [stub_tree.inputs, tree.inputs] + ([initrd.inputs] if initrd else []), order = "preorder")
+    read = depset(files + stub_tree.read + tree.read + (initrd.read if initrd else []), transitive = [inputs])
     run_tool(ctx, "mkuki", args, read, [plan], "MkUki", "Laying out unified kernel image %{label}")
-    return image_providers(ctx, plan, inputs, [ctx.attr.stub_tree, ctx.attr.tree])
+    made_of = [ctx.attr.stub_tree, ctx.attr.tree] + ([ctx.attr.initrd_image] if initrd else [])
+    return image_providers(ctx, plan, inputs, made_of)
 
 uki_image = rule(
     implementation = _uki_image_impl,
@@ -71,8 +83,11 @@ With profiles, the base has a `.profile` of its own, `ID=main`, which is `@0`; t
             doc = "File with the kernel's command line, one line; with Secure Boot it can't be replaced.",
         ),
         "initrd": attr.string(
-            default = "boot/initrd.img",
-            doc = "Path of the initrd in `tree`.",
+            doc = "Path of the initrd in `tree`; default: `boot/initrd.img`, unless there is an `initrd_image`.",
+        ),
+        "initrd_image": attr.label(
+            providers = [ImagePlanInfo],
+            doc = "The initrd, if it is an image of its own: an `initrd_image`. Then `initrd` has to be empty.",
         ),
         "kernel": attr.string(
             default = "boot/vmlinuz",
@@ -105,7 +120,7 @@ With profiles, the base has a `.profile` of its own, `ID=main`, which is `@0`; t
         "tree": attr.label(
             mandatory = True,
             providers = [TreeInfo],
-            doc = "The tree with kernel and initrd, an `image_tree`; may be the same.",
+            doc = "The tree with the kernel, and with the initrd unless that is an image of its own: an `image_tree`; may be the same.",
         ),
         "uname": attr.string(
             doc = "The kernel's release; default: what the kernel says.",

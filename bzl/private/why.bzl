@@ -55,19 +55,21 @@ def why_of(targets, files = [], read = [], why = None):
         why = why,
     )
 
-def image_why(ctx, inputs, targets):
+def image_why(ctx, inputs, targets, files = [], read = []):
     """Writes NAME.why beside NAME.image.
 
     Args:
       ctx: rule context.
       inputs: depset of File: the image's inputs.
       targets: list of Target that the image is made of.
+      files: list of File: further notes on it.
+      read: list of File: what they name.
 
     Returns:
       WhyInfo.
     """
     why = ctx.actions.declare_file(ctx.label.name + ".why")
-    info = why_of(targets, why = why)
+    info = why_of(targets, files, read, why = why)
     lines = ctx.actions.args()
     lines.set_param_file_format("multiline")
     lines.add_all(inputs, map_each = _input_note)

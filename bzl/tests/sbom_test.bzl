@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
-load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "image_provenance", "image_sbom", "image_tree", "uki_image", "verity_image")
+load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "image_provenance", "image_sbom", "image_tree", "initrd_image", "uki_image", "verity_image")
 load(":subject_tests.bzl", "subject_tests")
 
 _UUID = "00000000-0000-4000-8000-000000000001"
@@ -28,7 +28,9 @@ def _parts_test_impl(ctx):
     asserts.equals(env, ["raw"], [line["name"] for line in of("raw")])
     asserts.equals(env, [("//bzl/tests:sbom_test_subject_base", "bzl/tests/lock.json")], [(line["label"], line["lock"]) for line in of("base")])
     programs = {line["name"]: line for line in of("program")}
-    asserts.equals(env, ["node_tool"], programs.keys())
+
+    # The one laid over the root, and the one in the kernel image's initrd.
+    asserts.equals(env, ["host_api", "node_tool"], sorted(programs.keys()))
     asserts.equals(env, None, programs["node_tool"].get("version"))
     crates = {line["name"]: line for line in of("crate")}
     asserts.true(env, "//rust/lib/base" in crates["base"]["label"])
@@ -89,9 +91,16 @@ def _images(prefix, manual):
     )
     ext4_image(name = prefix + "ext4", exclude = ["boot/vmlinuz"], size_mib = 0, timestamp = 1, tree = prefix + "tree", uuid = _UUID, **manual)
     verity_image(name = prefix + "root", image = prefix + "ext4", salt = "ab", uuid = _UUID, **manual)
+    initrd_image(
+        name = prefix + "initrd",
+        init = "//rust/os/host_api",
+        tree = prefix + "tree",
+        **manual
+    )
     uki_image(
         name = prefix + "kernel",
         cmdline = "one.txt",
+        initrd_image = prefix + "initrd",
         stub = "stub",
         stub_tree = prefix + "tree",
         tree = prefix + "tree",

@@ -26,6 +26,7 @@ TOOLS = {
     "mkfat": "lays out a FAT file system from a tree manifest; writes a plan",
     "mkfile": "takes a file out of a tree; writes a plan",
     "mkgrubenv": "writes a GRUB environment block",
+    "mkinitrd": "makes an initrd of a program and kernel modules of a tree",
     "mklayer": "lays out an OCI layer from a tree manifest; writes a plan",
     "mkmanifest": "writes manifest.json and packages.txt",
     "mkoci": "lays out an OCI archive of layers; writes a plan",
