@@ -1,7 +1,8 @@
 """usage: oci.py ROOT.IMG ROOTFS.TAR FOLDER
 
-Compares FOLDER, a root file system that a container engine unpacked, with the disk's: ROOT.IMG as e2fsprogs' debugfs reads it. Two files that
-are on another partition there (ELSEWHERE) are looked up in ROOTFS.TAR, by Python's own reader. Nothing of this project has a part in what is wanted.
+Compares FOLDER, a root file system that a container engine unpacked, with the disk's: ROOT.IMG as e2fsprogs' debugfs reads it. What the disk
+has in its boot partition instead (KERNEL, MICROCODE) is looked up in ROOTFS.TAR, by Python's own reader. Nothing of this project has a part in
+what is wanted.
 """
 
 import hashlib
@@ -13,7 +14,9 @@ import sys
 import tarfile
 import tempfile
 
-ELSEWHERE = ["boot/initrd.img", "boot/vmlinuz"]
+KERNEL = "boot/vmlinuz"
+# Folders that the initrd carries, of images that have them.
+MICROCODE = ("usr/lib/firmware/amd-ucode", "usr/lib/firmware/intel-ucode")
 KINDS = {"regular": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK, "character": stat.S_IFCHR, "block": stat.S_IFBLK, "FIFO": stat.S_IFIFO, "socket": stat.S_IFSOCK}
 
 
@@ -110,6 +113,21 @@ def there(folder):
     return found
 
 
+def archived(tar, member):
+    """Mode and content of a member of the archive, as `there` has them; None without a member."""
+    if member is None:
+        return None
+    if member.issym():
+        return stat.S_IFLNK | 0o777, member.linkname
+    if member.isdir():
+        return stat.S_IFDIR | member.mode, None
+    return stat.S_IFREG | member.mode, digest(tar.extractfile(member))
+
+
+def elsewhere(path):
+    return path == KERNEL or any(path == folder or path.startswith(folder + "/") for folder in MICROCODE)
+
+
 def links(all_of_them):
     """Which paths are one file: the first of them for each."""
     first = {}
@@ -126,12 +144,13 @@ def main(image, rootfs, folder):
     bad = []
     with tarfile.open(rootfs) as tar:
         members = {member.name.removeprefix("./"): member for member in tar}
-        for path in ELSEWHERE:
-            ours = got.pop(path, None)
+        for path in sorted({KERNEL} | {path for path in members.keys() | got.keys() | want.keys() if elsewhere(path)}):
+            _, facts, data = got.pop(path, (None, None, None))
+            ours, theirs = facts and (facts[0], data), archived(tar, members.get(path))
             if path in want:
                 bad.append(f"{path}: is in {image}, too")
-            elif ours is None or ours[2] != digest(tar.extractfile(members[path])):
-                bad.append(f"{path}: got {ours}, want the content that {rootfs} has")
+            elif ours is None or ours != theirs:
+                bad.append(f"{path}: got {ours}, want {theirs}, as {rootfs} has it")
     for path in sorted(want.keys() | got.keys()):
         if path not in got or path not in want:
             bad.append(f"{path}: only in {'the image' if path in want else 'the folder'}")

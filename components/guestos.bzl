@@ -7,7 +7,6 @@ load(
     "//components:common.bzl",
     "COMMON_CARDS_COMPONENTS",
     "COMMON_DEV_COMPONENTS",
-    "COMMON_EARLY_COMPONENTS",
     "COMMON_NODE_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
@@ -39,7 +38,7 @@ GUESTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES | {
 GUESTOS_STATE = COMMON_SLOTS_STATE + ["/var/lib/ic"]
 
 # Read by RUN steps of the Dockerfile: label to path in the build context.
-GUESTOS_EARLY_COMPONENTS = COMMON_EARLY_COMPONENTS | {
+GUESTOS_EARLY_COMPONENTS = {
     "//components:guestos/users/ic.sysusers.conf": "early/ic.sysusers.conf",
 }
 

@@ -7,7 +7,6 @@ load(
     "//components:common.bzl",
     "COMMON_DEV_COMPONENTS",
     "COMMON_METAL_DEV_SYMLINKS",
-    "COMMON_METAL_EARLY_COMPONENTS",
     "COMMON_NODE_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
@@ -49,7 +48,7 @@ HOSTOS_TEMPLATES = COMMON_SLOTS_TEMPLATES | {
 HOSTOS_STATE = COMMON_SLOTS_STATE + ["/var/lib/guest-vm"]
 
 # Read by RUN steps of the Dockerfile: label to path in the build context.
-HOSTOS_EARLY_COMPONENTS = COMMON_METAL_EARLY_COMPONENTS | {
+HOSTOS_EARLY_COMPONENTS = {
     "//components:hostos/users/ic.sysusers.conf": "early/ic.sysusers.conf",
 }
 

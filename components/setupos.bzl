@@ -1,6 +1,6 @@
 """Files that SetupOS images take: label to install path, as in common.bzl.
 
-Touching one of these re-runs injection and what follows it; touching an early one re-runs the Dockerfile, too.
+Touching one of these re-runs injection and what follows it. None is early: no RUN step reads one.
 """
 
 load(
@@ -9,7 +9,6 @@ load(
     "COMMON_COMPONENTS",
     "COMMON_DEV_COMPONENTS",
     "COMMON_METAL_DEV_SYMLINKS",
-    "COMMON_METAL_EARLY_COMPONENTS",
     "COMMON_PROD_COMPONENTS",
     "COMMON_PROD_SYMLINKS",
     "COMMON_SSH_COMPONENTS",
@@ -37,9 +36,6 @@ SETUPOS_CONFIG_MEDIUM = {
     "//components:setupos/config/config.ini": "/config.ini",
     "//components:setupos/config/ssh_authorized_keys/README.md": "/ssh_authorized_keys/README.md",
 }
-
-# Read by RUN steps of the Dockerfile: label to path in the build context.
-SETUPOS_EARLY_COMPONENTS = COMMON_METAL_EARLY_COMPONENTS
 
 # What only one environment takes. Production images have no ssh at all.
 SETUPOS_DEV_COMPONENTS = COMMON_DEV_COMPONENTS | COMMON_SSH_COMPONENTS | {

@@ -31,7 +31,9 @@ _FIELDS = _ENV_FIELDS | {
     "holds": "map",
     "ids": "map",
     "images": "map",
+    "initrd": "label map",
     "machine_state": "paths",
+    "microcode": "flag",
     "partition_images": "macro",
     "partitions": "label",
     "shared": "package",
@@ -52,7 +54,7 @@ _BOOT_TEST_FIELDS = {
 
 _BOOT_TEST_MANDATORY = ["memory_mib", "root"]
 
-_MANDATORY = ["cmdline", "components", "envs", "grub_config", "ids", "packages", "programs"]
+_MANDATORY = ["cmdline", "components", "envs", "grub_config", "ids", "initrd", "packages", "programs"]
 
 _EMPTY = {
     "flag": True,
@@ -124,6 +126,9 @@ def os_errors(name, fields):
     if seen:
         errors += _keys_error(name + ": boot_test", seen, _BOOT_TEST_MANDATORY, seen.keys())
     errors += _keys_error(name + ": ids", fields["ids"], _IDS, fields.get("images", {}).keys())
+    for modules, when in fields["initrd"].items():
+        if when not in ["at once", "for a device"]:
+            errors.append("{}: initrd: {}: got {}, want \"at once\" or \"for a device\"".format(name, modules, repr(when)))
     if fields.get("boot_limit", 1) not in range(1, 10):
         errors.append("{}: boot_limit: got {}, want 1 to 9".format(name, fields["boot_limit"]))
     if not fields["envs"]:
@@ -168,6 +173,9 @@ def operating_system(name, **fields):
         `holds`: path of an image that this one holds, `PARTITION/PATH`, to the package of its system, as //ic-os/guestos: `:vulnerabilities` looks into these
         as well, in the same env.
         `partition_images`: macro with arguments name, os and env that declares these; default: none.
+        `initrd`*: label of a list of kernel modules, one a line, to when they are loaded: `at once`, at every start, or `for a device` that asks for one. See
+        `initrd_image`.
+        `microcode`: whether processors' microcode, which the root file system has among its firmware, lies in front of the initrd; default: False.
         `cmdline`*: label of the template of the kernel's command line, one line, which knows `{{ROOT_HASH}}`, `{{HASH_OFFSET}}` and the `boot_args`. With
         slots it is filled in for each, and knows the slot's letter, too: `{{SLOT}}`, as in `{{partuuid:{{SLOT}}_root}}`.
         `boot_args`: key to text in `cmdline`; `EXTRA_BOOT_ARGS` is empty unless said.
@@ -192,7 +200,7 @@ def operating_system(name, **fields):
     errors = os_errors(name, fields)
     if errors:
         fail("\n".join(errors))
-    empty = {field: _EMPTY[kind] for field, kind in _FIELDS.items() if kind in _EMPTY} | {"boot_limit": 3}
+    empty = {field: _EMPTY[kind] for field, kind in _FIELDS.items() if kind in _EMPTY} | {"boot_limit": 3, "microcode": False}
     places = {
         "context": "//ic-os/{}/context".format(name),
         "partitions": "//ic-os/{}:partitions.csv".format(name),

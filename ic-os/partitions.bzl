@@ -60,8 +60,8 @@ def root_partition(name, os, block_hashes):
     """
     ext4_image(
         name = "root_data",
-        # They are in the boot partition; what stays of /boot are mount points.
-        exclude = ["boot/vmlinuz", "boot/initrd.img"],
+        # They are in the boot partition, the microcode in the initrd; what stays of /boot are mount points.
+        exclude = ["boot/vmlinuz"] + (["usr/lib/firmware/amd-ucode", "usr/lib/firmware/intel-ucode"] if os.microcode else []),
         label = os.name + "-root",
         size_mib = 0,
         timestamp = TIMESTAMP,
@@ -94,12 +94,12 @@ def root_partition(name, os, block_hashes):
 def boot_partition(name, os, image, env):
     """The boot partition: one signed program of kernel, initrd and command lines that hold the root's hash, and its signature for GRUB.
 
-    Takes `:kernel_tree` and `:loader_tree`.
+    Takes `:kernel_tree`, `:initrd` and `:loader_tree`.
 
     Args:
       name: name of the image.
       os: the system (see operating_system).
-      image: the system in one env (see in_env); its root file system has boot/vmlinuz and boot/initrd.img.
+      image: the system in one env (see in_env); its root file system has boot/vmlinuz.
       env: name of the env.
     """
     _uki(os, image, env)
@@ -133,10 +133,17 @@ def _uki(os, image, env):
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
         })
+    image_file(
+        name = "initrd_file",
+        image = ":initrd",
+        out = "initrd.img",
+        **STEP
+    )
     uki_image(
         name = "uki_unsigned",
         # What is started unless a slot is asked for.
         cmdline = lines.keys()[0],
+        initrd_image = ":initrd",
         os_release_path = "usr/lib/os-release",
         profiles = {line: "ID=" + slot["SLOT"] for line, slot in lines.items() if slot},
         sbat = "//ic-os:sbat.csv",

@@ -1,6 +1,6 @@
 """os_shared: what all images of a system share, made once: the boot loader and its partitions, what lies in each root file system."""
 
-load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "merge_destinations", "signed_efi", "tree_file", "vfat_image")
+load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "initrd_image", "merge_destinations", "signed_efi", "tree_file", "vfat_image")
 load("//ic-os:os.bzl", "in_env")
 load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "file_path", "template_file")
 load("//ic-os:state.bzl", "state_mounts")
@@ -29,7 +29,7 @@ def os_shared(name, os):
     state_mounts("state_mounts", os)
     for env in os.envs:
         image = in_env(os, env)
-        _kernel_tree("kernel_tree_" + env, image)
+        _kernel("kernel_tree_" + env, "initrd_" + env, os, image)
         _texts("template_" + env, image, env)
         block_hashes(
             name = "{}_{}".format(name, env),
@@ -42,7 +42,7 @@ def shared_parts(name, os, env):
     """What `os_shared` made, by the names that the targets of an image know it by; or the same, made for this image.
 
     Args:
-      name: name of the tree that kernel and initrd are taken from.
+      name: name of the tree that the kernel is taken from; `:initrd` is the initrd.
       os: the system (see operating_system).
       env: name of one of its envs.
 
@@ -51,11 +51,12 @@ def shared_parts(name, os, env):
     """
     if not os.shared:
         _parts(os)
-        _kernel_tree(name, in_env(os, env))
+        _kernel(name, "initrd", os, in_env(os, env))
         return []
     for part in _PARTS:
         native.alias(name = part, actual = "{}:{}".format(os.shared, part), **STEP)
-    native.alias(name = name, actual = "{}:kernel_tree_{}".format(os.shared, env), **STEP)
+    for own, part in {name: "kernel_tree", "initrd": "initrd"}.items():
+        native.alias(name = own, actual = "{}:{}_{}".format(os.shared, part, env), **STEP)
     return ["{}:block_hashes_{}".format(os.shared, env)]
 
 def shared_texts(name, os, env):
@@ -95,12 +96,28 @@ def _parts(os):
     _esp_partition("esp", os)
     _grub_partition("grub", os)
 
-def _kernel_tree(name, image):
-    """The tree that kernel and initrd are taken from."""
+def _kernel(name, initrd, os, image):
+    """The tree that the kernel is taken from, and the initrd of its modules.
+
+    Args:
+      name: name of the tree.
+      initrd: name of the initrd.
+      os: the system (see operating_system).
+      image: the system in one env (see in_env).
+    """
     image_tree(
         name = name,
         rootfs = image.rootfs,
         timestamp = TIMESTAMP,
+        **STEP
+    )
+    initrd_image(
+        name = initrd,
+        at_once = [modules for modules, when in os.initrd.items() if when == "at once"],
+        init = "//rust/os/initrd_init",
+        microcode = os.microcode,
+        modules = [modules for modules, when in os.initrd.items() if when == "for a device"],
+        tree = ":" + name,
         **STEP
     )
 

@@ -5,8 +5,9 @@ case ${1:-} in
     remove | keep) ;;
     *) echo "prune.sh: programs that debug: got '${1:-}', want remove or keep" >&2; exit 1 ;;
 esac
-# What installs packages, and the interpreter that nothing else needs: nothing is ever installed here. Licences stay.
-for package in adduser apt debconf debian-archive-keyring dpkg init-system-helpers libapt-pkg7.0 libtext-charwidth-perl \
+# What installs packages, and the interpreter that nothing else needs: nothing is ever installed here; what makes an initrd, which kernel packages
+# want. Licences stay.
+for package in adduser apt cpio debconf debian-archive-keyring dpkg dracut dracut-core dracut-install init-system-helpers libapt-pkg7.0 libtext-charwidth-perl \
     libtext-wrapi18n-perl linux-base perl-base runit-helper sensible-utils sqv ucf; do
     for list in "/var/lib/dpkg/info/$package.list" "/var/lib/dpkg/info/$package:amd64.list"; do
         [ -e "$list" ] || continue

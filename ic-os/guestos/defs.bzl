@@ -1,5 +1,6 @@
 """GuestOS, the virtual machine in which a replica runs, as one value."""
 
+load("//components:common.bzl", "COMMON_INITRD")
 load("//components:guestos.bzl", "GUESTOS_COMPONENTS", "GUESTOS_DEV_COMPONENTS", "GUESTOS_DEV_SYMLINKS", "GUESTOS_EARLY_COMPONENTS", "GUESTOS_PROD_COMPONENTS", "GUESTOS_PROD_SYMLINKS", "GUESTOS_STATE", "GUESTOS_SYMLINKS", "GUESTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SLOTS_CMDLINE", "SLOTS_DIRECTORIES")
@@ -51,6 +52,7 @@ GUESTOS = operating_system(
     },
     grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
+    initrd = COMMON_INITRD,
     machine_state = GUESTOS_STATE,
     packages = [
         "//ic-os/common:packages.base",
@@ -63,7 +65,7 @@ GUESTOS = operating_system(
     },
     shared = "//ic-os/guestos",
     steps = [
-        "initrd",
+        "kernel",
         "prune",
         "units",
     ],

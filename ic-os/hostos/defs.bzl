@@ -1,5 +1,6 @@
 """HostOS, the hypervisor on bare metal, as one value."""
 
+load("//components:common.bzl", "COMMON_METAL_INITRD")
 load("//components:hostos.bzl", "HOSTOS_COMPONENTS", "HOSTOS_DEV_COMPONENTS", "HOSTOS_DEV_SYMLINKS", "HOSTOS_EARLY_COMPONENTS", "HOSTOS_PROD_COMPONENTS", "HOSTOS_PROD_SYMLINKS", "HOSTOS_STATE", "HOSTOS_SYMLINKS", "HOSTOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "DEV_BUILD_ARGS", "NODE_DATA_FORMATS", "NODE_PROGRAMS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SLOTS_CMDLINE", "SLOTS_DIRECTORIES")
@@ -48,7 +49,9 @@ HOSTOS = operating_system(
     },
     grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
+    initrd = COMMON_METAL_INITRD,
     machine_state = HOSTOS_STATE,
+    microcode = True,
     packages = [
         "//ic-os/common:packages.base",
         "//ic-os/common:packages.metal",
@@ -60,7 +63,7 @@ HOSTOS = operating_system(
     },
     shared = "//ic-os/hostos",
     steps = [
-        "initrd",
+        "kernel",
         "metal",
         "prune",
         "units",

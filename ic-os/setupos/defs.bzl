@@ -1,6 +1,7 @@
 """SetupOS, the stick that carries HostOS and GuestOS to a machine, as one value."""
 
-load("//components:setupos.bzl", "SETUPOS_COMPONENTS", "SETUPOS_DEV_COMPONENTS", "SETUPOS_DEV_SYMLINKS", "SETUPOS_EARLY_COMPONENTS", "SETUPOS_PROD_COMPONENTS", "SETUPOS_PROD_SYMLINKS", "SETUPOS_SYMLINKS", "SETUPOS_TEMPLATES")
+load("//components:common.bzl", "COMMON_METAL_INITRD")
+load("//components:setupos.bzl", "SETUPOS_COMPONENTS", "SETUPOS_DEV_COMPONENTS", "SETUPOS_DEV_SYMLINKS", "SETUPOS_PROD_COMPONENTS", "SETUPOS_PROD_SYMLINKS", "SETUPOS_SYMLINKS", "SETUPOS_TEMPLATES")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_DEV_PACKAGES", "COMMON_PROGRAMS", "DEV_BUILD_ARGS", "PROD_BOOT_ARGS", "SCREEN_AND_SERIAL_CONSOLE", "SINGLE_CMDLINE")
 load(":medium.bzl", "setupos_medium")
@@ -52,7 +53,6 @@ SETUPOS = operating_system(
         "/boot/config": "0755",
         "/data": "0755",
     },
-    early_components = SETUPOS_EARLY_COMPONENTS,
     envs = {
         "dev": DEV,
         "prod": PROD,
@@ -67,6 +67,8 @@ SETUPOS = operating_system(
         "config": ":config",
         "data": ":data",
     },
+    initrd = COMMON_METAL_INITRD,
+    microcode = True,
     packages = [
         "//ic-os/common:packages.base",
         "//ic-os/common:packages.metal",
@@ -79,7 +81,7 @@ SETUPOS = operating_system(
     shared = "//ic-os/setupos",
     slots = False,
     steps = [
-        "initrd",
+        "kernel",
         "metal",
         "prune",
         "units",

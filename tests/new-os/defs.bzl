@@ -1,6 +1,6 @@
 """The sketch of docs/guides/new-os.md, as one value."""
 
-load("//components:common.bzl", "COMMON_COMPONENTS", "COMMON_PROD_COMPONENTS", "COMMON_PROD_SYMLINKS", "COMMON_SYMLINKS")
+load("//components:common.bzl", "COMMON_COMPONENTS", "COMMON_INITRD", "COMMON_PROD_COMPONENTS", "COMMON_PROD_SYMLINKS", "COMMON_SYMLINKS")
 load("//ic-os:os.bzl", "operating_system")
 load("//ic-os/common:defs.bzl", "COMMON_PROGRAMS", "PROD_BOOT_ARGS", "SERIAL_CONSOLE", "SINGLE_CMDLINE")
 
@@ -39,6 +39,7 @@ NEWOS = operating_system(
         "salt": "d730a9d1c1234c978bff01a3b382dca90be8a108b71c4e3ea09fcff166fe629d",
         "verity": "830303eb-4216-48b3-a36a-06bb21ecabf6",
     },
+    initrd = COMMON_INITRD,
     packages = ["//ic-os/common:packages.base"],
     partitions = "//tests/new-os:partitions.csv",
     programs = COMMON_PROGRAMS,

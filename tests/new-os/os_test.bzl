@@ -10,6 +10,7 @@ _GOOD = {
     "envs": {"prod": {}},
     "grub_config": "//x:grub.cfg.template",
     "ids": {id: "1" for id in ["boot", "disk", "esp", "grub", "root", "salt", "verity"]},
+    "initrd": {"//x:modules": "for a device"},
     "packages": ["//x:packages.common"],
     "programs": {"//x:server": "/bin/server"},
 }
@@ -29,10 +30,11 @@ _REFUSED = {
     "field": (
         {"component": {}},
         "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, envs, " +
-        "grub_config, holds, ids, images, machine_state, packages, partition_images, partitions, programs, shared, signed_updates, signer, slots, steps, symlinks, templates",
+        "grub_config, holds, ids, images, initrd, machine_state, microcode, packages, partition_images, partitions, programs, shared, signed_updates, signer, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
+    "initrd": ({"initrd": {"//x:modules": "later"}}, "x: initrd: //x:modules: got \"later\", want \"at once\" or \"for a device\""),
     "label": ({"packages": ["packages.common"]}, "x: packages: got [\"packages.common\"], want a list of labels that begin with //"),
     "map": ({"components": {"motd": "/etc/motd"}}, "x: components: got {\"motd\": \"/etc/motd\"}, want a dict of labels that begin with // to text"),
     "machine_state": ({"machine_state": ["/var/lib/a b"]}, "x: machine_state: got [\"/var/lib/a b\"], want a list of absolute paths, each once, without blanks, dots or a slash at the end"),
@@ -57,6 +59,7 @@ def _refused_test_impl(ctx):
             "envs": "a dict",
             "grub_config": "a label that begins with //",
             "ids": "a dict of text to text",
+            "initrd": "a dict of labels that begin with // to text",
             "packages": "a list of labels that begin with //",
             "programs": "a dict of labels that begin with // to text",
         }.items()],

@@ -186,7 +186,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     (
         "mkinitrd",
         env!("CARGO_BIN_EXE_mkinitrd"),
-        "--tree modules.tree --init init --modules names --load names --plan initrd.plan --sources initrd.sources \
+        "--tree modules.tree --init init --modules names --at-once names --plan initrd.plan --sources initrd.sources \
          --output made.initrd",
     ),
     (

@@ -35,6 +35,12 @@ const BREAK: &str = "sync; echo u >/proc/sysrq-trigger; \
      echo b >/proc/sysrq-trigger";
 
 const AFTER_BREAK: &[Check] = &[
+    // A prompt comes before it has.
+    prints(
+        "the start has come to its end, without what needs the data",
+        "systemctl is-system-running --wait || true",
+        "degraded",
+    ),
     fails(
         "what the slot had is lost",
         "ls /var/lib/slots",

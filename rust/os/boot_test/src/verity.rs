@@ -1,5 +1,5 @@
-//! A changed block of the root is refused by the guest's kernel, and the machine starts again instead of running it: one of its data, of
-//! the tree of hashes over them, of the superblock before that.
+//! A changed block of the root is refused, and the machine starts again instead of running it: by the guest's kernel one of its data and of the tree
+//! of hashes over them; by the initrd one that says that this is another tree, as the superblock does.
 
 use std::str::FromStr;
 
@@ -24,7 +24,7 @@ pub(crate) struct Flip {
 enum What {
     /// The first block of a file in the ext4 file system.
     File(String),
-    /// The first block of the tree, which holds the hashes that the root hash vouches for.
+    /// The tree's second block, which the first one vouches for. (The initrd looks at the first.)
     Tree,
     /// The salt in the superblock, with which every hash is made.
     Superblock,
@@ -63,13 +63,26 @@ const SUPERBLOCK: &[u8] = b"verity\0\0\x01\0\0\0";
 /// Where in it the salt is.
 const SALT: u64 = 88;
 
-/// A byte to change, and the blocks of which the kernel may say that they are corrupted.
+/// A byte to change, and who refuses what then.
 #[derive(Debug)]
 struct Target {
     places: Vec<u64>,
-    kind: &'static str,
-    blocks: Vec<u64>,
+    refused: Refused,
 }
+
+#[derive(Debug)]
+enum Refused {
+    /// By the kernel: blocks of a kind of which it may say that they are corrupted.
+    Blocks {
+        kind: &'static str,
+        blocks: Vec<u64>,
+    },
+    /// By the initrd: it looks for another tree.
+    Tree,
+}
+
+/// What the initrd says of a partition with another tree.
+const OTHER_TREE: &str = "is not the root: the top of its hash tree has the hash ";
 
 /// Boots once with each of `flips`, or else with the first program changed.
 pub(crate) fn run(flips: &[Flip], setting: &Setting) -> Result<()> {
@@ -92,14 +105,11 @@ fn boot(flip: &Flip, setting: &Setting, report: &mut Report) -> Result<()> {
         drive = drive.flip(*place);
     }
     report.stage(&format!(
-        "{:?} of {} is changed: {} block {:?}",
-        flip.what, flip.partition, target.kind, target.blocks
+        "{:?} of {} is changed: {:?}",
+        flip.what, flip.partition, target.refused
     ));
     let vm = machine(drive, setting).start()?;
-    report.check(
-        "the kernel refuses the block",
-        refused(&vm, &target, setting),
-    );
+    report.check("the block is refused", refused(&vm, &target, setting));
     report.check("the machine starts again", starts_again(&vm, setting));
     let rest = vm.console().take_unread();
     let outcome = match rest.contains("login:") {
@@ -116,39 +126,45 @@ impl Flip {
             let found = partition.first_block_of(path)?;
             return Ok(Target {
                 places: found.iter().map(|(_, place)| *place).collect(),
-                kind: "data",
-                blocks: found.iter().map(|(block, _)| *block).collect(),
+                refused: Refused::Blocks {
+                    kind: "data",
+                    blocks: found.iter().map(|(block, _)| *block).collect(),
+                },
             });
         }
         let superblock = partition.last_block_with(SUPERBLOCK)?;
-        let tree = sum(superblock, 1);
-        let at = match self.what {
-            What::Superblock => sum(product(superblock, BLOCK), SALT),
-            _ => product(tree, BLOCK),
+        let second = sum(superblock, 2);
+        let (at, refused) = match self.what {
+            What::Superblock => (sum(product(superblock, BLOCK), SALT), Refused::Tree),
+            _ => {
+                let (kind, blocks) = ("metadata", vec![second]);
+                (product(second, BLOCK), Refused::Blocks { kind, blocks })
+            }
         };
         Ok(Target {
             places: vec![partition.locate(at, 1)?],
-            kind: "metadata",
-            // With another salt, too, it is the first one that is found to be wrong.
-            blocks: vec![tree],
+            refused,
         })
     }
 }
 
-/// The kernel says that it found one of the blocks changed.
+/// The kernel says that it found one of the blocks changed, or the initrd that this is another tree.
 fn refused(vm: &Vm, target: &Target, setting: &Setting) -> Result<()> {
     let boot = setting.within(BOOT);
-    let (which, before) = vm
-        .console()
-        .expect_any(&[" is corrupted", "login:"], boot)?;
-    ensure!(which == 0, "there is a login prompt");
-    let (kind, block) = corrupted(&before)?;
-    ensure!(
-        kind == target.kind && target.blocks.contains(&block),
-        "it is {kind} block {block}, want {} block {:?}",
-        target.kind,
-        target.blocks
-    );
+    let says = [" is corrupted", OTHER_TREE, "login:"];
+    let (which, before) = vm.console().expect_any(&says, boot)?;
+    ensure!(which < 2, "there is a login prompt");
+    match &target.refused {
+        Refused::Blocks { kind, blocks } => {
+            ensure!(which == 0, "the initrd takes it for another tree");
+            let (got, block) = corrupted(&before)?;
+            ensure!(
+                got == *kind && blocks.contains(&block),
+                "it is {got} block {block}, want {kind} block {blocks:?}"
+            );
+        }
+        Refused::Tree => ensure!(which == 1, "it is a block to the kernel, not another tree"),
+    }
     Ok(())
 }
 
@@ -201,14 +217,21 @@ mod tests {
     fn the_tree_is_found_behind_the_last_superblock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("root");
-        let mut bytes = vec![0; 5 * 4096];
+        let mut bytes = vec![0; 6 * 4096];
         // What looks like one may be data.
         for block in [1, 3] {
             bytes[block * 4096..][..SUPERBLOCK.len()].copy_from_slice(SUPERBLOCK);
         }
         std::fs::write(&path, &bytes).unwrap();
         let partition = Window::open(&path).unwrap();
-        for (what, place) in [(What::Tree, 4 * 4096), (What::Superblock, 3 * 4096 + 88)] {
+        for (what, place, refused) in [
+            (
+                What::Tree,
+                5 * 4096,
+                "Blocks { kind: \"metadata\", blocks: [5] }",
+            ),
+            (What::Superblock, 3 * 4096 + 88, "Tree"),
+        ] {
             let partition_name = "A_root".to_owned();
             let flip = Flip {
                 partition: partition_name,
@@ -216,7 +239,7 @@ mod tests {
             };
             let target = flip.target(&partition).unwrap();
             assert_eq!(target.places, [place]);
-            assert_eq!((target.kind, target.blocks), ("metadata", vec![4]));
+            assert_eq!(format!("{:?}", target.refused), refused);
         }
         std::fs::write(&path, vec![0; 8192]).unwrap();
         let none = Window::open(&path).unwrap().last_block_with(SUPERBLOCK);
