@@ -19,6 +19,7 @@ COMMON_COMPONENTS = {
     "//components:common/systemd/no-core.conf": "/usr/lib/systemd/system.conf.d/50-no-core.conf",
     "//components:common/systemd/timeouts.conf": "/usr/lib/systemd/system.conf.d/50-timeouts.conf",
     "//components:common/tmpfiles/image.conf": "/usr/lib/tmpfiles.d/image.conf",
+    "//components:common/udev/trigger.conf": "/usr/lib/systemd/system/systemd-udev-trigger.service.d/50-image.conf",
     "//components:common/watchdog/sysctl.conf": "/usr/lib/sysctl.d/61-hang.conf",
 }
 
@@ -79,15 +80,17 @@ COMMON_SLOTS_TEMPLATES = {
     "//components:common/state/prepare-data.service.template": "/usr/lib/systemd/system/prepare-data.service",
 }
 
-# Read by RUN steps of the Dockerfiles: label to path in the build context.
-COMMON_EARLY_COMPONENTS = {
-    "//components:common/initrd/50-image.conf": "early/50-initrd.conf",
-    "//components:common/systemd/emergency-reboot.conf": "early/emergency-reboot.conf",
+# Kernel modules of the initrd: list to when they are loaded.
+COMMON_INITRD = {
+    "//components:common/initrd/verity.modules": "at once",
+    "//components:common/initrd/virtual.modules": "for a device",
 }
 
-# Read by RUN steps of the systems for real hardware, too.
-COMMON_METAL_EARLY_COMPONENTS = COMMON_EARLY_COMPONENTS | {
-    "//components:common/initrd/60-metal.conf": "early/60-metal.conf",
+# Of the systems for real hardware.
+COMMON_METAL_INITRD = {
+    "//components:common/initrd/metal-root.modules": "at once",
+    "//components:common/initrd/metal.modules": "for a device",
+    "//components:common/initrd/verity.modules": "at once",
 }
 
 # Development images: root logs in with a password.

@@ -33,6 +33,33 @@ rm -f getty.target.wants/getty-static.service \
     sysinit.target.wants/systemd-tpm2-setup-early.service \
     sysinit.target.wants/systemd-tpm2-setup.service \
     sysinit.target.wants/systemd-update-done.service
+
+# Without it no boot argument can ask for a root shell on a terminal.
+rm -f debug-shell.service
+
+# Kernel file systems and modules that nobody here asks for (who debugs mounts tracefs by hand), a second mount of a root that stays read-only, rules
+# for udev that whoever starts a virtual machine may hand in, what a DHCP server would keep: each costs a program or two at every start.
+rm -f sysinit.target.wants/dev-hugepages.mount sysinit.target.wants/dev-mqueue.mount sysinit.target.wants/sys-kernel-config.mount \
+    sysinit.target.wants/sys-kernel-debug.mount sysinit.target.wants/sys-kernel-tracing.mount \
+    systemd-remount-fs.service local-fs.target.wants/systemd-remount-fs.service \
+    systemd-udev-load-credentials.service sysinit.target.wants/systemd-udev-load-credentials.service \
+    systemd-networkd-persistent-storage.service
+for module in dm_mod drm loop; do
+    ln -s /dev/null "modprobe@$module.service"
+done
+
+# Who logs in on a console may want to see why there is no network: the prompt does not wait for it. (Sessions still end before the network does.)
+for unit in getty@.service serial-getty@.service; do
+    sed -i '/^After=/s/systemd-user-sessions\.service *//' "$unit"
+    if ! grep -q '^After=' "$unit" || grep -q 'systemd-user-sessions\.service' "$unit"; then
+        echo "units.sh: $unit still waits for systemd-user-sessions.service: look what it says now" >&2
+        exit 1
+    fi
+done
+
 cd ../system-generators
 rm -f systemd-gpt-auto-generator systemd-hibernate-resume-generator systemd-rc-local-generator \
     systemd-ssh-generator systemd-system-update-generator systemd-sysv-generator systemd-tpm2-generator
+
+# The root is open before systemd starts: rust/os/initrd_init.
+rm -f systemd-veritysetup-generator
