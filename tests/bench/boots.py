@@ -10,13 +10,15 @@ from harness import CONTAINER, HERE, TOP, bazel, inside, row, say, scratch
 from images import packages
 
 OURS = "//ic-os/guestos/envs/dev:disk"
-# What the console shows at the end of each stage: systemd tells of itself in the initrd and in the system (it welcomes in the one or in both).
+# What the console shows in each stage, at its end the last: systemd tells of itself when it starts, in the system and, if it is there, in the initrd.
 STAGES = [
-    ("firmware and boot loader", b"Linux version"),
-    ("kernel", b"running in system mode"),
-    ("initrd", b"running in system mode"),
-    ("system", b"login:"),
+    ("firmware and boot loader", [b"Linux version"]),
+    ("kernel", [b"Run /init as init process"]),
+    ("initrd", [b"running in system mode"]),
+    ("system", [b"login:"]),
 ]
+# mkosi's initrd has a systemd of its own.
+PEER_STAGES = [(what, texts * 2 if what == "initrd" else texts) for what, texts in STAGES]
 # Where mkosi-peer.sh keeps its tools and packages, unless it is told another place.
 WORK = "/tmp/mkosi-peer"
 # Longer than any first boot takes, on a busy machine too.
@@ -34,29 +36,28 @@ def qemu(image):
     ]
 
 
-def stages(read, clock=time.monotonic):
+def stages(read, wanted, clock=time.monotonic):
     """Seconds of each stage, from now on, of a console whose next bytes `read` gives; an exception if it ends before the last one."""
     last = clock()
-    seen, ends = b"", []
-    while len(ends) < len(STAGES):
-        what, text = STAGES[len(ends)]
-        before, found, rest = seen.partition(text)
-        if found:
-            now = clock()
-            ends.append(now - last)
-            seen, last = rest, now
-            continue
-        more = read()
-        if not more:
-            raise RuntimeError(f"{what}: no {text.decode()!r} on the console, which ends with:\n{before[-2000:].decode(errors='replace')}")
-        seen += more
-    return ends
+    seen, took = b"", []
+    for what, texts in wanted:
+        for text in texts:
+            while text not in seen:
+                more = read()
+                if not more:
+                    raise RuntimeError(f"{what}: no {text.decode()!r} on the console, which ends with:\n{seen[-2000:].decode(errors='replace')}")
+                seen += more
+            seen = seen.partition(text)[2]
+        now = clock()
+        took.append(now - last)
+        last = now
+    return took
 
 
-def boot(image):
+def boot(image, wanted):
     process = subprocess.Popen([CONTAINER, "timeout", str(MOST), *qemu(image)], cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        return stages(lambda: os.read(process.stdout.fileno(), 65536))
+        return stages(lambda: os.read(process.stdout.fileno(), 65536), wanted)
     except RuntimeError as error:
         sys.exit(f"bench: {image}: {error}")
     finally:
@@ -90,9 +91,9 @@ def first_boot(runs):
         shutil.copy(f"{made}/ic-os/guestos/envs/dev/disk.img", ours)
         times = {"ours": [], "peer": []}
         for number in range(runs):
-            turn = [("ours", ours)] + ([("peer", peer)] if peer else [])
-            for name, image in turn if number % 2 else turn[::-1]:
-                times[name].append(boot(image))
+            turn = [("ours", ours, STAGES)] + ([("peer", peer, PEER_STAGES)] if peer else [])
+            for name, image, wanted in turn if number % 2 else turn[::-1]:
+                times[name].append(boot(image, wanted))
                 say(f"{name}: " + ", ".join(f"{what} {seconds:.1f} s" for (what, _), seconds in zip(STAGES, times[name][-1])))
     report(times)
 

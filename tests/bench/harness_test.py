@@ -119,18 +119,25 @@ class EditLoop(unittest.TestCase):
 class FirstBoot(unittest.TestCase):
     def test_stages_end_where_the_console_says_so(self):
         # Texts come in pieces, and several in one.
-        pieces = [(3, b"BdsDxe\nLinux ver"), (4, b"sion 6\n"), (9, b"running in system mode\n...running in system mode\nguestos log"), (12, b"in: ")]
+        pieces = [
+            (3, b"BdsDxe\nLinux ver"), (4, b"sion 6\n"), (9, b"Run /init as init process\nrunning in system mode\n"), (11, b"..running in system mode\nguestos log"),
+            (12, b"in: "),
+        ]
+        for wanted, took in [(boots.STAGES, [4, 5, 0, 3]), (boots.PEER_STAGES, [4, 5, 2, 1])]:
+            self.assertEqual(self.stages(list(pieces), wanted), took)
+
+    def stages(self, pieces, wanted):
         now = [0]
 
         def read():
             now[0], piece = pieces.pop(0)
             return piece
-        self.assertEqual(boots.stages(read, lambda: now[0]), [4, 5, 0, 3])
+        return boots.stages(read, wanted, lambda: now[0])
 
     def test_a_console_that_ends_is_an_error_that_names_the_stage(self):
-        pieces = [b"Linux version 6\nrunning in system", b" mode", b""]
+        pieces = [b"Linux version 6\nRun /init as init process\nrunning in sys", b"tem", b""]
         with self.assertRaisesRegex(RuntimeError, "initrd: no 'running in system mode' on the console"):
-            boots.stages(lambda: pieces.pop(0))
+            boots.stages(lambda: pieces.pop(0), boots.STAGES)
 
     def test_a_row_for_the_whole_and_one_for_each_stage(self):
         self.addCleanup(harness.ROWS.clear)
