@@ -10,6 +10,7 @@ COMMON_COMPONENTS = {
     "//components:common/etc/profile.sh": "/etc/profile.d/ic.sh:0644",
     "//components:common/hostname/setup-hostname.service": "/usr/lib/systemd/system/setup-hostname.service",
     "//components:common/journald/50-image.conf": "/usr/lib/systemd/journald.conf.d/50-image.conf",
+    "//components:common/modules/not-loaded.conf": "/usr/lib/modprobe.d/50-image.conf",
     "//components:common/network/setup-network.service": "/usr/lib/systemd/system/setup-network.service",
     "//components:common/nftables/nftables.conf": "/etc/nftables.conf:0755",
     "//components:common/resolved/50-image.conf": "/usr/lib/systemd/resolved.conf.d/50-image.conf",

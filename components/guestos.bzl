@@ -23,6 +23,7 @@ GUESTOS_COMPONENTS = COMMON_NODE_COMPONENTS | COMMON_SLOTS_COMPONENTS | COMMON_C
     "//components:guestos/etc/motd": "/etc/motd",
     "//components:guestos/host-api/report-to-host.service": "/usr/lib/systemd/system/report-to-host.service",
     "//components:guestos/modules/guest.conf": "/usr/lib/modules-load.d/50-guest.conf",
+    "//components:guestos/modules/not-loaded.conf": "/usr/lib/modprobe.d/60-guest.conf",
     "//components:guestos/nftables/orchestrator.nft": "/etc/nftables.d/orchestrator.nft",
     "//components:guestos/orchestrator/orchestrator.service": "/usr/lib/systemd/system/orchestrator.service",
     "//components:guestos/systemd/00-image.preset": "/usr/lib/systemd/system-preset/00-image.preset",

@@ -57,9 +57,17 @@ for unit in getty@.service serial-getty@.service; do
     fi
 done
 
+# Names are looked up by what runs when the system is there, not by what brings it up.
+sed -i -e '/^Before=/s/sysinit\.target *//' -e '/^WantedBy=/s/sysinit\.target/multi-user.target/' systemd-resolved.service
+if grep -q 'sysinit\.target' systemd-resolved.service; then
+    echo "units.sh: systemd-resolved.service still comes before sysinit.target: look what it says now" >&2
+    exit 1
+fi
+
 cd ../system-generators
 rm -f systemd-gpt-auto-generator systemd-hibernate-resume-generator systemd-rc-local-generator \
     systemd-ssh-generator systemd-system-update-generator systemd-sysv-generator systemd-tpm2-generator
 
-# The root is open before systemd starts: rust/os/initrd_init.
-rm -f systemd-veritysetup-generator
+# The root is open before systemd starts (rust/os/initrd_init), and no volume comes from a table in /etc. Words on the kernel's command line start, mask and run
+# nothing (systemd.wants=, systemd.mask=, systemd.run=): whoever runs a virtual machine can add some.
+rm -f systemd-cryptsetup-generator systemd-debug-generator systemd-integritysetup-generator systemd-run-generator systemd-veritysetup-generator
