@@ -94,8 +94,37 @@ pub(crate) fn run(flips: &[Flip], setting: &Setting) -> Result<()> {
     let mut report = Report::new();
     for flip in flips {
         boot(flip, setting, &mut report)?;
+        if flip.what == What::Superblock {
+            boot_beside(flip, setting, &mut report)?;
+        }
     }
     report.finish()
+}
+
+/// Boots with another disk of the same ids, as another installation of the system is one: its root is the right one, and found behind the wrong one.
+fn boot_beside(flip: &Flip, setting: &Setting, report: &mut Report) -> Result<()> {
+    let target = flip.target(&Window::open_partition(&setting.disk, &flip.partition)?)?;
+    let flipped = |drive: Drive, place: &u64| drive.flip(*place);
+    let drive = target
+        .places
+        .iter()
+        .fold(Drive::image(&setting.disk), flipped);
+    report.stage("the same, and a second disk has the same ids");
+    let vm = machine(drive, setting)
+        .drive(Drive::image(&setting.disk))
+        .start()?;
+    let roots = ["initrd: root is /dev/vdb", "initrd: root is /dev/vda"];
+    let found = vm.console().expect_any(&roots, setting.within(BOOT));
+    let outcome = found.map_err(Into::into).and_then(|(which, before)| {
+        ensure!(which == 0, "it is the first disk's");
+        ensure!(
+            before.contains(OTHER_TREE),
+            "nothing is said of the first disk's"
+        );
+        Ok(())
+    });
+    report.check("the root is the second disk's", outcome);
+    Ok(())
 }
 
 fn boot(flip: &Flip, setting: &Setting, report: &mut Report) -> Result<()> {
