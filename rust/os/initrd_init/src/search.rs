@@ -74,7 +74,8 @@ impl<'a> Search<'a> {
             match self.events.next(left.min(LOOKED))? {
                 Heard::Event(event) => {
                     if let Some(alias) = event.modalias {
-                        self.ask(alias);
+                        let order = self.modules.order_for(&alias);
+                        self.ask(alias, &order);
                     }
                     if !event.block {
                         continue;
@@ -123,18 +124,17 @@ impl<'a> Search<'a> {
         let aliases = aliases(Path::new("/sys/bus"));
         let mut by_cost: Vec<_> = aliases
             .into_iter()
-            .map(|alias| (self.modules.order_for(&alias).len(), alias))
+            .map(|alias| (self.modules.order_for(&alias), alias))
             .collect();
-        by_cost.sort();
-        for (_, alias) in by_cost {
-            self.ask(alias);
+        by_cost.sort_by(|(one, a), (other, b)| (one.len(), a).cmp(&(other.len(), b)));
+        for (order, alias) in by_cost {
+            self.ask(alias, &order);
         }
     }
 
-    /// Starts a process that loads what a device asks for. Drivers look for their devices while they are loaded, some for a long time: each by itself,
+    /// Starts a process that loads what a device asks for, in this order. Drivers look for their devices while they are loaded, some for a long time: each by itself,
     /// none waits for another, and one that hangs keeps nobody.
-    fn ask(&mut self, alias: String) {
-        let order = self.modules.order_for(&alias);
+    fn ask(&mut self, alias: String, order: &[String]) {
         if !self.asked.insert(alias) || order.is_empty() {
             return;
         }
@@ -143,14 +143,14 @@ impl<'a> Search<'a> {
             return;
         }
         let child = Command::new("/proc/self/exe")
-            .args(["--load"])
-            .args(&order)
+            .arg("--load")
+            .args(order)
             .spawn();
         match child.context("cannot start a process") {
             Ok(child) => self.children.push(child),
             Err(error) => {
                 log::warning(&format!("{error:#}"));
-                self.modules.load(&order);
+                self.modules.load(order);
             }
         }
     }
