@@ -2,19 +2,17 @@
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "line", "run_tool", "tool_args")
 load("//bzl/private:plans.bzl", "image_providers")
-load("//bzl/private:tree_attrs.bzl", "TREE_ATTRS", "add_tree_args")
+load("//bzl/private:tree_attrs.bzl", "SIZE_ATTRS", "TREE_ATTRS", "add_size_args", "add_tree_args")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
 
 def _ext4_image_impl(ctx):
-    if ctx.attr.size_mib < 0:
-        fail("size_mib: got {}, want 0 (as small as fits) or more ({})".format(ctx.attr.size_mib, ctx.label))
     tree = ctx.attr.tree[TreeInfo]
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     args = tool_args(ctx)
     add_tree_args(ctx, args, tree)
-    args.add("--size-mib", str(ctx.attr.size_mib))
+    read = tree.read + add_size_args(ctx, args, 0)
     args.add("--free-percent", str(ctx.attr.free_percent))
     args.add("--uuid", ctx.attr.uuid)
     args.add("--hash-seed", ctx.attr.hash_seed or ctx.attr.uuid)
@@ -22,7 +20,7 @@ def _ext4_image_impl(ctx):
     if ctx.attr.journal:
         args.add("--journal")
     args.add("--output", plan)
-    run_tool(ctx, "mkext4", args, tree.read, [plan], "MkExt4", "Laying out ext4 image %{label}")
+    run_tool(ctx, "mkext4", args, read, [plan], "MkExt4", "Laying out ext4 image %{label}")
     return image_providers(ctx, plan, tree.inputs, [ctx.attr.tree])
 
 ext4_image = rule(
@@ -30,7 +28,7 @@ ext4_image = rule(
     doc = """An ext4 file system from a tree or a folder of it, as a plan: no byte of a file is read or copied.
 
 What was injected late lies behind the base, so that no block of the base moves when an injected file changes.""",
-    attrs = TREE_ATTRS | {
+    attrs = TREE_ATTRS | SIZE_ATTRS | {
         "free_percent": attr.int(
             default = 0,
             doc = "With size_mib = 0: the share of the image that stays free, in percent, 98 at most.",
@@ -45,8 +43,7 @@ What was injected late lies behind the base, so that no block of the base moves 
             doc = "Volume label, at most 16 bytes.",
         ),
         "size_mib": attr.int(
-            mandatory = True,
-            doc = "Size in MiB; 0 for the smallest that fits.",
+            doc = "Size in MiB; 0 for the smallest that fits, unless `partition` says it.",
         ),
         "uuid": attr.string(
             mandatory = True,

@@ -248,7 +248,7 @@ _REFUSED = {
     "deployment_mixed": "has env dev, want prod as the whole",
     "disk_twice": "images: partition root gets",
     "ext4_lines": "is \"a\\n--label\", want a value without a line break",
-    "ext4_negative": "size_mib: got -1, want 0 (as small as fits) or more",
+    "ext4_negative": "size_mib: got -1, want at least 0, or a partition whose size it is",
     "fat_empty": "size_mib: got 0, want at least 1, or a partition whose size it is",
     "fat_half": "partition: got \"root\" and partitions: got None, want both or none",
     "fat_lines": "is \"A\\nB\", want a value without a line break",

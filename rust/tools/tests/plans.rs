@@ -219,6 +219,9 @@ fn refused() {
     let disk = format!("--partitions table.csv --disk-guid {GUID} --output out");
     let fat = "--tree data.tree --size-mib 3 --volume-id 1234abce --mtime 1000000000 --output out";
     let mkdisk = env!("CARGO_BIN_EXE_mkdisk");
+    let ext4 = "--tree data.tree --partitions table.csv --partition config \
+         --uuid 00000000-0000-4000-8000-000000000001 --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 1000000000 --output out";
+    let mkext4 = env!("CARGO_BIN_EXE_mkext4");
     let mkfat = env!("CARGO_BIN_EXE_mkfat");
     let inject = env!("CARGO_BIN_EXE_inject");
     let mkchecksums = env!("CARGO_BIN_EXE_mkchecksums");
@@ -282,6 +285,16 @@ fn refused() {
             mkfat,
             fat.replace("--size-mib 3", "--partitions table.csv --partition config"),
             "table.csv: no partition is called config",
+        ),
+        (
+            mkext4,
+            ext4.to_owned(),
+            "table.csv: no partition is called config",
+        ),
+        (
+            mkext4,
+            ext4.replace("--partition config", "--partition data --size-mib 3"),
+            "'--partition <NAME>' cannot be used with '--size-mib <SIZE_MIB>'",
         ),
         (
             mkfat,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use ext4::{Params, Size};
+use partitions::image_mib;
 use tree::Tree;
 
 /// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
@@ -22,8 +23,19 @@ struct Args {
     #[arg(long)]
     exclude: Vec<String>,
     /// Size of the image in MiB; 0: as small as fits.
-    #[arg(long)]
-    size_mib: u64,
+    #[arg(long, required_unless_present = "partition")]
+    size_mib: Option<u64>,
+    /// Partition table; the image is as large as one of its partitions.
+    #[arg(long, value_name = "CSV", requires = "partition")]
+    partitions: Option<PathBuf>,
+    /// Name of that partition.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "partitions",
+        conflicts_with = "size_mib"
+    )]
+    partition: Option<String>,
     /// With --size-mib 0: the share of the image that stays free, in percent, 98 at most.
     #[arg(long, default_value_t = 0)]
     free_percent: u8,
@@ -57,13 +69,14 @@ fn run(args: Args) -> Result<()> {
         (None, []) => tree,
         (subdir, exclude) => tree.cut(subdir.map(str::as_bytes), exclude)?,
     };
-    let params = Params {
-        size: match args.size_mib {
-            0 => Size::Smallest {
-                free_percent: args.free_percent,
-            },
-            mib => Size::Mib(mib),
+    let size = match size_mib(&args)? {
+        0 => Size::Smallest {
+            free_percent: args.free_percent,
         },
+        mib => Size::Mib(mib),
+    };
+    let params = Params {
+        size,
         uuid: args.uuid,
         hash_seed: args.hash_seed,
         label: args.label,
@@ -73,4 +86,12 @@ fn run(args: Args) -> Result<()> {
     let name = args.output.display();
     let layout = ext4::layout(&tree, &bodies, &params).context(name.to_string())?;
     cli::write_output(&args.output, |out| layout.plan.write(out)).map_err(Error::from_boxed)
+}
+
+/// The size that was asked for, or that of the partition.
+fn size_mib(args: &Args) -> Result<u64> {
+    match (&args.partitions, &args.partition) {
+        (Some(csv), Some(name)) => Ok(image_mib(csv, name)?),
+        _ => args.size_mib.context("--size-mib or --partition is needed"),
+    }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error, Result};
 use fat::{FatType, Params};
-use partitions::{Table, MIB};
+use partitions::image_mib;
 use tree::Tree;
 
 /// Lays a tree out as a FAT file system. Reads no file's content.
@@ -80,19 +80,10 @@ fn run(args: Args) -> Result<()> {
 
 /// The size that was asked for, or that of the partition.
 fn size_mib(args: &Args) -> Result<u64> {
-    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
-        return args.size_mib.context("--size-mib or --partition is needed");
-    };
-    let place = csv.display();
-    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
-    let table = Table::parse(&text).with_context(|| place.to_string())?;
-    let partition = table.get(name);
-    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
-    if partition.size % MIB != 0 {
-        let (line, size) = (partition.line, partition.size);
-        bail!("{place}:{line}: {name} has {size} bytes, want whole MiB for a FAT file system");
+    match (&args.partitions, &args.partition) {
+        (Some(csv), Some(name)) => Ok(image_mib(csv, name)?),
+        _ => args.size_mib.context("--size-mib or --partition is needed"),
     }
-    Ok(partition.size / MIB)
 }
 
 fn volume_id(text: &str) -> Result<u32> {
