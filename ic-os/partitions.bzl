@@ -1,4 +1,4 @@
-"""The partitions that are each image's own: root and boot. Those of the boot loader are in shared.bzl."""
+"""The partitions that are each image's own, root and boot, and empty ones. Those of the boot loader are in shared.bzl."""
 
 load("//bzl:image.bzl", "ext4_image", "filled_template", "image_file", "image_tree", "parse_destination", "signed_efi", "uki_image", "verity_image")
 
@@ -88,6 +88,30 @@ def root_partition(name, os, block_hashes):
         name = "root_file",
         image = ":" + name,
         out = "root.img",
+        **STEP
+    )
+
+def empty_partition(name, os):
+    """A partition's ext4 file system with nothing in it, for the system to keep things there.
+
+    Args:
+      name: name of the partition, and of the image.
+      os: the system (see operating_system); `ids` has one for it.
+    """
+    image_tree(
+        name = name + "_tree",
+        timestamp = TIMESTAMP,
+        **STEP
+    )
+    ext4_image(
+        name = name,
+        journal = True,
+        label = name,
+        partition = name,
+        partitions = os.partitions,
+        timestamp = TIMESTAMP,
+        tree = ":{}_tree".format(name),
+        uuid = os.ids[name],
         **STEP
     )
 

@@ -10,6 +10,7 @@ visibility(["//ic-os/...", "//tests/..."])
 # Fixed, so that an image is reproducible: never change one after a release.
 _IDS = {
     "boot": "5f1a7b68-16c5-4e0a-9d58-6a3e0c6f4a11",
+    "config": "b2a1c7f4-6d0e-4f92-9b58-3c7e1a5d8f06",
     "disk": "8b9c5d4e-2d3f-4c65-9a0e-3f6d7c1b2a90",
     "esp": "1C05E5B0",
     "grub": "1C056B0B",
@@ -52,6 +53,7 @@ GUESTOS = operating_system(
     },
     grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
+    images = {"config": "//ic-os/guestos:config"},
     initrd = COMMON_INITRD,
     machine_state = GUESTOS_STATE,
     packages = [

@@ -10,6 +10,7 @@ visibility(["//ic-os/...", "//tests/..."])
 # Fixed, so that an image is reproducible: never change one after a release.
 _IDS = {
     "boot": "9ca43ead-5c12-4773-813e-bdf5aad89165",
+    "config": "47d95b1e-8c3a-4e67-a0f2-d91b6c5e3a78",
     "disk": "b744f65b-b00e-4fe2-8dc7-da4aec746270",
     "esp": "105705E5",
     "grub": "1057056B",
@@ -49,6 +50,7 @@ HOSTOS = operating_system(
     },
     grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
+    images = {"config": "//ic-os/hostos:config"},
     initrd = COMMON_METAL_INITRD,
     machine_state = HOSTOS_STATE,
     microcode = True,
