@@ -87,6 +87,8 @@ const TAIL: u64 = 64 << 10;
 const WORTHWHILE: u64 = 8 * BLOCK;
 /// The least that is made into a file system.
 const LEAST: u64 = 8 << 20;
+/// Gives another UUID each time.
+const UUIDS: &str = "/proc/sys/kernel/random/uuid";
 /// Why one is made.
 const NEW: &str = "new";
 const CUT_OFF: &str = "half made before the power went";
@@ -374,12 +376,16 @@ impl Volume {
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
+    /// mkfs.ext4 would take its ids from getrandom(2), which on a machine without a source of random numbers gives none for half a minute after the
+    /// start. Nobody is to be kept from guessing them, so the kernel's own, which never wait, do.
     fn mkfs(&self) -> anyhow::Result<()> {
         let blocks = self.blocks().to_string();
         let block = BLOCK.to_string();
-        let args = ["-q", "-F", "-m", "1", "-b", &block, "-L", &self.label];
+        let uuid = new_uuid()?;
+        let extended = format!("hash_seed={}", new_uuid()?);
         let output = Command::new("mkfs.ext4")
-            .args(args)
+            .args(["-q", "-F", "-m", "1", "-b", &block, "-L", &self.label])
+            .args(["-U", &uuid, "-E", &extended])
             .arg(&self.path)
             .arg(blocks)
             .output()
@@ -475,6 +481,12 @@ impl Volume {
             _ => bail!("e2fsck {}: {}", how.join(" "), told(&output)),
         }
     }
+}
+
+/// A new UUID, as the kernel makes them (random(4)).
+fn new_uuid() -> anyhow::Result<String> {
+    let uuid = std::fs::read_to_string(UUIDS).with_context(|| format!("cannot read {UUIDS}"))?;
+    Ok(uuid.trim_end().to_owned())
 }
 
 /// The last of what a program said, on one line.
