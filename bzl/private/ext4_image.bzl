@@ -13,7 +13,10 @@ def _ext4_image_impl(ctx):
     args = tool_args(ctx)
     add_tree_args(ctx, args, tree)
     read = tree.read + add_size_args(ctx, args, 0)
-    args.add("--free-percent", str(ctx.attr.free_percent))
+    if ctx.attr.free_percent:
+        if ctx.attr.size_mib or ctx.attr.partition:
+            fail("free_percent: got {}, want none: the size is given ({})".format(ctx.attr.free_percent, ctx.label))
+        args.add("--free-percent", str(ctx.attr.free_percent))
     args.add("--uuid", ctx.attr.uuid)
     args.add("--hash-seed", ctx.attr.hash_seed or ctx.attr.uuid)
     args.add("--label", line(ctx.attr.label, "label of {}".format(ctx.label)))
@@ -31,7 +34,7 @@ What was injected late lies behind the base, so that no block of the base moves 
     attrs = TREE_ATTRS | SIZE_ATTRS | {
         "free_percent": attr.int(
             default = 0,
-            doc = "With size_mib = 0: the share of the image that stays free, in percent, 98 at most.",
+            doc = "Where the size is as small as fits: the share of the image that stays free, in percent, 98 at most.",
         ),
         "hash_seed": attr.string(
             doc = "UUID that seeds directory hashes; default: `uuid`.",

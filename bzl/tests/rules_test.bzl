@@ -64,6 +64,7 @@ _ARGV = {
     "deployment": ("MkDeployment", ["--set env=dev --image inner=", "disk.fsverity --image-set inner:env=dev --output"]),
     "disk": ("MkDisk", ["--partitions bzl/tests/partitions.csv", "--disk-guid " + _UUID, "--image root=", "ext4.image "]),
     "ext4": ("MkExt4", ["tree.tree ", "--subdir boot", "--exclude a --exclude b", "--size-mib 8", "--hash-seed " + _UUID, "--mtime 1"]),
+    "ext4_partition": ("MkExt4", ["--partitions bzl/tests/partitions.csv --partition root"]),
     "fat": ("MkFat", ["tree.tree ", "--volume-id 12345678", "--label DATA", "--size-mib 2"]),
     "fat_partition": ("MkFat", ["--partitions bzl/tests/partitions.csv --partition root", "--label DATA"]),
     "file": ("WriteImage", ["--image bazel-out/", "disk.image --output", "file.img"]),
@@ -127,6 +128,8 @@ def _subjects(prefix):
         dockerfile_rootfs(name = prefix + case, base = prefix + "base", context = context, dockerfile = "one.txt", pin_command = "x", timestamp = 1, **manual)
     image_tree(name = prefix + "tree", rootfs = "rootfs.tar", timestamp = 1, **manual)
     ext4_image(name = prefix + "ext4", exclude = ["a", "b"], size_mib = 8, subdir = "boot", uuid = _UUID, **common)
+    ext4_image(name = prefix + "ext4_partition", partition = "root", partitions = "partitions.csv", uuid = _UUID, **common)
+    ext4_image(name = prefix + "ext4_free", free_percent = 5, partition = "root", partitions = "partitions.csv", uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_negative", size_mib = -1, uuid = _UUID, **common)
     ext4_image(name = prefix + "ext4_lines", exclude = ["a\n--label"], size_mib = 0, uuid = _UUID, **common)
     vfat_image(name = prefix + "fat_lines", label = "A\nB", size_mib = 2, volume_id = "12345678", **common)
@@ -247,6 +250,7 @@ def _subjects(prefix):
 _REFUSED = {
     "deployment_mixed": "has env dev, want prod as the whole",
     "disk_twice": "images: partition root gets",
+    "ext4_free": "free_percent: got 5, want none: the size is given",
     "ext4_lines": "is \"a\\n--label\", want a value without a line break",
     "ext4_negative": "size_mib: got -1, want at least 0, or a partition whose size it is",
     "fat_empty": "size_mib: got 0, want at least 1, or a partition whose size it is",

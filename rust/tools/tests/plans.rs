@@ -19,7 +19,8 @@ use plan::{Plan, Reader};
 const CSV: &str = "name,start,size,type,uuid,description\n\
     esp,,2M,esp,b1a0a1c2-0000-4000-8000-000000000001,\n\
     data,,3M,linux,b1a0a1c2-0000-4000-8000-000000000002,\n\
-    spare,,1M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n";
+    spare,,1M,linux,b1a0a1c2-0000-4000-8000-000000000003,\n\
+    odd,,100s,linux,b1a0a1c2-0000-4000-8000-000000000004,\n";
 const GUID: &str = "0d15c000-0000-4000-8000-000000000001";
 
 struct Bed(tempfile::TempDir);
@@ -103,6 +104,22 @@ impl Bed {
 
 fn position(bytes: &[u8], part: &[u8]) -> usize {
     bytes.windows(part.len()).position(|w| w == part).unwrap()
+}
+
+#[test]
+fn an_image_is_as_large_as_its_partition() {
+    let bed = Bed::new();
+    bed.file_systems();
+    let ext4 = "--tree data.tree --partitions table.csv --partition data --uuid 00000000-0000-4000-8000-000000000001 \
+         --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 1000000000 --output ext4.plan";
+    bed.run(env!("CARGO_BIN_EXE_mkext4"), ext4).unwrap();
+    for plan in ["data.plan", "ext4.plan"] {
+        assert_eq!(
+            Plan::open(&bed.path(plan)).unwrap().len(),
+            3 << 20,
+            "{plan}"
+        );
+    }
 }
 
 #[test]
@@ -285,6 +302,16 @@ fn refused() {
             mkfat,
             fat.replace("--size-mib 3", "--partitions table.csv --partition config"),
             "table.csv: no partition is called config",
+        ),
+        (
+            mkfat,
+            fat.replace("--size-mib 3", "--partitions table.csv --partition odd"),
+            "table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system",
+        ),
+        (
+            mkext4,
+            ext4.replace("config", "odd"),
+            "table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system",
         ),
         (
             mkext4,

@@ -34,6 +34,20 @@ pub struct Partition {
     pub line: usize,
 }
 
+impl Partition {
+    /// MiB of an image that fills it.
+    pub fn mib(&self) -> Result<u64, Error> {
+        match self.size % MIB {
+            0 => Ok(self.size / MIB),
+            _ => Err(Problem::Uneven {
+                name: self.name.clone(),
+                size: self.size,
+            }
+            .at(self.line)),
+        }
+    }
+}
+
 /// A table that passed every check that does not need the size of the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {

@@ -102,6 +102,14 @@ pub enum Problem {
     /// The size is 0.
     #[error("size is 0")]
     ZeroSize,
+    /// The size of a partition that a file system of whole MiB is to fill.
+    #[error("{name} has {size} bytes, want whole MiB for a file system")]
+    Uneven {
+        /// The partition.
+        name: String,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// A start that is not on a MiB.
     #[error("start {got} is not a multiple of 1 MiB ({MIB}), the next one is {next}M; to mean it, write sectors: {}s", got / SECTOR)]
     Misaligned {

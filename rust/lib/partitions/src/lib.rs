@@ -29,14 +29,12 @@
 
 mod csv;
 mod error;
-mod image_size;
 mod layout;
 mod template;
 mod types;
 
 pub use csv::{Partition, Table, COLUMNS, MAX_PARTITIONS};
 pub use error::{Error, Problem};
-pub use image_size::{image_mib, ImageSizeError};
 pub use layout::{Layout, Placed, MIB, SECTOR};
 pub use template::{render, TemplateError, TemplateProblem};
 pub use types::{parse_guid, type_alias, type_guid, TYPES};

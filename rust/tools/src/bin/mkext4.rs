@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use ext4::{Params, Size};
-use partitions::image_mib;
+use partitions::Table;
 use tree::Tree;
 
 /// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
@@ -37,7 +37,7 @@ struct Args {
     )]
     partition: Option<String>,
     /// With --size-mib 0: the share of the image that stays free, in percent, 98 at most.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "partition")]
     free_percent: u8,
     /// Identifier of the file system.
     #[arg(long)]
@@ -90,8 +90,13 @@ fn run(args: Args) -> Result<()> {
 
 /// The size that was asked for, or that of the partition.
 fn size_mib(args: &Args) -> Result<u64> {
-    match (&args.partitions, &args.partition) {
-        (Some(csv), Some(name)) => Ok(image_mib(csv, name)?),
-        _ => args.size_mib.context("--size-mib or --partition is needed"),
-    }
+    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
+        return args.size_mib.context("--size-mib or --partition is needed");
+    };
+    let place = csv.display();
+    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
+    let table = Table::parse(&text).with_context(|| place.to_string())?;
+    let partition = table.get(name);
+    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
+    partition.mib().with_context(|| place.to_string())
 }

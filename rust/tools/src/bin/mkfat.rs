@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{bail, Context, Error, Result};
 use fat::{FatType, Params};
-use partitions::image_mib;
+use partitions::Table;
 use tree::Tree;
 
 /// Lays a tree out as a FAT file system. Reads no file's content.
@@ -80,10 +80,15 @@ fn run(args: Args) -> Result<()> {
 
 /// The size that was asked for, or that of the partition.
 fn size_mib(args: &Args) -> Result<u64> {
-    match (&args.partitions, &args.partition) {
-        (Some(csv), Some(name)) => Ok(image_mib(csv, name)?),
-        _ => args.size_mib.context("--size-mib or --partition is needed"),
-    }
+    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
+        return args.size_mib.context("--size-mib or --partition is needed");
+    };
+    let place = csv.display();
+    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
+    let table = Table::parse(&text).with_context(|| place.to_string())?;
+    let partition = table.get(name);
+    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
+    partition.mib().with_context(|| place.to_string())
 }
 
 fn volume_id(text: &str) -> Result<u32> {
