@@ -41,7 +41,8 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     image = in_env(os, env)
     if os.partition_images:
         os.partition_images(name = "partition_images", os = os, env = env)
-    trust = update_trust("update_keys", os, env, image.signed_updates, version) if os.slots else {}
+    hashes = shared_parts("kernel_tree", os, env)
+    trust = update_trust("os_json", os, env, version) if os.slots else {}
     templates = shared_texts("template", os, env)
     image_inputs("inputs_version", os, image, env, templates, [":update_keys"] if os.slots else [])
     _root_tree(image, version, templates, trust)
@@ -51,12 +52,12 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
         output_group = "units",
         **common
     )
-    root_partition("root", os, shared_parts("kernel_tree", os, env))
+    root_partition("root", os, hashes)
     boot_partition("boot", os, image, env)
     _to_sign("to_sign")
     _measured("measured")
     slot = "A_" if os.slots else ""
-    images = {label: partition for partition, label in os.images.items()} | {
+    images = {label: partition for partition, label in os.images.items()} | {":" + partition: partition for partition in os.empty_partitions} | {
         ":boot": slot + "boot",
         ":esp": "esp",
         ":grub": "grub",

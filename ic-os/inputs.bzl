@@ -39,6 +39,7 @@ def image_inputs(name, os, image, env, templates, made):
             "boot_limit": os.boot_limit,
             "data_formats": os.data_formats,
             "directories": image.directories,
+            "empty_partitions": os.empty_partitions,
             "env": env,
             "files": image.files,
             "ids": os.ids,

@@ -26,6 +26,7 @@ _FIELDS = _ENV_FIELDS | {
     "context": "label",
     "data_formats": "map",
     "early_components": "label map",
+    "empty_partitions": "texts",
     "envs": "dict",
     "grub_config": "label",
     "holds": "map",
@@ -125,7 +126,7 @@ def os_errors(name, fields):
     errors += _kind_errors(name + ": boot_test", seen, _BOOT_TEST_FIELDS)
     if seen:
         errors += _keys_error(name + ": boot_test", seen, _BOOT_TEST_MANDATORY, seen.keys())
-    errors += _keys_error(name + ": ids", fields["ids"], _IDS, fields.get("images", {}).keys())
+    errors += _keys_error(name + ": ids", fields["ids"], sorted(_IDS + fields.get("empty_partitions", [])), fields.get("images", {}).keys())
     for modules, when in fields["initrd"].items():
         if when not in ["at once", "for a device"]:
             errors.append("{}: initrd: {}: got {}, want \"at once\" or \"for a device\"".format(name, modules, repr(when)))
@@ -169,7 +170,8 @@ def operating_system(name, **fields):
         `data_formats`: kind of data that outlives upgrades to the number of the format that this version keeps it in, as text; see
         docs/formats/update.md.
         `slots`: whether there are two of boot and root (A_boot, A_root, …) and an update.tar; default: True.
-        `images`: partition to label, the content of partitions beside esp, grub, boot and root; labels of the env's package are well.
+        `empty_partitions`: list of partitions that have an ext4 file system with nothing in it, for the system to keep things there, named as the partition.
+        `images`: partition to label, the content of partitions beside these, esp, grub, boot and root; labels of the env's package are well.
         `holds`: path of an image that this one holds, `PARTITION/PATH`, to the package of its system, as //ic-os/guestos: `:vulnerabilities` looks into these
         as well, in the same env.
         `partition_images`: macro with arguments name, os and env that declares these; default: none.
@@ -183,7 +185,7 @@ def operating_system(name, **fields):
         `grub_config`*: label of the template of the boot loader's configuration, which is built into it.
         `signer`: label of the `efi_signer` of boot loader and kernel image; default: //ic-os:signer, the setting.
         `ids`*: fixed identifiers: disk, root, boot, verity (UUIDs), esp, grub (FAT volume ids), salt (hex), and one for each
-        partition of `images` that wants one.
+        of `empty_partitions` (a UUID), and for each partition of `images` that wants one.
 
         `envs`*: name to dict of what an env adds, as `{"dev": DEV, "prod": PROD}`: fields boot_args, build_args, components, directories,
         packages, programs, signed_updates (whether nodes never take an update that nobody signed; default: True), symlinks, templates.

@@ -2,8 +2,9 @@
 
 load("//bzl:image.bzl", "block_hashes", "dockerfile_rootfs", "grubenv_file", "image_tree", "initrd_image", "merge_destinations", "signed_efi", "tree_file", "vfat_image")
 load("//ic-os:os.bzl", "in_env")
-load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "file_path", "template_file")
+load("//ic-os:partitions.bzl", "SIGNATURES", "STEP", "TIMESTAMP", "empty_partition", "file_path", "template_file")
 load("//ic-os:state.bzl", "state_mounts")
+load("//ic-os:update.bzl", "trusted_keys")
 
 visibility(["//ic-os/...", "//tests/..."])
 
@@ -30,6 +31,7 @@ def os_shared(name, os):
     for env in os.envs:
         image = in_env(os, env)
         _kernel("kernel_tree_" + env, "initrd_" + env, os, image)
+        _keys("update_keys_" + env, os, image)
         _texts("template_" + env, image, env)
         block_hashes(
             name = "{}_{}".format(name, env),
@@ -42,7 +44,7 @@ def shared_parts(name, os, env):
     """What `os_shared` made, by the names that the targets of an image know it by; or the same, made for this image.
 
     Args:
-      name: name of the tree that the kernel is taken from; `:initrd` is the initrd.
+      name: name of the tree that the kernel is taken from; `:initrd` is the initrd, `:update_keys`, with slots, whose updates count.
       os: the system (see operating_system).
       env: name of one of its envs.
 
@@ -51,11 +53,14 @@ def shared_parts(name, os, env):
     """
     if not os.shared:
         _parts(os)
-        _kernel(name, "initrd", os, in_env(os, env))
+        image = in_env(os, env)
+        _kernel(name, "initrd", os, image)
+        _keys("update_keys", os, image)
         return []
-    for part in _PARTS:
+    for part in _PARTS + os.empty_partitions:
         native.alias(name = part, actual = "{}:{}".format(os.shared, part), **STEP)
-    for own, part in {name: "kernel_tree", "initrd": "initrd"}.items():
+    known_as = {name: "kernel_tree", "initrd": "initrd"} | ({"update_keys": "update_keys"} if os.slots else {})
+    for own, part in known_as.items():
         native.alias(name = own, actual = "{}:{}_{}".format(os.shared, part, env), **STEP)
     return ["{}:block_hashes_{}".format(os.shared, env)]
 
@@ -95,6 +100,12 @@ def _parts(os):
     _loader("loader", os)
     _esp_partition("esp", os)
     _grub_partition("grub", os)
+    for partition in os.empty_partitions:
+        empty_partition(partition, os)
+
+def _keys(name, os, image):
+    if os.slots:
+        trusted_keys(name, image.signed_updates)
 
 def _kernel(name, initrd, os, image):
     """The tree that the kernel is taken from, and the initrd of its modules.

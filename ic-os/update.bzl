@@ -5,22 +5,36 @@ load("//ic-os:partitions.bzl", "STEP", "TIMESTAMP")
 
 visibility(["//ic-os/..."])
 
-def update_trust(name, os, env, signed_updates, version):
-    """What a system's root holds for updates: who it is, how often its boot loader tries a slot, and whose signatures count.
+def trusted_keys(name, signed_updates):
+    """Whose signatures a system takes updates by.
 
     Args:
-      name: name of the target of trusted keys.
+      name: name of the target.
+      signed_updates: whether it never takes an update that nobody signed.
+    """
+    update_keys(
+        name = name,
+        allow_unsigned = not signed_updates,
+        keys = ["//ic-os:update_keys"],
+        threshold = "//ic-os:update_threshold",
+        **STEP
+    )
+
+def update_trust(name, os, env, version):
+    """What a system's root holds for updates: who it is, how often its boot loader tries a slot, and whose signatures count. Takes `:update_keys`.
+
+    Args:
+      name: name of the target of who it is.
       os: the system (see operating_system).
       env: name of one of its envs.
-      signed_updates: whether it never takes an update that nobody signed.
       version: label of the version file.
 
     Returns:
       dict: label to destination.
     """
-    data_formats = {name: int(number) for name, number in os.data_formats.items()}
+    data_formats = {kind: int(number) for kind, number in os.data_formats.items()}
     filled_template(
-        name = "os_json",
+        name = name,
         file_values = {version: "version"},
         template = "//ic-os:os.json.template",
         values = {
@@ -32,17 +46,9 @@ def update_trust(name, os, env, signed_updates, version):
         },
         **STEP
     )
-    update_keys(
-        name = name,
-        allow_unsigned = not signed_updates,
-        keys = ["//ic-os:update_keys"],
-        out = "update-keys.json",
-        threshold = "//ic-os:update_threshold",
-        **STEP
-    )
     return {
-        ":os_json": "/opt/ic/share/os.json",
-        ":" + name: "/opt/ic/share/update-keys.json",
+        ":" + name: "/opt/ic/share/os.json",
+        ":update_keys": "/opt/ic/share/update-keys.json",
     }
 
 def update_targets(name, os, env, signed_updates, common):

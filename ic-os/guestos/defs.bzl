@@ -47,13 +47,13 @@ GUESTOS = operating_system(
     },
     directories = SLOTS_DIRECTORIES,
     early_components = GUESTOS_EARLY_COMPONENTS,
+    empty_partitions = ["config"],
     envs = {
         "dev": DEV,
         "prod": PROD,
     },
     grub_config = "//rust/lib/grubenv:tests/data/slots.cfg.template",
     ids = _IDS,
-    images = {"config": "//ic-os/guestos:config"},
     initrd = COMMON_INITRD,
     machine_state = GUESTOS_STATE,
     packages = [

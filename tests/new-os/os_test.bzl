@@ -29,10 +29,11 @@ _REFUSED = {
     "env_text": ({"envs": {"dev": "prod"}}, "x: envs: dev: got \"prod\", want a dict of fields"),
     "field": (
         {"component": {}},
-        "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, envs, " +
+        "x: got field \"component\", want one of boot_args, boot_limit, boot_test, build_args, cmdline, components, context, data_formats, directories, early_components, empty_partitions, envs, " +
         "grub_config, holds, ids, images, initrd, machine_state, microcode, packages, partition_images, partitions, programs, shared, signed_updates, signer, slots, steps, symlinks, templates",
     ),
     "id_missing": ({"ids": {"boot": "1"}}, "x: ids: got no disk, esp, grub, root, salt, verity, want all of boot, disk, esp, grub, root, salt, verity"),
+    "id_of_empty": ({"empty_partitions": ["config"]}, "x: ids: got no config, want all of boot, config, disk, esp, grub, root, salt, verity"),
     "id_unknown": ({"ids": _GOOD["ids"] | {"data": "1"}}, "x: ids: got data, want no key but boot, disk, esp, grub, root, salt, verity"),
     "initrd": ({"initrd": {"//x:modules": "later"}}, "x: initrd: //x:modules: got \"later\", want \"at once\" or \"for a device\""),
     "label": ({"packages": ["packages.common"]}, "x: packages: got [\"packages.common\"], want a list of labels that begin with //"),
@@ -92,6 +93,8 @@ def _env_test_impl(ctx):
     shares = os_with(NEWOS, shared = "//x")
     asserts.equals(env, "//x", os_with(shares, boot_args = {}, components = {}, programs = {}).shared)
     asserts.equals(env, None, os_with(shares, boot_limit = 1).shared)
+    asserts.equals(env, None, os_with(shares, signed_updates = False).shared)
+    asserts.equals(env, None, os_with(shares, partitions = "//x:partitions.csv").shared)
     asserts.equals(env, None, os_with(shares, templates = {}).shared)
     asserts.equals(env, None, os_with(shares, name = "y").shared)
     asserts.equals(env, "//y", os_with(shares, name = "y", shared = "//y").shared)

@@ -1,7 +1,7 @@
 //! HostOS's partition `config` as it leaves the installer: an ext4 file system with `config.json` and the keys for logging in.
 //!
-//! HostOS makes one by itself at its first start where there is none (`x-systemd.makefs`); this one is as systemd-makefs makes it but for
-//! its name and identity: blocks of 4096 bytes, inodes of 256, nothing reserved. The installer makes it in memory, since nothing may be
+//! HostOS's image has an empty one there (`empty_partitions` of ic-os/os.bzl), whose place this one takes: blocks of 4096 bytes, inodes of 256,
+//! nothing reserved. The installer makes it in memory, since nothing may be
 //! written to the drive before everything is known to be right.
 
 use std::fs::{self, File};
