@@ -49,9 +49,10 @@ rm -f kmod-static-nodes.service sysinit.target.wants/kmod-static-nodes.service \
     systemd-tmpfiles-setup-dev-early.service sysinit.target.wants/systemd-tmpfiles-setup-dev-early.service
 
 # What other units name, and systemd would read at every start to no end: systemd in an initrd, and what is left of the above.
+rm -rf initrd*.target.wants
 rm -f initrd*.service initrd*.target systemd-battery-check.service systemd-bsod.service systemd-hibernate-resume.service systemd-hwdb-update.service \
     systemd-pcrphase-initrd.service systemd-quotacheck-root.service systemd-sysext.service systemd-sysusers.service systemd-tpm2-setup-early.service \
-    systemd-update-done.service
+    systemd-update-done.service systemd-volatile-root.service
 for module in dm_mod drm loop; do
     ln -s /dev/null "modprobe@$module.service"
 done

@@ -77,6 +77,11 @@ const COMMON: &[Check] = &[
         "findmnt -nvo SOURCE / && veritysetup status root | sed -nE 's/^ *(type|status): *//p'",
         "/dev/mapper/root\nVERITY\nverified",
     ),
+    prints(
+        "device nodes that load a module are there",
+        "cat /usr/lib/modules/*/modules.devname | while read -r module node _; do case $module in '#'*) ;; *) [ -e /dev/$node ] || echo $node ;; esac; done",
+        "",
+    ),
     fails("nothing can be written to /", "touch /probe", READ_ONLY),
     fails(
         "nothing can be written to /etc",
@@ -154,6 +159,11 @@ pub(crate) const SLOTS: &[Check] = &[
         "/boot/config is on partition config",
         "lsblk -ndo PARTLABEL \"$(findmnt -nvo SOURCE /boot/config)\"",
         "config",
+    ),
+    prints(
+        "the build made its file system",
+        "systemctl list-units --all --plain --no-legend 'systemd-makefs@*'",
+        "",
     ),
     prints(
         "/boot/grub is on partition grub",

@@ -87,7 +87,7 @@ const TAIL: u64 = 64 << 10;
 const WORTHWHILE: u64 = 8 * BLOCK;
 /// The least that is made into a file system.
 const LEAST: u64 = 8 << 20;
-/// Gives another UUID each time.
+/// Gives another UUID each time. The kernel's own, whatever root the rest is looked for in.
 const UUIDS: &str = "/proc/sys/kernel/random/uuid";
 /// Why one is made.
 const NEW: &str = "new";

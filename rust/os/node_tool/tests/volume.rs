@@ -56,9 +56,15 @@ impl Partition {
     }
 
     fn program(&self, args: &[&str]) -> (i32, String, String) {
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
+        let own = self.dir.path().join("bin");
+        let path = format!(
+            "{}:{}:/usr/sbin:/sbin",
+            own.display(),
+            std::env::var("PATH").unwrap()
+        );
         let output = Command::new(env!("CARGO_BIN_EXE_node_tool"))
             .env("PATH", path)
+            .env("ARGS", self.dir.path().join("args"))
             .arg("prepare-volume")
             .args(args)
             .args(["--label", "test", "--appears-within", "0s", "--root"])
@@ -275,4 +281,24 @@ fn one_that_is_too_small_is_refused() {
         error.contains("DEV has 4194304 bytes, want at least 8388608"),
         "{error}"
     );
+}
+
+/// Without them mkfs.ext4 asks getrandom(2), which has nothing to give for a while after a start.
+#[test]
+fn mkfs_is_told_its_ids() {
+    let told = |_| {
+        let partition = Partition::new(64);
+        let script = "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$ARGS\"\nPATH=/usr/sbin:/sbin exec mkfs.ext4 \"$@\"\n";
+        stand_in::program(partition.dir.path().join("bin/mkfs.ext4"), script);
+        partition.ok("keep");
+        let args = fs::read_to_string(partition.dir.path().join("args")).unwrap();
+        let lines: Vec<&str> = args.lines().collect();
+        let behind =
+            |flag| lines[lines.iter().position(|arg| *arg == flag).unwrap() + 1].to_owned();
+        let seed = behind("-E").strip_prefix("hash_seed=").unwrap().to_owned();
+        [behind("-U"), seed]
+    };
+    let ids: std::collections::BTreeSet<String> = [0, 1].map(told).into_iter().flatten().collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == UUID.len()), "{ids:?}");
 }
