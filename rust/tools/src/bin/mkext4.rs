@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use ext4::{Params, Size};
-use partitions::Table;
+use image_size::ImageSize;
 use tree::Tree;
 
 /// Lays out a tree as an ext4 file system: the same plan for the same manifest. No file's content is read.
@@ -22,21 +22,9 @@ struct Args {
     /// Leave out this path (relative to --subdir) and what lies under it; with a slash at its end, only what lies under it.
     #[arg(long)]
     exclude: Vec<String>,
-    /// Size of the image in MiB; 0: as small as fits.
-    #[arg(long, required_unless_present = "partition")]
-    size_mib: Option<u64>,
-    /// Partition table; the image is as large as one of its partitions.
-    #[arg(long, value_name = "CSV", requires = "partition")]
-    partitions: Option<PathBuf>,
-    /// Name of that partition.
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "partitions",
-        conflicts_with = "size_mib"
-    )]
-    partition: Option<String>,
-    /// With --size-mib 0: the share of the image that stays free, in percent, 98 at most.
+    #[command(flatten)]
+    size: ImageSize,
+    /// With --size-mib 0, which is as small as fits: the share of the image that stays free, in percent, 98 at most.
     #[arg(long, default_value_t = 0, conflicts_with = "partition")]
     free_percent: u8,
     /// Identifier of the file system.
@@ -69,7 +57,7 @@ fn run(args: Args) -> Result<()> {
         (None, []) => tree,
         (subdir, exclude) => tree.cut(subdir.map(str::as_bytes), exclude)?,
     };
-    let size = match size_mib(&args)? {
+    let size = match args.size.mib()? {
         0 => Size::Smallest {
             free_percent: args.free_percent,
         },
@@ -86,17 +74,4 @@ fn run(args: Args) -> Result<()> {
     let name = args.output.display();
     let layout = ext4::layout(&tree, &bodies, &params).context(name.to_string())?;
     cli::write_output(&args.output, |out| layout.plan.write(out)).map_err(Error::from_boxed)
-}
-
-/// The size that was asked for, or that of the partition.
-fn size_mib(args: &Args) -> Result<u64> {
-    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
-        return args.size_mib.context("--size-mib or --partition is needed");
-    };
-    let place = csv.display();
-    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
-    let table = Table::parse(&text).with_context(|| place.to_string())?;
-    let partition = table.get(name);
-    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
-    partition.mib().with_context(|| place.to_string())
 }

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{bail, Context, Error, Result};
+use anyhow::{bail, Error, Result};
 use fat::{FatType, Params};
-use partitions::Table;
+use image_size::ImageSize;
 use tree::Tree;
 
 /// Lays a tree out as a FAT file system. Reads no file's content.
@@ -23,20 +23,8 @@ struct Args {
     /// Leave out this path (relative to --subdir) and what lies under it; with a slash at its end, only what lies under it.
     #[arg(long)]
     exclude: Vec<String>,
-    /// Size of the image in MiB.
-    #[arg(long, required_unless_present = "partition")]
-    size_mib: Option<u64>,
-    /// Partition table; the image is as large as one of its partitions.
-    #[arg(long, value_name = "CSV", requires = "partition")]
-    partitions: Option<PathBuf>,
-    /// Name of that partition.
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "partitions",
-        conflicts_with = "size_mib"
-    )]
-    partition: Option<String>,
+    #[command(flatten)]
+    size: ImageSize,
     /// Serial number of the volume, eight hexadecimal digits.
     #[arg(long)]
     volume_id: String,
@@ -62,7 +50,7 @@ fn run(args: Args) -> Result<()> {
     let (tree, bodies) = Tree::open_list(&args.tree)?;
     let tree = tree.cut(args.subdir.as_deref().map(str::as_bytes), &args.exclude)?;
     let params = Params {
-        size_mib: size_mib(&args)?,
+        size_mib: args.size.mib()?,
         fat_type: match args.fat_type {
             None => None,
             Some(12) => Some(FatType::Fat12),
@@ -76,19 +64,6 @@ fn run(args: Args) -> Result<()> {
     };
     let plan = fat::layout(&tree, &bodies, &params)?;
     cli::write_output(&args.output, |out| out.write_all(&plan.encode())).map_err(Error::from_boxed)
-}
-
-/// The size that was asked for, or that of the partition.
-fn size_mib(args: &Args) -> Result<u64> {
-    let (Some(csv), Some(name)) = (&args.partitions, &args.partition) else {
-        return args.size_mib.context("--size-mib or --partition is needed");
-    };
-    let place = csv.display();
-    let text = std::fs::read_to_string(csv).with_context(|| format!("cannot read {place}"))?;
-    let table = Table::parse(&text).with_context(|| place.to_string())?;
-    let partition = table.get(name);
-    let partition = partition.with_context(|| format!("{place}: no partition is called {name}"))?;
-    partition.mib().with_context(|| place.to_string())
 }
 
 fn volume_id(text: &str) -> Result<u32> {
