@@ -44,6 +44,10 @@ rm -f sysinit.target.wants/dev-hugepages.mount sysinit.target.wants/dev-mqueue.m
     systemd-remount-fs.service local-fs.target.wants/systemd-remount-fs.service \
     systemd-udev-load-credentials.service sysinit.target.wants/systemd-udev-load-credentials.service \
     systemd-networkd-persistent-storage.service
+for module in dm_mod drm loop; do
+    ln -s /dev/null "modprobe@$module.service"
+done
+
 # Device nodes are made once: kernel.sh made the list of those that are known before any device, and all users are there at the first try.
 rm -f kmod-static-nodes.service sysinit.target.wants/kmod-static-nodes.service \
     systemd-tmpfiles-setup-dev-early.service sysinit.target.wants/systemd-tmpfiles-setup-dev-early.service
@@ -53,9 +57,6 @@ rm -rf initrd*.target.wants
 rm -f initrd*.service initrd*.target systemd-battery-check.service systemd-bsod.service systemd-hibernate-resume.service systemd-hwdb-update.service \
     systemd-pcrphase-initrd.service systemd-quotacheck-root.service systemd-sysext.service systemd-sysusers.service systemd-tpm2-setup-early.service \
     systemd-update-done.service systemd-volatile-root.service
-for module in dm_mod drm loop; do
-    ln -s /dev/null "modprobe@$module.service"
-done
 
 # Who logs in on a console may want to see why there is no network: the prompt does not wait for it. (Sessions still end before the network does.)
 for unit in getty@.service serial-getty@.service; do
