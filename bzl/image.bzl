@@ -2,7 +2,7 @@
 
 - `dockerfile_rootfs`: a Dockerfile executed on a base image; a tar.
 - `image_tree`: files laid late over it; a manifest.
-- `filled_template`, `grubenv_file`: small files computed from the partition table and constants.
+- `filled_template`, `filled_templates`, `grubenv_file`: small files computed from the partition table and constants.
 - `ext4_image`, `vfat_image`: file systems from trees.
 - `verity_image`: an image with its dm-verity hash tree; `block_hashes`: what several of them share of it.
 - `tree_file`: one file of a tree, for rules that take an image.
@@ -36,7 +36,7 @@ load("//bzl/private:destinations.bzl", _merge_destinations = "merge_destinations
 load("//bzl/private:dockerfile_rootfs.bzl", _dockerfile_rootfs = "dockerfile_rootfs")
 load("//bzl/private:efi_signer.bzl", _efi_signer = "efi_signer")
 load("//bzl/private:ext4_image.bzl", _ext4_image = "ext4_image")
-load("//bzl/private:filled_template.bzl", _filled_template = "filled_template")
+load("//bzl/private:filled_template.bzl", _filled_template = "filled_template", _filled_templates = "filled_templates")
 load("//bzl/private:gpt_disk.bzl", _gpt_disk = "gpt_disk")
 load("//bzl/private:grubenv_file.bzl", _grubenv_file = "grubenv_file")
 load("//bzl/private:image_delta.bzl", _image_delta = "image_delta")
@@ -80,6 +80,7 @@ efi_signer = _efi_signer
 efi_to_sign = _efi_to_sign
 ext4_image = _ext4_image
 filled_template = _filled_template
+filled_templates = _filled_templates
 gpt_disk = _gpt_disk
 grubenv_file = _grubenv_file
 image_delta = _image_delta

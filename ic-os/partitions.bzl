@@ -1,6 +1,6 @@
 """The partitions that are each image's own, root and boot, and empty ones. Those of the boot loader are in shared.bzl."""
 
-load("//bzl:image.bzl", "ext4_image", "filled_template", "image_file", "image_tree", "parse_destination", "signed_efi", "uki_image", "verity_image")
+load("//bzl:image.bzl", "ext4_image", "filled_template", "filled_templates", "image_file", "image_tree", "parse_destination", "signed_efi", "uki_image", "verity_image")
 
 visibility(["//ic-os/..."])
 
@@ -149,14 +149,34 @@ def boot_partition(name, os, image, env):
         **STEP
     )
 
-def _uki(os, image, env):
-    """`:uki`, the program, and `:uki_sig`, its signature for GRUB."""
-    lines = {":cmdline_" + slot: {"SLOT": slot} for slot in ["A", "B"]} if os.slots else {":cmdline": {}}
-    for line, slot in lines.items():
-        template_file(line[1:], os.cmdline, image.partitions, image.boot_args | slot, {
+def _command_lines(name, os, image):
+    """The kernel's command line: `:NAME_A` and `:NAME_B` to the slots they are of, or `:NAME`, of none."""
+    filled = dict(
+        file_values = {
             ":hash_offset": "HASH_OFFSET",
             ":root_hash": "ROOT_HASH",
-        })
+        },
+        partitions = image.partitions,
+        template = os.cmdline,
+        values = image.boot_args,
+        **STEP
+    )
+    if not os.slots:
+        filled_template(name = name, **filled)
+        return {":" + name: None}
+    slots = {"{}_{}".format(name, slot): slot for slot in ["A", "B"]}
+    filled_templates(
+        name = name,
+        each = "SLOT",
+        each_value = slots.values(),
+        outs = slots.keys(),
+        **filled
+    )
+    return {":" + line: slot for line, slot in slots.items()}
+
+def _uki(os, image, env):
+    """`:uki`, the program, and `:uki_sig`, its signature for GRUB."""
+    lines = _command_lines("cmdline", os, image)
     image_file(
         name = "initrd_file",
         image = ":initrd",
@@ -169,7 +189,7 @@ def _uki(os, image, env):
         cmdline = lines.keys()[0],
         initrd_image = ":initrd",
         os_release_path = "usr/lib/os-release",
-        profiles = {line: "ID=" + slot["SLOT"] for line, slot in lines.items() if slot},
+        profiles = {line: "ID=" + slot for line, slot in lines.items() if slot},
         sbat = "//ic-os:sbat.csv",
         stub = "linuxx64.efi.stub",
         stub_tree = ":loader_tree",

@@ -1,11 +1,11 @@
-"""filled_template: a text file from a template, a partition table and keys."""
+"""filled_template: a text file from a template, a partition table and keys; filled_templates: one for each value of a key."""
 
 load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
 
 visibility(["//bzl/..."])
 
-def _filled_template_impl(ctx):
-    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name)
+def _fill(ctx, outputs, where):
+    """Declares the action; `where(args)` adds the flags that say which text goes where."""
     args = tool_args(ctx)
     args.add("--template", ctx.file.template)
     inputs = [ctx.file.template]
@@ -19,9 +19,45 @@ def _filled_template_impl(ctx):
         pair(key, "", "file_values of {}".format(ctx.label))
         args.add_joined("--set-file", [key, file], join_with = "=")
         inputs.append(file)
-    args.add("--output", out)
-    run_tool(ctx, "substitute", args, inputs, [out], "FillTemplate", "Filling template %{label}")
-    return [DefaultInfo(files = depset([out]))]
+    where(args)
+    run_tool(ctx, "substitute", args, inputs, outputs, "FillTemplate", "Filling template %{label}")
+    return [DefaultInfo(files = depset(outputs))]
+
+def _filled_template_impl(ctx):
+    out = ctx.actions.declare_file(ctx.attr.out or ctx.label.name)
+    return _fill(ctx, [out], lambda args: args.add("--output", out))
+
+def _filled_templates_impl(ctx):
+    outs = ctx.outputs.outs
+    if len(outs) != len(ctx.attr.each_value):
+        fail("each_value: got {}, want as many as outs, {} ({})".format(ctx.attr.each_value, len(outs), ctx.label))
+
+    def where(args):
+        args.add("--each", ctx.attr.each)
+        for value, out in zip(ctx.attr.each_value, outs):
+            pair(value, "", "each_value of {}".format(ctx.label))
+            args.add_joined("--each-output", [value, out], join_with = "=")
+
+    return _fill(ctx, outs, where)
+
+_ATTRS = {
+    "file_values": attr.label_keyed_string_dict(
+        allow_files = True,
+        doc = "File to the key that stands for its content, without the last newline.",
+    ),
+    "partitions": attr.label(
+        allow_single_file = [".csv"],
+        doc = "The partition table (docs/formats/partitions.md).",
+    ),
+    "template": attr.label(
+        mandatory = True,
+        allow_single_file = True,
+        doc = "The template.",
+    ),
+    "values": attr.string_dict(
+        doc = "Keys and their values, of one line each; text of several lines comes from a file, by `file_values`.",
+    ),
+}
 
 filled_template = rule(
     implementation = _filled_template_impl,
@@ -30,25 +66,29 @@ filled_template = rule(
 A key may stand in a key, one deep: `{{partuuid:{{SLOT}}_root}}`.
 
 A key that nothing answers is an error with its line. Two braces that are to stay are written `{{"{{"}}`.""",
-    attrs = {
-        "file_values": attr.label_keyed_string_dict(
-            allow_files = True,
-            doc = "File to the key that stands for its content, without the last newline.",
-        ),
+    attrs = _ATTRS | {
         "out": attr.string(
             doc = "Name of the file; default: the target's.",
         ),
-        "partitions": attr.label(
-            allow_single_file = [".csv"],
-            doc = "The partition table (docs/formats/partitions.md).",
-        ),
-        "template": attr.label(
+    },
+    toolchains = [TOOLCHAIN_TYPE],
+)
+
+filled_templates = rule(
+    implementation = _filled_templates_impl,
+    doc = """Several text files from one template (see `filled_template`), in one action: one for each value of a key.""",
+    attrs = _ATTRS | {
+        "each": attr.string(
             mandatory = True,
-            allow_single_file = True,
-            doc = "The template.",
+            doc = "The key.",
         ),
-        "values": attr.string_dict(
-            doc = "Keys and their values, of one line each; text of several lines comes from a file, by `file_values`.",
+        "each_value": attr.string_list(
+            mandatory = True,
+            doc = "Its values, one for each of `outs`.",
+        ),
+        "outs": attr.output_list(
+            mandatory = True,
+            doc = "The files.",
         ),
     },
     toolchains = [TOOLCHAIN_TYPE],

@@ -7,42 +7,37 @@ load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 
 visibility(["//bzl/..."])
 
-def _request(ctx, image, signer):
-    """What is to be signed."""
-    out = ctx.actions.declare_file(ctx.label.name + ".to_sign.json")
+def _program_args(ctx, image, signer):
+    """Arguments that say which program is signed, and by whose key; and what is read for them."""
     args = tool_args(ctx)
     args.add("--image", image.reference)
     args.add("--name", line(ctx.attr.image_name or ctx.label.name, "image_name of {}".format(ctx.label)))
     args.add("--certificate", signer.certificate)
+    return args, depset([signer.certificate] + image.read, transitive = [image.inputs])
+
+def _request(ctx, image, signer):
+    """What is to be signed; made only if somebody asks for it."""
+    out = ctx.actions.declare_file(ctx.label.name + ".to_sign.json")
+    args, read = _program_args(ctx, image, signer)
     if ctx.attr.detached:
         args.add("--detached")
     args.add("--output", out)
-    read = depset([signer.certificate] + image.read, transitive = [image.inputs])
     run_tool(ctx, "mktosign", args, read, [out], "EfiToSign", "Hashing EFI program %{label}")
     return out
 
-def _signatures(ctx, request, signer):
-    """Files with signatures: those from outside, or what the signer makes. None of both: mksigned says what to do."""
+def _add_signer(ctx, args, signer):
+    """Adds signatures from outside, or what makes them; with none of both mksigned says what to do. Returns files that are read, and programs."""
     if ctx.files.signatures:
-        return ctx.files.signatures
-    if not signer.key and not signer.program:
-        return []
-    out = ctx.actions.declare_file(ctx.label.name + ".signatures.json")
-    args = tool_args(ctx)
-    args.add("--request", request)
-    args.add("--certificate", signer.certificate)
-    read = [request, signer.certificate]
-    tools = []
+        args.add_all(ctx.files.signatures, before_each = "--signatures")
+        return ctx.files.signatures, []
     if signer.key:
         args.add("--key", signer.key)
-        read.append(signer.key)
-    else:
+        return [signer.key], []
+    if signer.program:
         args.add("--program", signer.program.executable)
         args.add_all(signer.arguments, format_each = "--program-arg=%s")
-        tools.append(signer.program)
-    args.add("--output", out)
-    run_tool(ctx, "signdigests", args, read, [out], "SignEfi", "Signing EFI program %{label}", tools = tools)
-    return [out]
+        return [], [signer.program]
+    return [], []
 
 def _signed_efi_impl(ctx):
     signer = ctx.attr.signer[EfiSignerInfo]
@@ -51,26 +46,19 @@ def _signed_efi_impl(ctx):
         # buildifier: disable=print
         print("{}: {}".format(ctx.label, signer.notice))
     image = image_of(ctx.attr.image, "image", ctx.label)
-    request = _request(ctx, image, signer)
-    signatures = _signatures(ctx, request, signer)
+    args, read = _program_args(ctx, image, signer)
+    files, tools = _add_signer(ctx, args, signer)
     plan = ctx.actions.declare_file(ctx.label.name + ".plan")
     outputs = [plan]
-    args = tool_args(ctx)
-    args.add("--image", image.reference)
-    args.add("--certificate", signer.certificate)
-    args.add("--request", request)
-    args.add_all(signatures, before_each = "--signatures")
     args.add("--output", plan)
     if ctx.attr.detached:
         outputs.append(ctx.actions.declare_file(ctx.label.name + ".sig"))
         args.add("--detached-output", outputs[1])
-    read = depset([signer.certificate, request] + signatures + image.read, transitive = [image.inputs])
-    run_tool(ctx, "mksigned", args, read, outputs, "MkSigned", "Laying out signed EFI program %{label}")
+    run_tool(ctx, "mksigned", args, depset(files, transitive = [read]), outputs, "SignEfi", "Signing EFI program %{label}", tools = tools)
     return image_providers(ctx, plan, image.inputs, [ctx.attr.image]) + [
         OutputGroupInfo(
             sig = depset(outputs[1:]),
-            signatures = depset(signatures),
-            to_sign = depset([request]),
+            to_sign = depset([_request(ctx, image, signer)]),
         ),
     ]
 
@@ -81,8 +69,8 @@ signed_efi = rule(
 Signatures come from the signer, in an action; or from outside the build, by `signatures`: then no key enters any action. Each is verified
 against the certificate. The same image and key are the same bytes: there is no signing time.
 
-Output groups: `to_sign`, what is to be signed (docs/formats/signing.md); `signatures`; `sig`, with `detached`: the OpenPGP signature of the
-signed program, NAME.sig.""",
+Output groups: `to_sign`, what is to be signed outside the build (docs/formats/signing.md); `sig`, with `detached`: the OpenPGP
+signature of the signed program, NAME.sig.""",
     attrs = {
         "detached": attr.bool(
             doc = "Make a detached OpenPGP signature by the same key, too, for GRUB's `pgp` module.",

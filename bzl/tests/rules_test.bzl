@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
-load("//bzl:image.bzl", "block_hashes", "deployment_file", "dockerfile_rootfs", "ext4_image", "filled_template", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
+load("//bzl:image.bzl", "block_hashes", "deployment_file", "dockerfile_rootfs", "ext4_image", "gpt_disk", "grubenv_file", "image_file", "image_list", "image_manifest", "image_report", "image_tree", "qcow2_image", "sha256sums", "update_bundle", "verity_image", "vfat_image")
 load(":subject_tests.bzl", "subject_tests")
 
 def _list_test_impl(ctx):
@@ -78,7 +78,6 @@ _ARGV = {
     "report": ("MkReport", ["disk.image --manifest ", "manifest.json --notes root=", "tree.why ", "--sbom bzl/tests/lock.json --output ", "report.html"]),
     "rootfs": ("MkRootfs", ["--work-dir bazel-out/", "/bin/bzl/tests --output bazel-out/"]),
     "sums": ("MkChecksums", ["--image one.txt=bzl/tests/one.txt ", "file.img=", "disk.digest "]),
-    "template": ("FillTemplate", ["--partitions bzl/tests/partitions.csv --set A=1 --set-file B=bzl/tests/one.txt"]),
     "update": ("MkBundle", ["--member first=bzl/tests/two.txt ", "--member second=", "ext4.image "]),
     "blocks": ("HashBlocks", ["--salt ab --archive --input bzl/tests/rootfs.tar --output ", "blocks.blocks/bzl/tests/rootfs.tar.blocks"]),
     "blocks_text": ("HashBlocks", ["--salt ab --input bzl/tests/one.txt --output "]),
@@ -191,14 +190,6 @@ def _subjects(prefix):
         **manual
     )
     ext4_image(name = prefix + "nested", size_mib = 0, timestamp = 1, tree = prefix + "nested_tree", uuid = _UUID, **manual)
-    filled_template(
-        name = prefix + "template",
-        file_values = {"one.txt": "B"},
-        partitions = "partitions.csv",
-        template = "two.txt",
-        values = {"A": "1"},
-        **manual
-    )
     image_manifest(
         name = prefix + "manifest",
         artifacts = ["one.txt"],
@@ -221,7 +212,7 @@ def _subjects(prefix):
         **manual
     )
     image_report(name = prefix + "report_manifest", disk = prefix + "disk", images = {}, manifest = prefix + "grubenv", out = prefix + "report_manifest.html", **manual)
-    debian_base_image(name = prefix + "base", debs = prefix + "template", lock = "lock.json", timestamp = 1, work_on_disk = True, **manual)
+    debian_base_image(name = prefix + "base", debs = prefix + "manifest", lock = "lock.json", timestamp = 1, work_on_disk = True, **manual)
     dockerfile_rootfs(
         name = prefix + "rootfs",
         base = prefix + "base",

@@ -47,9 +47,7 @@ def ours(folder, tree):
     return [
         tool("mkuki", "--stub-tree", tree, "--stub", "stub", "--tree", tree, "--kernel", "kernel", "--initrd", "initrd",
              "--cmdline", folder / "cmdline", *profiles, "--output", folder / "uki.plan"),
-        tool("mktosign", "--image", unsigned, "--name", "uki.efi", *key, "--detached", "--output", folder / "to_sign"),
-        tool("signdigests", "--request", folder / "to_sign", *key, "--key", KEYS / "db.key", "--output", folder / "signatures"),
-        tool("mksigned", "--image", unsigned, *key, "--request", folder / "to_sign", "--signatures", folder / "signatures",
+        tool("mksigned", "--image", unsigned, "--name", "uki.efi", *key, "--key", KEYS / "db.key",
              "--output", folder / "signed.plan", "--detached-output", folder / "signed.sig"),
     ]
 

@@ -37,7 +37,7 @@ TOOLS = {
     "mkreport": "writes a page about what an image is made of",
     "mkrootfs": "executes a Dockerfile on a base image; writes a rootfs tar",
     "mksbom": "writes what is inside an image as an SPDX document",
-    "mksigned": "puts signatures to an EFI program; writes a plan",
+    "mksigned": "signs an EFI program, or puts signatures to it; writes a plan",
     "mksnp": "computes the launch measurement of a virtual machine under AMD SEV-SNP",
     "mktosign": "writes what is to be signed of an EFI program",
     "mkuki": "lays out a unified kernel image; writes a plan",

@@ -100,6 +100,11 @@ const STEPS: &[(&str, &str, &str)] = &[
         "--template template --partitions table.csv --set A=1 --set-file B=version --output filled",
     ),
     (
+        "substitute",
+        env!("CARGO_BIN_EXE_substitute"),
+        "--template template --partitions table.csv --set-file B=version --each A --each-output 1=filled_1 --each-output 2=filled_2",
+    ),
+    (
         "mkdisk",
         env!("CARGO_BIN_EXE_mkdisk"),
         "--partitions table.csv --disk-guid 00000000-0000-4000-8000-000000000004 --image esp=esp.image \
@@ -213,8 +218,13 @@ const STEPS: &[(&str, &str, &str)] = &[
     (
         "mksigned",
         env!("CARGO_BIN_EXE_mksigned"),
-        "--image uki.image --certificate db.crt --request to_sign --signatures signatures --output signed.plan \
+        "--image uki.image --name uki.efi --certificate db.crt --signatures signatures --output signed.plan \
          --detached-output signed.sig",
+    ),
+    (
+        "mksigned",
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name uki.efi --certificate db.crt --key db.key --output signed_now.plan --detached-output signed_now.sig",
     ),
     (
         "mksnp",
@@ -450,12 +460,13 @@ impl Bed {
             let words: Vec<&str> = args.split_whitespace().collect();
             let is_made = |flag: &str| flag.ends_with("output") || OF_MKINITRD.contains(&flag);
             for pair in words.windows(2).filter(|pair| is_made(pair[0])) {
-                let bytes = fs::read(self.path(pair[1])).unwrap();
+                let file = pair[1].rsplit('=').next().unwrap();
+                let bytes = fs::read(self.path(file)).unwrap();
                 // No unit is enabled in so small a system, and it has no program.
-                let may_be_empty = ["units", "root.fit.txt"].contains(&pair[1]);
-                assert!(!bytes.is_empty() || may_be_empty, "{}", pair[1]);
-                made.insert(pair[1].to_owned(), bytes);
-                self.disguise(pair[1]);
+                let may_be_empty = ["units", "root.fit.txt"].contains(&file);
+                assert!(!bytes.is_empty() || may_be_empty, "{file}");
+                made.insert(file.to_owned(), bytes);
+                self.disguise(file);
             }
         }
         made
@@ -486,6 +497,19 @@ fn only_bytes_count() {
         .filter(|name| plain.get(*name) != strange.get(*name))
         .collect();
     assert!(differ.is_empty(), "not the same: {differ:?}");
+}
+
+#[test]
+fn two_ways_make_the_same() {
+    let made = Bed::new(false).run();
+    for (one, other) in [
+        ("filled", "filled_1"),
+        ("signed.plan", "signed_now.plan"),
+        ("signed.sig", "signed_now.sig"),
+    ] {
+        assert!(made[one] == made[other], "{one} is not {other}");
+    }
+    assert_ne!(made["filled_1"], made["filled_2"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use plan::Reader;
-use signing::{Certificate, Request};
+use signer::CertificateFlag;
+use signing::Request;
 
 /// Writes the digests that make a signed EFI program of an image (docs/formats/signing.md).
 #[derive(clap::Parser)]
@@ -18,9 +19,8 @@ struct Args {
     /// What it is called.
     #[arg(long)]
     name: String,
-    /// The certificate of the key that is to sign, PEM or DER.
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[command(flatten)]
+    certificate: CertificateFlag,
     /// Ask for an OpenPGP signature of the signed image, too.
     #[arg(long)]
     detached: bool,
@@ -34,10 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let place = args.certificate.display();
-    let bytes = std::fs::read(&args.certificate);
-    let certificate = Certificate::parse(&bytes.with_context(|| format!("cannot read {place}"))?);
-    let certificate = certificate.with_context(|| place.to_string())?;
+    let certificate = args.certificate.read()?;
     let reader = Reader::open_any(&args.image)?;
     let request = Request::of(&reader, &certificate, &args.name, args.detached);
     let request = request.with_context(|| args.image.display().to_string())?;
