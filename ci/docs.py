@@ -177,16 +177,18 @@ def crates(path, text):
 
 def labels():
     """Labels of all documents that Bazel does not know, as lines."""
-    where = {}
+    where, built = {}, set()
     for path in documents():
         for number, span in spans(path.read_text()):
             for word in re.split(r"[\s\"',;()]+", span):
                 if LABEL.match(word) and not STAND_IN.search(word):
                     where.setdefault(word, f"{path}:{number}")
-    # What is loaded is a file, what has no colon may be a package; the rest are targets.
+                    if re.search(r"\bbazel (build|run|test) ", span):
+                        built.add(word)
+    # What is loaded is a file, what has no colon may be a package unless it is built; the rest are targets.
     files = {label for label in where if label.endswith(".bzl") and pathlib.Path(label.removeprefix("//").replace(":", "/")).exists()}
     packages = {label for label in where if (pathlib.Path(label.removeprefix("//")) / "BUILD.bazel").exists()}
-    targets = sorted(where.keys() - files - packages)
+    targets = sorted(where.keys() - files - (packages - built))
     if not known(targets):
         for label in targets:
             if not known([label]):
