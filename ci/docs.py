@@ -177,22 +177,23 @@ def crates(path, text):
 
 def labels():
     """Labels of all documents that Bazel does not know, as lines."""
-    where, built = {}, set()
+    where, built = {}, {}
     for path in documents():
         for number, span in spans(path.read_text()):
             for word in re.split(r"[\s\"',;()]+", span):
                 if LABEL.match(word) and not STAND_IN.search(word):
                     where.setdefault(word, f"{path}:{number}")
                     if re.search(r"\bbazel (build|run|test) ", span):
-                        built.add(word)
+                        built.setdefault(word, f"{path}:{number}")
     # What is loaded is a file, what has no colon may be a package unless it is built; the rest are targets.
     files = {label for label in where if label.endswith(".bzl") and pathlib.Path(label.removeprefix("//").replace(":", "/")).exists()}
     packages = {label for label in where if (pathlib.Path(label.removeprefix("//")) / "BUILD.bazel").exists()}
-    targets = sorted(where.keys() - files - (packages - built))
+    targets = sorted(where.keys() - files - (packages - built.keys()))
     if not known(targets):
         for label in targets:
             if not known([label]):
-                yield f"{where[label]}: {label}: Bazel does not know it"
+                what = "a package without a target of its name" if label in packages else "Bazel does not know it"
+                yield f"{built.get(label, where[label])}: {label}: {what}"
 
 
 def known(targets):

@@ -18,7 +18,7 @@ def icos_build(os, env, name = None, version = "//ic-os:version", tags = [], vis
     """Declares the targets of one image in the calling package (an env).
 
     Files: disk.img, update.tar (docs/formats/update.md), SHA256SUMS, version.txt, manifest.json, packages.txt, sbom.spdx.json (docs/formats/sbom.md).
-    `:NAME` is all of them, and so is `:ENV`, of whose name `//ic-os/guestos/envs/dev` is the short form; `:report` is a page about the image (docs/report.md), `:provenance` says what the files were made from (docs/formats/provenance.md),
+    `:NAME` is all of them, and so is the package by itself, `//ic-os/guestos/envs/dev`, if it is called as its env; `:report` is a page about the image (docs/report.md), `:provenance` says what the files were made from (docs/formats/provenance.md),
     `:vulnerabilities` lists known ones of what is inside (docs/guides/vulnerabilities.md); `:run` boots the disk, `:flash` writes it to a stick,
     `:diff` compares it with another or with that of a commit; `:units` lists the units enabled at boot. Not built by `...`: `:disk_qcow2`, `:disk_zst`, `:update_zst` (other forms), `:root_file`, `:boot_file` (single partitions),
     `:oci` (oci.tar, the root file system as an image for container engines), `:update_to_sign` (what is signed of update.tar), `:delta` (delta.tar, what
@@ -226,8 +226,8 @@ def _release(name, os, env, image, version, images, common):
         **common
     )
 
-    # //ic-os/<os>/envs/<env> alone is what people ask for.
-    if name != env:
+    # What people ask for: //ic-os/<os>/envs/<env>.
+    if name != env and native.package_name().split("/")[-1] == env:
         native.alias(name = env, actual = ":" + name, **common)
 
 def _provenance(os, env, image, version, images, files, common):

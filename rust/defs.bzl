@@ -133,6 +133,37 @@ def rust_tool(name, deps = [], proc_macro_deps = []):
     )
     _checks(name, [":" + name], [])
 
+def rust_tool_test(name, tools, size = "small", modules = [], compile_data = [], data = [], tags = [], deps = []):
+    """A test that starts tools, with clippy and rustfmt.
+
+    Args:
+      name: name of the test; X_test is tests/X.rs.
+      tools: names of the tools in the same package; cargo's variables say where they are.
+      size: size of the test.
+      modules: sources besides that one.
+      compile_data: files that it includes.
+      data: files that it reads.
+      tags: its tags.
+      deps: crates it uses.
+    """
+    src = "tests/{}.rs".format(name.removesuffix("_test"))
+    rust_test(
+        name = name,
+        size = size,
+        srcs = [src] + modules,
+        compile_data = compile_data,
+        crate_root = src,
+        data = tools + data,
+        rustc_env = {
+            "CARGO_BIN_EXE_" + tool: "$(rootpath :{})".format(tool)
+            for tool in tools
+        },
+        rustc_flags = _QUICK,
+        tags = tags,
+        deps = deps,
+    )
+    _checks(name, [":" + name], [])
+
 def rust_program(name, deps = [], proc_macro_deps = [], test_deps = [], test_srcs = [], test_data = [], test_size = "small"):
     """A program that runs inside an image: static, so that it needs no library of the image's release.
 

@@ -1,6 +1,6 @@
 """filled_template: a text file from a template, a partition table and keys; filled_templates: one for each value of a key."""
 
-load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "pair", "run_tool", "tool_args")
+load("//bzl/private:image_tools.bzl", "TOOLCHAIN_TYPE", "line", "pair", "run_tool", "tool_args")
 
 visibility(["//bzl/..."])
 
@@ -31,9 +31,11 @@ def _filled_templates_impl(ctx):
     outs = ctx.outputs.outs
     if len(outs) != len(ctx.attr.each_value):
         fail("each_value: got {}, want as many as outs, {} ({})".format(ctx.attr.each_value, len(outs), ctx.label))
+    if ctx.attr.each in ctx.attr.values or ctx.attr.each in ctx.attr.file_values.values():
+        fail("each: got {}, want a key that is not in values or file_values ({})".format(ctx.attr.each, ctx.label))
 
     def where(args):
-        args.add("--each", ctx.attr.each)
+        args.add("--each", line(ctx.attr.each, "each of {}".format(ctx.label)))
         for value, out in zip(ctx.attr.each_value, outs):
             pair(value, "", "each_value of {}".format(ctx.label))
             args.add_joined("--each-output", [value, out], join_with = "=")
@@ -83,10 +85,12 @@ filled_templates = rule(
             doc = "The key.",
         ),
         "each_value": attr.string_list(
+            allow_empty = False,
             mandatory = True,
             doc = "Its values, one for each of `outs`.",
         ),
         "outs": attr.output_list(
+            allow_empty = False,
             mandatory = True,
             doc = "The files.",
         ),

@@ -12,6 +12,9 @@ def _actions_test_impl(ctx):
         line = " ".join(actions[name].argv) if name in actions else ""
         for part in parts:
             asserts.true(env, part in line, "{} in {}".format(repr(part), line))
+    for name, parts in ctx.attr.has_no.items():
+        for part in parts:
+            asserts.false(env, part in " ".join(actions[name].argv), "{} in what {} is told".format(part, name))
     for file in ctx.attr.reads_not:
         for name, action in actions.items():
             read = [f.short_path for f in action.inputs.to_list()]
@@ -22,6 +25,7 @@ _actions_test = analysistest.make(
     _actions_test_impl,
     attrs = {
         "has": attr.string_list_dict(doc = "Mnemonic to what its command line has."),
+        "has_no": attr.string_list_dict(doc = "Mnemonic to what its command line has not."),
         "reads_not": attr.string_list(doc = "Files that no action reads."),
     },
 )
@@ -52,7 +56,13 @@ _ACTIONS = {
     "signed_outside": dict(
         # Signatures are given: the key that the signer has is in no action.
         has = {"SignEfi": ["--signatures bzl/tests/lock.json"]},
+        has_no = {"SignEfi": ["--key", "--program"]},
         reads_not = ["bzl/tests/two.txt"],
+    ),
+    "signed_outside_of_program": dict(
+        # Nor is its program asked.
+        has = {"SignEfi": ["--signatures bzl/tests/lock.json"]},
+        has_no = {"SignEfi": ["--key", "--program"]},
     ),
     "snp": dict(
         has = {"MkSnp": [
@@ -63,7 +73,7 @@ _ACTIONS = {
     "to_be_signed": dict(
         # Nobody has signed: what is to be signed can be built all the same.
         has = {"EfiToSign": ["--certificate bzl/tests/one.txt"]},
-        reads_not = ["bzl/tests/two.txt"],
+        has_no = {"SignEfi": ["--key", "--program", "--signatures"]},
     ),
     "trusted": dict(
         # All of them in one file, whoever signs first.
@@ -117,6 +127,7 @@ def _subjects(prefix):
     signed_efi(name = prefix + "signed", detached = True, image_name = "kernel.efi", signatures = prefix + "nothing", signer = prefix + "key", **signed)
     signed_efi(name = prefix + "signed_by_program", signer = prefix + "program", **signed)
     signed_efi(name = prefix + "signed_outside", signatures = "lock.json", signer = prefix + "key", **signed)
+    signed_efi(name = prefix + "signed_outside_of_program", signatures = "lock.json", signer = prefix + "program", **signed)
     signed_efi(name = prefix + "to_be_signed", signer = prefix + "nobody", **signed)
     efi_to_sign(name = prefix + "to_sign_other", srcs = [prefix + "tree"], **manual)
 

@@ -9,6 +9,8 @@ _ARGV = {
 }
 
 _REFUSED = {
+    "several_again": "each: got A, want a key that is not in values or file_values",
+    "several_lines": "is \"a\\nb\", want a value without a line break",
     "several_pair": "each_value of @@//bzl/tests:template_test_subject_several_pair: got name \"A=B\", want one without '='",
     "several_short": "each_value: got [\"A\"], want as many as outs, 2",
 }
@@ -23,11 +25,17 @@ def _subjects(prefix):
         values = {"A": "1"},
         **manual
     )
-    several = dict(each = "SLOT", template = "two.txt", values = {"A": "1"}, **manual)
-    texts = [prefix + "text_" + slot for slot in ["A", "B", "C", "D", "E"]]
-    filled_templates(name = prefix + "several", each_value = ["A", "B"], outs = texts[:2], **several)
-    filled_templates(name = prefix + "several_pair", each_value = ["A=B"], outs = texts[2:3], **several)
-    filled_templates(name = prefix + "several_short", each_value = ["A"], outs = texts[3:], **several)
+    several = dict(template = "two.txt", values = {"A": "1"}, **manual)
+    texts = [prefix + "text_" + slot for slot in ["A", "B"]]
+    filled_templates(name = prefix + "several", each = "SLOT", each_value = ["A", "B"], outs = texts, **several)
+    for refused, each, values in [
+        ("several_again", "A", ["A", "B"]),
+        ("several_lines", "a\nb", ["A", "B"]),
+        ("several_pair", "SLOT", ["A", "A=B"]),
+        ("several_short", "SLOT", ["A"]),
+    ]:
+        outs = ["{}{}_{}".format(prefix, refused, slot) for slot in ["A", "B"]]
+        filled_templates(name = prefix + refused, each = each, each_value = values, outs = outs, **several)
 
 def template_test_suite(name):
     """Declares the tests.

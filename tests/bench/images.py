@@ -218,7 +218,7 @@ def six_in(top, runs):
         # Loading rules, starting the server, tools and packages are not what is measured.
         debs = [f"@debs//:{system}_{env}" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
         bazel("build", "//rust/tools/...", "//rust/os/...", "@debs//:bootloader", *debs, startup=startup, cwd=top)
-        again = "--modify_execution_info=^(Mk.*|Hash.*|InjectTree|FillTemplate|WriteImage)$=+no-cache"
+        again = "--modify_execution_info=^(Mk.*|Hash.*|CheckFit|FillTemplate|InjectTree|SignEfi|WriteImage)$=+no-cache"
         row("six images from packages", None, bazel("build", again, everything, startup=startup, cwd=top), "<= 75")
     bazel("build", everything, cwd=top)
     for system in ("guestos", "hostos", "setupos"):

@@ -1,4 +1,4 @@
-"""ImageToolsInfo: the programs that the rules of this toolkit run."""
+"""ImageToolsInfo: the programs that the rules of this toolkit run, and that people run beside them."""
 
 visibility(["//bzl/..."])
 
@@ -49,7 +49,7 @@ TOOLS = {
     "push": "publishes base images on a registry",
     "runvm": "boots a disk in QEMU, its console on the terminal",
     "serve": "serves an image from its plan over NBD",
-    "signdigests": "signs digests with a key or by a program",
+    "signdigests": "signs digests with a key or by a program, outside of the build",
     "signupdate": "signs the manifest of an update bundle, or checks signatures over it",
     "substitute": "fills a text template from a partition table and keys",
     "vendor": "writes every file that builds fetch into a folder",

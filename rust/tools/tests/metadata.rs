@@ -512,6 +512,74 @@ fn two_ways_make_the_same() {
     assert_ne!(made["filled_1"], made["filled_2"]);
 }
 
+/// What a tool is told instead of what is right, and what it says; nothing is written.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --output refused",
+        "uki.image: no signature of n (digest ",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --key ann.key --output refused",
+        "ann.key: the private key can't be used: want an RSA key in PKCS#8: ",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --key db.crt --output refused",
+        "db.crt: the private key can't be used: want PEM, `PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --key linux --output refused",
+        "linux: invalid utf-8",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --program false --output refused",
+        "uki.image: the signer false: it refused digest ",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --key db.key --program true --output refused",
+        "'--key <FILE>' cannot be used with '--program <FILE>'",
+    ),
+    (
+        env!("CARGO_BIN_EXE_mksigned"),
+        "--image uki.image --name n --certificate db.crt --key db.key --signatures signatures --output refused",
+        "'--key <FILE>' cannot be used with '--signatures <FILE>'",
+    ),
+    (
+        env!("CARGO_BIN_EXE_signdigests"),
+        "--request to_sign --certificate db.crt --output refused",
+        "--key or --program is needed",
+    ),
+    (
+        env!("CARGO_BIN_EXE_substitute"),
+        "--template template --set A=1 --each A --each-output 1=refused",
+        "key \"A\" was given already",
+    ),
+];
+
+#[test]
+fn what_is_wrong_is_refused() {
+    let bed = Bed::new(false);
+    bed.run();
+    for (program, args, want) in REFUSED {
+        let done = Command::new(Path::new(program).canonicalize().unwrap())
+            .args(args.split_whitespace())
+            .current_dir(bed.dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            !done.status.success() && said.contains(want),
+            "{args}: {said}"
+        );
+        assert!(!bed.path("refused").exists(), "{args}");
+    }
+}
+
 #[test]
 fn every_tool_is_here() {
     let sources = ["src/bin", "rust/tools/src/bin"];

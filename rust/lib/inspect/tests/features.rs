@@ -14,26 +14,14 @@
 mod fixtures;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use fixtures::{dump, MIB};
 use inspect::{Files, Options, Place};
 
 /// Runs a program of the system; `None` if it is not installed, or refuses.
 fn run(name: &str, args: &[&str]) -> Option<String> {
-    let places = ["/usr/sbin", "/sbin", "/usr/bin"];
-    let mut found = places.iter().map(|dir| Path::new(dir).join(name));
-    let Some(program) = found.find(|path| path.exists()) else {
-        println!("skipped: {name} is not installed");
-        return None;
-    };
-    let mut command = Command::new(program);
-    let output = command
-        .args(args)
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .unwrap();
+    let output = fixtures::run(name, args)?;
     let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         println!("{name} {args:?}: {errors}");

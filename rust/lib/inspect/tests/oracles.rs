@@ -3,7 +3,6 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
@@ -14,25 +13,12 @@ mod fixtures;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use fixtures::{dump, MIB};
 
 /// Runs a program that must succeed; `None` if it is not installed.
 fn run(name: &str, args: &[&str]) -> Option<String> {
-    let places = ["/usr/sbin", "/sbin", "/usr/bin"];
-    let mut found = places.iter().map(|dir| Path::new(dir).join(name));
-    let Some(program) = found.find(|path| path.exists()) else {
-        println!("skipped: {name} is not installed");
-        return None;
-    };
-    let mut command = Command::new(program);
-    // mtools takes names as the locale says.
-    let output = command
-        .args(args)
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .unwrap();
+    let output = fixtures::run(name, args)?;
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} {args:?}: {errors}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -1,4 +1,4 @@
-//! The flags by which tools are told who signs EFI programs: a certificate, and its key or a program that has it.
+//! The flags by which tools are told who signs EFI programs: a certificate, and its key or a program that has it. Errors are for people.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,8 @@ pub struct Signer {
     /// The key, PEM, not encrypted.
     #[arg(long, value_name = "FILE", conflicts_with = "program")]
     key: Option<PathBuf>,
-    /// A program that signs: gets a digest, 32 bytes, and writes the raw RSA signature (PKCS#1 v1.5, SHA-256).
+    /// A program that signs: gets a digest, 32 bytes, on its standard input and writes the raw RSA signature (PKCS#1 v1.5, SHA-256) to its
+    /// standard output.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     /// An argument of that program.

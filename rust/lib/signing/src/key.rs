@@ -18,7 +18,8 @@ impl PrivateKey {
         let key = if text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
             RsaPrivateKey::from_pkcs1_pem(text).map_err(|error| Error::key(error.to_string()))
         } else if text.starts_with("-----BEGIN PRIVATE KEY-----") {
-            RsaPrivateKey::from_pkcs8_pem(text).map_err(|error| Error::key(error.to_string()))
+            let wrong = |error| Error::key(format!("want an RSA key in PKCS#8: {error}"));
+            RsaPrivateKey::from_pkcs8_pem(text).map_err(wrong)
         } else {
             let reason = "want PEM, `PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted";
             Err(Error::key(reason))

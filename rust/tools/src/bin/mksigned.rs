@@ -60,8 +60,8 @@ fn signatures(
     request: &Request,
 ) -> Result<Vec<Signatures>> {
     if let Some(sign) = args.signer.for_certificate(certificate)? {
-        let made = signing::sign(std::slice::from_ref(request), certificate, &*sign)?;
-        return Ok(vec![made]);
+        let made = signing::sign(std::slice::from_ref(request), certificate, &*sign);
+        return Ok(vec![made.with_context(|| args.image.display().to_string())?]);
     }
     let given = args.signatures.iter().map(|path| {
         let place = || path.display().to_string();
