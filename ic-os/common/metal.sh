@@ -20,17 +20,18 @@ cd /usr/lib/firmware
     find /usr/lib/modules -name '*.ko*' -exec modinfo --field=firmware {} +
     tr '\0' '\n' <"$(echo /usr/lib/modules/*/modules.builtin.modinfo)" | sed -n 's/^[^.]*\.firmware=//p'
 } | sort -u >/tmp/named
-find amd-ucode intel-ucode -type f >/tmp/kept
 while read -r name; do
     # Some names are patterns.
     for file in $name; do
-        if [ -e "$file" ]; then
-            find "$file" -maxdepth 0
-            realpath --relative-to=. "$file"
-        fi
+        [ ! -e "$file" ] || printf '%s\0' "$file"
     done
-done </tmp/named >>/tmp/kept
+done </tmp/named >/tmp/found
+{
+    find amd-ucode intel-ucode -type f
+    tr '\0' '\n' </tmp/found
+    xargs -0 -r realpath --relative-to=. </tmp/found
+} >/tmp/kept
 sort -u /tmp/kept >/tmp/named
 find . ! -type d -printf '%P\n' | sort | comm -23 - /tmp/named | tr '\n' '\0' | xargs -0 rm -f
 find . -mindepth 1 -type d -empty -delete
-rm /tmp/kept /tmp/named
+rm /tmp/found /tmp/kept /tmp/named

@@ -13,10 +13,10 @@ for package in adduser apt cpio debconf debian-archive-keyring dpkg dracut dracu
         [ -e "$list" ] || continue
         while read -r path; do
             case $path in */copyright) continue ;; esac
-            [ -d "$path" ] || rm -f "$path"
+            [ -d "$path" ] || printf '%s\0' "$path"
         done <"$list"
     done
-done
+done | xargs -0 rm -f
 grep -rlIE '^#! */usr/bin/(env )?perl' /usr/bin /usr/sbin /usr/lib /etc | tr '\n' '\0' | xargs -0 rm -f
 
 # Programs that look into others, and come with packages that are needed for something else (list "absent" of README.md): an editor of
