@@ -5,6 +5,7 @@ No URL here: `cargo fetch` (with cargo's own settings and mirrors) brings the fi
 """
 
 load("//bzl:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
+load("//rust/crates:rules_rust.bzl", "tinyjson")
 
 def _locked(text):
     """{(name, version): sha256} of the registry packages in a Cargo.lock."""
@@ -87,6 +88,7 @@ def _impl(mctx):
     if pinned["lock"] != sorted(["{} {}".format(n, v) for n, v in lock]):
         fail("Cargo.lock has changed: run rust/crates/repin.sh")
     _hub(name = "crates", files = pinned["hub"])
+    tinyjson(name = "tinyjson")
     return mctx.extension_metadata(reproducible = True)
 
 crates = module_extension(implementation = _impl)

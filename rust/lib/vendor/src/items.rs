@@ -197,21 +197,37 @@ impl Items {
             };
             // Ours have none.
             let Some(sum) = key("checksum") else { continue };
-            let plain = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
-            if !name.chars().chain(version.chars()).all(plain) {
-                return Err(bad(format!("package {name:?} {version:?}: bad name")));
-            }
-            self.add(Item {
-                sha256: sum
-                    .parse()
-                    .map_err(|e| bad(format!("package {name}: bad checksum: {e}")))?,
-                kind: Kind::Crate,
-                name: format!("{name} {version}"),
-                size: None,
-                of: BTreeSet::from([file.to_owned()]),
-                place: None,
+            let sha256 = sum
+                .parse()
+                .map_err(|e| bad(format!("package {name}: bad checksum: {e}")))?;
+            self.add_crate(file, name, version, sha256)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a crate that `of` wants.
+    pub fn add_crate(
+        &mut self,
+        of: &str,
+        name: &str,
+        version: &str,
+        sha256: Sha256Digest,
+    ) -> Result<(), Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+        if !name.chars().chain(version.chars()).all(plain) {
+            return Err(Error::Lock {
+                file: of.to_owned(),
+                problem: format!("package {name:?} {version:?}: bad name"),
             });
         }
+        self.add(Item {
+            sha256,
+            kind: Kind::Crate,
+            name: format!("{name} {version}"),
+            size: None,
+            of: BTreeSet::from([of.to_owned()]),
+            place: None,
+        });
         Ok(())
     }
 

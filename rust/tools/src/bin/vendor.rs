@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::str::FromStr;
 
 use anyhow::{bail, Context, Result};
+use base::Sha256Digest;
 use clap::Parser;
 use cli::Progress;
 use vendor::{gather, Archives, Came, Folder, Gathered, Items, Missing, Sources};
@@ -24,6 +26,9 @@ struct Args {
     /// A Cargo.lock whose crates are wanted; its Cargo.toml is beside it
     #[arg(long, value_name = "FILE")]
     crates: Option<PathBuf>,
+    /// A crate that is in no lock, as those that rules fetch for themselves; looked for where Bazel and cargo keep theirs
+    #[arg(long = "crate", value_name = "NAME-VERSION=SHA256")]
+    more_crates: Vec<More>,
     /// Label of the target that is doing this: the index says it, for whoever finds that something is missing
     #[arg(long, value_name = "LABEL")]
     update: Option<String>,
@@ -42,6 +47,32 @@ struct Args {
     /// Bazel's repository cache; default: what `bazel info` says
     #[arg(long, value_name = "DIR")]
     repository_cache: Option<PathBuf>,
+}
+
+/// A crate by name, version and digest.
+#[derive(Clone)]
+struct More {
+    name: String,
+    version: String,
+    sha256: Sha256Digest,
+}
+
+impl FromStr for More {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once('=')
+            .and_then(|(stem, sum)| Some((stem.rsplit_once('-')?, sum)));
+        let Some(((name, version), sum)) = parts else {
+            return Err("want NAME-VERSION=SHA256".to_owned());
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            sha256: sum.parse().map_err(|e| format!("{sum:?}: {e}"))?,
+        })
+    }
 }
 
 fn main() -> ExitCode {
@@ -128,6 +159,14 @@ fn read_locks(args: &Args, workspace: &Path) -> Result<Items> {
     }
     if let Some(file) = &args.crates {
         items.add_crates(&file.to_string_lossy(), &read(file)?)?;
+    }
+    for More {
+        name,
+        version,
+        sha256,
+    } in &args.more_crates
+    {
+        items.add_crate("--crate", name, version, *sha256)?;
     }
     if items.is_empty() {
         bail!("nothing to bring: give --lock, or --crates");
