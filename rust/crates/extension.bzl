@@ -4,7 +4,7 @@ No URL here: `cargo fetch` (with cargo's own settings and mirrors) brings the fi
 `--repo_env=VENDOR=DIR` they come from a bundle (docs/formats/vendor.md), and cargo is not asked.
 """
 
-load("//bzl:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
+load("//rust/crates:bundle.bzl", "unpack_from_bundle")
 load("//rust/crates:rules_rust.bzl", "tinyjson")
 
 def _locked(text):
@@ -22,12 +22,7 @@ def _locked(text):
 
 def _crate_impl(rctx):
     stem = "{}-{}".format(rctx.attr.crate, rctx.attr.version)
-    bundle = vendor_bundle(rctx)
-    if bundle:
-        url = bundle_url(bundle, rctx.attr.sha256)
-        if not rctx.download_and_extract(url, sha256 = rctx.attr.sha256, type = "tar.gz", stripPrefix = stem, allow_fail = True).success:
-            bundle_lacks(rctx, bundle, "rust/Cargo.lock", [("crate " + stem, rctx.attr.sha256)])
-    else:
+    if not unpack_from_bundle(rctx, "rust/Cargo.lock", stem, rctx.attr.sha256):
         _fetch(rctx, stem)
     rctx.file("BUILD.bazel", rctx.attr.build)
 

@@ -5,7 +5,7 @@ It would fetch them from one address. Here they come from a bundle, if there is 
 
 # buildifier: disable=bzl-visibility
 load("@rules_rust//rust/private:repository_utils.bzl", "TINYJSON_KWARGS")
-load("//bzl:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bundle")
+load("//rust/crates:bundle.bzl", "unpack_from_bundle")
 
 visibility(["//ic-os", "//rust/crates"])
 
@@ -18,11 +18,8 @@ RULES_RUST_CRATES = {
 
 def _tinyjson_impl(rctx):
     sha256 = TINYJSON_KWARGS["sha256"]
-    bundle = vendor_bundle(rctx)
-    url = bundle_url(bundle, sha256) if bundle else TINYJSON_KWARGS["url"]
-    done = rctx.download_and_extract(url, sha256 = sha256, type = "tar.gz", stripPrefix = _TINYJSON, allow_fail = bool(bundle))
-    if not done.success:
-        bundle_lacks(rctx, bundle, "rules_rust", [("crate " + _TINYJSON, sha256)])
+    if not unpack_from_bundle(rctx, "rules_rust", _TINYJSON, sha256):
+        rctx.download_and_extract(TINYJSON_KWARGS["url"], sha256 = sha256, type = "tar.gz", stripPrefix = _TINYJSON)
     rctx.symlink(Label(TINYJSON_KWARGS["build_file"]), "BUILD.bazel")
 
 tinyjson = repository_rule(
