@@ -7,6 +7,7 @@
 //! | [`base64`]   | bytes as digits of RFC 4648                                                  |
 //! | [`bounded`]  | sums and products of numbers whose bounds a crate has stated                 |
 //! | [`date`]     | seconds since 1970 as year, month, day, hour, minute, second                 |
+//! | [`glob`]     | patterns of the shell: `*`, `?`, `[...]`                                     |
 //! | [`hex`]      | bytes as hexadecimal digits                                                  |
 //! | [`holes`]    | where a file has data, and copies that keep its holes                        |
 //! | [`html`]     | text from anywhere as a part of a page                                       |
@@ -25,6 +26,7 @@ pub mod base64;
 pub mod bounded;
 pub mod date;
 mod digest;
+pub mod glob;
 pub mod hex;
 pub mod holes;
 pub mod html;

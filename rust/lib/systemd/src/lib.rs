@@ -32,7 +32,6 @@ mod apply;
 mod check;
 mod error;
 mod expand;
-mod glob;
 mod install;
 mod lookup;
 mod name;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use tree::{Kind, Source, Tree};
 
 use crate::error::Error;
-use crate::glob;
 use crate::lookup::{self, NULL};
 use crate::name::{is_instance, Name};
 
@@ -51,7 +50,7 @@ impl Rule {
 
     /// Whether its pattern means `unit`.
     pub(crate) fn fits(&self, unit: &str) -> bool {
-        glob::matches(self.pattern.as_bytes(), unit.as_bytes())
+        base::glob::matches(self.pattern.as_bytes(), unit.as_bytes())
     }
 }
 
@@ -118,8 +117,9 @@ impl Presets {
                     .iter()
                     .any(|one| Some(one.as_str()) == instance)
         };
-        let fits =
-            |rule: &&Rule| glob::matches(rule.pattern.as_bytes(), unit.as_bytes()) || listed(rule);
+        let fits = |rule: &&Rule| {
+            base::glob::matches(rule.pattern.as_bytes(), unit.as_bytes()) || listed(rule)
+        };
         match self.0.iter().find(fits) {
             None => Verdict::Enable(&[]),
             Some(rule) => match rule.verb {

@@ -1,7 +1,7 @@
 //! Shell patterns as fnmatch(3) reads them with `FNM_NOESCAPE`: `*`, `?` and `[...]`.
 
 /// Whether all of `text` matches `pattern`.
-pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (pattern, text);
     // Where to go on after a mismatch: behind the last star, one byte further in the text.
     let mut back: Option<(&[u8], &[u8])> = None;
