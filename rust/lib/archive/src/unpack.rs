@@ -54,15 +54,15 @@ pub fn unpack(reader: impl Read, dir: &Path) -> Result<(), Error> {
 
 /// [`unpack`] with options.
 pub fn unpack_with(reader: impl Read, dir: &Path, options: &UnpackOptions) -> Result<(), Error> {
-    unpack_members(reader, dir, options, &mut |_| {})
+    unpack_members(reader, dir, options, &mut |_| true)
 }
 
-/// [`unpack_with`], telling of each member before it is made. The archive is read to its end.
+/// [`unpack_with`], asking of each member whether it is to be made. The archive is read to its end.
 pub fn unpack_members(
     reader: impl Read,
     dir: &Path,
     options: &UnpackOptions,
-    each: &mut dyn FnMut(&Entry),
+    comes: &mut dyn FnMut(&Entry) -> bool,
 ) -> Result<(), Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, dir, flags, Mode::empty()).map_err(|e| Error::Source {
@@ -77,8 +77,9 @@ pub fn unpack_members(
     };
     while let Some(member) = members.next()? {
         let replaces = member.admitted == Admitted::Replaces;
-        each(&member.entry);
-        unpacker.member(member.entry, replaces, &mut members)?;
+        if comes(&member.entry) {
+            unpacker.member(member.entry, replaces, &mut members)?;
+        }
     }
     unpacker.finish()
 }

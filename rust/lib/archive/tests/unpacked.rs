@@ -18,7 +18,7 @@ use std::os::unix::fs::{symlink, FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::process::Command;
 
-use archive::{unpack, unpack_with, Error, UnpackOptions};
+use archive::{unpack, unpack_members, unpack_with, Error, UnpackOptions};
 
 use crate::common::{member, patch, pax, with_data};
 
@@ -33,6 +33,37 @@ fn failed(result: Result<(), Error>) -> (String, &'static str) {
         Error::Unpack { path, action, .. } => (path, action),
         other => panic!("{other}"),
     }
+}
+
+/// Members that are not to be made: what follows them is read as it is, and a folder is made where something in it is.
+#[test]
+fn members_may_be_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let members = [
+        member(b"a/", b'5', b""),
+        with_data(b"a/out", b'0', &[b'x'; 1000]),
+        with_data(b"a/in", b'0', b"stays"),
+        member(b"b/", b'5', b""),
+    ];
+    let options = UnpackOptions::default().owners(false);
+    let mut seen = Vec::new();
+    let reader = members.concat();
+    unpack_members(reader.as_slice(), dir.path(), &options, &mut |entry| {
+        let path = String::from_utf8(entry.path.clone()).unwrap();
+        let comes = path == "a/in";
+        seen.push(path);
+        comes
+    })
+    .unwrap();
+    assert_eq!(seen, ["a", "a/out", "a/in", "b"]);
+    assert_eq!(fs::read(dir.path().join("a/in")).unwrap(), b"stays");
+    assert!(!dir.path().join("a/out").exists() && !dir.path().join("b").exists());
+    let mode = fs::metadata(dir.path().join("a")).unwrap().mode();
+    assert_eq!(
+        mode & 0o7777,
+        0o755,
+        "not what the member would have given it"
+    );
 }
 
 /// A file that is there stays as it is, also where a link leads to it; so does one that a link would make.
