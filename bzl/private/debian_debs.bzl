@@ -8,7 +8,7 @@ load("//bzl/private:vendor_bundle.bzl", "bundle_lacks", "bundle_url", "vendor_bu
 visibility(["//bzl/..."])
 
 # The newest format of locks that is read here.
-_FORMAT = 2
+_FORMAT = 3
 
 def _suites(rctx, lock, mend):
     """Name of a suite to its root, components and date. A lock of format 1 has one suite, below the main root, and no date."""

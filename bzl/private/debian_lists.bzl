@@ -2,12 +2,15 @@
 
 visibility(["//bzl/..."])
 
-def _names(text):
-    """Package names of a list file."""
-    names = []
+def _words(text):
+    """What a list file says: names of packages, and rules on their paths."""
+    words = []
     for line in text.split("\n"):
-        names += [name for name in line.split("#")[0].replace("\t", " ").split(" ") if name]
-    return names
+        words += [word for word in line.split("#")[0].replace("\t", " ").split(" ") if word]
+    return words
+
+def _is_rule(word):
+    return word.startswith("path-") and "=" in word
 
 def source_path(label):
     """Where a file of the source tree lies: names like packages.common stand in many folders.
@@ -37,14 +40,18 @@ def check_lists(rctx, lock, mend):
     """
     root = _root(rctx, rctx.attr.lock)
     wanted = {}
+    rules = []
     for file in lock.get("lists", []):
         if [part for part in file.split("/") if part in ["", ".", ".."]]:
             fail("{}: got list {}, want a path below the root of the source tree".format(source_path(rctx.attr.lock), repr(file)))
         path = root.get_child(file)
         if not path.exists:
             fail("{} was made from {}, which is not there. {}".format(source_path(rctx.attr.lock), file, mend))
-        for name in _names(rctx.read(path)):
-            wanted[name] = file
+        for word in _words(rctx.read(path)):
+            if _is_rule(word):
+                rules.append(word)
+            else:
+                wanted[word] = file
     if not wanted:
         fail("{} does not say which lists it was made from. {}".format(source_path(rctx.attr.lock), mend))
     locked = {name: True for name in lock["requested"]}
@@ -57,3 +64,5 @@ def check_lists(rctx, lock, mend):
             " it has {}, which no list asks for".format(", ".join(extra)) if extra else "",
             mend,
         ))
+    if rules != lock.get("paths", []):
+        fail("{} is older than its lists, whose rules on paths of packages (path-exclude, path-include) it does not have. {}".format(source_path(rctx.attr.lock), mend))

@@ -242,8 +242,8 @@ impl Bed {
         );
     }
 
-    /// The tree that dpkg makes, without what every new one is cleared of.
-    fn by_dpkg(&self) -> PathBuf {
+    /// The tree that dpkg makes with these rules on paths, without what every new one is cleared of.
+    fn by_dpkg(&self, rules: &[&str]) -> PathBuf {
         let root = self.path("by-dpkg");
         for folder in ["alternatives", "info", "parts", "triggers", "updates"] {
             fs::create_dir_all(root.join("var/lib/dpkg").join(folder)).unwrap();
@@ -263,6 +263,8 @@ impl Bed {
             ];
             // As apt does.
             args.extend((what == "--unpack").then_some("--no-triggers"));
+            let rules: Vec<String> = rules.iter().map(|rule| format!("--{rule}")).collect();
+            args.extend(rules.iter().map(String::as_str));
             args.extend(names.iter().map(String::as_str));
             self.run("dpkg", &args);
         }
@@ -271,7 +273,7 @@ impl Bed {
     }
 
     /// The archive that `mkbase` makes.
-    fn by_us(&self) -> Vec<u8> {
+    fn by_us(&self, rules: &[&str]) -> Vec<u8> {
         let names = || {
             ["programs"]
                 .into_iter()
@@ -291,9 +293,10 @@ impl Bed {
         });
         let locked: Vec<String> = locked.collect();
         let lock = format!(
-            r#"{{"format": 2, "architecture": "amd64",
+            r#"{{"format": {}, "architecture": "amd64",
             "suites": [{{"suite": "trixie", "root": "main", "components": ["main"], "date": "2026-01-01T00:00:00Z"}}],
-            "requested": ["programs"], "packages": [{}]}}"#,
+            "requested": ["programs"], "paths": {rules:?}, "packages": [{}]}}"#,
+            if rules.is_empty() { 2 } else { 3 },
             locked.join(",\n")
         );
         fs::write(self.path("lock"), lock).unwrap();
@@ -353,14 +356,14 @@ fn contents(tar: &[u8]) -> BTreeMap<String, Said> {
 #[ignore = "needs real root"]
 fn the_trees_are_the_same() {
     let bed = Bed::new();
-    let mut ours = bed.by_us();
-    assert_eq!(ours, bed.by_us(), "twice the same");
+    let mut ours = bed.by_us(&[]);
+    assert_eq!(ours, bed.by_us(&[]), "twice the same");
     fs::create_dir(bed.path("by-us")).unwrap();
     bed.run(
         "tar",
         &["-xpf", "out.tar", "-C", "by-us", "--numeric-owner"],
     );
-    let theirs = bed.by_dpkg();
+    let theirs = bed.by_dpkg(&[]);
     let mut tar = Vec::new();
     archive::pack(&theirs, &PackOptions::new(TIMESTAMP), &mut tar).unwrap();
     let [audit, verify, list] = bed.checked("by-us");
@@ -397,6 +400,42 @@ fn the_trees_are_the_same() {
     assert_eq!(text(&ours, "etc/a.moved"), "a\n");
     let sums = text(&ours, "var/lib/dpkg/info/d-waits.md5sums");
     assert!(!sums.contains("usr/share/taken/z"), "{sums}");
+    same(&ours, &theirs);
+}
+
+/// Rules on paths: files, settings, a pipe, what others divert, and what somebody waits for.
+#[test]
+#[ignore = "needs real root"]
+fn paths_that_are_left_out() {
+    let rules = [
+        "path-exclude=/usr/share/a/*",
+        "path-include=/usr/share/a/*/dead",
+        "path-include=/usr/share/a/o*",
+        "path-exclude=/etc/a.d/*",
+        "path-exclude=/usr/share/watched-too/*",
+        "path-exclude=/usr/share/taken/[!xz]",
+        "path-exclude=/usr/share/e",
+        "path-exclude=/usr/share/d/*",
+    ];
+    let bed = Bed::new();
+    let ours = contents(&bed.by_us(&rules));
+    let theirs = bed.by_dpkg(&rules);
+    let mut tar = Vec::new();
+    archive::pack(&theirs, &PackOptions::new(TIMESTAMP), &mut tar).unwrap();
+    let theirs = contents(&tar);
+    for (name, there) in [
+        ("usr/share/a/owned", true),
+        ("usr/share/a/pipe", false),
+        ("usr/share/a/sticky/dead", true),
+        ("etc/a.d", true),
+        ("etc/a.d/other", false),
+        ("usr/share/watched-too/z", false),
+        ("usr/share/e.real", false),
+    ] {
+        assert_eq!(theirs.contains_key(name), there, "{name}");
+    }
+    let mut ours = ours;
+    ours.retain(|name, _| !["etc/fstab", "var/lib/dpkg/arch"].contains(&name.as_str()));
     same(&ours, &theirs);
 }
 

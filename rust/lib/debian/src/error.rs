@@ -17,6 +17,18 @@ pub enum Error {
         /// What it says.
         text: String,
     },
+    /// A line of a list is not a rule on paths.
+    #[error("{file}:{line}: `{text}` is no rule on paths: {problem}")]
+    BadRule {
+        /// The list.
+        file: String,
+        /// The line.
+        line: usize,
+        /// What it says.
+        text: String,
+        /// What was wanted.
+        problem: String,
+    },
     /// Lists name packages that no suite has.
     #[error("{}", unknown(.suites, .names))]
     Unknown {
@@ -45,6 +57,16 @@ pub enum Error {
         missing: Vec<(String, String)>,
         /// Locked but not wanted.
         extra: Vec<String>,
+        /// The target that locks.
+        target: String,
+    },
+    /// The lock was made from lists with other rules on paths.
+    #[error("the lock is older than its lists: they say on paths [{}], and it has [{}]; run: bazel run {target}", .want.join(", "), .have.join(", "))]
+    StalePaths {
+        /// What the lists say, in their order.
+        want: Vec<String>,
+        /// What the lock has.
+        have: Vec<String>,
         /// The target that locks.
         target: String,
     },

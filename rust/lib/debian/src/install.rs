@@ -1,7 +1,7 @@
 //! Locked packages to a tree of files, offline.
 //!
 //! 1. [`package`]: what each package says of itself. [`order`]: whether they are complete, and the order of all that follows.
-//! 2. Each package is unpacked in a folder of its own, on all cores. All that follows is done by one thread.
+//! 2. Each package is unpacked in a folder of its own, on all cores, without what rules on paths leave out. All that follows is done by one thread.
 //! 3. The packages that come first, which no script can run without, become a tree ([`merge`]), and dpkg is told of packages that are
 //!    unpacked and not configured ([`records`]). Their scripts that come before unpacking run now ([`scripts`]); the [`diversions`] and
 //!    [`overrides`] that these made are followed. Then `dpkg --configure`, the tree's own, in a sandbox: conffiles, all other scripts, triggers.
@@ -39,6 +39,7 @@ use self::records::Records;
 use self::scripts::Scripts;
 use crate::error::Error;
 use crate::lock::{self, Lock};
+use crate::paths::PathRule;
 
 /// What to install where.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,7 @@ fn make(install: Install<'_>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf,
     let packages = parallel::map(&jobs, |(locked, file)| Package::read(locked, file))?;
     let mut packages = order::sort(packages)?;
     progress(&format!("unpacking {} packages", packages.len()));
-    unpack(&mut packages, &folder(work, "packages")?)?;
+    unpack(&mut packages, &lock.paths, &folder(work, "packages")?)?;
     let dpkg = packages.iter().find(|package| package.name == "dpkg");
     let mut tree = Tree {
         root: &root,
@@ -227,14 +228,16 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Unpacks each package in a folder of its own below `to`.
-fn unpack(packages: &mut [Package<'_>], to: &Path) -> Result<(), Error> {
+/// Unpacks each package in a folder of its own below `to`, without what rules leave out.
+fn unpack(packages: &mut [Package<'_>], rules: &[PathRule], to: &Path) -> Result<(), Error> {
     for package in packages.iter_mut() {
         package.folder = folder(to, &package.label())?;
     }
-    let unpacked = parallel::map_longest_first(packages, Package::size, Package::unpack)?;
+    let unpacked =
+        parallel::map_longest_first(packages, Package::size, |package| package.unpack(rules))?;
     for (package, unpacked) in packages.iter_mut().zip(unpacked) {
         package.entries = unpacked.entries;
+        package.left_out = unpacked.left_out;
         package.made_sums = unpacked.made_sums;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Debian packages of an image: what is wanted, what is locked, and whose files the result holds.
 //!
-//! - [`parse_list`] reads what a person wants: one package a line.
+//! - [`parse_list`] reads what a person wants: one package a line, and with [`PathRule`]s what of their files is not taken.
 //! - [`Lock`] is what they get: every package with version, suite, size, SHA-256 and path on any mirror. [`Archive`] makes one,
 //!   with apt's own resolver in a private folder and against signed indexes only. [`Changes`] is what a newer one brings,
 //!   [`Facts`] what is in the files of its packages, and [`Summary`] says both to people.
@@ -23,6 +23,7 @@ mod machine;
 mod normalise;
 mod ownership;
 mod package_file;
+mod paths;
 mod release;
 mod resolve;
 mod summary;
@@ -37,6 +38,7 @@ pub use list::{parse_list, List, Listed};
 pub use lock::{Lock, Package, Root, Suite};
 pub use normalise::normalise;
 pub use ownership::{listed, ownership, Owned};
+pub use paths::PathRule;
 pub use resolve::{Archive, ArchiveOptions, Newer};
 pub use summary::{Relocked, Summary};
 pub use version::compare_versions;

@@ -1,8 +1,9 @@
-//! Package lists: one package a line, `#` begins a comment.
+//! Package lists: one package a line, or one rule on their paths ([`PathRule`]); `#` begins a comment.
 
 use base::text::slips;
 
 use crate::error::Error;
+use crate::paths::PathRule;
 
 /// A package somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +21,26 @@ pub struct List {
     pub file: String,
     /// What it asks for, in its order.
     pub packages: Vec<Listed>,
+    /// Which files of packages are not taken, in its order.
+    pub paths: Vec<PathRule>,
 }
 
 /// Reads a list; `file` is its name in messages.
 pub fn parse_list(file: &str, text: &str) -> Result<List, Error> {
-    let mut packages = Vec::new();
+    let (mut packages, mut paths) = (Vec::new(), Vec::new());
     for (number, line) in (1_usize..).zip(text.lines()) {
         let name = line.split_once('#').map_or(line, |(name, _)| name).trim();
         if name.is_empty() {
+            continue;
+        }
+        if PathRule::is_meant(name) {
+            let rule = PathRule::parse(name).map_err(|problem| Error::BadRule {
+                file: file.to_owned(),
+                line: number,
+                text: name.to_owned(),
+                problem,
+            })?;
+            paths.push(rule);
             continue;
         }
         if !is_name(name) {
@@ -45,6 +58,7 @@ pub fn parse_list(file: &str, text: &str) -> Result<List, Error> {
     Ok(List {
         file: file.to_owned(),
         packages,
+        paths,
     })
 }
 
@@ -111,6 +125,24 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn rules_on_paths() {
+        let text = "path-exclude=/usr/share/doc/*  # documentation\nsystemd\n\npath-include=/usr/share/doc/*/copyright\n";
+        let list = parse_list("f", text).unwrap();
+        let rules: Vec<String> = list.paths.iter().map(ToString::to_string).collect();
+        let want = [
+            "path-exclude=/usr/share/doc/*",
+            "path-include=/usr/share/doc/*/copyright",
+        ];
+        assert_eq!(rules, want);
+        assert_eq!(list.packages.len(), 1);
+        let error = parse_list("f", "aa\npath-exclude=usr/*\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "f:2: `path-exclude=usr/*` is no rule on paths: want a pattern that begins with /"
+        );
     }
 
     #[test]

@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::list::{is_name, List};
+use crate::paths::PathRule;
 use crate::release::is_date;
 
-/// The version of the format that is written and read.
+/// The version of the format that a lock without rules on paths has.
 const FORMAT: u64 = 2;
+
+/// That of one with such rules: a reader that does not know them would install what they leave out.
+const WITH_PATHS: u64 = 3;
 
 /// Which root of the archive something lies below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -172,6 +176,9 @@ pub struct Lock {
     pub update: Option<String>,
     /// What the lists ask for, sorted.
     pub requested: Vec<String>,
+    /// Which files of packages are not taken, in the order of the lists.
+    #[serde(default)]
+    pub paths: Vec<PathRule>,
     /// All packages, sorted by name and version.
     pub packages: Vec<Package>,
 }
@@ -206,6 +213,7 @@ impl Lock {
     pub fn new(architecture: impl Into<String>, suites: Vec<Suite>) -> Self {
         Self {
             format: FORMAT,
+            paths: Vec::new(),
             architecture: architecture.into(),
             suites,
             lists: Vec::new(),
@@ -218,10 +226,10 @@ impl Lock {
     /// Reads and checks a lock.
     pub fn read(text: &str) -> Result<Self, Error> {
         let head: Head = parse(text)?;
-        if head.format != Some(FORMAT) {
+        if !matches!(head.format, Some(FORMAT | WITH_PATHS)) {
             return Err(Error::LockFormat {
                 got: head.format.unwrap_or(1),
-                want: FORMAT,
+                want: WITH_PATHS,
                 update: head.update,
             });
         }
@@ -265,6 +273,13 @@ impl Lock {
         if self.suites.is_empty() {
             return Err(Error::Lock("no suite".to_owned()));
         }
+        if self.format != self.format() {
+            let (got, want) = (self.format, self.format());
+            let rules = self.paths.len();
+            return Err(Error::Lock(format!(
+                "got format {got} with {rules} rules on paths, want format {want} for that"
+            )));
+        }
         self.suites.iter().try_for_each(Suite::check)?;
         self.packages.iter().try_for_each(Package::check)?;
         for package in &self.packages {
@@ -292,6 +307,20 @@ impl Lock {
         Ok(())
     }
 
+    /// The format that it is to have.
+    fn format(&self) -> u64 {
+        match self.paths.is_empty() {
+            true => FORMAT,
+            false => WITH_PATHS,
+        }
+    }
+
+    /// Gives it rules on paths.
+    pub fn set_paths(&mut self, paths: Vec<PathRule>) {
+        self.paths = paths;
+        self.format = self.format();
+    }
+
     /// Whether the two differ in nothing but the dates of their suites.
     pub fn is_but_for_dates(&self, other: &Self) -> bool {
         let undated = |lock: &Self| {
@@ -317,7 +346,7 @@ impl Lock {
         requested.dedup();
         let suites = lines(&self.suites)?;
         let packages = lines(&packages)?;
-        let mut out = format!("{{\n \"format\": {FORMAT},\n");
+        let mut out = format!("{{\n \"format\": {},\n", self.format);
         out.push_str(&format!(
             " \"architecture\": {},\n",
             json(&self.architecture)?
@@ -328,8 +357,26 @@ impl Lock {
             out.push_str(&format!(" \"update\": {},\n", json(update)?));
         }
         out.push_str(&format!(" \"requested\": {},\n", json(&requested)?));
+        if !self.paths.is_empty() {
+            let paths = lines(&self.paths)?;
+            out.push_str(&format!(" \"paths\": [\n{paths}\n ],\n"));
+        }
         out.push_str(&format!(" \"packages\": [\n{packages}\n ]\n}}\n"));
         Ok(out)
+    }
+
+    /// Refuses a lock made from lists with other rules on paths: their order counts.
+    fn check_paths(&self, lists: &[List], target: &str) -> Result<(), Error> {
+        let want = paths(lists);
+        if want == self.paths {
+            return Ok(());
+        }
+        let texts = |rules: &[PathRule]| rules.iter().map(ToString::to_string).collect();
+        Err(Error::StalePaths {
+            want: texts(&want),
+            have: texts(&self.paths),
+            target: target.to_owned(),
+        })
     }
 
     /// Refuses a lock made from other lists; `target` is the label to run then.
@@ -352,7 +399,7 @@ impl Lock {
             .map(|n| (*n).to_owned())
             .collect();
         if missing.is_empty() && extra.is_empty() {
-            return Ok(());
+            return self.check_paths(lists, target);
         }
         Err(Error::Stale {
             missing,
@@ -360,6 +407,12 @@ impl Lock {
             target: target.to_owned(),
         })
     }
+}
+
+/// The rules on paths of lists, in their order.
+pub(crate) fn paths(lists: &[List]) -> Vec<PathRule> {
+    let rules = lists.iter().flat_map(|list| &list.paths);
+    rules.cloned().collect()
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
@@ -478,6 +531,47 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn with_rules_on_paths() {
+        let rules = [
+            "path-exclude=/usr/share/man/*",
+            "path-include=/usr/share/man/a",
+        ];
+        let lists = [parse_list("f", &format!("aa\nbbb\n{}\n", rules.join("\n"))).unwrap()];
+        let mut lock = lock(&[("aa", "1")]);
+        let error = lock.check_lists(&lists, "//x:lock").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the lock is older than its lists: they say on paths [{}], and it has []; run: bazel run //x:lock", rules.join(", "))
+        );
+        lock.set_paths(paths(&lists));
+        lock.check_lists(&lists, "//x:lock").unwrap();
+        let text = lock.write().unwrap();
+        let want = format!(
+            " \"paths\": [\n  \"{}\",\n  \"{}\"\n ],\n \"packages\"",
+            rules[0], rules[1]
+        );
+        assert!(
+            text.starts_with("{\n \"format\": 3,\n") && text.contains(&want),
+            "{text}"
+        );
+        assert_eq!(Lock::read(&text).unwrap().write().unwrap(), text);
+        // One that readers of format 2 would take, and whose rules they would not know.
+        let bad = text.replacen("\"format\": 3", "\"format\": 2", 1);
+        assert_eq!(
+            Lock::read(&bad).unwrap_err().to_string(),
+            "lock: got format 2 with 2 rules on paths, want format 3 for that"
+        );
+        let bad = text.replacen("path-include=/", "path-include=", 1);
+        let error = Lock::read(&bad).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "got the rule \"path-include=usr/share/man/a\", want a pattern that begins with /"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn other_formats() {
         let zeros = "0".repeat(64);
         let old = format!(
@@ -486,11 +580,11 @@ pub(crate) mod tests {
         );
         assert_eq!(
             Lock::read(&old).unwrap_err().to_string(),
-            "lock: format 1, want 2; run: bazel run //x:lock"
+            "lock: format 1, want 3; run: bazel run //x:lock"
         );
         assert_eq!(
-            Lock::read(r#"{"format": 3}"#).unwrap_err().to_string(),
-            "lock: format 3, want 2; make it again with the tool `lock`"
+            Lock::read(r#"{"format": 4}"#).unwrap_err().to_string(),
+            "lock: format 4, want 3; make it again with the tool `lock`"
         );
         let read = Lock::read_old(&old).unwrap();
         let [package] = &read.packages[..] else {

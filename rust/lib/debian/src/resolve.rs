@@ -11,7 +11,7 @@ use crate::apt::{text, Folder, Settings, Source};
 use crate::error::Error;
 use crate::index::Index;
 use crate::list::{near_names, List};
-use crate::lock::{Lock, Package, Root, Suite};
+use crate::lock::{paths, Lock, Package, Root, Suite};
 use crate::machine::{beside, directory, mirrors, Mirrors};
 use crate::release;
 use crate::version::compare_versions;
@@ -225,6 +225,7 @@ impl Archive {
         let mut lock = Lock::new(self.architecture.clone(), self.suites.clone());
         lock.lists = lists.iter().map(|list| list.file.clone()).collect();
         lock.requested = requested.into_iter().collect();
+        lock.set_paths(paths(lists));
         lock.packages = packages;
         Ok(lock)
     }

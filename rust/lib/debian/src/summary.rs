@@ -91,6 +91,8 @@ impl Summary {
             &versions,
             replaced.cells(),
         );
+        let columns = ["rule", "what", "in"];
+        summary.section("Rules on paths of packages", &columns, rules(locks));
         summary
     }
 
@@ -289,6 +291,28 @@ fn totals(locks: &[Relocked<'_>], installed: &impl Fn(&Package) -> Option<u64>) 
     }
 }
 
+/// Rules that come, go, or have another order, in which their meaning is.
+fn rules(locks: &[Relocked<'_>]) -> Vec<Vec<String>> {
+    let mut rows = Rows::new(locks.len());
+    for (number, lock) in (1_usize..).zip(locks) {
+        let old = lock.old.map_or(&[][..], |old| &old.paths);
+        let new = &lock.new.paths;
+        let mut put = |rule: String, what: &str| rows.put(vec![rule, what.to_owned()], number);
+        for rule in new.iter().filter(|rule| !old.contains(rule)) {
+            put(rule.to_string(), "added");
+        }
+        for rule in old.iter().filter(|rule| !new.contains(rule)) {
+            put(rule.to_string(), "removed");
+        }
+        let stayed: Vec<_> = old.iter().filter(|rule| new.contains(rule)).collect();
+        let stays: Vec<_> = new.iter().filter(|rule| old.contains(rule)).collect();
+        if stayed != stays {
+            put("those that stay".to_owned(), "another order");
+        }
+    }
+    rows.cells()
+}
+
 fn suites(locks: &[Relocked<'_>]) -> Section {
     let all = locks.iter().flat_map(|lock| &lock.new.suites);
     let rows: BTreeSet<Vec<String>> = all
@@ -329,6 +353,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::lock::tests::lock;
+    use crate::paths::PathRule;
 
     fn summary() -> Summary {
         let old = lock(&[("aa", "1"), ("bbb", "1"), ("cccc", "2")]);
@@ -374,6 +399,42 @@ Downgraded (1)
   cccc     2     1   trixie  1 B (+0 B)  1
 
 "
+        );
+    }
+
+    #[test]
+    fn rules_on_paths() {
+        let with = |texts: &[&str]| {
+            let mut lock = lock(&[("aa", "1")]);
+            lock.set_paths(texts.iter().map(|t| PathRule::parse(t).unwrap()).collect());
+            lock
+        };
+        let (a, b, c) = ("path-exclude=/a*", "path-include=/ab", "path-exclude=/c");
+        let (old, new) = (with(&[a, b]), with(&[b, c, a]));
+        let locks = [
+            Relocked {
+                name: "x",
+                old: Some(&old),
+                new: &new,
+            },
+            Relocked {
+                name: "y",
+                old: Some(&old),
+                new: &old,
+            },
+        ];
+        let text = Summary::new(&locks, |_| None).text();
+        let want = "Rules on paths of packages (2)\n  rule             what           in\n  \
+                    path-exclude=/c  added          1\n  those that stay  another order  1\n";
+        assert!(text.contains(want), "{text}");
+        let locks = locks.map(|lock| Relocked {
+            old: Some(&new),
+            ..lock
+        });
+        let text = Summary::new(&locks[1..], |_| None).text();
+        assert!(
+            text.contains("  path-exclude=/c  removed        all\n"),
+            "{text}"
         );
     }
 

@@ -78,7 +78,7 @@ struct Folder {
 
 /// Paths that are a link in one package and a folder in another.
 fn folder_links<'a>(packages: &'a [Package<'a>]) -> BTreeSet<&'a [u8]> {
-    let entries = || packages.iter().flat_map(|package| &package.entries);
+    let entries = || packages.iter().flat_map(Package::brings);
     let links: BTreeSet<&[u8]> = entries()
         .filter(|entry| matches!(entry.kind, Kind::Symlink { .. }))
         .map(|entry| entry.path.as_slice())
@@ -130,14 +130,14 @@ impl<'a> Merged<'a> {
         let links = folder_links(packages);
         for package in packages {
             let is_link = |e: &&Entry| !e.kind.is_dir() && links.contains(e.path.as_slice());
-            for entry in package.entries.iter().filter(is_link) {
+            for entry in package.brings().filter(is_link) {
                 self.parents(package, &entry.path)?;
                 self.member(package, entry)?;
             }
         }
         for package in packages {
             let is_left = |e: &&Entry| e.kind.is_dir() || !links.contains(e.path.as_slice());
-            for entry in package.entries.iter().filter(is_left) {
+            for entry in package.brings().filter(is_left) {
                 self.member(package, entry)?;
             }
             self.packages.push(package);
@@ -153,7 +153,7 @@ impl<'a> Merged<'a> {
     pub(super) fn next(&mut self, package: &'a Package<'a>) -> Result<(), Error> {
         let folders = self.changed_folders(package)?;
         self.made.clear();
-        for entry in &package.entries {
+        for entry in package.brings() {
             self.member(package, entry)?;
         }
         if let Some(file) = self.contested.first() {
@@ -167,7 +167,7 @@ impl<'a> Merged<'a> {
     /// The folders of a package. Those that scripts have changed have the time of that, and keep it.
     fn changed_folders(&mut self, package: &Package<'_>) -> Result<BTreeSet<Vec<u8>>, Error> {
         let mut all = BTreeSet::new();
-        for entry in &package.entries {
+        for entry in package.brings() {
             all.insert(self.places.folder(split(&entry.path).0)?);
             if entry.kind.is_dir() {
                 all.insert(self.places.folder(&entry.path)?);
@@ -195,7 +195,7 @@ impl<'a> Merged<'a> {
 
     /// Makes the folders that a member lies in, as its own package has them.
     fn parents(&mut self, package: &'a Package<'a>, path: &[u8]) -> Result<(), Error> {
-        let above = package.entries.iter().filter(|entry| {
+        let above = package.brings().filter(|entry| {
             let below = path.strip_prefix(entry.path.as_slice());
             entry.kind.is_dir() && below.is_some_and(|below| below.starts_with(b"/"))
         });

@@ -14,9 +14,10 @@ use deb822_fast::borrowed::{BorrowedParagraph, BorrowedParser};
 use super::md5::md5;
 use super::relation::{relations, Relation};
 use crate::error::Error;
-use crate::links::absolute;
+use crate::links::{absolute, split};
 use crate::lock;
 use crate::package_file::{damaged, open};
+use crate::paths::{leave_out, PathRule};
 
 /// Relations to other packages, as a field has them.
 pub(super) type Relations = Vec<Vec<Relation>>;
@@ -55,6 +56,8 @@ pub(super) struct Package<'a> {
     pub(super) folder: PathBuf,
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
+    /// Paths of those of them that rules leave out: they are in no tree, though dpkg's records name them.
+    pub(super) left_out: BTreeSet<Vec<u8>>,
     /// The sums of its files, as dpkg makes them for a package that brings none.
     pub(super) made_sums: Option<Vec<Sum>>,
 }
@@ -71,6 +74,8 @@ pub(super) struct Sum {
 pub(super) struct Unpacked {
     /// The members of its archive, in its order.
     pub(super) entries: Vec<Entry>,
+    /// Paths of those that rules leave out.
+    pub(super) left_out: BTreeSet<Vec<u8>>,
     pub(super) made_sums: Option<Vec<Sum>>,
 }
 
@@ -133,6 +138,7 @@ impl<'a> Package<'a> {
             control,
             folder: PathBuf::new(),
             entries: Vec::new(),
+            left_out: BTreeSet::new(),
             made_sums: None,
         })
     }
@@ -142,15 +148,26 @@ impl<'a> Package<'a> {
         self.locked.size
     }
 
-    /// Unpacks its files into its folder, which is empty.
-    pub(super) fn unpack(&self) -> Result<Unpacked, Error> {
+    /// Unpacks its files into its folder, which is empty, but for those that `rules` leave out.
+    pub(super) fn unpack(&self, rules: &[PathRule]) -> Result<Unpacked, Error> {
         let Self { locked, file, .. } = *self;
         let mut deb = open(&locked.name, file)?;
         let mut entries = Vec::new();
+        let mut left_out = BTreeSet::new();
+        let mut lost: Option<(Vec<u8>, Vec<u8>)> = None;
         let mut data = deb.data().map_err(damaged(&locked.name, file))?;
         let options = archive::UnpackOptions::default();
         archive::unpack_members(&mut data, &self.folder, &options, &mut |entry| {
             entries.push(entry.clone());
+            if leave_out(rules, &entry.path, &entry.kind) {
+                left_out.insert(entry.path.clone());
+                return false;
+            }
+            match needed(entry).find(|path| left_out.contains(*path)) {
+                Some(path) => drop(lost.get_or_insert_with(|| (entry.path.clone(), path.to_vec()))),
+                None => return true,
+            }
+            false
         })
         .map_err(|source| deb::Error::Archive {
             part: deb::Part::Data,
@@ -159,11 +176,18 @@ impl<'a> Package<'a> {
         .map_err(damaged(&locked.name, file))?;
         data.finish().map_err(damaged(&locked.name, file))?;
         self.check(&entries)?;
+        if let Some((path, needed)) = lost {
+            return Err(self.without(&path, &needed));
+        }
         let made_sums = match self.control.get("md5sums") {
             Some(_) => None,
-            None => Some(self.sums(&entries)?),
+            None => Some(self.sums(entries.iter().filter(|e| !left_out.contains(&e.path)))?),
         };
-        Ok(Unpacked { entries, made_sums })
+        Ok(Unpacked {
+            entries,
+            left_out,
+            made_sums,
+        })
     }
 
     /// Refuses members that cannot be installed as the package has them.
@@ -186,10 +210,22 @@ impl<'a> Package<'a> {
         Ok(())
     }
 
-    /// The sums of its files, in the order of its archive.
-    fn sums(&self, entries: &[Entry]) -> Result<Vec<Sum>, Error> {
+    /// The error that rules leave out what a member that comes cannot be without.
+    fn without(&self, path: &[u8], needed: &[u8]) -> Error {
+        Error::Package {
+            package: self.name.to_owned(),
+            problem: format!(
+                "got /{}, which lies in or is a hard link to /{}, which a rule on paths leaves out, want rules that leave out both or neither",
+                path.escape_ascii(),
+                needed.escape_ascii()
+            ),
+        }
+    }
+
+    /// The sums of these of its files, in the order of its archive.
+    fn sums<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Result<Vec<Sum>, Error> {
         let has_data = |kind: &Kind| kind.is_file() || matches!(kind, Kind::HardLink { .. });
-        let files = entries.iter().filter(|entry| has_data(&entry.kind));
+        let files = entries.filter(|entry| has_data(&entry.kind));
         files
             .map(|entry| {
                 let path = self.folder.join(OsStr::from_bytes(&entry.path));
@@ -228,9 +264,15 @@ impl<'a> Package<'a> {
         self.entry(path).is_some()
     }
 
+    /// The members of its archive that come into the tree, in its order.
+    pub(super) fn brings(&self) -> impl Iterator<Item = &Entry> {
+        let comes = |entry: &&Entry| !self.left_out.contains(&entry.path);
+        self.entries.iter().filter(comes)
+    }
+
     /// What it brings at `path`.
     pub(super) fn entry(&self, path: &[u8]) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.path == path)
+        self.brings().find(|entry| entry.path == path)
     }
 
     /// Whether this package is what a relation names, or provides it.
@@ -248,6 +290,15 @@ impl<'a> Package<'a> {
         let mut named = self.replaces.iter().flatten();
         named.any(|relation| relation.name == other.name && relation.takes(other.version))
     }
+}
+
+/// What a member cannot be without: the folder that it lies in, and the file that it is another name of.
+fn needed(entry: &Entry) -> impl Iterator<Item = &[u8]> {
+    let target = match &entry.kind {
+        Kind::HardLink { target } => Some(target.as_slice()),
+        _ => None,
+    };
+    std::iter::once(split(&entry.path).0).chain(target)
 }
 
 fn value(fields: &BorrowedParagraph<'_>, field: &str) -> String {

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use self::bed::{named, one, Bed, Dir, Hard, Link, Made, Text};
 use crate::error::Error;
+use crate::paths::PathRule;
 
 #[test]
 fn the_order() {
@@ -112,6 +113,69 @@ fn folders_that_are_links() {
     assert_eq!((folder.mode() & 0o7777, folder.mtime()), (0o750, 1000));
     // Once more, and nothing else comes out.
     assert_eq!(bed.tree("").unwrap(), tree);
+}
+
+#[test]
+fn what_rules_leave_out() {
+    let mut bed = Bed::new(&[
+        Made {
+            name: "a",
+            fields: "",
+            control: &[],
+            files: &[
+                ("usr", Dir),
+                ("usr/doc", Dir),
+                ("usr/doc/text", Text("long")),
+                ("usr/doc/same", Hard("usr/doc/text")),
+                ("usr/doc/licence", Text("short")),
+                ("usr/program", Text("a")),
+            ],
+        },
+        // Nobody has what is left out: two packages may.
+        Made {
+            name: "b",
+            fields: "",
+            control: &[("md5sums", "0  usr/doc/text\n")],
+            files: &[("usr", Dir), ("usr/doc", Dir), ("usr/doc/text", Text("b"))],
+        },
+    ]);
+    let rules = ["path-exclude=/usr/doc/*", "path-include=/usr/doc/l*"];
+    bed.rules = rules.map(|rule| PathRule::parse(rule).unwrap()).to_vec();
+    let tree = bed.tree("").unwrap();
+    let there: Vec<&str> = tree.keys().filter_map(|p| p.strip_prefix("usr/")).collect();
+    assert_eq!(there, ["doc/licence", "program"]);
+    // dpkg's records have them, but for sums that are made of files that came.
+    assert_eq!(
+        tree["var/lib/dpkg/info/a.list"],
+        "/usr\n/usr/doc\n/usr/doc/text\n/usr/doc/same\n/usr/doc/licence\n/usr/program\n"
+    );
+    let sums = &tree["var/lib/dpkg/info/a.md5sums"];
+    assert_eq!(sums.lines().count(), 2, "{sums}");
+    assert_eq!(tree["var/lib/dpkg/info/b.md5sums"], "0  usr/doc/text\n");
+
+    let [documents, licences] = rules;
+    for (rules, path, needed) in [
+        (
+            vec![documents, "path-include=/usr/doc/same"],
+            "doc/same",
+            "doc/text",
+        ),
+        (
+            vec![documents, licences, "path-exclude=/usr/doc"],
+            "doc/licence",
+            "doc",
+        ),
+    ] {
+        bed.rules = rules
+            .iter()
+            .map(|rule| PathRule::parse(rule).unwrap())
+            .collect();
+        let error = bed.tree("").unwrap_err().to_string();
+        let want = format!(
+            "package a: got /usr/{path}, which lies in or is a hard link to /usr/{needed}, which a rule on paths leaves out"
+        );
+        assert!(error.starts_with(&want), "{error}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::super::records::Records;
 use super::super::{diversions, order, overrides, unpack};
 use crate::error::Error;
 use crate::lock;
+use crate::paths::PathRule;
 
 /// A package to make: name, other fields, files of `control.tar`, and its own files.
 pub(super) struct Made<'a> {
@@ -93,6 +94,8 @@ pub(super) struct Bed {
     pub(super) dir: tempfile::TempDir,
     locked: Vec<lock::Package>,
     pub(super) files: Vec<PathBuf>,
+    /// On paths.
+    pub(super) rules: Vec<PathRule>,
 }
 
 impl Bed {
@@ -103,6 +106,7 @@ impl Bed {
             dir,
             locked: Vec::new(),
             files: Vec::new(),
+            rules: Vec::new(),
         };
         for made in made {
             let bytes = deb(made, &owner);
@@ -155,7 +159,7 @@ impl Bed {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir(folder).unwrap();
         }
-        unpack(&mut packages, &to)?;
+        unpack(&mut packages, &self.rules, &to)?;
         let (first, rest) = packages.split_at(first.min(packages.len()));
         let mut merged = Merged::new(&root);
         let mut records = Records::new(&root, "amd64")?;
