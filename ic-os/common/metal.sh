@@ -1,18 +1,9 @@
 #!/bin/sh
-# Step of the Dockerfiles of the systems for real hardware: remove drivers and firmware for what no server has.
-# Disks and disk controllers, network cards, USB, EFI, virtualisation and hardware monitoring stay.
+# Step of the Dockerfiles of the systems for real hardware: remove firmware for what no server has. Drivers for that were not taken (packages.metal);
+# folders in which they would be are empty.
 set -eu
 cd /usr/lib/modules/*/kernel
-rm -rf sound net/bluetooth net/mac80211 net/wireless net/nfc net/can net/batman-adv net/6lowpan net/ieee802154 \
-    drivers/media drivers/bluetooth drivers/nfc drivers/staging drivers/iio drivers/input/joystick \
-    drivers/input/touchscreen drivers/input/tablet drivers/hid/intel-ish-hid drivers/net/wireless drivers/net/can \
-    drivers/net/hamradio drivers/net/ieee802154 drivers/net/wwan drivers/platform/surface drivers/comedi \
-    drivers/isdn drivers/parport drivers/pcmcia drivers/firewire drivers/accel drivers/soundwire \
-    drivers/net/arcnet drivers/net/fddi drivers/atm net/atm drivers/memstick
-# Graphics: what servers' management processors and virtual machines show, by their own small drivers.
-find drivers/gpu/drm -mindepth 1 -maxdepth 1 -type d \
-    ! -name ast ! -name mgag200 ! -name tiny ! -name virtio ! -name qxl ! -name ttm ! -name display -exec rm -r {} +
-depmod "$(basename "$(dirname "$PWD")")"
+find . -mindepth 1 -type d -empty -delete
 
 # Firmware that no driver left here, in a file or in the kernel, names; links keep what they point to.
 cd /usr/lib/firmware

@@ -55,7 +55,7 @@ fn context() -> PathBuf {
     Path::new(env!("DOCKERFILE")).parent().unwrap().to_owned()
 }
 
-/// Runs the step that reads the lock; the folder in which it has written `requested` and `locked`.
+/// Runs the step that reads the lock; the folder in which it has written `requested`, `paths` and `locked`.
 fn read_lock(lock: &Path) -> (PathBuf, bool) {
     let temporary = std::env::var_os("TEST_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let name = format!("{:?}", std::thread::current().id());
@@ -87,14 +87,20 @@ fn the_lock_is_in_the_folder_and_not_left_out() {
     );
 }
 
-#[test]
-fn what_is_installed_is_what_the_lists_have() {
-    let mut wanted = BTreeSet::new();
+/// What the lists say, in their order: names of packages, and rules on paths.
+fn listed() -> (Vec<String>, Vec<String>) {
+    let mut words = Vec::new();
     for list in env!("LISTS").split(' ') {
         let text = fs::read_to_string(list).unwrap();
         let lines = text.lines().map(|line| line.split('#').next().unwrap());
-        wanted.extend(lines.flat_map(str::split_whitespace).map(str::to_owned));
+        words.extend(lines.flat_map(str::split_whitespace).map(str::to_owned));
     }
+    words.into_iter().partition(|word| !word.contains('='))
+}
+
+#[test]
+fn what_is_installed_is_what_the_lists_have() {
+    let wanted: BTreeSet<String> = listed().0.into_iter().collect();
     let (work, read) = read_lock(&context().join(env!("LOCK")));
     assert!(read);
     let requested = fs::read_to_string(work.join("requested")).unwrap();
@@ -105,6 +111,20 @@ fn what_is_installed_is_what_the_lists_have() {
     let install =
         "xargs apt-get install --yes --no-install-recommends --allow-downgrades < /tmp/requested";
     assert!(installs.contains(install), "{installs}");
+}
+
+#[test]
+fn dpkg_unpacks_what_the_lists_let_in() {
+    let (work, read) = read_lock(&context().join(env!("LOCK")));
+    assert!(read);
+    let (_, wanted) = listed();
+    assert!(wanted.len() > 9, "{wanted:?}");
+    let rules = fs::read_to_string(work.join("paths")).unwrap();
+    assert_eq!(rules.lines().collect::<Vec<_>>(), wanted);
+    let installs = &commands(&steps(&[]))[1];
+    let (before, after) = installs.split_once("apt-get update").unwrap();
+    assert!(before.contains("cp /tmp/paths /etc/dpkg/dpkg.cfg.d/locked"), "{installs}");
+    assert!(after.contains(" /etc/dpkg/dpkg.cfg.d/locked"), "{installs}");
 }
 
 #[test]
