@@ -28,7 +28,7 @@ def packages():
     """What both sides install."""
     lists = [TOP / "ic-os/common" / name for name in ("packages.base", "packages.node", "packages.dev")]
     lists += [TOP / "ic-os/guestos/context" / name for name in ("packages.common", "packages.dev")]
-    return sorted({word for f in lists for line in f.read_text().splitlines() for word in line.split("#")[0].split()})
+    return sorted({word for f in lists for line in f.read_text().splitlines() for word in line.split("#")[0].split() if not word.startswith("path-")})
 
 
 def mkosi(kind, runs):
@@ -188,6 +188,27 @@ def edit_loop_in(top, runs):
     dev, prod, setupos = (statistics.median(times[disk]) for disk in ("dev", "prod", "setupos"))
     row("edit loop: the program compiled to disk.img of prod, signed", dev, prod, "", "peer: the same, dev")
     row("edit loop: the program compiled to disk.img of SetupOS dev", None, setupos, "<= 4")
+
+
+# Small packages of no image, one for each round.
+MORE_PACKAGES = ["mtr-tiny", "tree", "bc", "lsscsi", "ncal"]
+
+
+def package_added(runs):
+    """A line more in a package list: the lock brought up to it (`bazel run //ic-os:lock`), then GuestOS dev's disk."""
+    with copy_of_checkout() as top:
+        # What an earlier run made with the same package is not taken from a cache.
+        (top / ".bazelrc.user").write_text("build --modify_execution_info=^(Mk.*|Hash.*|CheckFit|FillTemplate|InjectTree|WriteImage)$=+no-cache\n")
+        bazel("build", "//ic-os:lock", "//ic-os/guestos/envs/dev:disk", cwd=top)
+        locking, building = [], []
+        for package in MORE_PACKAGES[:runs]:
+            with (top / "ic-os/guestos/context/packages.dev").open("a") as wanted:
+                wanted.write(package + "\n")
+            locking.append(bazel("run", "//ic-os:lock", "--", "--os", "guestos", cwd=top))
+            building.append(bazel("build", "//ic-os/guestos/envs/dev:disk", cwd=top))
+            say(f"package {package}: lock {locking[-1]:.2f} s, image {building[-1]:.2f} s")
+    row("a package added to a list: lock, pins and summary", None, statistics.median(locking), "")
+    row("a package added to a list: GuestOS dev's disk.img, from the list", None, statistics.median(map(sum, zip(locking, building))), "<= 90")
 
 
 def six(runs):
