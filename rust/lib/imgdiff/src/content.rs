@@ -1,5 +1,7 @@
 //! How two contents differ: by what they are, else by their bytes.
 
+mod delta;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -112,8 +114,8 @@ impl Telling<'_> {
                 inside: inside.map(Box::new),
             });
         }
-        if both(|bytes| bytes.starts_with(DELTA)) {
-            return delta(old, new);
+        if both(|bytes| bytes.starts_with(delta::MAGIC)) {
+            return delta::compare(old, new);
         }
         None
     }
@@ -166,8 +168,6 @@ fn plain(old: &[u8], new: &[u8]) -> Option<Content> {
 }
 
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-/// How a difference of an update bundle begins (docs/formats/update.md).
-const DELTA: &[u8] = b"IMGDELTA";
 
 /// What is packed, if it can be had.
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -178,33 +178,6 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut bounded = decoder.take(most);
     bounded.read_to_end(&mut out).ok()?;
     (bounded.limit() > 0).then_some(out)
-}
-
-/// The heads of two differences: what they are to, and what they make. `None`: these are the same.
-fn delta(old: &[u8], new: &[u8]) -> Option<Content> {
-    let values = |bytes: &[u8]| -> Option<Values> {
-        let number = |at: usize| {
-            let bytes = bytes.get(at..)?.first_chunk()?;
-            Some(u64::from_le_bytes(*bytes).to_string())
-        };
-        Some(vec![
-            ("base-length".to_owned(), number(16)?),
-            ("base-sha256".to_owned(), hex::encode(bytes.get(24..56)?)),
-            ("target-length".to_owned(), number(56)?),
-        ])
-    };
-    let facts = facts(&values(old)?, &values(new)?);
-    let content = plain(old, new).map(Box::new);
-    let part = Part {
-        name: "difference of an update".to_owned(),
-        change: Change::Changed,
-        facts,
-        content,
-    };
-    Some(Content::Parts {
-        format: "update-delta",
-        parts: vec![part],
-    })
 }
 
 /// Texts line by line.
@@ -419,10 +392,23 @@ fn efi_sections(bytes: &[u8]) -> Option<Vec<(String, Piece<'_>)>> {
     let signatures = image.certificates().into_iter();
     let signatures = signatures.map(|range| ("signatures".to_owned(), range));
     let pieces = sections.chain(signatures).map(|(name, range)| {
-        let at = as_usize(range.start);
-        let bytes = bytes.get(at..as_usize(range.end)).unwrap_or_default();
-        let values = vec![size(as_u64(bytes.len()))];
-        (name, Piece { values, at, bytes })
+        let (start, end) = (as_usize(range.start), as_usize(range.end));
+        // The table of signatures may be said to be where the file has ended.
+        let there = start.min(bytes.len())..end.min(bytes.len());
+        let bytes = bytes.get(there).unwrap_or_default();
+        let mut values = vec![size(as_u64(bytes.len()))];
+        if let said @ 1.. = end.abs_diff(start).abs_diff(bytes.len()) {
+            let text = format!("{said} bytes more are said to be behind the end of the file");
+            values.push(("damaged".to_owned(), text));
+        }
+        (
+            name,
+            Piece {
+                values,
+                at: start,
+                bytes,
+            },
+        )
     });
     Some(unique(pieces))
 }

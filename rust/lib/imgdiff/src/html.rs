@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base::html::escaped;
 
 use crate::model::{Area, Bytes, Change, Content, Difference, Fact, Part, Report};
-use crate::text::{shown, stretches, summary};
+use crate::text::{shown, stretches, summary, SAME_WORDS};
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">
@@ -124,6 +124,9 @@ fn content(inside: &Content, out: &mut dyn Write) -> io::Result<()> {
                 0 => Ok(()),
                 count => writeln!(out, "<p class=\"more\">… and {count} lines more</p>"),
             }
+        }
+        Content::Words { removed, added } if removed.is_empty() && added.is_empty() => {
+            writeln!(out, "<p class=\"more\">{SAME_WORDS}</p>")
         }
         Content::Words { removed, added } => {
             let removed = removed.iter().map(|word| format!("-{word}"));

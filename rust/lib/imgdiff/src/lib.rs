@@ -14,6 +14,7 @@
 //! | ELF                               | crate `elf`                | sections, the build's id                                    |
 //! | EFI programs, kernel images       | crate `pe`                 | sections; kernel arguments word by word                     |
 //! | initial RAM disks                 | [`cpio`](mod@cpio)         | files, also within zstd                                     |
+//! | differences of update bundles     | [`content`]                | what they are to, and what they make the image of           |
 //! | anything else                     |                            | first byte that differs, and how many do                    |
 //!
 //! Two images are *identical* only if all their bytes are, whatever has been read of them: the bytes are compared first. If nothing above differs

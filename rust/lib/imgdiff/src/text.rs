@@ -5,6 +5,9 @@ use std::io::{self, Write};
 
 use crate::model::{Area, Bytes, Change, Content, Difference, Fact, Part, Report};
 
+/// What is said of kernel arguments that differ, and no word of which does.
+pub(crate) const SAME_WORDS: &str = "the same words in another order, or other blanks";
+
 /// Writes `report`.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "--- {} ({} bytes)", report.old.name, report.old.length)?;
@@ -121,10 +124,7 @@ fn content(inside: &Content, indent: &str, out: &mut dyn Write) -> io::Result<()
         }
         Content::Words { removed, added } => {
             if removed.is_empty() && added.is_empty() {
-                return writeln!(
-                    out,
-                    "{indent}the same words in another order, or other blanks"
-                );
+                return writeln!(out, "{indent}{SAME_WORDS}");
             }
             for (sign, words) in [('-', removed), ('+', added)] {
                 for word in words {

@@ -8,23 +8,10 @@
     reason = "tests"
 )]
 
-use archive::{Entry, Kind};
-use imgdiff::{compare, Content, Difference, Options, Report};
+mod support;
 
-/// An archive of these files.
-fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = archive::Writer::new(Vec::new());
-    for (path, bytes) in files {
-        let len = u64::try_from(bytes.len()).unwrap();
-        let entry = Entry::new(*path, Kind::File { offset: 0, len }, 0o644);
-        writer.append(&entry, *bytes).unwrap();
-    }
-    writer.finish().unwrap()
-}
-
-fn report(old: &Vec<u8>, new: &Vec<u8>) -> Report {
-    compare(("old", old), ("new", new), &Options::default()).unwrap()
-}
+use imgdiff::{Content, Difference, Report};
+use support::{report, tar};
 
 /// The difference of the file or package of that place.
 fn at<'a>(report: &'a Report, place: &str) -> &'a Difference {
@@ -62,7 +49,7 @@ fn what_only_looks_like_an_archive() {
     );
     // Deeper, with the places of all that it is in; what was told of the one before it stays.
     let (old, new) = (tar(&[("in.tar", &old)]), tar(&[("in.tar", &new)]));
-    let report = self::report(&old, &new);
+    let report = support::report(&old, &new);
     assert_eq!(at(&report, "/in.tar").content, Some(Content::Image));
     at(&report, "/in.tar /b");
     let note = &report.not_read[0];
