@@ -6,8 +6,8 @@ usage() {
 usage: ci/reproduce.sh [--short] [--vary NAME[,NAME…]] [--apart] [TARGET…]
 
 Builds TARGETs (default: all six images; with --short GuestOS dev and prod), then again in another output base under other circumstances: base
-images, Dockerfiles, plans and images are made anew, and every file must be the same. On a difference it prints which files differ and how the
-images do, and builds once more for each circumstance to tell which one it was.
+images, Dockerfiles, plans and images are made anew, and every file must be the same. On a difference it prints which files differ and how each
+does, and builds once more for each circumstance to tell which one it was.
 
   --short   what the gate has time for: everything but `disk` and `elsewhere`
   --vary    these circumstances alone
