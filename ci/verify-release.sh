@@ -123,10 +123,6 @@ differ=$("${bazel[@]}" info "${flags[@]}" bazel-bin 2>/dev/null)/rust/tools/imgd
 comm -13 <(sort "$bin/SHA256SUMS") <(sort "$folder/SHA256SUMS") | cut -c67- | while IFS= read -r name; do
   [ -e "$folder/$name" ] && [ -e "$bin/$name" ] || continue
   echo "verify-release: $name, released against built:"
-  case $name in
-    *.img) "$differ" "$folder/$name" "$bin/$name" || true ;;
-    *.txt | *.json) diff "$folder/$name" "$bin/$name" || true ;;
-    *) cmp "$folder/$name" "$bin/$name" || true ;;
-  esac 2>&1 | head -n 100 | sed 's/^/  /'
+  bash ci/reproduce/difference.sh "$differ" "$folder/$name" "$bin/$name" | sed 's/^/  /'
 done
 fail "not identical; what to think of it: docs/guides/verify.md"
