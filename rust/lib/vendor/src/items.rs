@@ -195,6 +195,7 @@ impl Items {
             let (Some(name), Some(version)) = (key("name"), key("version")) else {
                 return Err(bad("a package without name or version".to_owned()));
             };
+            check_crate(file, name, version)?;
             // Ours have none.
             let Some(sum) = key("checksum") else { continue };
             let sha256 = sum
@@ -213,13 +214,7 @@ impl Items {
         version: &str,
         sha256: Sha256Digest,
     ) -> Result<(), Error> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
-        if !name.chars().chain(version.chars()).all(plain) {
-            return Err(Error::Lock {
-                file: of.to_owned(),
-                problem: format!("package {name:?} {version:?}: bad name"),
-            });
-        }
+        check_crate(of, name, version)?;
         self.add(Item {
             sha256,
             kind: Kind::Crate,
@@ -239,6 +234,19 @@ impl Items {
             Entry::Occupied(mut known) => known.get_mut().of.extend(item.of),
         }
     }
+}
+
+/// Refuses a crate's name or version that could be more than a part of a file's name; messages quote them.
+fn check_crate(of: &str, name: &str, version: &str) -> Result<(), Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+    let good = |text: &str| !text.is_empty() && text.chars().all(plain);
+    if !good(name) || !good(version) {
+        return Err(Error::Lock {
+            file: of.to_owned(),
+            problem: format!("package {name:?} {version:?}: bad name"),
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -324,6 +332,27 @@ mod tests {
         for (from, to, want) in [
             (TWO, "22", "f: package zstd-sys: bad checksum: "),
             ("name = \"z", "name = \"../z", "f: package \"../zstd-sys\""),
+            (
+                "name = \"z",
+                "name = \"z\u{1b}",
+                "f: package \"z\\u{1b}std-sys\" \"2",
+            ),
+            (
+                "\"zstd-sys\"",
+                "\"\"",
+                "f: package \"\" \"2.0.16+zstd.1.5.7\": bad name",
+            ),
+            (
+                "\"2.0.16",
+                "\"/2",
+                "f: package \"zstd-sys\" \"/2+zstd.1.5.7\": bad name",
+            ),
+            // Also of one that no registry has, and so no checksum.
+            (
+                "\"ours\"",
+                "\"../ours\"",
+                "f: package \"../ours\" \"0.1.0\": bad name",
+            ),
             ("name = ", "title = ", "f: a package without name"),
             ("version = 4", "", "f: no lock of cargo's"),
         ] {
@@ -331,5 +360,18 @@ mod tests {
             let error = error.unwrap_err().to_string();
             assert!(error.starts_with(want), "{error}");
         }
+    }
+
+    /// Nothing is said of a crate, nor done with it, before its name was looked at.
+    #[test]
+    fn a_crates_name_is_looked_at_first() {
+        let text = "# generated\nversion = 4\n\n[[package]]\nname = \"../../a\"\nversion = \"1\"\nchecksum = \"22\"\n";
+        let mut items = Items::default();
+        let error = items.add_crates("f", text).unwrap_err();
+        assert_eq!(error.to_string(), "f: package \"../../a\" \"1\": bad name");
+        let error = items.add_crate("g", "a/b", "1", TWO.parse().unwrap());
+        let error = error.unwrap_err().to_string();
+        assert_eq!(error, "g: package \"a/b\" \"1\": bad name");
+        assert_eq!(items.len(), 0);
     }
 }
