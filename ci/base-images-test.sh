@@ -108,7 +108,7 @@ said "which is not used: its packages are not those of .*(1 differ: " "other pac
 git checkout --quiet "$pin"
 echo "base-images-test: another digest and other packages are not taken"
 
-# The weekly job: nothing newer, but not published yet; then nothing to do; then a refresh that fails.
+# The weekly job: nothing newer, but not published yet; then nothing to do; then a newer package, and tests that fail at first; then a refresh that fails.
 job() { env REFRESH="$1" TESTS="$2" SYSTEMS=guestos ci/base-images.sh "127.0.0.1:$port/weekly" >"$scratch/log" 2>&1; }
 job true true || { tail -n 30 "$scratch/log"; fail "the weekly job"; }
 git log -1 --format=%B | grep -q '^The same packages, published\.$' || fail "the weekly job's commit says: $(git log -1 --format=%B)"
@@ -117,7 +117,50 @@ git log -1 --format=%B | grep -q '^The same packages, published\.$' || fail "the
 commit=$(git rev-parse HEAD)
 job true false || { tail -n 30 "$scratch/log"; fail "the weekly job, a week later"; }
 said "PASS base-images: nothing is newer" "a week later"
-! job "sed -i s/x/y/ ic-os/guestos/context/packages.dev.lock.json; false" true || fail "a refresh that failed was taken"
-[ -z "$(git status --porcelain)" ] && [ "$(git rev-parse HEAD)" = "$commit" ] || fail "a refresh that failed left: $(git status --porcelain)"
+# renew: makes a newer package of a locked one, on an archive of its own, and the command that locks it and has $summary to say. Its bytes are the same each
+# time, so that the base image with it is made once and then cached.
+package=sensible-utils lock=ic-os/guestos/context/packages.dev.lock.json
+renew() {
+  local deb path was=$scratch/newer/was size sum
+  old=$(sed -nE "s/.*\"name\": \"$package\", \"version\": \"([^\"]*)\".*/\1/p" "$lock")
+  new=$old+newer path=pool/main/s/$package/${package}_${new#*:}_all.deb
+  mkdir -p "$scratch/newer/${path%/*}"
+  deb=$(compgen -G "$(bazel info output_base 2>/dev/null)/external/*/debs/${package}_*.deb" | head -n 1) || fail "$package is not among the packages that were fetched"
+  dpkg-deb --raw-extract "$deb" "$was"
+  sed -i "s/^Version: .*/Version: $new/" "$was/DEBIAN/control"
+  SOURCE_DATE_EPOCH=1 dpkg-deb --build --root-owner-group -Znone "$was" "$scratch/newer/$path" >/dev/null
+  size=$(stat -c %s "$scratch/newer/$path") sum=$(sha256sum <"$scratch/newer/$path" | cut -d' ' -f1)
+  export DEBIAN_MIRROR=file://$scratch/newer
+  summary=$(printf '%s\n' '## guestos' '' "- $package $old → $new")
+  cat >"$scratch/refresh" <<SED
+sed -i -E '/"name": "$package"/ { s/"version": "[^"]*"/"version": "$new"/; s/"size": [0-9]*/"size": $size/; s/"sha256": "[^"]*"/"sha256": "$sum"/; s#"path": "[^"]*"#"path": "$path"# }' $lock
+cat <<'TEXT'
+$summary
+TEXT
+SED
+}
+# unchanged WHAT: the tree is that of $commit.
+unchanged() {
+  [ -z "$(git status --porcelain)" ] && [ "$(git rev-parse HEAD)" = "$commit" ] || fail "$1 left: $(git status --porcelain)"
+}
+renew
+! job "bash $scratch/refresh" "cp $pin $scratch/tested; false" || fail "newer packages were taken, though tests failed"
+said "FAIL base-images: tests: cp " "tests that fail"
+unchanged "tests that failed"
+grep -q "^$package $new " "$scratch/tested" || fail "tests did not see the newer package: $(grep "^$package " "$scratch/tested")"
+job "bash $scratch/refresh" "cp $pin $scratch/tested" || { tail -n 30 "$scratch/log"; fail "the weekly job, with a newer package"; }
+git log -1 --format=%s | grep -qxE 'base images: packages of [0-9]{4}-[0-9]{2}-[0-9]{2}' && [ "$(git log -1 --format=%b)" = "$summary" ] ||
+  fail "with a newer package, the commit says: $(git log -1 --format=%B)"
+[ "$(git rev-parse HEAD^)" = "$commit" ] || fail "with a newer package, there is not one commit: $(git log --oneline)"
+commit=$(git rev-parse HEAD)
+unchanged "a newer package"
+[ "$(git diff --name-only HEAD^ HEAD)" = "$pin"$'\n'"$lock" ] || fail "with a newer package, these changed: $(git diff --name-only HEAD^ HEAD)"
+diff <(tail -n +2 "$scratch/tested") <(tail -n +2 "$pin") || fail "what is committed is not what was tested"
+published=$(head -n 1 "$pin")
+[ "${published%@*}" = "127.0.0.1:$port/weekly/guestos-base" ] && [ "${published#*@}" != "$digest" ] || fail "with a newer package, the pin is $published"
+curl --silent --fail --output /dev/null --header 'Accept: application/vnd.oci.image.manifest.v1+json' "http://127.0.0.1:$port/v2/weekly/guestos-base/manifests/${published#*@}" ||
+  fail "the registry does not have $published"
+! job "sed -i s/x/y/ $lock; false" true || fail "a refresh that failed was taken"
+unchanged "a refresh that failed"
 echo "base-images-test: the weekly job publishes, pins and commits"
 echo "PASS base-images-test"
