@@ -229,20 +229,8 @@ fn before_1970() {
     position(&tar, b"12 mtime=-1\n");
 }
 
-#[test]
-fn refused() {
-    let bed = Bed::new();
-    bed.file_systems();
-    let disk = format!("--partitions table.csv --disk-guid {GUID} --output out");
-    let fat = "--tree data.tree --size-mib 3 --volume-id 1234abce --mtime 1000000000 --output out";
-    let mkdisk = env!("CARGO_BIN_EXE_mkdisk");
-    let ext4 = "--tree data.tree --partitions table.csv --partition config \
-         --uuid 00000000-0000-4000-8000-000000000001 --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 1000000000 --output out";
-    let mkext4 = env!("CARGO_BIN_EXE_mkext4");
-    let mkfat = env!("CARGO_BIN_EXE_mkfat");
-    let inject = env!("CARGO_BIN_EXE_inject");
-    let mkchecksums = env!("CARGO_BIN_EXE_mkchecksums");
-    let hashimage = env!("CARGO_BIN_EXE_hashimage");
+/// Files that lack something, or have too much.
+fn put_what_is_wrong(bed: &Bed) {
     bed.put(
         "both.list",
         b"{\"dest\":\"/a\",\"src\":\"kernel\",\"dir\":true}\n",
@@ -257,133 +245,73 @@ fn refused() {
     bed.list("few.tree", &["data.jsonl", "config"]);
     bed.list("other.tree", &["data.jsonl", "esp.image", "config"]);
     bed.list("long.tree", &["data.jsonl", "config", "data.image"]);
-    let cases = [
-        (
-            mkdisk,
-            format!("{disk} --image spare=data.image"),
-            "larger than partition \"spare\"",
+}
+
+/// Tool, flags besides those that every call of it here has, and what the error says.
+const REFUSED: &str = r#"
+mkdisk      | --image spare=data.image                                | larger than partition "spare"
+mkdisk      | --image data=few.image                                  | few.image: the plan was made over 2 inputs, but 1 are given
+mkdisk      | --image data=twice.image                                | twice.image names kernel in line 2 and again in line 3
+mkdisk      | --image esp=other.image --image data=data.image         | one image was made over config of 300000 bytes, another over 10
+mkdisk      | --image esp=bad.image                                   | bad.image: kernel: not a valid image plan
+mkdisk      | --image esp=none.image                                  | cannot read none.image
+mkdisk      | --image esp=esp.image --image esp=esp.image             | was given already, as esp.image
+mkfat       | --tree data.tree --size-mib -3                          | invalid value '-3' for '--size-mib <SIZE_MIB>'
+mkfat       | --tree data.tree --partitions table.csv --partition config | table.csv: no partition is called config
+mkfat       | --tree data.tree --partitions table.csv --partition odd | table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system
+mkfat       | --tree few.tree --size-mib 3                            | few.tree: 1 files are given for 2 inputs
+mkfat       | --tree data.tree --size-mib 3 --size-mib 1              | used multiple times
+mkfat       | --tree other.tree --size-mib 3                          | other.tree: esp.image is an image of 2097152 bytes, want 10
+mkfat       | --tree long.tree --size-mib 3                           | long.tree: data.image is an image of 3145728 bytes, want 2097152
+mkfat       | --tree config --size-mib 3                              | cannot open key=value
+mkext4      | --tree data.tree --partitions table.csv --partition odd | table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system
+mkext4      | --tree data.tree --partitions table.csv --partition config | table.csv: no partition is called config
+mkext4      | --tree data.tree --partitions table.csv --partition data --size-mib 3 | '--partition <NAME>' cannot be used with '--size-mib <SIZE_MIB>'
+inject      | --files both.list                                       | wants exactly one of 'src', 'dir' and 'symlink'
+inject      | --files bad.list                                        | bad.list line 1: kernel: not a valid image plan
+hashimage   | --image other.image                                     | config has 10 bytes, but the plan was made over 300000
+mkchecksums | --image a=other.fsverity                                | other.fsverity: got "sha256:0123 4\n", want a SHA-256 of 64 hexadecimal digits, a space and a length
+mkchecksums | --image a=bad.digest                                    | bad.digest: got "0123 4\n", want a SHA-256 of 64 hexadecimal digits, a space and a length
+mkchecksums | --image a=kernel --image a=config                       | --image: "a" was given already
+"#;
+
+/// Where a tool of [`REFUSED`] is, and the flags that every call of it has.
+fn called(tool: &str) -> (&'static str, &'static str) {
+    match tool {
+        "mkdisk" => (
+            env!("CARGO_BIN_EXE_mkdisk"),
+            "--partitions table.csv --disk-guid 0d15c000-0000-4000-8000-000000000001",
         ),
-        (
-            mkdisk,
-            format!("{disk} --image data=few.image"),
-            "few.image: the plan was made over 2 inputs, but 1 are given",
+        "mkfat" => (
+            env!("CARGO_BIN_EXE_mkfat"),
+            "--volume-id 1234abce --mtime 1000000000",
         ),
-        (
-            mkdisk,
-            format!("{disk} --image data=twice.image"),
-            "twice.image names kernel in line 2 and again in line 3",
+        "mkext4" => (
+            env!("CARGO_BIN_EXE_mkext4"),
+            "--uuid 00000000-0000-4000-8000-000000000001 --hash-seed 00000000-0000-4000-8000-000000000002 --mtime 1000000000",
         ),
-        (
-            mkdisk,
-            format!("{disk} --image esp=other.image --image data=data.image"),
-            "one image was made over config of 300000 bytes, another over 10",
-        ),
-        (
-            mkdisk,
-            format!("{disk} --image esp=bad.image"),
-            "bad.image: kernel: not a valid image plan",
-        ),
-        (
-            mkdisk,
-            format!("{disk} --image esp=none.image"),
-            "cannot read none.image",
-        ),
-        (
-            mkdisk,
-            format!("{disk} --image esp=esp.image --image esp=esp.image"),
-            "was given already, as esp.image",
-        ),
-        (
-            mkfat,
-            fat.replace("--size-mib 3", "--size-mib -3"),
-            "invalid value '-3' for '--size-mib <SIZE_MIB>'",
-        ),
-        (
-            mkfat,
-            fat.replace("--size-mib 3", "--partitions table.csv --partition config"),
-            "table.csv: no partition is called config",
-        ),
-        (
-            mkfat,
-            fat.replace("--size-mib 3", "--partitions table.csv --partition odd"),
-            "table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system",
-        ),
-        (
-            mkext4,
-            ext4.replace("config", "odd"),
-            "table.csv: line 5: odd has 51200 bytes, want whole MiB for a file system",
-        ),
-        (
-            mkext4,
-            ext4.to_owned(),
-            "table.csv: no partition is called config",
-        ),
-        (
-            mkext4,
-            ext4.replace("--partition config", "--partition data --size-mib 3"),
-            "'--partition <NAME>' cannot be used with '--size-mib <SIZE_MIB>'",
-        ),
-        (
-            mkfat,
-            fat.replace("data.tree", "few.tree"),
-            "few.tree: 1 files are given for 2 inputs",
-        ),
-        (
-            mkfat,
-            format!("{fat} --size-mib 1"),
-            "used multiple times",
-        ),
-        (
-            mkfat,
-            fat.replace("data.tree", "other.tree"),
-            "other.tree: esp.image is an image of 2097152 bytes, want 10",
-        ),
-        (
-            mkfat,
-            fat.replace("data.tree", "long.tree"),
-            "long.tree: data.image is an image of 3145728 bytes, want 2097152",
-        ),
-        (
-            mkfat,
-            fat.replace("data.tree", "config"),
-            "cannot open key=value",
-        ),
-        (
-            inject,
-            "--files both.list --mtime 5 --output out".into(),
-            "wants exactly one of 'src', 'dir' and 'symlink'",
-        ),
-        (
-            inject,
-            "--files bad.list --mtime 5 --output out".into(),
-            "bad.list line 1: kernel: not a valid image plan",
-        ),
-        (
-            hashimage,
-            "--image other.image --output out".into(),
-            "config has 10 bytes, but the plan was made over 300000",
-        ),
-        (
-            mkchecksums,
-            "--image a=other.fsverity --output out".into(),
-            "other.fsverity: got \"sha256:0123 4\\n\", want a SHA-256 of 64 hexadecimal digits, a space and a length",
-        ),
-        (
-            mkchecksums,
-            "--image a=bad.digest --output out".into(),
-            "bad.digest: got \"0123 4\\n\", want a SHA-256 of 64 hexadecimal digits, a space and a length",
-        ),
-        (
-            mkchecksums,
-            "--image a=kernel --image a=config --output out".into(),
-            "--image: \"a\" was given already",
-        ),
-    ];
-    for (tool, args, want) in cases {
-        let Err(error) = bed.run(tool, &args) else {
-            panic!("{args} was taken")
+        "inject" => (env!("CARGO_BIN_EXE_inject"), "--mtime 5"),
+        "hashimage" => (env!("CARGO_BIN_EXE_hashimage"), ""),
+        "mkchecksums" => (env!("CARGO_BIN_EXE_mkchecksums"), ""),
+        other => panic!("no tool {other}"),
+    }
+}
+
+#[test]
+fn refused() {
+    let bed = Bed::new();
+    bed.file_systems();
+    put_what_is_wrong(&bed);
+    for row in REFUSED.trim().lines() {
+        let columns: Vec<&str> = row.split(" | ").map(str::trim).collect();
+        let [tool, flags, want] = columns[..] else {
+            panic!("want three columns: {row}")
         };
-        assert!(error.contains(want), "{args}\n{error}\nwant {want}");
-        assert!(!bed.path("out").exists(), "{args}");
+        let (program, more) = called(tool);
+        let Err(error) = bed.run(program, &format!("{flags} {more} --output out")) else {
+            panic!("{row}: it was taken")
+        };
+        assert!(error.contains(want), "{row}\n{error}");
+        assert!(!bed.path("out").exists(), "{row}");
     }
 }
