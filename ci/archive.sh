@@ -71,8 +71,9 @@ tree "$scratch/tree" >"$scratch/all"
 # fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
 fetch() {
   : >"$scratch/requests"
-  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" @debs//:small >"$scratch/log" 2>&1
+  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" "${wanted[@]}" >"$scratch/log" 2>&1
 }
+wanted=(@debs//:small)
 started=$SECONDS
 # Without apt; and apt that knows no archive.
 path=/nonexistent
@@ -160,6 +161,22 @@ no_requests "a bundle with a wrong file"
 mv "$moved.away" "$moved"
 good "everything is in the bundle" "${from[@]}"
 no_requests "everything is in the bundle"
+# The crates of a bundle: one of rust/Cargo.lock, and one that rules_rust wants.
+crate=adler2 version=$(grep -A 1 -x 'name = "adler2"' "$scratch/tree/rust/Cargo.lock" | sed -nE 's/^version = "(.*)"$/\1/p')
+sum=$(grep -A 3 -x "name = \"$crate\"" "$scratch/tree/rust/Cargo.lock" | sed -nE 's/^checksum = "(.*)"$/\1/p')
+[ "${#sum}" = 64 ] || fail "rust/Cargo.lock has no crate $crate"
+wanted=("@@icos_images~~crates~crates__$crate-$version//:BUILD.bazel")
+lacks="the bundle VENDOR=$bundle lacks 1 file of rust/Cargo.lock: crate $crate-$version"
+bundle 1 "${sums[@]}"
+bad "a bundle without a crate" "$lacks (its index does not have it)" "$again" -- "${from[@]}"
+bundle 1 "${sums[@]}" "$sum"
+bad "half a bundle of crates" "$lacks (its index has it, but there is no files/$sum)" "$again" -- "${from[@]}"
+printf '\x1f\x8b\x08\x00' >"$bundle/files/$sum"
+bad "a bundle with a crate that was cut off" "$lacks (files/$sum has other content than its name says)" "$again" -- "${from[@]}"
+wanted=("@@icos_images~~crates~tinyjson//:BUILD.bazel")
+bad "a bundle without a crate of rules_rust" "the bundle VENDOR=$bundle lacks 1 file of rules_rust: crate tinyjson-" "(its index does not have it)" "$again" -- "${from[@]}"
+no_requests "a bundle without a crate"
+wanted=(@debs//:small)
 # The archive has moved on: it has signed indexes of newer packages.
 export GNUPGHOME=$scratch/gnupg
 mkdir -m 700 "$GNUPGHOME"
