@@ -235,7 +235,15 @@ assert all(sorted(p) == keys for p in packages.values()), packages
 have = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "debs").iterdir())
 assert have == sorted(p["sha256"] for p in packages.values()), packages
 PYTHON
-bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot" "This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. $mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot" "The archive has moved on; it has now: added 3, which is not locked, moved 2.0 in place of 1.0+b1. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. $mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+# The server drops it, and the index has it.
+mv "$scratch/www/debian/pool/main/m/now_2.0_all.deb" "$scratch/now.deb"
+cp "$scratch/old.deb" "$scratch/www/debian/$(pool moved 1.0+b1)"
+index debian trixie
+bad "a release, and the archive does not give what it has" "$gone" "The archive's indexes still name the locked versions, so these can't be reached" "$mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+rm "$scratch/www/debian/$(pool moved 1.0+b1)"
+mv "$scratch/now.deb" "$scratch/www/debian/pool/main/m/now_2.0_all.deb"
+index debian trixie
 bad "an archive of somebody else" "apt does not take the archive's indexes: " -- "${now[@]}" --repo_env=DEBIAN_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 bad "no keys" "the keys that sign Debian's archive are not on this machine (package debian-archive-keyring)" -- "${now[@]}" --repo_env=DEBIAN_KEYRING=/nonexistent
 echo x >>"$scratch/www/debian/dists/trixie/main/binary-amd64/Packages"

@@ -106,36 +106,55 @@ def _not_had(rctx, missing, asked):
         "; ".join(asked),
     )
 
-def _unlocked(rctx, lock, suites, known, missing):
-    """Fetches what the archive has now in place of what is missing; returns what is in place of what, or, as a string, why that can't be."""
+def _now(rctx, lock, suites, known, missing):
+    """What the archive has now in place of what is missing, and of what does not go with that: see `present`."""
     if lock.get("format", 1) == 1:
         return "the lock does not say where its suite lies: it is of format 1"
     gone = {package["name"]: True for package in missing}
+    return present(rctx, lock, suites, known, {package["name"]: package["version"] for package in lock["packages"] if package["name"] not in gone})
+
+def _changes(lock, now):
+    """What is in place of what, for people."""
     locked = {package["name"]: package for package in lock["packages"]}
-    have = {name: package["version"] for name, package in locked.items() if name not in gone}
-    now = present(rctx, lock, suites, known, have)
+    changes = []
+    for name in sorted(now):
+        package, was = now[name], locked.get(name)
+
+        # It may be the locked one, and only now to be had.
+        if package and (not was or was["sha256"] != package["sha256"]):
+            changes.append("{} {}{}".format(name, package["version"], " in place of " + was["version"] if was else ", which is not locked"))
+    return changes + ["no {} {}".format(name, locked[name]["version"]) for name in sorted(locked) if name not in now]
+
+def _unlocked(rctx, lock, suites, known, missing):
+    """Fetches what the archive has now in place of what is missing; returns what is in place of what, or, as a string, why that can't be."""
+    now = _now(rctx, lock, suites, known, missing)
     if type(now) == "string":
         return now
-    for name in have:
+    gone = {package["name"]: True for package in missing}
+    locked = {package["name"]: package for package in lock["packages"]}
+    for name in locked:
         # Of another version, or nothing needs it any more.
-        if now.get(name) or name not in now:
+        if name not in gone and (now.get(name) or name not in now):
             rctx.delete("debs/" + _file_name(locked[name]))
     new = [now[name] for name in sorted(now) if now[name]]
     lost = _download(rctx, new, _on_archives(known, suites, lock))
     if lost:
         return "nor does anybody give {}, which is what the archive has now".format(_listed(["{} {}".format(package["name"], package["version"]) for package in lost]))
-    changes = []
-    for package in new:
-        was = locked.get(package["name"])
-
-        # It may be the locked one, and came at the second time of asking.
-        if not was or was["sha256"] != package["sha256"]:
-            changes.append("{} {}{}".format(package["name"], package["version"], " in place of " + was["version"] if was else ", which is not locked"))
-    changes += ["no {} {}".format(name, locked[name]["version"]) for name in sorted(locked) if name not in now]
+    changes = _changes(lock, now)
     if changes:
         rctx.file("unlocked.lock.json", json.encode(lock | {"packages": [now[name] or locked[name] for name in sorted(now)]}))
         rctx.file("unlocked.txt", "".join(["unlocked: {} ({})\n".format(change, source_path(rctx.attr.lock)) for change in changes]))
     return changes
+
+def _said_of_now(rctx, lock, suites, known, missing):
+    """For a build that stops: what the archive has now in place of what is missing, or why nobody knows."""
+    now = _now(rctx, lock, suites, known, missing)
+    if type(now) == "string":
+        return "Either these can't be reached, or the archive has moved on to newer versions; what it has now is not known: {}".format(now)
+    changes = _changes(lock, now)
+    if not changes:
+        return "The archive's indexes still name the locked versions, so these can't be reached, or are damaged there: try again, or ask another archive"
+    return "The archive has moved on; it has now: {}".format(_listed(changes))
 
 def _debs_impl(rctx):
     lock = json.decode(rctx.read(rctx.attr.lock))
@@ -165,7 +184,8 @@ def _go_on_unlocked(rctx, lock, suites, known, missing, asked, mend):
     what = _not_had(rctx, missing, asked)
     choice = rctx.getenv("DEBIAN_UNLOCKED") or "allow"
     if choice == "refuse":
-        fail("{}. Either these can't be reached, or the archive has moved on to newer versions. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. {}".format(what, mend))
+        said = _said_of_now(rctx, lock, suites, known, missing)
+        fail("{}. {}. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. {}".format(what, said, mend))
     if choice != "allow":
         fail("DEBIAN_UNLOCKED: got {}, want allow or refuse".format(repr(choice)))
     changes = _unlocked(rctx, lock, suites, known, missing)
