@@ -71,7 +71,7 @@ tree "$scratch/tree" >"$scratch/all"
 # fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
 fetch() {
   : >"$scratch/requests"
-  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" "${wanted[@]}" >"$scratch/log" 2>&1
+  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u DEBIAN_ACCEPT_EXPIRED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" "${wanted[@]}" >"$scratch/log" 2>&1
 }
 wanted=(@debs//:small)
 started=$SECONDS
@@ -182,7 +182,7 @@ export GNUPGHOME=$scratch/gnupg
 mkdir -m 700 "$GNUPGHOME"
 gpg --batch --quiet --passphrase '' --quick-generate-key test ed25519 sign never 2>"$scratch/log" || { cat "$scratch/log"; fail "no key could be made"; }
 gpg --batch --quiet --export test >"$scratch/keys.gpg"
-# index ROOT SUITE: indexes of what is below a root, signed.
+# index ROOT SUITE [DATE]: indexes of what is below a root, signed; valid until DATE.
 index() {
   local suite=$scratch/www/$1/dists/$2
   rm -rf "$suite"
@@ -190,6 +190,7 @@ index() {
   (cd "$scratch/www/$1" && apt-ftparchive packages pool) >"$suite/main/binary-amd64/Packages"
   apt-ftparchive -o APT::FTPArchive::Release::Suite="$2" -o APT::FTPArchive::Release::Codename="$2" -o APT::FTPArchive::Release::Components=main \
     -o APT::FTPArchive::Release::Architectures=amd64 release "$suite" >"$scratch/Release"
+  [ -z "${3:-}" ] || sed -i "s/^Date: .*/&\nValid-Until: $3/" "$scratch/Release"
   gpg --batch --yes --quiet --clearsign --output "$suite/InRelease" "$scratch/Release"
 }
 # unlocked WHAT TEXT… -- FLAG…: the build goes on, says each TEXT, and what it has is marked.
@@ -236,6 +237,20 @@ have = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder 
 assert have == sorted(p["sha256"] for p in packages.values()), packages
 PYTHON
 bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot" "The archive has moved on; it has now: added 3, which is not locked, moved 2.0 in place of 1.0+b1. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. $mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+# Whatever this machine's apt is set to.
+cp "$scratch/apt.conf" "$scratch/apt.conf.strict"
+printf 'Acquire::Check-Valid-Until "false";\nAcquire::Check-Date "false";\nAcquire::Max-FutureTime "99999999";\n' >>"$scratch/apt.conf"
+expired="an index has expired, so what it shows may be older than what Debian has: "
+index debian trixie "Sat, 03 Jan 2026 00:00:00 UTC"
+bad "an expired index" "$gone" "The build can't go on with what the archive has now: $expired" "dists/trixie/InRelease" "with --repo_env=DEBIAN_ACCEPT_EXPIRED=1" -- "${now[@]}"
+bad "a release and an expired index" "what it has now is not known: $expired" "$mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
+bad "a slip in the setting for expired indexes" 'DEBIAN_ACCEPT_EXPIRED: got "yes", want 1' -- "${now[@]}" --repo_env=DEBIAN_ACCEPT_EXPIRED=yes
+unlocked "an expired index, accepted" "moved 2.0 in place of 1.0+b1" -- "${now[@]}" --repo_env=DEBIAN_ACCEPT_EXPIRED=1
+index debian trixie
+sed -i 's/^Date: .*/Date: Thu, 03 Jan 2075 00:00:00 UTC/' "$scratch/Release"
+gpg --batch --yes --quiet --clearsign --output "$scratch/www/debian/dists/trixie/InRelease" "$scratch/Release"
+bad "an index of the future" "apt does not take the archive's indexes: " "is not valid yet" -- "${now[@]}"
+mv "$scratch/apt.conf.strict" "$scratch/apt.conf"
 # The server drops it, and the index has it.
 mv "$scratch/www/debian/pool/main/m/now_2.0_all.deb" "$scratch/now.deb"
 cp "$scratch/old.deb" "$scratch/www/debian/$(pool moved 1.0+b1)"

@@ -97,6 +97,26 @@ cp "$debs/bundle/files/$sum" "$debs/cache/repositories/content_addressable/sha25
 rm -r "$debs/cache/debs"
 gets "Bazel has one, the archive the other" ''
 
+# What this machine's apt is told of dates is not handed on: whether an old index will do is said by a variable.
+printf '%s "false";\n' Acquire::Check-Valid-Until Acquire::Check-Date >"$work/apt.conf"
+# handed_on: the options that mmdebstrap gets for its apt, and the archive's line of its sources.
+handed_on() {
+  (
+    here=ci/container cache=$work
+    die() { echo "$*"; exit; }
+    . ci/container/bootstrap.sh
+    export APT_CONFIG=$work/apt.conf DEBIAN_MIRROR=http://archive.test/debian "$@"
+    apt_settings
+    echo "${apt_options[*]} $(archive_source)"
+  )
+}
+got=$(handed_on DEBIAN_ACCEPT_EXPIRED=0)
+case $got in *Check-* | *check-* | '') fail "this machine's apt settings on dates are handed on: $got" ;; esac
+got=$(handed_on DEBIAN_ACCEPT_EXPIRED=1)
+case $got in *check-valid-until=no*' http://archive.test/debian forky main') ;; *) fail "DEBIAN_ACCEPT_EXPIRED=1 does not count: $got" ;; esac
+got=$(handed_on DEBIAN_ACCEPT_EXPIRED=yes)
+[[ $got = 'DEBIAN_ACCEPT_EXPIRED: got yes, want 1 '* ]] || fail "a slip in DEBIAN_ACCEPT_EXPIRED is not told: $got"
+
 cp -a /etc "$work/etc"
 rm "$work/etc/image-build-container"
 echo "tester:x:54321:54321::$work/tester:/bin/bash" >>"$work/etc/passwd"

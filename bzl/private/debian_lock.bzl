@@ -26,7 +26,7 @@ def debian_lock(name, suites, locks, components = ["main"], then = None, arch = 
     apt resolves, against the archive that this machine's apt is set up with, or that the environment variable DEBIAN_MIRROR names. A suite
     whose name ends in `-security` lies below a root of its own: DEBIAN_SECURITY_MIRROR, else DEBIAN_MIRROR with `-security` at its end, else
     where this machine's apt takes such a suite from, else beside its main archive. An index whose `Valid-Until` has passed is refused, whatever this
-    machine's apt is set to; `-- --accept-expired` takes it.
+    machine's apt is set to; `-- --accept-expired`, or DEBIAN_ACCEPT_EXPIRED=1, takes it.
 
     What is in a lock is Debian's essential and required packages, those of the lists, and what they depend on; no recommended ones.
     The format: docs/formats/lock.md.

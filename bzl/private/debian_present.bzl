@@ -8,17 +8,18 @@ load("//bzl/private:debian_archive.bzl", "shown")
 
 visibility(["//bzl/..."])
 
-# Of this machine's apt: how archives are reached. The same as rust/lib/debian/src/machine.rs takes over.
+# Of this machine's apt: how archives are reached. The same as rust/lib/debian/src/machine.rs takes over. Nothing that bears on
+# the dates of indexes is among them: whether an old index will do is said to us (_ACCEPT_EXPIRED), not found here.
 _SETTINGS = [
     "Acquire::http",
     "Acquire::https",
-    "Acquire::Check-Valid-Until",
-    "Acquire::Check-Date",
-    "Acquire::Max-FutureTime",
     "Acquire::Retries",
     "Acquire::ForceIPv4",
     "Acquire::ForceIPv6",
 ]
+
+# Set to 1 it is to builds what --accept-expired is to the tool `lock`.
+_ACCEPT_EXPIRED = "DEBIAN_ACCEPT_EXPIRED"
 _KEYRINGS = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
@@ -69,6 +70,13 @@ def _settings(rctx):
             kept.append(line)
     return kept
 
+def _accept_expired(rctx):
+    """Whether an index whose `Valid-Until` has passed is taken."""
+    choice = rctx.getenv(_ACCEPT_EXPIRED) or "0"
+    if choice not in ["0", "1"]:
+        fail("{}: got {}, want 1 (take an index whose Valid-Until has passed) or 0".format(_ACCEPT_EXPIRED, repr(choice)))
+    return choice == "1"
+
 def _configure(rctx, sources, architecture):
     """Lays out apt's folder. Locked packages that are there are an archive of this machine's own, and preferred."""
     root = str(rctx.path(_DIR))
@@ -87,6 +95,8 @@ def _configure(rctx, sources, architecture):
         "#clear Acquire::Languages;",
         "Acquire::Languages { \"none\"; };",
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";",
+        "Acquire::Check-Date \"true\";",
+        "Acquire::Check-Valid-Until \"{}\";".format("false" if _accept_expired(rctx) else "true"),
         "Dir::Ignore-Files-Silently:: \"\\.there$\";",
         "",
     ]))
@@ -181,6 +191,10 @@ def _resolve(rctx, lock, suites, have):
         return rctx.execute(list(words), environment = {"APT_CONFIG": str(rctx.path(_DIR + "/apt.conf")), "LC_ALL": "C"})
 
     updated = apt("apt-get", "-q", "update", "--error-on=any")
+    if " is expired (invalid since " in updated.stderr:
+        # apt has no other word for it: its messages are in English here.
+        expired = [line for line in updated.stderr.split("\n") if " is expired (invalid since " in line]
+        return "an index has expired, so what it shows may be older than what Debian has: {}. Ask for an archive that is up to date (DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR), or accept it as it is with --repo_env={}=1".format("; ".join(expired), _ACCEPT_EXPIRED)
     if updated.return_code:
         return "apt does not take the archive's indexes: " + _last_lines(updated)
     if "Conflicting distribution" in updated.stderr:

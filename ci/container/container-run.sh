@@ -21,6 +21,7 @@ The checkout and the cache folder are at the same paths inside and outside.
 Environment: IMAGE_BUILD_CACHE   the cache folder (default: $XDG_CACHE_HOME/image-build or ~/.cache/image-build)
              DEBIAN_MIRROR       archive to use (default: the first Debian archive of this machine's apt)
              DEBIAN_SNAPSHOT     address with {root}, {timestamp} and {path} in it, of a service that keeps what the archive drops
+             DEBIAN_ACCEPT_EXPIRED  if 1, an archive's index will do whose Valid-Until has passed
              VENDOR              folder of a bundle to take packages from, and from no archive
              CONTAINER_LOCKED    if set: no container of other packages than the lock's is made or used
 
@@ -164,10 +165,15 @@ case $key in
 esac
 pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 
+# Where its apt has no lists, and so names no archive, it is told which one it is.
+if [ -z "${DEBIAN_MIRROR:-}" ] && ! compgen -G "$base/root/var/lib/apt/lists/*Release" >/dev/null; then
+  DEBIAN_MIRROR=$(sed -nE 's#^deb +(\[[^]]*\] +)?([^ ]+) forky .*#\2#p' "$base/root/etc/apt/sources.list" 2>/dev/null | head -n 1) || true
+fi
+
 # No LANG: in a locale that the container lacks, Bazel and others would take names for ASCII and not find `ü.txt`.
 keep=()
 for name in TERM CI COLUMNS LINES NO_COLOR http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
-  DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR DEBIAN_SNAPSHOT DEBIAN_UNLOCKED DEBIAN_KEYRING BASE_IMAGES VENDOR; do
+  DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR DEBIAN_SNAPSHOT DEBIAN_UNLOCKED DEBIAN_ACCEPT_EXPIRED DEBIAN_KEYRING BASE_IMAGES VENDOR; do
   [ -z "${!name:-}" ] || keep+=("$name=${!name}")
 done
 userns=()

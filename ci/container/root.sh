@@ -84,6 +84,8 @@ failed() {
     note "the disk of $cache is full ($(megabytes_free) MB free; the container and its packages take 3700 MB, a build more). Make room, or set IMAGE_BUILD_CACHE=FOLDER"
   elif grep -aq 'unmet dependencies' "$log" && [ "$what" = locked ]; then
     note "the lock lacks a package that another needs (above). Mend it with: rm ci/container/packages.lock.json && $0 --update"
+  elif grep -aq "$expired" "$log" && [ "$what" = unlocked ]; then
+    note "the index of ${mirror:-the archive} has expired (above): what it has may be older than what Debian has. An archive that is up to date: DEBIAN_MIRROR=URL $0; or take it as it is: DEBIAN_ACCEPT_EXPIRED=1 $0"
   elif grep -aqE 'Failed to fetch|Could not resolve|Unable to locate' "$log"; then
     note "the archive ${mirror:-of mmdebstrap} could not be read or lacks a package (above); another one: DEBIAN_MIRROR=URL $0"
   else

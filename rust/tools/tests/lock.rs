@@ -97,6 +97,7 @@ impl World {
             .env("APT_CONFIG", self.path("machine.conf"))
             .env_remove("DEBIAN_MIRROR")
             .env_remove("DEBIAN_SECURITY_MIRROR")
+            .env_remove("DEBIAN_ACCEPT_EXPIRED")
             .arg("--workspace")
             .arg(self.path("tree"))
             .arg("--keyring")
@@ -313,6 +314,21 @@ fn an_expired_index_is_refused_unless_asked_for() {
             "--accept-expired",
         ],
     );
+    for (value, code, said_so) in [
+        ("0", 1, "an index has expired"),
+        ("yes", 1, "DEBIAN_ACCEPT_EXPIRED: got `yes`, want 1"),
+        ("1", 0, ""),
+    ] {
+        let output = world
+            .command()
+            .args(["--suite=trixie", "--suite=trixie-security"])
+            .arg("--lock=out=list")
+            .env("DEBIAN_ACCEPT_EXPIRED", value)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(said_so), "{}", said(&output));
+    }
     world.works(&["--accept-expired"]);
 }
 

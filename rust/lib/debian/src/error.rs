@@ -92,7 +92,7 @@ pub enum Error {
     /// A release file's `Valid-Until` has passed.
     #[error(
         "an index has expired: what the archive shows may be older than what Debian has, without its newest security updates:\n{output}\n\
-         ask for an archive that is up to date (DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR), or accept it as it is with --accept-expired"
+         ask for an archive that is up to date (DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR), or accept it as it is with --accept-expired (or DEBIAN_ACCEPT_EXPIRED=1)"
     )]
     Expired {
         /// What apt said.

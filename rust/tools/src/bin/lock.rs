@@ -65,7 +65,7 @@ struct Args {
     /// Don't fetch packages that changed to tell what is in them: the summary has no set-uid files, sockets, units, kernel modules
     #[arg(long)]
     no_contents: bool,
-    /// Take an index whose Valid-Until has passed: an archive that keeps an old state. By default that is refused
+    /// Take an index whose Valid-Until has passed: an archive that keeps an old state. Refused without this or DEBIAN_ACCEPT_EXPIRED=1
     #[arg(long)]
     accept_expired: bool,
     /// Root of the source tree; default: the workspace that `bazel run` was called in
@@ -379,8 +379,17 @@ fn open(args: &Args, plan: &Plan) -> Result<Archive> {
         keyring: args.keyring.clone(),
         mirror: of(&args.mirror, "DEBIAN_MIRROR"),
         security_mirror: of(&args.security_mirror, "DEBIAN_SECURITY_MIRROR"),
-        accept_expired: args.accept_expired,
+        accept_expired: args.accept_expired || accept_expired()?,
     })?)
+}
+
+/// Whether people take expired indexes, for the whole build.
+fn accept_expired() -> Result<bool> {
+    match environment("DEBIAN_ACCEPT_EXPIRED").as_deref() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => bail!("DEBIAN_ACCEPT_EXPIRED: got `{other}`, want 1 or 0"),
+    }
 }
 
 /// The archive people choose for the whole build; the fetching of packages heeds the same variables.
