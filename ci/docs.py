@@ -14,7 +14,7 @@ RUN = ("README.md", "docs/guides/images.md")
 ELSEWHERE = {
     "./ci/container/container-run.sh ci/test.sh": "the gate",
     "qemu-system-x86_64 ": "//tests/boot:guestos_exact_test",
-    "docker build ": "ci/docker-base.sh, with buildah; ci/real-root.sh takes a Dockerfile through buildah, too",
+    "docker build -f Dockerfile.base ": "ci/docker-base.sh, with buildah",
     "bazel build //ic-os/guestos/envs/dev:oci": "ci/oci.sh",
     "bazel run //ic-os/guestos/context:push ": "ci/base-images-test.sh, to a registry on loopback",
     "ci/base-images.sh ": "ci/base-images-test.sh",
@@ -22,7 +22,7 @@ ELSEWHERE = {
     "docker load ": "ci/oci.sh, with buildah",
     "skopeo copy oci-archive:": "ci/oci.sh, with buildah where there is no skopeo",
     "podman run ": "ci/oci.sh, with buildah",
-    "docker build ": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
+    "docker build --build-arg BASE_IMAGE=": "nobody: no docker here; ci/real-root.sh takes the same Dockerfile through buildah",
     "bazel run //ic-os/guestos/envs/prod:vulnerabilities ": "nobody: advisories of your own; rust/tools/tests/advisories.rs",
     "bazel run //rust/tools:advisories ": "rust/tools/tests/advisories.rs",
     "bazel run //ic-os/newos/context:lock": "nobody: needs the archive; the same rule made the locks that are here",
@@ -83,7 +83,7 @@ ELSEWHERE = {
     "createdb ": "ci/remote.sh",
     "buildbox-casd ": "ci/remote.sh",
     "buildbox-worker ": "ci/remote.sh",
-    "bazel build --config=remote-exec ": "ci/remote.sh",
+    "bazel build --config=remote-exec ": "ci/remote.sh, by --config=remote-exec-root: the same, and base images and Dockerfiles run on the worker, too",
     "bazel run //ic-os/guestos/envs/dev:report -- ": "//rust/tools:mkreport_test, the program itself with these flags",
     "mkdeployment ": "rust/lib/deployment/tests; its flags by the rule deployment_file",
 }
