@@ -68,10 +68,17 @@ cd "$module"
 tree() { find "$1" -path '*/bazel-*' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; }
 tree . >"$scratch/before"
 tree "$scratch/tree" >"$scratch/all"
-# fetch FLAG…: fetches the packages of the lock. The container has caches, apt sources and variables of its own; none of them counts here.
+# The container has caches, apt sources and variables of its own; none of them counts here.
+bare=(env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u DEBIAN_ACCEPT_EXPIRED -u VENDOR)
+flags() {
+  flags=(--repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache"
+    --http_timeout_scaling=0.05 --http_connector_attempts=3)
+}
+# fetch FLAG…: fetches the packages of the lock.
 fetch() {
   : >"$scratch/requests"
-  env -u DEBIAN_MIRROR -u DEBIAN_SECURITY_MIRROR -u DEBIAN_SNAPSHOT -u DEBIAN_UNLOCKED -u DEBIAN_ACCEPT_EXPIRED -u VENDOR bazel build --noshow_progress --repo_env=PATH="$path" --repo_env=APT_CONFIG="$scratch/apt.conf" --repo_env=DEBIAN_KEYRING="$scratch/keys.gpg" --repository_cache="$scratch/cache" --http_timeout_scaling=0.05 --http_connector_attempts=3 "$@" "${wanted[@]}" >"$scratch/log" 2>&1
+  flags
+  "${bare[@]}" bazel build --noshow_progress "${flags[@]}" "$@" "${wanted[@]}" >"$scratch/log" 2>&1
 }
 wanted=(@debs//:small)
 started=$SECONDS
@@ -236,6 +243,23 @@ assert all(sorted(p) == keys for p in packages.values()), packages
 have = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "debs").iterdir())
 assert have == sorted(p["sha256"] for p in packages.values()), packages
 PYTHON
+# job UNLOCKED STATUS TEXT…: a job that takes locked packages only (ci/locked.sh) ends with STATUS and says each TEXT; of what it needs `$need`.
+job() {
+  local word=$1 want=$2 got=0 text
+  shift 2
+  # shellcheck disable=SC2016 # the inner shell's variables
+  UNLOCKED=$word "${bare[@]}" bash -c '. "$1/ci/locked.sh" && shift && need_locked job "$@"' _ "$scratch/tree" "${need[@]}" >"$scratch/log" 2>&1 || got=$?
+  [ "$got" -eq "$want" ] || { cat "$scratch/log"; fail "a job that takes locked packages only: it ends with $got, want $want"; }
+  for text; do
+    grep -qxF -- "$text" "$scratch/log" || { cat "$scratch/log"; fail "a job that takes locked packages only: it does not say: $text"; }
+  done
+}
+takes='job: it takes locked packages only, and the archive no longer has all of these:' mending='mend it with: bazel run //:lock; then commit the locks that it changed'
+listed=('  unlocked: added 3, which is not locked (packages.lock.json)' '  unlocked: moved 2.0 in place of 1.0+b1 (packages.lock.json)')
+flags
+need=("${flags[@]}" "${now[@]}" @debs//:small)
+job skip 77 "SKIP $takes" "${listed[@]}" "$mending"
+job '' 1 "FAIL $takes" "${listed[@]}" "$mending"
 bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot" "The archive has moved on; it has now: added 3, which is not locked, moved 2.0 in place of 1.0+b1. This build takes locked packages only (DEBIAN_UNLOCKED=refuse); so mend the lock. $mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
 # Whatever this machine's apt is set to.
 cp "$scratch/apt.conf" "$scratch/apt.conf.strict"
@@ -271,6 +295,30 @@ bad "no apt" "apt-get is not on this machine, which knows what the archive has" 
 
 mv "$scratch/old.deb" "$scratch/www/debian/$(pool moved 1.0+b1)"
 good "the run after all that" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+flags
+need=("${flags[@]}" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian" @debs//:small)
+job '' 0
+echo "ok: jobs that take locked packages only: skipped, failed, let through"
 tree "$scratch/tree" | diff "$scratch/all" - || fail "the tree has changed"
+
+# A container that was not made of its lock: where only this mount namespace sees it, that is what this one is, and its lock wants another bash.
+printf 'unlocked %064d\n' 0 >"$scratch/container"
+sed -i -E 's/("name": "bash", "version": ")[^"]*/\10/' "$scratch/tree/ci/container/packages.lock.json"
+in_unlocked() {
+  # shellcheck disable=SC2016 # the inner shell's variables
+  unshare --mount --propagation private -- bash -c 'mount --bind "$1" /etc/image-build-container && shift && exec "$@"' _ "$scratch/container" "$@"
+}
+bare=(in_unlocked) need=(container)
+# shellcheck disable=SC2016 # dpkg's variable
+listed=("  unlocked: bash $(dpkg-query --show --showformat='${Version}' bash) in place of 0 (ci/container/packages.lock.json)")
+mending='mend it with: ci/container/container-run.sh --update, outside of the container; then commit the locks that it changed'
+job skip 77 "SKIP $takes" "${listed[@]}" "$mending"
+job '' 1 "FAIL $takes" "${listed[@]}" "$mending"
+mkdir "$scratch/base"
+in_unlocked bash "$scratch/tree/ci/container/setup.sh" "$scratch/tree" "$IMAGE_BUILD_CACHE" "$scratch/base" true
+! bazel build --config=release @debs//:small >"$scratch/log" 2>&1 || fail "a container that is unlocked: a release is built in it"
+said='ERROR: --this_container_is_unlocked, so no release is built in it: its packages are not all those of ci/container/packages.lock.json. Mend it '
+grep -qF -- "$said" "$scratch/log" || { cat "$scratch/log"; fail "a container that is unlocked: it does not say: $said"; }
+echo "ok: a container that is unlocked"
 cd "$top"
 echo "PASS archive ($((SECONDS - started)) s)"

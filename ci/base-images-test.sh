@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/base-images-test.sh "$@"
 fail() { echo "FAIL base-images-test: $*"; exit 1; }
+# shellcheck source-path=SCRIPTDIR source=locked.sh
+. ci/locked.sh
+need_locked base-images-test //ic-os/guestos/context:pin
 scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/scratch.XXXXXX")
 registry=''
 stop() { [ -z "$registry" ] || { kill "$registry" 2>/dev/null; wait "$registry" || true; registry=''; }; }

@@ -139,6 +139,9 @@ vary() {
 
 # The rest of this script for what varies inside the container; `elsewhere` is started from the machine.
 if [ -e /etc/image-build-container ]; then
+  # shellcheck source-path=SCRIPTDIR source=locked.sh
+  . ci/locked.sh
+  need_locked reproduce container "${targets[@]}"
   mkdir "$scratch/reference"
   echo "reproduce: ${targets[*]}"
   bash ci/reproduce/build.sh "$scratch/reference" '' "${targets[@]}" || fail "the targets do not build"
@@ -147,6 +150,8 @@ if [ -e /etc/image-build-container ]; then
 else
   [ ${#inside[@]} -eq 0 ] || run ci/reproduce.sh --part ${apart:+--apart} --vary "$(IFS=,; echo "${inside[*]}")" "${targets[@]}" || exit
   [ ${#inside[@]} -eq 0 ] || built=1
+  # shellcheck disable=SC2016 # the inner shell's variable
+  run bash -c '. ci/locked.sh && need_locked reproduce "$@"' _ container "${targets[@]}" || exit
   mkdir "$scratch/reference"
   run ci/reproduce/build.sh "$scratch/reference" '' "${targets[@]}" || fail "the targets do not build"
   vary elsewhere

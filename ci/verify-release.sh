@@ -70,6 +70,9 @@ if [ -z "$inside" ]; then
 fi
 
 cd "$top"
+# shellcheck source-path=SCRIPTDIR source=locked.sh
+. ci/locked.sh
+need_locked verify-release container
 commit=$(git rev-parse HEAD)
 # Nothing that a shared cache gave to builds before: caches of its own, too, which stay for the next time.
 own=$IMAGE_BUILD_CACHE/verify

@@ -54,9 +54,9 @@ common --lockfile_mode=off
 # Debian's Rust in place of rules_rust's downloads.
 common --override_repository=rules_rust~~rust~rust_toolchains=$rust
 common --override_repository=rules_rust~~rust_host_tools~rust_host_tools=$rust"
-# A release is not built with packages that nobody locked: Bazel stops at an option that it does not know.
+# A release is not built with packages that nobody locked: Bazel stops at an option that it does not know, and prints it, so it is a sentence.
 case $container in
-  unlocked*) text+=$'\nbuild --define=build_container=unlocked\nbuild:release --this_container_is_unlocked=see_docs/container.md' ;;
+  unlocked*) text+=$'\nbuild --define=build_container=unlocked\nbuild:release "--this_container_is_unlocked, so no release is built in it: its packages are not all those of ci/container/packages.lock.json. Mend it outside of it with: ci/container/container-run.sh --rebuild, if the archive was out of reach; --update, if it has moved on (then commit the lock). See docs/container.md"' ;;
 esac
 if [ "$text" != "$(cat "$rc" 2>/dev/null)" ]; then
   printf '%s\n' "$text" >"$rc.$$" && mv "$rc.$$" "$rc"

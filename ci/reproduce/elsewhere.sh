@@ -11,7 +11,10 @@ place=/mnt
 mkdir -p "$folder/checkout" "$folder/cache"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$folder/checkout" 2>/dev/null || true # a file deleted but not yet committed is none
 # Files by checksum: what is fetched is no circumstance.
-cp -a "$(dirname "$(dirname "$folder")")/repositories" "$folder/cache/"
+for name in repositories debs; do
+  from=$(dirname "$(dirname "$folder")")/$name
+  [ ! -d "$from" ] || cp -a "$from" "$folder/cache/"
+done
 cp -a /etc "$folder/etc"
 echo "elsewhere:x:54321:54321::$place:/bin/bash" >>"$folder/etc/passwd"
 echo elsewhere:x:54321: >>"$folder/etc/group"
@@ -20,7 +23,7 @@ chown -R 54321:54321 "$folder/checkout" "$folder/cache"
 chown 54321:54321 "$folder"
 mount --bind "$folder/etc" /etc
 mount --bind "$folder" "$place"
-as_user=(setpriv --reuid 54321 --regid 54321 --clear-groups -- env -i HOME="$place" USER=elsewhere IMAGE_BUILD_CACHE="$place/cache" PATH="$PATH" "DEBIAN_MIRROR=${DEBIAN_MIRROR:-}")
+as_user=(setpriv --reuid 54321 --regid 54321 --clear-groups -- env -i HOME="$place" USER=elsewhere IMAGE_BUILD_CACHE="$place/cache" PATH="$PATH" "DEBIAN_MIRROR=${DEBIAN_MIRROR:-}" CONTAINER_LOCKED=1)
 for name in http_proxy https_proxy no_proxy; do [ -z "${!name:-}" ] || as_user+=("$name=${!name}"); done
 cd "$place/checkout"
 status=0
