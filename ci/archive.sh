@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 [ -e /etc/image-build-container ] || exec ci/container/container-run.sh ci/archive.sh "$@"
 fail() { echo "FAIL archive: $*"; exit 1; }
+# shellcheck source-path=SCRIPTDIR source=indexes.sh
+. ci/indexes.sh
 top=$PWD
 scratch=$(mktemp -d "$IMAGE_BUILD_CACHE/scratch.XXXXXX")
 server=''
@@ -41,7 +43,7 @@ deb moved 1.0+b1 debian
 deb stays 2:1.0~rc1 debian-security
 cat >"$module/packages.lock.json" <<JSON
 {
- "format": 2,
+ "format": 3,
  "architecture": "amd64",
  "suites": [
   {"suite": "trixie", "root": "main", "components": ["main"], "date": "2026-11-30T22:14:08Z"},
@@ -50,6 +52,9 @@ cat >"$module/packages.lock.json" <<JSON
  "lists": ["packages.txt"],
  "update": "//:lock",
  "requested": ["moved", "stays"],
+ "paths": [
+  "path-exclude=/usr/share/doc/*"
+ ],
  "packages": [
 $(locked moved 1.0+b1 debian trixie),
 $(locked stays 2:1.0~rc1 debian-security trixie-security)
@@ -185,20 +190,14 @@ bad "a bundle without a crate of rules_rust" "the bundle VENDOR=$bundle lacks 1 
 no_requests "a bundle without a crate"
 wanted=(@debs//:small)
 # The archive has moved on: it has signed indexes of newer packages.
-export GNUPGHOME=$scratch/gnupg
-mkdir -m 700 "$GNUPGHOME"
-gpg --batch --quiet --passphrase '' --quick-generate-key test ed25519 sign never 2>"$scratch/log" || { cat "$scratch/log"; fail "no key could be made"; }
-gpg --batch --quiet --export test >"$scratch/keys.gpg"
-# index ROOT SUITE [DATE]: indexes of what is below a root, signed; valid until DATE.
+archive_key "$scratch" || fail "no key could be made"
+# index ROOT SUITE [SCRIPT]: indexes of what is below a root, signed; their release file is what sed makes of it with SCRIPT.
 index() {
   local suite=$scratch/www/$1/dists/$2
   rm -rf "$suite"
   mkdir -p "$suite/main/binary-amd64"
   (cd "$scratch/www/$1" && apt-ftparchive packages pool) >"$suite/main/binary-amd64/Packages"
-  apt-ftparchive -o APT::FTPArchive::Release::Suite="$2" -o APT::FTPArchive::Release::Codename="$2" -o APT::FTPArchive::Release::Components=main \
-    -o APT::FTPArchive::Release::Architectures=amd64 release "$suite" >"$scratch/Release"
-  [ -z "${3:-}" ] || sed -i "s/^Date: .*/&\nValid-Until: $3/" "$scratch/Release"
-  gpg --batch --yes --quiet --clearsign --output "$suite/InRelease" "$scratch/Release"
+  release_edit=${3:-} sign_suite "$suite" "$2" main
 }
 # unlocked WHAT TEXT… -- FLAG…: the build goes on, says each TEXT, and what it has is marked.
 unlocked() {
@@ -265,14 +264,12 @@ bad "a release, after a desk build" "$gone" "$address/drop/debian; $no_snapshot"
 cp "$scratch/apt.conf" "$scratch/apt.conf.strict"
 printf 'Acquire::Check-Valid-Until "false";\nAcquire::Check-Date "false";\nAcquire::Max-FutureTime "99999999";\n' >>"$scratch/apt.conf"
 expired="an index has expired, so what it shows may be older than what Debian has: "
-index debian trixie "Sat, 03 Jan 2026 00:00:00 UTC"
+index debian trixie 's/^Date: .*/&\nValid-Until: Sat, 03 Jan 2026 00:00:00 UTC/'
 bad "an expired index" "$gone" "The build can't go on with what the archive has now: $expired" "dists/trixie/InRelease" "with --repo_env=DEBIAN_ACCEPT_EXPIRED=1" -- "${now[@]}"
 bad "a release and an expired index" "what it has now is not known: $expired" "$mend" -- "${now[@]}" --repo_env=DEBIAN_UNLOCKED=refuse
 bad "a slip in the setting for expired indexes" 'DEBIAN_ACCEPT_EXPIRED: got "yes", want 1' -- "${now[@]}" --repo_env=DEBIAN_ACCEPT_EXPIRED=yes
 unlocked "an expired index, accepted" "moved 2.0 in place of 1.0+b1" -- "${now[@]}" --repo_env=DEBIAN_ACCEPT_EXPIRED=1
-index debian trixie
-sed -i 's/^Date: .*/Date: Thu, 03 Jan 2075 00:00:00 UTC/' "$scratch/Release"
-gpg --batch --yes --quiet --clearsign --output "$scratch/www/debian/dists/trixie/InRelease" "$scratch/Release"
+index debian trixie 's/^Date: .*/Date: Thu, 03 Jan 2075 00:00:00 UTC/'
 bad "an index of the future" "apt does not take the archive's indexes: " "is not valid yet" -- "${now[@]}"
 mv "$scratch/apt.conf.strict" "$scratch/apt.conf"
 # The server drops it, and the index has it.
@@ -295,6 +292,12 @@ bad "no apt" "apt-get is not on this machine, which knows what the archive has" 
 
 mv "$scratch/old.deb" "$scratch/www/debian/$(pool moved 1.0+b1)"
 good "the run after all that" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+cp packages.txt "$scratch/packages.txt"
+echo 'path-include=/usr/share/doc/*/copyright' >>packages.txt
+tree . >"$scratch/before"
+bad "another rule on paths" "packages.lock.json is older than its lists, whose rules on paths of packages (path-exclude, path-include) it does not have. $mend" -- "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian"
+cp "$scratch/packages.txt" packages.txt
+tree . >"$scratch/before"
 flags
 need=("${flags[@]}" "$none" --repo_env=DEBIAN_MIRROR="$address/whole/debian" @debs//:small)
 job '' 0

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The bill of materials of GuestOS dev before others' eyes: spdx-tools finds nothing to say against it; its files and their digests are those
+# usage: ci/sbom.sh [--all]
+# The bill of materials of GuestOS dev (--all: of all six images) before others' eyes: spdx-tools finds nothing to say against it; its files and their digests are those
 # that imgdump reads in the disk; each has one owner; its Debian packages are those of packages.txt.
 # Exit status 77: skipped, for want of spdx-tools: started outside of the container, on a machine with pip, this gets it into the cache folder.
 set -euo pipefail
@@ -21,10 +22,17 @@ if [ ! -d "$tools" ]; then
   echo "  python3 -m pip install --no-deps --require-hashes --only-binary=:all: --target $tools --requirement ci/sbom.txt"
   exit 77
 fi
+case "$*" in
+  '') envs=(guestos/envs/dev) ;;
+  --all) envs=({guestos,hostos,setupos}/envs/{dev,prod}) ;;
+  *) fail "got $*, want nothing or --all" ;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-env=ic-os/guestos/envs/dev
-bazel build "//$env:disk" "//$env:manifest" "//$env:sbom" //rust/tools:imgdump >"$work/log" 2>&1 || { tail -n 30 "$work/log"; fail "it is not built"; }
-bazel-bin/rust/tools/imgdump "bazel-bin/$env/disk.img" >"$work/dump" || fail "imgdump can't read the disk"
-PYTHONPATH=$tools python3 ci/sbom.py "bazel-bin/$env/sbom.spdx.json" "bazel-bin/$env/packages.txt" "$work/dump" || fail "see above"
+for env in "${envs[@]}"; do
+  env=ic-os/$env
+  bazel build "//$env:disk" "//$env:manifest" "//$env:sbom" //rust/tools:imgdump >"$work/log" 2>&1 || { tail -n 30 "$work/log"; fail "$env is not built"; }
+  bazel-bin/rust/tools/imgdump "bazel-bin/$env/disk.img" >"$work/dump" || fail "imgdump can't read the disk of $env"
+  PYTHONPATH=$tools python3 ci/sbom.py "bazel-bin/$env/sbom.spdx.json" "bazel-bin/$env/packages.txt" "$work/dump" || fail "$env: see above"
+done
 echo "PASS sbom"

@@ -17,7 +17,7 @@ if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 
 # A job that is worth something with locked packages only is skipped where the archive no longer has them (ci/locked.sh).
 export UNLOCKED=skip
-for job in promises format deny starlark container-test archive docs sbom 'fuzz --compile' real-root requirements report oci base-images-test bundle late-injection e2e 'reproduce --short'; do
+for job in promises format deny starlark container-test archive security-test docs sbom 'fuzz --compile' real-root requirements report oci base-images-test bundle late-injection e2e 'reproduce --short'; do
   read -r name args <<<"$job"
   start=$SECONDS
   echo "== ci/$name.sh $args"
