@@ -35,7 +35,8 @@ def debian_lock(name, suites, locks, components = ["main"], then = None, arch = 
       name: name of the target.
       suites: Debian suites, the release first, as ["trixie", "trixie-updates", "trixie-security"].
       locks: dict of lock file (in this package) to the labels of the list files it resolves; a list may be shared by locks.
-        A list has package names, separated by blanks or line ends; `#` begins a comment.
+        A list has the name of a package a line, or a rule on paths of all packages, as dpkg has them: `path-exclude=PATTERN`,
+        `path-include=PATTERN` (docs/packages.md); `#` begins a comment.
       components: components of the suites that packages may come from: "main", "non-free-firmware", ….
       then: label of a target to `bazel run` afterwards, normally the `base_image_pin`.
       arch: Debian architecture.
