@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::Error;
 
 /// The newest format of package locks that is read here.
-const LOCK_FORMAT: u32 = 2;
+const LOCK_FORMAT: u32 = 3;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -295,12 +295,12 @@ mod tests {
         for (text, want) in [
             ("{".to_owned(), "f: no package lock: "),
             (
-                lock(r#""format": 3"#, ""),
-                "f: a lock of format 3, want 2 at most",
+                lock(r#""format": 4"#, ""),
+                "f: a lock of format 4, want 3 at most",
             ),
             (
                 lock(r#""format": 0"#, ""),
-                "f: a lock of format 0, want 2 at most",
+                "f: a lock of format 0, want 3 at most",
             ),
             (lock(SUITES, ""), "f: package a: no suite"),
             (
