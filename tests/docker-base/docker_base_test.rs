@@ -123,7 +123,10 @@ fn dpkg_unpacks_what_the_lists_let_in() {
     assert_eq!(rules.lines().collect::<Vec<_>>(), wanted);
     let installs = &commands(&steps(&[]))[1];
     let (before, after) = installs.split_once("apt-get update").unwrap();
-    assert!(before.contains("cp /tmp/paths /etc/dpkg/dpkg.cfg.d/locked"), "{installs}");
+    assert!(
+        before.contains("cp /tmp/paths /etc/dpkg/dpkg.cfg.d/locked"),
+        "{installs}"
+    );
     assert!(after.contains(" /etc/dpkg/dpkg.cfg.d/locked"), "{installs}");
 }
 

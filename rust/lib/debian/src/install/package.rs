@@ -94,22 +94,16 @@ impl<'a> Package<'a> {
             .parse_all()
             .map_err(|error| bad("a control file", &error.to_string(), "lines `Field: value`"))?;
         let [fields] = paragraphs.as_slice() else {
-            let got = paragraphs.len().to_string();
-            return Err(bad("paragraphs in its control file:", &got, "one"));
+            return Err(bad(
+                "paragraphs in its control file:",
+                &paragraphs.len().to_string(),
+                "one",
+            ));
         };
         if let Some(field) = twice(text) {
             return Err(bad("the field", &field, "each field once"));
         }
-        for (field, want) in [
-            ("Package", &locked.name),
-            ("Version", &locked.version),
-            ("Architecture", &locked.architecture),
-        ] {
-            let got = value(fields, field);
-            if got != *want {
-                return Err(bad(field, &got, &format!("{want:?} as the lock says")));
-            }
-        }
+        is_locked(locked, fields)?;
         let related = |field: &str| {
             relations(&value(fields, field))
                 .map_err(|item| bad(field, &item, "`NAME` or `NAME (>= VERSION)`"))
@@ -299,6 +293,24 @@ fn needed(entry: &Entry) -> impl Iterator<Item = &[u8]> {
         _ => None,
     };
     std::iter::once(split(&entry.path).0).chain(target)
+}
+
+/// Refuses a package that is not what the lock says.
+fn is_locked(locked: &lock::Package, fields: &BorrowedParagraph<'_>) -> Result<(), Error> {
+    for (field, want) in [
+        ("Package", &locked.name),
+        ("Version", &locked.version),
+        ("Architecture", &locked.architecture),
+    ] {
+        let got = value(fields, field);
+        if got != *want {
+            return Err(Error::Package {
+                package: locked.name.clone(),
+                problem: format!("got {field} {got:?}, want {want:?} as the lock says"),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn value(fields: &BorrowedParagraph<'_>, field: &str) -> String {
