@@ -99,22 +99,22 @@ gets "Bazel has one, the archive the other" ''
 
 # What this machine's apt is told of dates is not handed on: whether an old index will do is said by a variable.
 printf '%s "false";\n' Acquire::Check-Valid-Until Acquire::Check-Date >"$work/apt.conf"
-# handed_on: the options that mmdebstrap gets for its apt, and the archive's line of its sources.
+# handed_on ACCEPT: the options that mmdebstrap gets for its apt with that for DEBIAN_ACCEPT_EXPIRED, and the archive's line of its sources.
 handed_on() {
   (
     here=ci/container cache=$work
     die() { echo "$*"; exit; }
     . ci/container/bootstrap.sh
-    export APT_CONFIG=$work/apt.conf DEBIAN_MIRROR=http://archive.test/debian "$@"
+    export APT_CONFIG=$work/apt.conf DEBIAN_MIRROR=http://archive.test/debian DEBIAN_ACCEPT_EXPIRED=$1
     apt_settings
     echo "${apt_options[*]} $(archive_source)"
   )
 }
-got=$(handed_on DEBIAN_ACCEPT_EXPIRED=0)
+got=$(handed_on 0)
 case $got in *Check-* | *check-* | '') fail "this machine's apt settings on dates are handed on: $got" ;; esac
-got=$(handed_on DEBIAN_ACCEPT_EXPIRED=1)
+got=$(handed_on 1)
 case $got in *check-valid-until=no*' http://archive.test/debian forky main') ;; *) fail "DEBIAN_ACCEPT_EXPIRED=1 does not count: $got" ;; esac
-got=$(handed_on DEBIAN_ACCEPT_EXPIRED=yes)
+got=$(handed_on yes)
 [[ $got = 'DEBIAN_ACCEPT_EXPIRED: got yes, want 1 '* ]] || fail "a slip in DEBIAN_ACCEPT_EXPIRED is not told: $got"
 
 cp -a /etc "$work/etc"
@@ -184,7 +184,7 @@ for who in "${all[@]}"; do
   as "$who" sh -c 'exit 7' || status=$?
   wants "exit status" "$status" 7
   wants "the folder that Bazel is told" "$(sed -n 's/^startup --output_user_root=//p' "$home/checkout/.bazelrc.container")" "$home/cache/bazel"
-  folder=cache-link
+  folder='cache-link'
   wants "the cache folder, entered through a link" "$(as "$who" pwd)" "$home/cache"
   folder=bin
   wants "a folder that is not inside" "$(as "$who" pwd 2>&1)" "container: $home/bin does not exist inside; running in $home/checkout
