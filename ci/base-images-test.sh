@@ -128,6 +128,8 @@ renew() {
   old=$(sed -nE "s/.*\"name\": \"$package\", \"version\": \"([^\"]*)\".*/\1/p" "$lock")
   new=$old+newer path=pool/main/s/$package/${package}_${new#*:}_all.deb
   mkdir -p "$scratch/newer/${path%/*}"
+  # Where all came from caches, nobody has fetched it.
+  bazel build --noshow_progress @debs//:guestos_dev >"$scratch/log" 2>&1 || { tail -n 30 "$scratch/log"; fail "the packages can't be fetched"; }
   deb=$(compgen -G "$(bazel info output_base 2>/dev/null)/external/*/debs/${package}_*.deb" | head -n 1) || fail "$package is not among the packages that were fetched"
   dpkg-deb --raw-extract "$deb" "$was"
   sed -i "s/^Version: .*/Version: $new/" "$was/DEBIAN/control"
