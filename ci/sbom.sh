@@ -33,6 +33,6 @@ for env in "${envs[@]}"; do
   env=ic-os/$env
   bazel build "//$env:disk" "//$env:manifest" "//$env:sbom" //rust/tools:imgdump >"$work/log" 2>&1 || { tail -n 30 "$work/log"; fail "$env is not built"; }
   bazel-bin/rust/tools/imgdump "bazel-bin/$env/disk.img" >"$work/dump" || fail "imgdump can't read the disk of $env"
-  PYTHONPATH=$tools python3 ci/sbom.py "bazel-bin/$env/sbom.spdx.json" "bazel-bin/$env/packages.txt" "$work/dump" || fail "$env: see above"
+  PYTHONPATH=$tools python3 ci/sbom.py "bazel-bin/$env/sbom.spdx.json" "bazel-bin/$env/packages.txt" "$work/dump" "bazel-bin/$env/disk.img" || fail "$env: see above"
 done
 echo "PASS sbom"
