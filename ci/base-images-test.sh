@@ -114,7 +114,7 @@ echo "base-images-test: another digest and other packages are not taken"
 # The weekly job: nothing newer, but not published yet; then nothing to do; then a newer package, and tests that fail at first; then a refresh that fails.
 job() { env REFRESH="$1" TESTS="$2" SYSTEMS=guestos ci/base-images.sh "127.0.0.1:$port/weekly" >"$scratch/log" 2>&1; }
 job true true || { tail -n 30 "$scratch/log"; fail "the weekly job"; }
-git log -1 --format=%B | grep -q '^The same packages, published\.$' || fail "the weekly job's commit says: $(git log -1 --format=%B)"
+grep -q '^The same packages, published\.$' <<<"$(git log -1 --format=%B)" || fail "the weekly job's commit says: $(git log -1 --format=%B)"
 [ "$(head -qn 1 ic-os/guestos/context/docker-base.* | cut -d@ -f1 | sort -u)" = "127.0.0.1:$port/weekly/guestos-base" ] || fail "the weekly job's pins: $(head -qn 1 ic-os/guestos/context/docker-base.*)"
 [ -z "$(git status --porcelain)" ] || fail "the weekly job left: $(git status --porcelain)"
 commit=$(git rev-parse HEAD)
@@ -130,7 +130,7 @@ renew() {
   mkdir -p "$scratch/newer/${path%/*}"
   # Where all came from caches, nobody has fetched it.
   bazel build --noshow_progress @debs//:guestos_dev >"$scratch/log" 2>&1 || { tail -n 30 "$scratch/log"; fail "the packages can't be fetched"; }
-  deb=$(compgen -G "$(bazel info output_base 2>/dev/null)/external/*/debs/${package}_*.deb" | head -n 1) || fail "$package is not among the packages that were fetched"
+  deb=$(compgen -G "$(bazel info output_base 2>/dev/null)/external/*/debs/${package}_*.deb" | sed -n 1p) || fail "$package is not among the packages that were fetched"
   dpkg-deb --raw-extract "$deb" "$was"
   sed -i "s/^Version: .*/Version: $new/" "$was/DEBIAN/control"
   SOURCE_DATE_EPOCH=1 dpkg-deb --build --root-owner-group -Znone "$was" "$scratch/newer/$path" >/dev/null
@@ -154,7 +154,7 @@ said "FAIL base-images: tests: cp " "tests that fail"
 unchanged "tests that failed"
 grep -q "^$package $new " "$scratch/tested" || fail "tests did not see the newer package: $(grep "^$package " "$scratch/tested")"
 job "bash $scratch/refresh" "cp $pin $scratch/tested" || { tail -n 30 "$scratch/log"; fail "the weekly job, with a newer package"; }
-git log -1 --format=%s | grep -qxE 'base images: packages of [0-9]{4}-[0-9]{2}-[0-9]{2}' && [ "$(git log -1 --format=%b)" = "$summary" ] ||
+grep -qxE 'base images: packages of [0-9]{4}-[0-9]{2}-[0-9]{2}' <<<"$(git log -1 --format=%s)" && [ "$(git log -1 --format=%b)" = "$summary" ] ||
   fail "with a newer package, the commit says: $(git log -1 --format=%B)"
 [ "$(git rev-parse HEAD^)" = "$commit" ] || fail "with a newer package, there is not one commit: $(git log --oneline)"
 commit=$(git rev-parse HEAD)

@@ -46,7 +46,7 @@ if git diff --quiet -- "${files[@]}"; then
   # Published as they are pinned already?
   unpublished=0
   for os in "${systems[@]}"; do
-    ! head -qn 1 "ic-os/$os"/context/docker-base.* | grep -qv "^$registry/" || unpublished=1
+    ! grep -qv "^$registry/" <<<"$(head -qn 1 "ic-os/$os"/context/docker-base.*)" || unpublished=1
   done
   if [ -z "$push" ] || [ "$unpublished" -eq 0 ]; then
     echo "PASS base-images: nothing is newer"

@@ -189,7 +189,7 @@ for who in "${all[@]}"; do
   folder=bin
   wants "a folder that is not inside" "$(as "$who" pwd 2>&1)" "container: $home/bin does not exist inside; running in $home/checkout
 $home/checkout"
-  wants "--where" "$(as "$who" --where 2>/dev/null | head -n 1)" "$home/cache"
+  wants "--where" "$(as "$who" --where 2>/dev/null | sed -n 1p)" "$home/cache"
   as "$who" --stop || fail "$who: --stop"
   # A container of other packages is taken where that of the lock is not there, with a remark.
   for base in "$home"/cache/container/*/; do

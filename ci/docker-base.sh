@@ -18,7 +18,7 @@ trap 'buildah_clean; rm -rf "$work"' EXIT
 
 # The archive of this machine: no address stands in this tree.
 # shellcheck disable=SC2016 # apt's own variable
-mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)}
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 1p)}
 [ -n "$mirror" ] || fail "no Debian archive is known here: neither DEBIAN_MIRROR is set nor does apt name one"
 # Security updates have a root of their own; where it can't be reached, the image is without.
 security=${DEBIAN_SECURITY_MIRROR:-${mirror%/}-security}

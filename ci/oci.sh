@@ -25,7 +25,7 @@ rootfs=$(sed -E 's#^(//.*)/envs/([^:/]+):.*#\1/context:rootfs-\2#' <<<"$target")
 bazel build "$target" "${target%:*}:root_file" "${target%:*}:version" "$rootfs" >"$work/log" 2>&1 ||
   { tail -n 30 "$work/log"; fail "$target is not built"; }
 echo "oci: built in $((SECONDS - start)) s, $(stat -Lc %s "$folder/oci.tar") bytes"
-rootfs=$(bazel cquery --output=files "$rootfs" 2>/dev/null | grep '\.tar$' | head -n 1)
+rootfs=$(bazel cquery --output=files "$rootfs" 2>/dev/null | grep '\.tar$' | sed -n 1p)
 
 start=$SECONDS
 container=$(buildah_from "oci-archive:$folder/oci.tar") || fail "buildah takes no oci-archive:$folder/oci.tar"
@@ -45,7 +45,7 @@ buildah_do run "$container" -- sh -euc '
 [ "$(wc -l <"$work/versions")" -ge 2 ] || fail "no programs in /opt/ic/bin"
 echo "oci: $(wc -l <"$work/versions") programs ran in $((SECONDS - start)) s: $(cut -d' ' -f1 "$work/versions" | tr '\n' ' ')"
 label() { buildah_do inspect --type image --format "$1" "$image"; }
-image=$(buildah_do images --quiet | head -n 1)
+image=$(buildah_do images --quiet | sed -n 1p)
 got=$(label '{{index .OCIv1.Config.Labels "org.opencontainers.image.version"}} {{index .OCIv1.Config.Cmd 0}} {{.OCIv1.Config.StopSignal}}')
 want="$(sed -n 1p "$folder/version.txt") /sbin/init SIGRTMIN+3"
 [ "$got" = "$want" ] || fail "the image says: $got, want $want"

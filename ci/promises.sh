@@ -25,7 +25,7 @@ git ls-files -- '*.bzl' '*.rs' | while read -r file; do
   [ "$lines" -le "$max" ] || echo "$file: $lines lines, at most $max wanted"
 done | check "files past their budget"
 git ls-files -- '*.bzl' | while read -r file; do
-  [ ! -f "$file" ] || head -n 1 "$file" | grep -q '^"""' || echo "$file"
+  [ ! -f "$file" ] || grep -q '^"""' <<<"$(head -n 1 "$file")" || echo "$file"
 done | check "Starlark files without a docstring"
 # Where rustfmt and buildifier have been, a function ends where its indent does. Tests are tables now and then, and so is what prints an error or a value (`fmt`).
 git ls-files -- '*.rs' ':!*/tests/*' ':!*_tests.rs' ':!rust/fuzz' ':!rust/bench' | while read -r file; do
@@ -61,6 +61,9 @@ for crate in sorted(quick):
             if label in text and user not in quick and not user.startswith("wasm-bindgen"):
                 print(f"{crate}, which {user} uses")
 END
+# Where such a reader has ended before the writer's next line, the writer dies of it, and with `pipefail` so does the script: now and then.
+{ git grep -nIE '[^|]\| *(head|grep +(-[a-zA-Z]+ +)*-[a-zA-Z]*[qm])\b' -- '*.sh' || true; } |
+  check "a pipe into what does not read to its end: want \`| sed -n 1p\`, or \`grep -q PATTERN <<<\"\$(COMMAND)\"\`"
 { git grep -nIE 'todo!\(|unimplemented!\(|FIXME' -- '*.rs' '*.bzl' || true; } | check "unfinished marks"
 if [ "$bad" -ne 0 ]; then
   echo "FAIL promises"

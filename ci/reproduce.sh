@@ -49,7 +49,7 @@ fi
 inside=() elsewhere=''
 for name in ${vary//,/ }; do
   if [ "$name" = elsewhere ]; then elsewhere=1
-  elif table | cut -d'|' -f1 | grep -qx -- "$name"; then inside+=("$name")
+  elif grep -qx -- "$name" <<<"$(table | cut -d'|' -f1)"; then inside+=("$name")
   else echo "reproduce: there is no circumstance $name; --list prints them" >&2; exit 2; fi
 done
 # What needs the machine is started from it; the rest is one call of this script inside.

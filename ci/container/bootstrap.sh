@@ -16,12 +16,12 @@ apt_settings() {
       awk '$2 == "Debian" && $3 == "Debian" && !m { m = $1 } END { print m }')
     # Lists that were never fetched tell nothing: read the sources themselves.
     [ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
-      sed -nE 's#^(URIs: *|deb +(\[[^]]*\] +)?)([^ ]+/debian/?)( .*)?$#\3#p' | head -n 1)
+      sed -nE 's#^(URIs: *|deb +(\[[^]]*\] +)?)([^ ]+/debian/?)( .*)?$#\3#p' | sed -n 1p)
     # Not Check-Valid-Until: whether an old index will do is said to us (DEBIAN_ACCEPT_EXPIRED), not found here.
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
   fi
   # mmdebstrap's own, where this machine knows no archive of Debian's.
-  [ -n "$mirror" ] || mirror=$(sed -nE "s/^ *my \\\$mirror *= *'([^']+)';/\1/p" "$(command -v mmdebstrap)" | head -n 1)
+  [ -n "$mirror" ] || mirror=$(sed -nE "s/^ *my \\\$mirror *= *'([^']+)';/\1/p" "$(command -v mmdebstrap)" | sed -n 1p)
   [ -z "$proxy" ] || apt_options+=(--aptopt="Acquire::http::Proxy \"$proxy\"")
 }
 
@@ -45,7 +45,7 @@ bootstrap() {
 bootstrap_locked() {
   local source='' names
   # Only --update and --lock come here without one.
-  if [ -z "$(lock_rows "$lockfile" 2>/dev/null | head -n 1)" ]; then
+  if [ -z "$(lock_rows "$lockfile" 2>/dev/null | sed -n 1p)" ]; then
     mkdir -p "$partial/repository"
     echo "any package: the lock is not there" >"$partial/repository/missing"
     return 1
@@ -80,7 +80,7 @@ bootstrap_unlocked() {
 # missing: says which locked packages are not to be had, and what follows.
 missing() {
   local file=$partial/repository/missing
-  note "not to be had with the content that ci/container/packages.lock.json names: $(sort "$file" | head -n 8 | paste -sd, | sed 's/,/, /g')$(
+  note "not to be had with the content that ci/container/packages.lock.json names: $(sort "$file" | sed -n 1,8p | paste -sd, | sed 's/,/, /g')$(
     [ "$(wc -l <"$file")" -le 8 ] || echo " and $(($(wc -l <"$file") - 8)) more")"
   if [ -n "${VENDOR:-}" ]; then
     note "the bundle VENDOR=$VENDOR lacks them; make it anew where there is a network"

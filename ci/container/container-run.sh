@@ -167,7 +167,7 @@ pid=$(alive "$state") || die "the container ended at once; try: $0 --rebuild"
 
 # Where its apt has no lists, and so names no archive, it is told which one it is.
 if [ -z "${DEBIAN_MIRROR:-}" ] && ! compgen -G "$base/root/var/lib/apt/lists/*Release" >/dev/null; then
-  DEBIAN_MIRROR=$(sed -nE 's#^deb +(\[[^]]*\] +)?([^ ]+) forky .*#\2#p' "$base/root/etc/apt/sources.list" 2>/dev/null | head -n 1) || true
+  DEBIAN_MIRROR=$(sed -nE 's#^deb +(\[[^]]*\] +)?([^ ]+) forky .*#\2#p' "$base/root/etc/apt/sources.list" 2>/dev/null | sed -n 1p) || true
 fi
 
 # No LANG: in a locale that the container lacks, Bazel and others would take names for ASCII and not find `ü.txt`.

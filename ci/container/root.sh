@@ -29,7 +29,7 @@ need_host() {
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $install -qq "${missing[@]}"; } >/dev/null 9>&- ||
       die "could not install ${missing[*]} with apt-get; its messages are above"
   fi
-  unshare --help | grep -q -e --map-auto || die "util-linux here is older than 2.38; a newer distribution (Debian 12, Ubuntu 24.04) is needed"
+  grep -q -e --map-auto <<<"$(unshare --help)" || die "util-linux here is older than 2.38; a newer distribution (Debian 12, Ubuntu 24.04) is needed"
   [ "$(id -u)" != 0 ] || return 0
   user=$(id -un)
   for tool in subuid subgid; do

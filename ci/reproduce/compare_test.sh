@@ -52,7 +52,7 @@ says() {
   local file=$1 line
   shift
   for line; do
-    of "$file" | grep -qxF -- "    $line" || { cat "$scratch/said"; fail "$file: this is not said: $line"; }
+    grep -qxF -- "    $line" <<<"$(of "$file")" || { cat "$scratch/said"; fail "$file: this is not said: $line"; }
   done
 }
 build one one 8
@@ -80,7 +80,7 @@ build larger two 9
 compare two larger 3
 for plan in root disk; do says "os/$plan.plan" "file system $([ $plan = root ] && echo as a whole || echo root) changed"; done
 says os/unlisted.plan 'no list beside the plan says what it lays out:'
-of os/unlisted.plan | grep -q '/unlisted.plan differ: ' || fail "of a plan without a list it is said: $(of os/unlisted.plan)"
+grep -q '/unlisted.plan differ: ' <<<"$(of os/unlisted.plan)" || fail "of a plan without a list it is said: $(of os/unlisted.plan)"
 # What it lays out is the same, for some reason: that is said, and the bytes of the plan.
 printf '%s\n' "$(cat "$scratch/two/bin")"/os/{disk.plan,context/rootfs.tar} | tee "$(cat "$scratch/two/bin")/os/disk.image" >"$(cat "$scratch/larger/bin")/os/disk.image"
 # A list that leads nowhere.
@@ -89,11 +89,11 @@ echo nowhere >"$(cat "$scratch/two/bin")/os/root.image"
 compare two larger 3
 says os/disk.plan 'the plans lay out the same bytes, and differ themselves:'
 says os/root.plan "what the plans lay out can't be read here; the plans themselves:"
-for plan in root disk; do of "os/$plan.plan" | grep -q "/$plan.plan differ: " || fail "of $plan.plan it is said: $(of "os/$plan.plan")"; done
+for plan in root disk; do grep -q "/$plan.plan differ: " <<<"$(of "os/$plan.plan")" || fail "of $plan.plan it is said: $(of "os/$plan.plan")"; done
 
 # Not more than anybody reads.
 for name in two larger; do seq 1 2 5000 | sed "s/\$/ $name/" >"$(cat "$scratch/$name/bin")/os/VERSION.TXT"; done
 for name in two larger; do (cd "$(cat "$scratch/$name/bin")" && sha256sum os/VERSION.TXT) >"$scratch/$name/sums"; done
 compare two larger 3
-[ "$(of os/VERSION.TXT | wc -l)" -eq 201 ] && of os/VERSION.TXT | tail -n 1 | grep -q '^    … and [0-9]* lines more$' || fail "a long text: $(of os/VERSION.TXT | wc -l) lines, the last: $(of os/VERSION.TXT | tail -n 1)"
+[ "$(of os/VERSION.TXT | wc -l)" -eq 201 ] && grep -q '^    … and [0-9]* lines more$' <<<"$(of os/VERSION.TXT | tail -n 1)" || fail "a long text: $(of os/VERSION.TXT | wc -l) lines, the last: $(of os/VERSION.TXT | tail -n 1)"
 echo "PASS compare_test"
