@@ -130,11 +130,10 @@ def _unlocked(rctx, lock, suites, known, missing):
     now = _now(rctx, lock, suites, known, missing)
     if type(now) == "string":
         return now
-    gone = {package["name"]: True for package in missing}
     locked = {package["name"]: package for package in lock["packages"]}
     for name in locked:
-        # Of another version, or nothing needs it any more.
-        if name not in gone and (now.get(name) or name not in now):
+        # Of another version, or nothing needs it any more. Of what is missing there is no file to delete.
+        if now.get(name) or name not in now:
             rctx.delete("debs/" + _file_name(locked[name]))
     new = [now[name] for name in sorted(now) if now[name]]
     lost = _download(rctx, new, _on_archives(known, suites, lock))

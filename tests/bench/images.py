@@ -190,6 +190,8 @@ def edit_loop_in(top, runs):
     row("edit loop: the program compiled to disk.img of SetupOS dev", None, setupos, "<= 4")
 
 
+# Whatever is made of packages and programs is made anew, also where a cache has it.
+ANEW = "--modify_execution_info=^(Mk.*|Hash.*|CheckFit|FillTemplate|InjectTree|SignEfi|WriteImage)$=+no-cache"
 # Small packages of no image, one for each round.
 MORE_PACKAGES = ["mtr-tiny", "tree", "bc", "lsscsi", "ncal"]
 
@@ -197,8 +199,8 @@ MORE_PACKAGES = ["mtr-tiny", "tree", "bc", "lsscsi", "ncal"]
 def package_added(runs):
     """A line more in a package list: the lock brought up to it (`bazel run //ic-os:lock`), then GuestOS dev's disk."""
     with copy_of_checkout() as top:
-        # What an earlier run made with the same package is not taken from a cache.
-        (top / ".bazelrc.user").write_text("build --modify_execution_info=^(Mk.*|Hash.*|CheckFit|FillTemplate|InjectTree|WriteImage)$=+no-cache\n")
+        # What an earlier run made with the same package is no help.
+        (top / ".bazelrc.user").write_text(f"build {ANEW}\n")
         bazel("build", "//ic-os:lock", "//ic-os/guestos/envs/dev:disk", cwd=top)
         locking, building = [], []
         for package in MORE_PACKAGES[:runs]:
@@ -239,8 +241,7 @@ def six_in(top, runs):
         # Loading rules, starting the server, tools and packages are not what is measured.
         debs = [f"@debs//:{system}_{env}" for system in ("guestos", "hostos", "setupos") for env in ("dev", "prod")]
         bazel("build", "//rust/tools/...", "//rust/os/...", "@debs//:bootloader", *debs, startup=startup, cwd=top)
-        again = "--modify_execution_info=^(Mk.*|Hash.*|CheckFit|FillTemplate|InjectTree|SignEfi|WriteImage)$=+no-cache"
-        row("six images from packages", None, bazel("build", again, everything, startup=startup, cwd=top), "<= 75")
+        row("six images from packages", None, bazel("build", ANEW, everything, startup=startup, cwd=top), "<= 75")
     bazel("build", everything, cwd=top)
     for system in ("guestos", "hostos", "setupos"):
         for env in ("dev", "prod"):

@@ -242,8 +242,8 @@ impl Bed {
         );
     }
 
-    /// The tree that dpkg makes with these rules on paths, without what every new one is cleared of.
-    fn by_dpkg(&self, rules: &[&str]) -> PathBuf {
+    /// The archive of the tree that dpkg makes with these rules on paths, without what every new one is cleared of.
+    fn by_dpkg(&self, rules: &[&str]) -> Vec<u8> {
         let root = self.path("by-dpkg");
         for folder in ["alternatives", "info", "parts", "triggers", "updates"] {
             fs::create_dir_all(root.join("var/lib/dpkg").join(folder)).unwrap();
@@ -269,7 +269,9 @@ impl Bed {
             self.run("dpkg", &args);
         }
         debian::normalise(&root).unwrap();
-        root
+        let mut tar = Vec::new();
+        archive::pack(&root, &PackOptions::new(TIMESTAMP), &mut tar).unwrap();
+        tar
     }
 
     /// The archive that `mkbase` makes.
@@ -351,12 +353,25 @@ fn contents(tar: &[u8]) -> BTreeMap<String, Said> {
     said.collect()
 }
 
+/// The files of ours and of theirs, but for what ours alone is to have.
+fn both(ours: &[u8], theirs: &[u8]) -> (BTreeMap<String, Said>, BTreeMap<String, Said>) {
+    let (mut ours, theirs) = (contents(ours), contents(theirs));
+    // Of the machine, not of any package: what an image is to have, and which architecture it is of.
+    for name in ["etc/fstab", "var/lib/dpkg/arch"] {
+        assert!(
+            ours.remove(name).is_some() && !theirs.contains_key(name),
+            "{name}"
+        );
+    }
+    (ours, theirs)
+}
+
 /// What both have, and what one of them alone has, for good reasons.
 #[test]
 #[ignore = "needs real root"]
 fn the_trees_are_the_same() {
     let bed = Bed::new();
-    let mut ours = bed.by_us(&[]);
+    let ours = bed.by_us(&[]);
     assert_eq!(ours, bed.by_us(&[]), "twice the same");
     fs::create_dir(bed.path("by-us")).unwrap();
     bed.run(
@@ -364,8 +379,6 @@ fn the_trees_are_the_same() {
         &["-xpf", "out.tar", "-C", "by-us", "--numeric-owner"],
     );
     let theirs = bed.by_dpkg(&[]);
-    let mut tar = Vec::new();
-    archive::pack(&theirs, &PackOptions::new(TIMESTAMP), &mut tar).unwrap();
     let [audit, verify, list] = bed.checked("by-us");
     assert_eq!(
         [audit.clone(), verify.clone(), list.clone()],
@@ -377,14 +390,7 @@ fn the_trees_are_the_same() {
     let installed = list.lines().filter(|line| line.starts_with("ii "));
     assert_eq!(installed.count(), PACKAGES.len() + 1);
 
-    let (mut ours, theirs) = (contents(&std::mem::take(&mut ours)), contents(&tar));
-    // Of the machine, not of any package: what an image is to have, and which architecture it is of.
-    for name in ["etc/fstab", "var/lib/dpkg/arch"] {
-        assert!(
-            ours.remove(name).is_some() && !theirs.contains_key(name),
-            "{name}"
-        );
-    }
+    let (ours, theirs) = both(&ours, &theirs);
     let text = |tree: &BTreeMap<String, Said>, name: &str| {
         String::from_utf8(tree[name].1.clone()).unwrap()
     };
@@ -418,11 +424,7 @@ fn paths_that_are_left_out() {
         "path-exclude=/usr/share/d/*",
     ];
     let bed = Bed::new();
-    let ours = contents(&bed.by_us(&rules));
-    let theirs = bed.by_dpkg(&rules);
-    let mut tar = Vec::new();
-    archive::pack(&theirs, &PackOptions::new(TIMESTAMP), &mut tar).unwrap();
-    let theirs = contents(&tar);
+    let (ours, theirs) = both(&bed.by_us(&rules), &bed.by_dpkg(&rules));
     for (name, there) in [
         ("usr/share/a/owned", true),
         ("usr/share/a/pipe", false),
@@ -434,8 +436,6 @@ fn paths_that_are_left_out() {
     ] {
         assert_eq!(theirs.contains_key(name), there, "{name}");
     }
-    let mut ours = ours;
-    ours.retain(|name, _| !["etc/fstab", "var/lib/dpkg/arch"].contains(&name.as_str()));
     same(&ours, &theirs);
 }
 

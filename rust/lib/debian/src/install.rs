@@ -236,9 +236,7 @@ fn unpack(packages: &mut [Package<'_>], rules: &[PathRule], to: &Path) -> Result
     let unpacked =
         parallel::map_longest_first(packages, Package::size, |package| package.unpack(rules))?;
     for (package, unpacked) in packages.iter_mut().zip(unpacked) {
-        package.entries = unpacked.entries;
-        package.left_out = unpacked.left_out;
-        package.made_sums = unpacked.made_sums;
+        package.unpacked = unpacked;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use base::Sha256Digest;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Error;
 use crate::list::{is_name, List};
@@ -162,8 +163,8 @@ fn is_word(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// Version of the format.
-    format: u64,
+    /// Follows from `paths`: [`Lock::read`] has compared what the file says.
+    format: Any,
     /// Architecture of the image.
     pub architecture: String,
     /// What packages were taken from, the most general first.
@@ -212,13 +213,13 @@ impl Lock {
     /// A lock of nothing, to be filled.
     pub fn new(architecture: impl Into<String>, suites: Vec<Suite>) -> Self {
         Self {
-            format: FORMAT,
-            paths: Vec::new(),
+            format: Any,
             architecture: architecture.into(),
             suites,
             lists: Vec::new(),
             update: None,
             requested: Vec::new(),
+            paths: Vec::new(),
             packages: Vec::new(),
         }
     }
@@ -226,14 +227,16 @@ impl Lock {
     /// Reads and checks a lock.
     pub fn read(text: &str) -> Result<Self, Error> {
         let head: Head = parse(text)?;
-        if !matches!(head.format, Some(FORMAT | WITH_PATHS)) {
+        let got = head.format.unwrap_or(1);
+        if !matches!(got, FORMAT | WITH_PATHS) {
             return Err(Error::LockFormat {
-                got: head.format.unwrap_or(1),
+                got,
                 want: WITH_PATHS,
                 update: head.update,
             });
         }
         let lock: Self = parse(text)?;
+        lock.check_format(got)?;
         lock.check()?;
         Ok(lock)
     }
@@ -273,13 +276,6 @@ impl Lock {
         if self.suites.is_empty() {
             return Err(Error::Lock("no suite".to_owned()));
         }
-        if self.format != self.format() {
-            let (got, want) = (self.format, self.format());
-            let rules = self.paths.len();
-            return Err(Error::Lock(format!(
-                "got format {got} with {rules} rules on paths, want format {want} for that"
-            )));
-        }
         self.suites.iter().try_for_each(Suite::check)?;
         self.packages.iter().try_for_each(Package::check)?;
         for package in &self.packages {
@@ -315,10 +311,15 @@ impl Lock {
         }
     }
 
-    /// Gives it rules on paths.
-    pub fn set_paths(&mut self, paths: Vec<PathRule>) {
-        self.paths = paths;
-        self.format = self.format();
+    /// Refuses a file whose format is not that of what it has.
+    fn check_format(&self, got: u64) -> Result<(), Error> {
+        let (want, rules) = (self.format(), self.paths.len());
+        if got == want {
+            return Ok(());
+        }
+        Err(Error::Lock(format!(
+            "got format {got} with {rules} rules on paths, want format {want} for that"
+        )))
     }
 
     /// Whether the two differ in nothing but the dates of their suites.
@@ -346,7 +347,7 @@ impl Lock {
         requested.dedup();
         let suites = lines(&self.suites)?;
         let packages = lines(&packages)?;
-        let mut out = format!("{{\n \"format\": {},\n", self.format);
+        let mut out = format!("{{\n \"format\": {},\n", self.format());
         out.push_str(&format!(
             " \"architecture\": {},\n",
             json(&self.architecture)?
@@ -413,6 +414,16 @@ impl Lock {
 pub(crate) fn paths(lists: &[List]) -> Vec<PathRule> {
     let rules = lists.iter().flat_map(|list| &list.paths);
     rules.cloned().collect()
+}
+
+/// Whatever stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Any;
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {

@@ -225,7 +225,7 @@ impl Archive {
         let mut lock = Lock::new(self.architecture.clone(), self.suites.clone());
         lock.lists = lists.iter().map(|list| list.file.clone()).collect();
         lock.requested = requested.into_iter().collect();
-        lock.set_paths(paths(lists));
+        lock.paths = paths(lists);
         lock.packages = packages;
         Ok(lock)
     }

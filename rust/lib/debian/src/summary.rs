@@ -406,7 +406,7 @@ Downgraded (1)
     fn rules_on_paths() {
         let with = |texts: &[&str]| {
             let mut lock = lock(&[("aa", "1")]);
-            lock.set_paths(texts.iter().map(|t| PathRule::parse(t).unwrap()).collect());
+            lock.paths = texts.iter().map(|t| PathRule::parse(t).unwrap()).collect();
             lock
         };
         let (a, b, c) = ("path-exclude=/a*", "path-include=/ab", "path-exclude=/c");

@@ -308,9 +308,16 @@ impl<'a> Merged<'a> {
         package: &Package<'_>,
         before: impl Iterator<Item = &'p Package<'p>>,
     ) -> Result<(), Error> {
-        let has: BTreeSet<&[u8]> = package.entries.iter().map(|e| e.path.as_slice()).collect();
+        let has: BTreeSet<&[u8]> = package
+            .entries()
+            .iter()
+            .map(|e| e.path.as_slice())
+            .collect();
         for other in before {
-            let mut own = other.entries.iter().filter(|entry| !entry.path.is_empty());
+            let mut own = other
+                .entries()
+                .iter()
+                .filter(|entry| !entry.path.is_empty());
             let lost = self.lost.get(&other.label());
             if lost.is_some() && own.all(|entry| has.contains(entry.path.as_slice())) {
                 return Err(Error::Package {

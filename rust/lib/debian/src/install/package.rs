@@ -54,12 +54,8 @@ pub(super) struct Package<'a> {
     pub(super) control: Control,
     /// Where its files were unpacked; nowhere as long as they are not.
     pub(super) folder: PathBuf,
-    /// The members of its archive, in its order.
-    pub(super) entries: Vec<Entry>,
-    /// Paths of those of them that rules leave out: they are in no tree, though dpkg's records name them.
-    pub(super) left_out: BTreeSet<Vec<u8>>,
-    /// The sums of its files, as dpkg makes them for a package that brings none.
-    pub(super) made_sums: Option<Vec<Sum>>,
+    /// What that gave.
+    pub(super) unpacked: Unpacked,
 }
 
 /// The content of a file.
@@ -70,13 +66,22 @@ pub(super) struct Sum {
 }
 
 /// What unpacking a package gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Unpacked {
     /// The members of its archive, in its order.
-    pub(super) entries: Vec<Entry>,
-    /// Paths of those that rules leave out.
-    pub(super) left_out: BTreeSet<Vec<u8>>,
+    entries: Vec<Entry>,
+    /// Paths of those of them that rules leave out: they are in no tree, though dpkg's records name them.
+    left_out: BTreeSet<Vec<u8>>,
+    /// The sums of its files, as dpkg makes them for a package that brings none.
     pub(super) made_sums: Option<Vec<Sum>>,
+}
+
+impl Unpacked {
+    /// The members that come into the tree.
+    fn brings(&self) -> impl Iterator<Item = &Entry> {
+        let comes = |entry: &&Entry| !self.left_out.contains(&entry.path);
+        self.entries.iter().filter(comes)
+    }
 }
 
 impl<'a> Package<'a> {
@@ -131,9 +136,7 @@ impl<'a> Package<'a> {
             })?,
             control,
             folder: PathBuf::new(),
-            entries: Vec::new(),
-            left_out: BTreeSet::new(),
-            made_sums: None,
+            unpacked: Unpacked::default(),
         })
     }
 
@@ -146,8 +149,10 @@ impl<'a> Package<'a> {
     pub(super) fn unpack(&self, rules: &[PathRule]) -> Result<Unpacked, Error> {
         let Self { locked, file, .. } = *self;
         let mut deb = open(&locked.name, file)?;
-        let mut entries = Vec::new();
-        let mut left_out = BTreeSet::new();
+        let mut unpacked = Unpacked::default();
+        let Unpacked {
+            entries, left_out, ..
+        } = &mut unpacked;
         let mut lost: Option<(Vec<u8>, Vec<u8>)> = None;
         let mut data = deb.data().map_err(damaged(&locked.name, file))?;
         let options = archive::UnpackOptions::default();
@@ -157,11 +162,11 @@ impl<'a> Package<'a> {
                 left_out.insert(entry.path.clone());
                 return false;
             }
-            match needed(entry).find(|path| left_out.contains(*path)) {
-                Some(path) => drop(lost.get_or_insert_with(|| (entry.path.clone(), path.to_vec()))),
-                None => return true,
+            let missing = needed(entry).find(|path| left_out.contains(*path));
+            if let Some(path) = missing {
+                lost.get_or_insert_with(|| (entry.path.clone(), path.to_vec()));
             }
-            false
+            missing.is_none()
         })
         .map_err(|source| deb::Error::Archive {
             part: deb::Part::Data,
@@ -169,19 +174,14 @@ impl<'a> Package<'a> {
         })
         .map_err(damaged(&locked.name, file))?;
         data.finish().map_err(damaged(&locked.name, file))?;
-        self.check(&entries)?;
+        self.check(&unpacked.entries)?;
         if let Some((path, needed)) = lost {
             return Err(self.without(&path, &needed));
         }
-        let made_sums = match self.control.get("md5sums") {
-            Some(_) => None,
-            None => Some(self.sums(entries.iter().filter(|e| !left_out.contains(&e.path)))?),
-        };
-        Ok(Unpacked {
-            entries,
-            left_out,
-            made_sums,
-        })
+        if self.control.get("md5sums").is_none() {
+            unpacked.made_sums = Some(self.sums(unpacked.brings())?);
+        }
+        Ok(unpacked)
     }
 
     /// Refuses members that cannot be installed as the package has them.
@@ -258,10 +258,14 @@ impl<'a> Package<'a> {
         self.entry(path).is_some()
     }
 
+    /// The members of its archive, in its order, also those that rules leave out.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.unpacked.entries
+    }
+
     /// The members of its archive that come into the tree, in its order.
     pub(super) fn brings(&self) -> impl Iterator<Item = &Entry> {
-        let comes = |entry: &&Entry| !self.left_out.contains(&entry.path);
-        self.entries.iter().filter(comes)
+        self.unpacked.brings()
     }
 
     /// What it brings at `path`.

@@ -82,7 +82,7 @@ impl<'a> Records<'a> {
                 file(&info, &control.bytes, control.mode)?;
                 set_time(&info, control.mtime)?;
             }
-            if let Some(made) = &package.made_sums {
+            if let Some(made) = &package.unpacked.made_sums {
                 let kept_out = merged.kept_out.get(&package.label());
                 let came = |sum: &&Sum| !kept_out.is_some_and(|paths| paths.contains(&sum.path));
                 let text = sums(made.iter().filter(came));
@@ -94,7 +94,7 @@ impl<'a> Records<'a> {
             let lost = merged.lost.get(&package.label());
             if is_new || lost.is_some() {
                 let is_listed = |e: &&Entry| !lost.is_some_and(|lost| lost.contains(&e.path));
-                let list = list(package.entries.iter().filter(is_listed));
+                let list = list(package.entries().iter().filter(is_listed));
                 file(&self.info(package, "list")?, &list, 0o644)?;
             }
         }
@@ -112,7 +112,7 @@ impl<'a> Records<'a> {
     /// Who calls as it is unpacked does not wait for an answer.
     pub(super) fn activate(&self, package: &Package<'_>, merged: &Merged<'_>) -> Result<(), Error> {
         let label = package.label();
-        let members = package.entries.iter().map(|entry| {
+        let members = package.entries().iter().map(|entry| {
             let diverted = diversions::target(&merged.diversions, package, &entry.path);
             diverted.map_or(Came::At(&entry.path), Came::Diverted)
         });

@@ -79,7 +79,7 @@ fn with_rules_on_paths() {
         error.to_string(),
         format!("the lock is older than its lists: they say on paths [{}], and it has []; run: bazel run //x:lock", rules.join(", "))
     );
-    lock.set_paths(paths(&lists));
+    lock.paths = paths(&lists);
     lock.check_lists(&lists, "//x:lock").unwrap();
     let text = lock.write().unwrap();
     let want = format!(

@@ -19,6 +19,15 @@ pub(crate) fn report(old: &Vec<u8>, new: &Vec<u8>) -> Report {
     compare(("old", old), ("new", new), &Options::default()).unwrap()
 }
 
+/// What is told of the only file that differs, without its name and its size.
+pub(crate) fn told_of(report: &Report, path: &str) -> String {
+    let text = told(report);
+    let head = format!("file {path} changed\n");
+    let (_, text) = text.split_once(&head).unwrap();
+    let size = text.starts_with("  size: ").then(|| text.split_once('\n'));
+    size.flatten().map_or(text, |(_, rest)| rest).to_owned()
+}
+
 /// What the text has between its first two lines, of lengths, and the last ones, of bytes and the count of all.
 pub(crate) fn told(report: &Report) -> String {
     let mut out = Vec::new();
