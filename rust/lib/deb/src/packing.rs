@@ -3,10 +3,11 @@
 use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
-use lzma_rust2::XzReader;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{Stream, CONCATENATED};
 
-/// Memory for unpacking xz, in KiB: what the largest of its presets needs, and some for filters.
-const XZ_MEMORY_KIB: u32 = 66 << 10;
+/// Bytes of memory for unpacking xz: what the largest of its presets needs, and some for filters.
+const XZ_MEMORY: u64 = 66 << 20;
 /// Of zstd, the binary logarithm of how far back a frame may refer.
 const ZSTD_WINDOW: u32 = 27;
 /// Bytes read at once.
@@ -43,11 +44,10 @@ impl Packing {
         Ok(match self {
             Self::None => Unpacked::None(packed),
             Self::Gzip => Unpacked::Gzip(Box::new(MultiGzDecoder::new(packed))),
-            Self::Xz => Unpacked::Xz(Box::new(XzReader::new_mem_limit(
-                packed,
-                true,
-                XZ_MEMORY_KIB,
-            ))),
+            Self::Xz => {
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+                Unpacked::Xz(Box::new(XzDecoder::new_stream(packed, stream)))
+            }
             Self::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(packed)?;
                 decoder.window_log_max(ZSTD_WINDOW)?;
@@ -61,7 +61,7 @@ impl Packing {
 pub(crate) enum Unpacked<R: Read> {
     None(BufReader<R>),
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
-    Xz(Box<XzReader<BufReader<R>>>),
+    Xz(Box<XzDecoder<BufReader<R>>>),
     Zstd(Box<zstd::Decoder<'static, BufReader<R>>>),
 }
 

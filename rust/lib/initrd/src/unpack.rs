@@ -3,14 +3,15 @@
 use std::io::{self, Read};
 
 use base::{as_u64, bounded};
-use lzma_rust2::XzReader;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{Stream, CONCATENATED};
 
 use crate::error::Error;
 
 /// The most that a module or a file of firmware may have.
 pub(crate) const MOST: u64 = 64 << 20;
-/// Memory for unpacking xz, in KiB: what the largest of its presets needs, and some for filters.
-const XZ_MEMORY_KIB: u32 = 66 << 10;
+/// Bytes of memory for unpacking xz: what the largest of its presets needs, and some for filters.
+const XZ_MEMORY: u64 = 66 << 20;
 /// Of zstd, the binary logarithm of how far back a frame may refer.
 const ZSTD_WINDOW: u32 = 27;
 
@@ -33,7 +34,9 @@ pub(crate) fn unpack(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 fn unpack_to(path: &str, bytes: Vec<u8>, most: u64) -> Result<Vec<u8>, Error> {
     let packed = bytes.as_slice();
     let unpacked = if path.ends_with(".xz") {
-        read(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB), most)
+        Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
+            .map_err(io::Error::from)
+            .and_then(|stream| read(XzDecoder::new_stream(packed, stream), most))
     } else if path.ends_with(".zst") {
         zstd::Decoder::with_buffer(packed).and_then(|mut decoder| {
             decoder.window_log_max(ZSTD_WINDOW)?;
