@@ -62,7 +62,13 @@ def main(sbom, packages, dump, disk):
     document = json.load(open(sbom, encoding="utf-8"))
     wrong = validated(document)
 
-    have = {file["fileName"]: {one["algorithm"]: one["checksumValue"] for one in file["checksums"]} for file in document["files"]}
+    # Disks in the disk are packages.
+    have = {
+        package["packageFileName"]: {one["algorithm"]: one["checksumValue"] for one in package["checksums"]}
+        for package in document["packages"]
+        if package.get("packageFileName", "").startswith("./")
+    }
+    have |= {file["fileName"]: {one["algorithm"]: one["checksumValue"] for one in file["checksums"]} for file in document["files"]}
     want = in_image(dump)
     want |= {path: read(disk, path) for path, digest in want.items() if digest and digest.startswith("sparse-")}
     wrong += [f"{path} is in the image and not in the document" for path in sorted(want.keys() - have.keys())]

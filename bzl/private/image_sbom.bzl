@@ -16,6 +16,9 @@ def _crate_line(crate):
     manifest = crate.manifest.path if crate.manifest else None
     return note("crate", deps = crate.deps, label = crate.label, manifest = manifest, name = crate.name, version = crate.version)
 
+def _disk_line(disk):
+    return note("disk", digest = disk.digest.path, image = disk.image.path)
+
 def _input_line(file):
     return note("input", label = label_text(file.owner), path = file.path)
 
@@ -30,6 +33,7 @@ def _write_parts(ctx, out, infos, inputs, lines):
     args.add_all(depset(transitive = [info.bases for info in infos]), map_each = _base_line)
     args.add_all(depset(transitive = [info.crates for info in infos]), map_each = _crate_line)
     args.add_all(depset(transitive = [info.programs for info in infos]), map_each = _program_line)
+    args.add_all(depset(transitive = [info.disks for info in infos]), map_each = _disk_line)
     args.add_all(inputs, map_each = _input_line)
     ctx.actions.write(out, args)
 
@@ -88,7 +92,8 @@ image_sbom = rule(
     doc = """What is inside an image, as an SPDX 2.3 document (docs/formats/sbom.md).
 
 Every regular file of every partition with its digests and its owner: a Debian package (with source, licence and digest), a program built
-here (down to its crates), what a map lays over the root file system, or a step of a Dockerfile. A file without an owner is an error.""",
+here (down to its crates), what a map lays over the root file system, or a step of a Dockerfile. A file without an owner is an error. A `gpt_disk`
+that is a file of the image, as in an installer, is a package with the digest that it has already: what is in it is for a document of its own to say.""",
     attrs = {
         "artifacts": attr.label_list(
             allow_files = True,

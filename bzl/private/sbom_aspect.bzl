@@ -2,12 +2,14 @@
 
 load("//bzl/private:why.bzl", "label_text")
 load("//bzl/private/providers:base_image_info.bzl", "BaseImageInfo")
+load("//bzl/private/providers:digest_info.bzl", "DigestInfo")
+load("//bzl/private/providers:image_plan_info.bzl", "ImagePlanInfo")
 load("//bzl/private/providers:sbom_info.bzl", "SbomInfo")
 load("//bzl/private/providers:tree_info.bzl", "TreeInfo")
 
 visibility(["//bzl/..."])
 
-# From an image to what is in it. Not `images`, by which a disk has its partitions: a disk in an image has a document of its own.
+# From an image to what is in it. Not `images`, by which a disk has its partitions: a disk in an image has a document of its own, and here its digest is enough.
 _ATTRS = ["base", "deps", "files", "image", "init", "initrd_image", "rootfs", "srcs", "stub_tree", "tree"]
 
 # rust_library and the like: known by the rule's name, so that this toolkit loads nothing for it.
@@ -15,6 +17,7 @@ _CRATES = ["rust_library", "rust_static_library", "rust_shared_library"]
 _PROGRAMS = ["rust_binary"]
 
 _FILE_SYSTEMS = ["ext4_image", "vfat_image"]
+_DISKS = ["gpt_disk"]
 
 def _others(rule):
     """What the targets say that the rule's attributes name."""
@@ -57,7 +60,7 @@ def _partition(ctx):
 def _sbom_aspect_impl(target, ctx):
     others = _others(ctx.rule)
     label = label_text(ctx.label)
-    bases, crates, files, programs = [], [], [], []
+    bases, crates, disks, files, programs = [], [], [], [], []
     crate = None
     if ctx.rule.kind in _CRATES:
         crate = label
@@ -82,6 +85,10 @@ def _sbom_aspect_impl(target, ctx):
             version = None if ctx.rule.attr.version == "0.0.0" else ctx.rule.attr.version,
         ))
         files.append(program)
+    elif ctx.rule.kind in _DISKS:
+        disk = struct(digest = target[DigestInfo].digest, image = target[ImagePlanInfo].image)
+        disks.append(disk)
+        files.append(disk.digest)
     if BaseImageInfo in target:
         base = target[BaseImageInfo]
         bases.append(struct(digest = base.digest, label = label, lock = base.lock, tar = base.tar))
@@ -93,6 +100,7 @@ def _sbom_aspect_impl(target, ctx):
         bases = depset(bases, transitive = [other.bases for other in others]),
         crate = crate,
         crates = depset(crates, transitive = [other.crates for other in others]),
+        disks = depset(disks, transitive = [other.disks for other in others]),
         files = depset(files, transitive = made_from + [other.files for other in others]),
         partition = _partition(ctx),
         programs = depset(programs, transitive = [other.programs for other in others]),

@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//bzl:debian.bzl", "debian_base_image")
-load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "image_provenance", "image_sbom", "image_tree", "initrd_image", "uki_image", "verity_image")
+load("//bzl:image.bzl", "dockerfile_rootfs", "ext4_image", "gpt_disk", "image_provenance", "image_sbom", "image_tree", "initrd_image", "uki_image", "verity_image")
 load(":subject_tests.bzl", "subject_tests")
 
 _UUID = "00000000-0000-4000-8000-000000000001"
@@ -43,6 +43,12 @@ def _parts_test_impl(ctx):
         for dep in line["deps"]:
             asserts.true(env, dep in labels, "{} of {} is a part".format(dep, line["name"]))
     asserts.true(env, "serde_derive" not in crates, "macros are not linked")
+    asserts.equals(
+        env,
+        [("bzl/tests/sbom_test_subject_disk.image", "bzl/tests/sbom_test_subject_disk.digest")],
+        [(end(line["image"]), end(line["digest"])) for line in of("disk")],
+        "a disk in a partition",
+    )
     asserts.true(env, "bzl/tests/sbom_test_subject_rootfs.tar" in [end(line["path"]) for line in of("input")], "the root file system is an input")
     return analysistest.end(env)
 
@@ -106,7 +112,16 @@ def _images(prefix, manual):
         tree = prefix + "tree",
         **manual
     )
-    image_tree(name = prefix + "boot", files = {prefix + "kernel": "/d/kernel.efi"}, timestamp = 1, **manual)
+    gpt_disk(name = prefix + "disk", disk_guid = _UUID, images = {prefix + "ext4": "root"}, partitions = "partitions.csv", **manual)
+    image_tree(
+        name = prefix + "boot",
+        files = {
+            prefix + "disk": "/d/disk.img",
+            prefix + "kernel": "/d/kernel.efi",
+        },
+        timestamp = 1,
+        **manual
+    )
     ext4_image(name = prefix + "data", size_mib = 0, subdir = "d", timestamp = 1, tree = prefix + "boot", uuid = _UUID, **manual)
 
 def _sbom(name, prefix, image_name, manual):

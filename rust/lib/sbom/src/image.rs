@@ -81,6 +81,16 @@ pub(crate) struct ImageFile {
     pub(crate) digests: Digests,
 }
 
+/// A disk as a file: a document of its own says what is in it.
+pub(crate) struct Disk {
+    /// Path in the document.
+    pub(crate) name: String,
+    pub(crate) owner: Owner,
+    /// What its bytes come from, as far as this image's parts say it.
+    pub(crate) from: Vec<Owner>,
+    pub(crate) digest: Digest,
+}
+
 /// All that the document is written from.
 pub(crate) struct Facts<'a> {
     pub(crate) image: &'a Image<'a>,
@@ -90,10 +100,20 @@ pub(crate) struct Facts<'a> {
     pub(crate) checksums: &'a cargo::Checksums,
     /// What the programs are built with.
     pub(crate) toolchain: Option<&'a Lock>,
+    pub(crate) contents: &'a Contents,
+}
+
+/// What is in the image.
+#[derive(Default)]
+pub(crate) struct Contents {
     /// Sorted by name.
-    pub(crate) files: &'a [ImageFile],
+    pub(crate) files: Vec<ImageFile>,
+    /// Sorted by name.
+    pub(crate) disks: Vec<Disk>,
     /// Archives of root file systems that partitions are made of, as opposed to those that only parts of other files are from.
-    pub(crate) roots: &'a [PathBuf],
+    pub(crate) roots: Vec<PathBuf>,
+    /// Names of files without an owner.
+    lost: Vec<String>,
 }
 
 impl Image<'_> {
@@ -118,21 +138,21 @@ impl Image<'_> {
             notes: &notes,
             bases: &bases,
         };
-        let (mut files, mut roots) = (Vec::new(), Vec::new());
-        let mut lost = Vec::new();
+        let mut contents = Contents::default();
         for partition in &parts.partitions {
-            roots.extend(files_of(partition, &owners, &mut files, &mut lost)?);
+            contents.add_files(partition, &owners)?;
         }
         for raw in &parts.raw {
-            files.push(raw_file(raw)?);
+            contents.files.push(raw_file(raw)?);
         }
-        if let Some(first) = lost.first() {
+        if let Some(first) = contents.lost.first() {
             return Err(Error::NoOwner {
-                count: lost.len(),
+                count: contents.lost.len(),
                 first: first.clone(),
             });
         }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        contents.files.sort_by(|a, b| a.name.cmp(&b.name));
+        contents.disks.sort_by(|a, b| a.name.cmp(&b.name));
         writer::write(&Facts {
             image: self,
             notes: &notes,
@@ -140,8 +160,7 @@ impl Image<'_> {
             locks: &locks,
             checksums: &checksums,
             toolchain: toolchain.as_ref(),
-            files: &files,
-            roots: &roots,
+            contents: &contents,
         })
     }
 }
@@ -162,67 +181,59 @@ struct Job {
     late: bool,
 }
 
-/// Adds the files of a partition to `files`, and those without an owner to `lost`; the root file systems that it has files of.
-fn files_of(
-    partition: &Partition,
-    owners: &Owners<'_>,
-    files: &mut Vec<ImageFile>,
-    lost: &mut Vec<String>,
-) -> Result<Vec<PathBuf>, Error> {
-    let list = List::read(&partition.tree)?;
-    let (tree, images) = Tree::open_list(&partition.tree)?;
-    let jobs = jobs_of(partition, &tree, &images, &list)?;
-    let inputs = Inputs::open(images.paths())?;
-    let digests =
-        parallel::map_longest_first(&jobs, |job| job.plan.len(), |job| inputs.digests(&job.plan))?;
-    let (mut roots, mut opened) = (Vec::new(), Opened::new());
-    for (job, digests) in jobs.into_iter().zip(digests) {
-        let input = job.input.as_deref();
-        let found = match (job.late, input) {
-            (true, _) => owners.late(partition, &job.path),
-            (false, Some(rootfs)) => owners.of_rootfs(rootfs, &job.path, &digests)?,
-            (false, None) => None,
-        };
-        let Some(found) = found else {
-            lost.push(job.name);
-            continue;
-        };
-        if !job.late {
-            roots.extend(job.input.filter(|path| !roots.contains(path)));
+impl Contents {
+    /// Adds the files of a partition.
+    fn add_files(&mut self, partition: &Partition, owners: &Owners<'_>) -> Result<(), Error> {
+        let list = List::read(&partition.tree)?;
+        let (tree, images) = Tree::open_list(&partition.tree)?;
+        let mut opened = Opened::new();
+        let mut jobs = Vec::new();
+        for job in jobs_of(partition, &tree, &images, &list)? {
+            let Some((owner, digest)) = owners.disk(partition, &job.path, job.plan.len())? else {
+                jobs.push(job);
+                continue;
+            };
+            self.disks.push(Disk {
+                name: job.name,
+                owner,
+                from: owners.of_image(&job.plan, images.paths(), &mut opened)?,
+                digest,
+            });
         }
-        files.push(image_file(
-            job.name,
-            found,
-            digests,
-            &job.plan,
-            &images,
-            owners,
-            &mut opened,
-        )?);
+        let inputs = Inputs::open(images.paths())?;
+        let digests = parallel::map_longest_first(
+            &jobs,
+            |job| job.plan.len(),
+            |job| inputs.digests(&job.plan),
+        )?;
+        for (job, digests) in jobs.into_iter().zip(digests) {
+            let input = job.input.as_deref();
+            let found = match (job.late, input) {
+                (true, _) => owners.late(partition, &job.path),
+                (false, Some(rootfs)) => owners.of_rootfs(rootfs, &job.path, &digests)?,
+                (false, None) => None,
+            };
+            let Some(found) = found else {
+                self.lost.push(job.name);
+                continue;
+            };
+            if !job.late {
+                let roots = &mut self.roots;
+                roots.extend(job.input.filter(|path| !roots.contains(path)));
+            }
+            let from = match found.owner {
+                Owner::Image { .. } => owners.of_image(&job.plan, images.paths(), &mut opened)?,
+                _ => Vec::new(),
+            };
+            self.files.push(ImageFile {
+                name: job.name,
+                found,
+                from,
+                digests,
+            });
+        }
+        Ok(())
     }
-    Ok(roots)
-}
-
-/// A file with what an image in it is made of.
-fn image_file(
-    name: String,
-    found: Found,
-    digests: Digests,
-    plan: &Plan,
-    images: &ImageSet,
-    owners: &Owners<'_>,
-    opened: &mut Opened,
-) -> Result<ImageFile, Error> {
-    let from = match found.owner {
-        Owner::Image { .. } => owners.of_image(plan, images.paths(), opened)?,
-        _ => Vec::new(),
-    };
-    Ok(ImageFile {
-        name,
-        found,
-        from,
-        digests,
-    })
 }
 
 fn jobs_of(

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base::as_usize;
-use plan::{List, Piece, Plan};
+use plan::{Digest, List, Piece, Plan};
 
 use crate::error::Error;
 use crate::hash::Digests;
 use crate::installed::{Archive, Base};
-use crate::notes::{Notes, Rootfs};
+use crate::notes::{Given, Notes, Rootfs};
 use crate::parts::{Partition, Parts};
 
 /// A file of fewer bytes is the same as another by chance.
@@ -64,11 +64,43 @@ pub(crate) type Members = BTreeMap<u64, (u64, Vec<u8>)>;
 pub(crate) type Opened = BTreeMap<PathBuf, (Archive, Members)>;
 
 impl Owners<'_> {
-    /// Whose the file is that a tree was given late at `path`.
-    pub(crate) fn late(&self, partition: &Partition, path: &[u8]) -> Option<Found> {
+    /// What a tree was given late at `path`.
+    fn given(&self, partition: &Partition, path: &[u8]) -> Option<&Given> {
         // Maps are text.
         let dest = format!("/{}", std::str::from_utf8(path).ok()?);
-        let given = self.notes.given.get(&(partition.label.clone(), dest))?;
+        self.notes.given.get(&(partition.label.clone(), dest))
+    }
+
+    /// The disk of `len` bytes that a tree was given late at `path`, with its digest, if it was given one.
+    pub(crate) fn disk(
+        &self,
+        partition: &Partition,
+        path: &[u8],
+        len: u64,
+    ) -> Result<Option<(Owner, Digest)>, Error> {
+        let Some(given) = self.given(partition, path) else {
+            return Ok(None);
+        };
+        let Some(file) = self.parts.disks.get(&given.src) else {
+            return Ok(None);
+        };
+        let digest = Digest::open(file)?;
+        if digest.len != len {
+            return Err(Error::Bad {
+                path: file.clone(),
+                reason: format!(
+                    "got the digest of {} bytes, want that of {len}, as long as {} is",
+                    digest.len, given.label
+                ),
+            });
+        }
+        let label = given.label.clone();
+        Ok(Some((Owner::Image { label }, digest)))
+    }
+
+    /// Whose the file is that a tree was given late at `path`.
+    pub(crate) fn late(&self, partition: &Partition, path: &[u8]) -> Option<Found> {
+        let given = self.given(partition, path)?;
         let label = given.label.clone();
         let mut programs = self.parts.programs.values();
         let program = programs.find(|program| program.path == given.src || program.label == label);

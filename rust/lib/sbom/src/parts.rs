@@ -22,6 +22,7 @@ enum Line {
     Crate(Crate),
     Program(Program),
     Input { path: PathBuf, label: String },
+    Disk { image: PathBuf, digest: PathBuf },
 }
 
 /// A partition with a file system.
@@ -102,6 +103,8 @@ pub struct Parts {
     pub(crate) programs: BTreeMap<String, Program>,
     /// Labels by path.
     pub(crate) inputs: BTreeMap<PathBuf, String>,
+    /// Of disks, by the list of the image: the file with the digest.
+    pub(crate) disks: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Parts {
@@ -123,6 +126,9 @@ impl Parts {
                 }
                 Line::Input { path, label } => {
                     parts.inputs.insert(path, label);
+                }
+                Line::Disk { image, digest } => {
+                    parts.disks.insert(image, digest);
                 }
             }
         }

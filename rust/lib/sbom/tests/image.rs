@@ -385,6 +385,44 @@ fn every_file_has_its_owner() {
 }
 
 #[test]
+fn disks_are_packages() {
+    let bed = Bed::new(&[]);
+    let parts = fs::read_to_string(bed.path("parts.jsonl")).unwrap();
+    let [image, file] = ["kernel.image", "kernel.digest"].map(|name| bed.at(name));
+    let disk = format!(r#"{{"is":"disk","image":"{image}","digest":"{file}"}}"#);
+    bed.write("parts.jsonl", parts + &disk + "\n");
+    let mut digest = Digest::open(&bed.path("kernel.image")).unwrap();
+    bed.write("kernel.digest", digest.to_file());
+    let document = bed.document().unwrap();
+    assert!(!owners(&document).contains_key("./A_boot/kernel.efi"));
+    let id = "SPDXRef-image---os-kernel";
+    let found = package(&document, id);
+    assert_eq!(found.checksums[0].value, digest.to_string());
+    assert_eq!(
+        found.package_file_name.as_deref(),
+        Some("./A_boot/kernel.efi")
+    );
+    assert!(!found.files_analyzed && found.package_verification_code.is_none());
+    assert!(related(&document, "SPDXRef-image", "CONTAINS").contains(&id.to_owned()));
+    assert_eq!(related(&document, id, "GENERATED_FROM").len(), 4);
+    let comment = document.comment.unwrap();
+    assert!(
+        comment.starts_with("8 regular files, ")
+            && comment.ends_with("Disks as files, which are packages: 1."),
+        "{comment}"
+    );
+    // The digest of another disk.
+    digest.len = 1;
+    bed.write("kernel.digest", digest.to_file());
+    let error = bed.document().unwrap_err().to_string();
+    assert!(error.starts_with(&file), "{error}");
+    assert!(
+        error.contains("got the digest of 1 bytes, want that of 117, as long as //os:kernel is"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_said_of_packages() {
     let document = Bed::new(&[]).document().unwrap();
     let tool = package(&document, "SPDXRef-deb-libtool-amd64");

@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 
 use crate::error::Error;
 use crate::ids::{self, Ids};
-use crate::image::{Facts, ImageFile};
+use crate::image::{Contents, Facts};
 use crate::owners::Owner;
 use crate::spdx::{
     Checksum, CreationInfo, Document, ExtractedLicence, File, Package, Relationship,
@@ -58,6 +58,7 @@ pub(crate) fn write(facts: &Facts<'_>) -> Result<Document, Error> {
     writer.image();
     writer.whole_bases()?;
     let files = writer.files()?;
+    writer.disks()?;
     writer.boot_programs()?;
     writer.files_of_packages();
     writer
@@ -70,7 +71,7 @@ pub(crate) fn write(facts: &Facts<'_>) -> Result<Document, Error> {
         spdx_id: DOCUMENT.to_owned(),
         name: format!("{}-{}", image.name, image.version),
         document_namespace: String::new(),
-        comment: Some(summary(facts.files)),
+        comment: Some(summary(facts.contents)),
         creation_info: CreationInfo {
             created: time(image.timestamp)?,
             creators: vec![format!("Tool: {}", image.tool)],
@@ -126,9 +127,9 @@ fn time(seconds: i64) -> Result<String, Error> {
 }
 
 /// How many files there are, and whose they are.
-fn summary(files: &[ImageFile]) -> String {
+fn summary(contents: &Contents) -> String {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for file in files {
+    for file in &contents.files {
         let kind = match file.found.owner {
             Owner::Debian { .. } => "of Debian packages",
             Owner::Step { .. } => "made by steps of Dockerfiles",
@@ -143,7 +144,13 @@ fn summary(files: &[ImageFile]) -> String {
     }
     let counts = counts.iter().map(|(kind, count)| format!("{count} {kind}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
-    format!("{} regular files, each with an owner: {counts}. Folders, links and devices are not listed.", files.len())
+    let disks = match contents.disks.len() {
+        0 => String::new(),
+        count => {
+            format!(" Disks as files, which are packages: {count}.")
+        }
+    };
+    format!("{} regular files, each with an owner: {counts}. Folders, links and devices are not listed.{disks}", contents.files.len())
 }
 
 impl Writer<'_> {
@@ -175,7 +182,7 @@ impl Writer<'_> {
 
     /// All packages that are installed in the root file systems of partitions, whether they have files left or not.
     fn whole_bases(&mut self) -> Result<(), Error> {
-        for rootfs in self.facts.roots {
+        for rootfs in &self.facts.contents.roots {
             let Some(base) = self
                 .facts
                 .notes
@@ -199,10 +206,36 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Disks as files: packages, whose digest somebody has taken already.
+    fn disks(&mut self) -> Result<(), Error> {
+        let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for disk in &self.facts.contents.disks {
+            let id = self.owner(&disk.owner)?;
+            for from in &disk.from {
+                let from = self.owner(from)?;
+                self.relate(&id, "GENERATED_FROM", &from);
+            }
+            self.relate(IMAGE, "CONTAINS", &id);
+            let names = names.entry(id.clone()).or_default();
+            names.push(&disk.name);
+            let mut packages = self.packages.iter_mut();
+            if let Some(package) = packages.find(|package| package.spdx_id == id) {
+                package.primary_package_purpose = Some("OPERATING_SYSTEM".to_owned());
+                package.checksums = vec![Checksum::sha256(disk.digest.sha256)];
+                package.package_file_name = names.first().map(|&name| name.to_owned());
+                package.comment = Some(format!(
+                    "A disk as a file: {}. What is in it is for a document of its own to say.",
+                    names.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The files, with what they have to do with their owners.
     fn files(&mut self) -> Result<Vec<File>, Error> {
         let mut files = Vec::new();
-        for file in self.facts.files {
+        for file in &self.facts.contents.files {
             let id = ids::of_file(&file.name);
             let owner = self.owner(&file.found.owner)?;
             self.relate(&owner, "CONTAINS", &id);
@@ -237,7 +270,7 @@ impl Writer<'_> {
                 .notes
                 .rootfs
                 .get(rootfs)
-                .filter(|_| !self.facts.roots.contains(rootfs))
+                .filter(|_| !self.facts.contents.roots.contains(rootfs))
             else {
                 continue;
             };
@@ -267,7 +300,7 @@ impl Writer<'_> {
     /// What follows from the files that a package has: whether it is in the image, and the digest over them.
     fn files_of_packages(&mut self) {
         let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for file in self.facts.files {
+        for file in &self.facts.contents.files {
             if let Some(owner) = self.owners.get(&file.found.owner) {
                 of.entry(owner).or_default().push(&file.digests.sha1);
             }
