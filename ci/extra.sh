@@ -43,6 +43,7 @@ expired=()
 if [ "${#packages[@]}" -gt 0 ]; then
   { apt-get update -qq "${expired[@]}" && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${packages[@]}"; } >"$folder/log" 2>&1 </dev/null || {
     tail -n 5 "$folder/log" >&2
+    ! grep -q 'is expired' "$folder/log" || echo "extra: to take an expired index: DEBIAN_ACCEPT_EXPIRED=1" >&2
     skip "these packages can't be had: ${packages[*]}"
   }
 fi
