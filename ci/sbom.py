@@ -58,17 +58,22 @@ def read(disk, name):
         return hashlib.file_digest(cat.stdout, "sha256").hexdigest()
 
 
+def checksums(of):
+    """Digests of a file or package of the document by their algorithms."""
+    return {one["algorithm"]: one["checksumValue"] for one in of["checksums"]}
+
+
 def main(sbom, packages, dump, disk):
     document = json.load(open(sbom, encoding="utf-8"))
     wrong = validated(document)
 
     # Disks in the disk are packages.
     have = {
-        package["packageFileName"]: {one["algorithm"]: one["checksumValue"] for one in package["checksums"]}
+        package["packageFileName"]: checksums(package)
         for package in document["packages"]
         if package.get("packageFileName", "").startswith("./")
     }
-    have |= {file["fileName"]: {one["algorithm"]: one["checksumValue"] for one in file["checksums"]} for file in document["files"]}
+    have |= {file["fileName"]: checksums(file) for file in document["files"]}
     want = in_image(dump)
     want |= {path: read(disk, path) for path, digest in want.items() if digest and digest.startswith("sparse-")}
     wrong += [f"{path} is in the image and not in the document" for path in sorted(want.keys() - have.keys())]

@@ -6,7 +6,7 @@ use std::io;
 
 use base::Sha256Digest;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::list::{is_name, List};
@@ -160,11 +160,11 @@ fn is_word(text: &str) -> bool {
 }
 
 /// A lock.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// Follows from `paths`: [`Lock::read`] has compared what the file says.
-    format: Any,
+    format: IgnoredAny,
     /// Architecture of the image.
     pub architecture: String,
     /// What packages were taken from, the most general first.
@@ -213,7 +213,7 @@ impl Lock {
     /// A lock of nothing, to be filled.
     pub fn new(architecture: impl Into<String>, suites: Vec<Suite>) -> Self {
         Self {
-            format: Any,
+            format: IgnoredAny,
             architecture: architecture.into(),
             suites,
             lists: Vec::new(),
@@ -414,16 +414,6 @@ impl Lock {
 pub(crate) fn paths(lists: &[List]) -> Vec<PathRule> {
     let rules = lists.iter().flat_map(|list| &list.paths);
     rules.cloned().collect()
-}
-
-/// Whatever stands there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Any;
-
-impl<'de> Deserialize<'de> for Any {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {

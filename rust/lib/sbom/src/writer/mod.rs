@@ -206,15 +206,21 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What the bytes of an image within the image come from.
+    fn generated_from(&mut self, id: &str, from: &[Owner]) -> Result<(), Error> {
+        for owner in from {
+            let owner = self.owner(owner)?;
+            self.relate(id, "GENERATED_FROM", &owner);
+        }
+        Ok(())
+    }
+
     /// Disks as files: packages, whose digest somebody has taken already.
     fn disks(&mut self) -> Result<(), Error> {
         let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for disk in &self.facts.contents.disks {
             let id = self.owner(&disk.owner)?;
-            for from in &disk.from {
-                let from = self.owner(from)?;
-                self.relate(&id, "GENERATED_FROM", &from);
-            }
+            self.generated_from(&id, &disk.from)?;
             self.relate(IMAGE, "CONTAINS", &id);
             let names = names.entry(id.clone()).or_default();
             names.push(&disk.name);
@@ -239,10 +245,7 @@ impl Writer<'_> {
             let id = ids::of_file(&file.name);
             let owner = self.owner(&file.found.owner)?;
             self.relate(&owner, "CONTAINS", &id);
-            for from in &file.from {
-                let from = self.owner(from)?;
-                self.relate(&owner, "GENERATED_FROM", &from);
-            }
+            self.generated_from(&owner, &file.from)?;
             let sha1 = Checksum {
                 algorithm: "SHA1".to_owned(),
                 value: file.digests.sha1.clone(),
